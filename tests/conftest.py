@@ -1,0 +1,88 @@
+"""What every test may lean on: a sandbox, its workspace, a clock that only moves when it is slept on."""
+
+import os
+
+import pandas as pd
+import pytest
+
+import tokenkit
+from tokenkit.rest import credentials
+from tokenkit.rest.transport import RetryPolicy
+from tokenkit.sandbox import Sandbox
+
+NOW = pd.Timestamp("2026-03-01 09:30", tz="UTC")
+
+
+class ManualClock:
+    """Time for the retry loop: sleeping is noted and takes none."""
+
+    def __init__(self):
+        self.seconds = 0.0
+        self.slept = []
+
+    def monotonic(self):
+        return self.seconds
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.seconds += seconds
+
+
+@pytest.fixture(autouse=True)
+def no_workspace_of_the_developer(monkeypatch, tmp_path):
+    """Keep the environment and the files of whoever runs the tests out of them."""
+    for name in [name for name in os.environ if name.startswith(("DATABRICKS_", "ARM_", "TOKENKIT_"))]:
+        if name != "TOKENKIT_REQUIRE_ALL":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "databrickscfg"))
+    monkeypatch.setenv("TOKENKIT_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="module")
+def _shared_sandbox():
+    with Sandbox(tokens=300, clock=NOW.timestamp) as sandbox:
+        yield sandbox
+        assert list(sandbox.errors) == []
+
+
+@pytest.fixture
+def sandbox(_shared_sandbox):
+    """A sandbox that a module shares; for tests that only read, or that clean up what they make."""
+    _shared_sandbox.faults.clear()
+    _shared_sandbox.requests.clear()
+    yield _shared_sandbox
+    _shared_sandbox.faults.clear()
+
+
+@pytest.fixture
+def fresh_sandbox():
+    """A sandbox of one test's own, to change at will."""
+    with Sandbox(tokens=60, clock=NOW.timestamp) as sandbox:
+        yield sandbox
+        assert list(sandbox.errors) == []
+
+
+@pytest.fixture
+def connected():
+    """Connect to a sandbox's first workspace, patient for no longer than a test should be."""
+
+    def connect(sandbox, **settings):
+        settings = {"retries": RetryPolicy(budget_seconds=0), "clock": NOW} | settings
+        return tokenkit.connect(host=sandbox.host, token=sandbox.token, **settings)
+
+    return connect
+
+
+@pytest.fixture
+def workspace(sandbox, connected):
+    return connected(sandbox)
+
+
+@pytest.fixture
+def manual_clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def sign_in(sandbox):
+    return credentials.from_token(sandbox.host, sandbox.token)

@@ -1,0 +1,280 @@
+"""The nine calls of the reference, over HTTP, from the client's side."""
+
+import copy
+import logging
+import pickle
+
+import pandas as pd
+import pytest
+
+from tokenkit import OboToken, TokenInfo, errors, frames
+from tokenkit.rest.transport import RetryPolicy
+from tokenkit.sandbox import Fault
+
+LEVELS = ["CAN_USE", "CAN_MANAGE"]
+
+
+@pytest.fixture
+def tokens(workspace):
+    return workspace.token_management
+
+
+@pytest.fixture
+def service_principal(workspace):
+    return workspace.service_principals().iloc[0]
+
+
+@pytest.fixture
+def obo(tokens, service_principal):
+    made = tokens.create_obo_token(service_principal.application_id, comment="made by a test", lifetime_seconds=600)
+    yield made
+    try:
+        tokens.delete(made.token_info.token_id)
+    except errors.NotFoundError:
+        pass
+
+
+def test_list_returns_every_token_in_the_columns_of_the_contract(tokens):
+    listing = tokens.list()
+    assert len(listing) == 300
+    assert tuple(listing.columns) == frames.TOKEN_COLUMNS
+    assert listing["token_id"].is_unique
+    assert listing["token_id"].str.fullmatch("[0-9a-f]{64}").all()
+
+
+def test_list_asks_the_server_for_one_creator_by_name_or_by_id(tokens, sandbox):
+    everything = tokens.list()
+    creator = everything.iloc[1]
+    by_name = tokens.list(created_by_username=creator.created_by_username)
+    by_id = tokens.list(creator.created_by_id)
+    assert set(by_name["token_id"]) == set(
+        everything.query("created_by_username == @creator.created_by_username").token_id
+    )
+    assert set(by_id["created_by_id"]) == {creator.created_by_id}
+    assert sandbox.requests[-1].query == {"created_by_id": str(creator.created_by_id)}
+
+
+def test_a_listing_that_finds_nothing_has_the_same_columns_and_dtypes(tokens):
+    nothing = tokens.list(created_by_username="nobody@example.com")
+    assert len(nothing) == 0
+    pd.testing.assert_series_equal(nothing.dtypes, tokens.list().dtypes)
+
+
+def test_get_returns_what_the_listing_says_of_the_token(tokens):
+    row = tokens.list().iloc[5]
+    info = tokens.get(row.token_id)
+    assert info.as_dict() == TokenInfo(**{k: (None if v is pd.NA else v) for k, v in row.to_dict().items()}).as_dict()
+
+
+def test_get_of_a_token_that_does_not_exist_is_an_error_that_is_a_lookup_error_too(tokens):
+    with pytest.raises(errors.NotFoundError, match="Token does not exist") as raised:
+        tokens.get("0" * 64)
+    assert isinstance(raised.value, LookupError)
+
+
+@pytest.mark.parametrize("call", ["get", "delete"])
+@pytest.mark.parametrize("token_id", ["", "  ", None, 7])
+def test_an_empty_id_is_refused_before_it_can_name_the_whole_collection(tokens, sandbox, call, token_id):
+    with pytest.raises(errors.UsageError, match="64 hexadecimal"):
+        getattr(tokens, call)(token_id)
+    assert not list(sandbox.requests)
+
+
+def test_an_id_cannot_climb_out_of_its_path(tokens, sandbox):
+    with pytest.raises(errors.NotFoundError):
+        tokens.get("../../preview/scim/v2/Me")
+    assert sandbox.requests[-1].path.startswith("/api/2.0/token-management/tokens/")
+
+
+def test_delete_revokes_at_once(tokens, obo, sandbox, connected):
+    theirs = obo.token_value
+    tokens.delete(obo.token_info.token_id)
+    with pytest.raises(errors.NotFoundError):
+        tokens.get(obo.token_info.token_id)
+    sandbox_of_theirs = type("Door", (), {"host": sandbox.host, "token": theirs})
+    with pytest.raises(errors.AuthenticationError):
+        connected(sandbox_of_theirs).me()
+
+
+def test_a_deletion_whose_answer_was_lost_is_done_when_the_token_is_gone(connected, sandbox, obo):
+    sandbox.faults.add(Fault(method="DELETE", drop=True, after_handler=True, times=1))
+    patient = connected(sandbox, retries=RetryPolicy(budget_seconds=30, first_wait_seconds=0.01))
+    patient.token_management.delete(obo.token_info.token_id)
+    assert [record.method for record in sandbox.requests].count("DELETE") == 2
+
+
+def test_deleting_what_is_not_there_is_an_error(tokens):
+    with pytest.raises(errors.NotFoundError):
+        tokens.delete("0" * 64)
+
+
+def test_an_obo_token_acts_as_its_service_principal(obo, sandbox, connected, service_principal):
+    as_it = connected(type("Door", (), {"host": sandbox.host, "token": obo.token_value}))
+    assert as_it.me() == service_principal.application_id
+    assert obo.token_info.owner_id == service_principal.id
+    assert obo.token_info.comment == "made by a test"
+    assert obo.token_info.expiry_time - obo.token_info.creation_time == pd.Timedelta(seconds=600)
+
+
+def test_every_optional_argument_of_create_obo_token_arrives(tokens, service_principal):
+    made = tokens.create_obo_token(
+        service_principal.application_id,
+        autoscope_enabled=True,
+        comment="c",
+        lifetime_seconds=60,
+        scopes=("sql", "clusters"),
+    )
+    info = tokens.get(made.token_info.token_id)
+    tokens.delete(info.token_id)
+    assert (info.comment, info.scopes) == ("c", ["sql", "clusters"])
+    assert info.autoscope_state is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"application_id": "no-such-one"}, errors.InvalidParameterError),
+        ({"lifetime_seconds": 0}, errors.InvalidParameterError),
+        ({"lifetime_seconds": -1}, errors.InvalidParameterError),
+        ({"lifetime_seconds": 731 * 86400}, errors.InvalidParameterError),
+    ],
+)
+def test_what_a_new_token_cannot_have_is_an_invalid_parameter(tokens, service_principal, arguments, error):
+    arguments = {"application_id": service_principal.application_id} | arguments
+    with pytest.raises(error) as raised:
+        tokens.create_obo_token(**arguments)
+    assert isinstance(raised.value, ValueError)
+
+
+def test_an_obo_token_shows_its_value_to_nobody_who_does_not_ask(obo, caplog):
+    value = obo.token_value
+    assert type(value) is str
+    assert value.startswith("dapi")
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("x").debug("%s %r", obo, obo)
+    for shown in (
+        repr(obo),
+        str(obo),
+        f"{obo}",
+        repr([obo]),
+        caplog.text,
+        repr(obo.token_info),
+        str(OboToken.__dict__),
+    ):
+        assert value not in shown
+    assert not hasattr(obo, "__dict__")
+    assert not hasattr(obo, "_repr_html_")
+    for write_down in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="not pickled"):
+            write_down(obo)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    ["comment,scopes", ["comment", "scopes"], type("FieldMask", (), {"ToJsonString": lambda _: "comment,scopes"})()],
+)
+def test_update_changes_the_fields_of_the_mask(tokens, obo, mask):
+    changed = tokens.update_token_management(obo.token_info.token_id, {"comment": "new", "scopes": ["sql"]}, mask)
+    assert (changed.comment, changed.scopes) == ("new", ["sql"])
+    assert tokens.get(obo.token_info.token_id) == changed
+
+
+def test_update_takes_from_a_record_only_what_the_mask_names(tokens, obo, sandbox):
+    changed = tokens.update_token_management(
+        obo.token_info.token_id, TokenInfo(comment="only this", owner_id=1), "comment"
+    )
+    assert (changed.comment, changed.owner_id) == ("only this", obo.token_info.owner_id)
+
+
+def test_update_of_a_field_that_cannot_change_is_refused(tokens, obo):
+    with pytest.raises(errors.InvalidParameterError):
+        tokens.update_token_management(obo.token_info.token_id, {"owner_id": 1}, "owner_id")
+
+
+def test_permission_levels_include_can_manage(tokens):
+    levels = tokens.get_permission_levels()
+    assert levels["permission_level"].tolist() == LEVELS
+    assert levels["description"].str.len().gt(0).all()
+
+
+def test_get_permissions_has_a_row_for_admins_with_can_manage(tokens):
+    permissions = tokens.get_permissions()
+    assert list(permissions.columns) == frames.PERMISSIONS.names
+    admins = permissions[permissions["group_name"] == "admins"]
+    assert admins["permission_level"].tolist() == ["CAN_MANAGE"]
+    assert admins["inherited"].tolist() == [False]
+    named = permissions[["user_name", "group_name", "service_principal_name"]].notna().sum(axis=1)
+    assert named.eq(1).all()
+
+
+def test_setting_what_was_read_changes_nothing(fresh_sandbox, connected):
+    api = connected(fresh_sandbox).token_management
+    before, tokens = api.get_permissions(), api.list()
+    after = api.set_permissions(before)
+    by_principal = ["group_name", "user_name", "service_principal_name"]
+    pd.testing.assert_frame_equal(
+        after.sort_values(by_principal, ignore_index=True), before.sort_values(by_principal, ignore_index=True)
+    )
+    assert set(api.list()["token_id"]) == set(tokens["token_id"])
+
+
+def test_an_inherited_row_of_a_frame_is_not_made_direct(fresh_sandbox, connected):
+    api = connected(fresh_sandbox).token_management
+    before = api.get_permissions()
+    users = before.iloc[[0]].assign(group_name="users", permission_level="CAN_USE", inherited=True)
+    after = api.set_permissions(pd.concat([before, users]))
+    assert "users" not in set(after["group_name"].dropna())
+
+
+class SdkRequest:
+    def __init__(self, **entry):
+        self._entry = entry
+
+    def as_dict(self):
+        return self._entry
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda **entry: [entry], lambda **entry: [SdkRequest(**entry)], lambda **entry: pd.DataFrame([entry])],
+    ids=["dicts", "SDK objects", "a frame"],
+)
+def test_an_access_control_list_is_taken_in_each_of_its_forms(fresh_sandbox, connected, make):
+    api = connected(fresh_sandbox).token_management
+    after = api.update_permissions(make(group_name="users", permission_level="CAN_USE"))
+    assert after.loc[after["group_name"] == "users", "permission_level"].tolist() == ["CAN_USE"]
+
+
+def test_whoever_loses_the_right_loses_their_tokens(fresh_sandbox, connected):
+    api = connected(fresh_sandbox).token_management
+    before = len(api.list())
+    after = api.set_permissions([{"group_name": "admins", "permission_level": "CAN_MANAGE"}])
+    assert after["group_name"].tolist() == ["admins"]
+    assert 0 < len(api.list()) < before
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"permission_level": "CAN_USE"},
+        {"group_name": "a", "user_name": "b", "permission_level": "CAN_USE"},
+        {"group_name": "a"},
+    ],
+)
+def test_an_entry_that_names_nobody_or_two_or_no_level_is_refused_before_anything_is_sent(tokens, sandbox, entry):
+    with pytest.raises(errors.UsageError, match="needs one of"):
+        tokens.set_permissions([entry])
+    assert not list(sandbox.requests)
+
+
+@pytest.mark.parametrize("answer", ['{"token_infos": {}}', '{"token_infos": [1]}'])
+def test_a_listing_of_the_wrong_form_is_an_error_and_not_an_empty_frame(tokens, sandbox, answer):
+    sandbox.faults.add(Fault(status=200, body=answer))
+    with pytest.raises(errors.MalformedAnswerError, match="token_infos"):
+        tokens.list()
+
+
+def test_an_answer_without_the_token_is_an_error(tokens, sandbox):
+    sandbox.faults.add(Fault(status=200, body="{}"))
+    with pytest.raises(errors.MalformedAnswerError, match="token_info"):
+        tokens.get("a" * 64)

@@ -1,0 +1,233 @@
+"""What the wire does to a request: each fault, and what the caller gets to see of it."""
+
+import itertools
+import logging
+import socket
+import traceback
+
+import pytest
+
+
+from tokenkit import errors
+from tokenkit.rest import credentials
+from tokenkit.rest.transport import RetryPolicy, Transport, redact
+from tokenkit.sandbox import Fault, Sandbox
+
+TOKENS = "/api/2.0/token-management/tokens"
+OBO = "/api/2.0/token-management/on-behalf-of/tokens"
+LOGIN_PAGE = "<html><head><title>Sign in to Databricks</title></head><body>403</body></html>"
+
+
+@pytest.fixture
+def transport(sign_in, manual_clock):
+    with_a_minute = RetryPolicy(budget_seconds=60)
+    transport = Transport(sign_in, retries=with_a_minute, clock=manual_clock, jitter=lambda: 0.5)
+    yield transport
+    transport.close()
+
+
+def sent(sandbox, method):
+    return [record for record in sandbox.requests if record.method == method]
+
+
+def test_a_429_is_retried_after_the_seconds_that_it_names(sandbox, transport, manual_clock):
+    sandbox.faults.add(Fault(status=429, headers={"Retry-After": "7"}, times=2))
+    assert "token_infos" in transport.call("GET", TOKENS)
+    assert manual_clock.slept == [7, 7]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_without_retry_after_the_wait_doubles_and_is_jittered(sandbox, transport, manual_clock, status):
+    sandbox.faults.add(Fault(status=status, times=3))
+    transport.call("GET", TOKENS)
+    assert manual_clock.slept == [0.5, 1, 2]
+
+
+@pytest.mark.parametrize("header", ["soon", "-3", "1.5", "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_a_retry_after_that_is_no_whole_number_counts_as_absent(sandbox, transport, manual_clock, header):
+    sandbox.faults.add(Fault(status=429, headers={"Retry-After": header}, times=1))
+    transport.call("GET", TOKENS)
+    assert manual_clock.slept == [0.5]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=429, headers={"Retry-After": "1"}, times=1),
+        Fault(status=503, times=1),
+        Fault(status=503, headers={"Retry-After": "2"}, times=1),
+        Fault(drop=True, times=1),
+        Fault(drop=True, after_handler=True, times=1),
+        Fault(truncate_bytes=100, times=1),
+    ],
+    ids=["429", "503", "503 with a wait", "reset", "reset after the handler ran", "cut short"],
+)
+def test_a_passing_fault_does_not_reach_whoever_reads(sandbox, transport, fault):
+    whole = transport.call("GET", TOKENS)
+    sandbox.faults.add(fault)
+    assert transport.call("GET", TOKENS) == whole
+
+
+def test_a_wait_that_does_not_fit_the_budget_is_not_begun(sandbox, transport, manual_clock):
+    sandbox.faults.add(Fault(status=429, headers={"Retry-After": "61"}))
+    with pytest.raises(errors.RateLimitedError) as raised:
+        transport.call("GET", TOKENS)
+    assert raised.value.retry_after_seconds == 61
+    assert manual_clock.slept == []
+
+
+def test_all_attempts_together_keep_to_the_budget(sandbox, transport, manual_clock):
+    sandbox.faults.add(Fault(status=503, headers={"Retry-After": "25"}))
+    with pytest.raises(errors.UnavailableError):
+        transport.call("GET", TOKENS)
+    assert manual_clock.slept == [25, 25]
+
+
+def test_a_wait_that_a_person_would_notice_is_announced(sandbox, transport, caplog):
+    sandbox.faults.add(Fault(status=429, headers={"Retry-After": "5"}, times=1))
+    with caplog.at_level(logging.WARNING, logger="tokenkit"):
+        transport.call("GET", TOKENS)
+    assert "waiting 5 s" in caplog.text
+    assert sandbox.token not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(method="POST", drop=True, after_handler=True),
+        Fault(method="POST", truncate_bytes=10, after_handler=True),
+        Fault(method="POST", status=503, after_handler=True),
+        Fault(method="POST", drop=True),
+        Fault(method="POST", status=503),
+    ],
+    ids=["dropped after the handler ran", "cut short", "503 after the handler ran", "dropped", "503"],
+)
+def test_a_post_that_may_have_been_carried_out_is_sent_once(sandbox, transport, fault):
+    sandbox.faults.add(fault)
+    with pytest.raises((errors.AnswerLostError, errors.UnavailableError)):
+        transport.call("POST", "/api/2.0/token/create", body={"comment": "once"})
+    assert len(sent(sandbox, "POST")) == 1
+
+
+def test_a_post_that_was_turned_away_is_sent_again(sandbox, transport):
+    sandbox.faults.add(Fault(method="POST", status=429, headers={"Retry-After": "1"}, times=1))
+    answer = transport.call("POST", "/api/2.0/token/create", body={"comment": "twice asked", "lifetime_seconds": 60})
+    transport.call("DELETE", f"{TOKENS}/{answer['token_info']['token_id']}")
+    assert [record.status for record in sent(sandbox, "POST")] == [429, 200]
+
+
+def test_a_refusal_that_follows_a_lost_answer_says_so(sandbox, transport):
+    made = transport.call("POST", "/api/2.0/token/create", body={"lifetime_seconds": 60})
+    path = f"{TOKENS}/{made['token_info']['token_id']}"
+    sandbox.faults.add(Fault(method="DELETE", drop=True, after_handler=True, times=1))
+    with pytest.raises(errors.NotFoundError) as raised:
+        transport.call("DELETE", path)
+    assert raised.value.after_lost_answer
+    with pytest.raises(errors.NotFoundError) as raised:
+        transport.call("DELETE", path)
+    assert not raised.value.after_lost_answer
+
+
+def test_a_host_that_refuses_connections_is_told_apart_from_a_lost_answer(manual_clock):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+    transport = Transport(
+        credentials.from_token(nobody, "dapi"),
+        retries=RetryPolicy(budget_seconds=2),
+        clock=manual_clock,
+        jitter=lambda: 1,
+    )
+    with pytest.raises(errors.ConnectionFailedError, match="nothing was sent"):
+        transport.call("POST", OBO, body={})
+    assert manual_clock.slept == [1]  # also a POST is tried again, as the first never left
+
+
+def test_an_answer_that_takes_too_long_is_a_lost_answer(sandbox, sign_in):
+    impatient = Transport(sign_in, retries=RetryPolicy(budget_seconds=0, read_timeout_seconds=0.05))
+    sandbox.faults.add(Fault(latency_ms=500, times=1))
+    with pytest.raises(errors.AnswerLostError, match="in time"):
+        impatient.call("GET", TOKENS)
+    impatient.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "words"),
+    [
+        (Fault(status=403, body=LOGIN_PAGE), errors.AuthenticationError, "Sign in to Databricks"),
+        (Fault(status=401), errors.AuthenticationError, "sign in again"),
+        (Fault(status=403), errors.PermissionDeniedError, "admin"),
+        (Fault(status=302, body="", headers={"Location": "https://login"}), errors.AuthenticationError, "login page"),
+        (Fault(status=403, body=""), errors.PermissionDeniedError, "Forbidden"),
+        (Fault(status=400, body='{"error_code": "QUOTA_EXCEEDED"}'), errors.QuotaExceededError, "QUOTA_EXCEEDED"),
+        (Fault(status=400, body='{"error_code": "NOT_FOUND", "message": "x"}'), errors.NotFoundError, "x"),
+        (Fault(status=404, body='{"error_code": "FEATURE_DISABLED"}'), errors.FeatureDisabledError, "switched off"),
+        (Fault(status=409, body='{"error_code": "NEW_IN_2031"}'), errors.ConflictError, "NEW_IN_2031"),
+        (Fault(status=418, body="teapot"), errors.ApiError, "418"),
+        (Fault(status=500, body='["no object"]'), errors.UnavailableError, "500"),
+        (Fault(status=200, body=LOGIN_PAGE), errors.MalformedAnswerError, "web page"),
+        (Fault(status=200, body=""), errors.MalformedAnswerError, "empty body"),
+        (Fault(status=200, body="[]"), errors.MalformedAnswerError, "not a JSON object"),
+        (Fault(status=200, body='{"token_infos": ['), errors.MalformedAnswerError, "not a JSON object"),
+        (Fault(truncate_bytes=1000), errors.AnswerLostError, "try again|broke off"),
+    ],
+)
+def test_an_answer_becomes_an_error_that_names_the_workspace_and_the_way_out(sandbox, sign_in, fault, error, words):
+    sandbox.faults.add(fault)
+    transport = Transport(sign_in, retries=RetryPolicy(budget_seconds=0))
+    with pytest.raises(error, match=words) as raised:
+        transport.call("GET", TOKENS)
+    transport.close()
+    assert type(raised.value) is error
+    assert sandbox.host in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_deletion_may_answer_with_nothing_at_all(sandbox, transport):
+    sandbox.faults.add(Fault(method="DELETE", status=200, body=""))
+    assert transport.call("DELETE", f"{TOKENS}/x") == {}
+
+
+@pytest.mark.parametrize("fault", [Fault(status=403, body=LOGIN_PAGE), Fault(drop=True), Fault(status=200, body="")])
+def test_no_exception_of_requests_and_no_credential_hangs_on_an_error(sandbox, sign_in, fault):
+    sandbox.faults.add(fault)
+    transport = Transport(sign_in, retries=RetryPolicy(budget_seconds=0))
+    with pytest.raises(errors.TokenKitError) as raised:
+        transport.call("GET", TOKENS)
+    transport.close()
+    chain = list(itertools.takewhile(bool, (raised.value.__cause__, raised.value.__context__)))
+    assert chain == []
+    shown = traceback.TracebackException.from_exception(raised.value, capture_locals=True).format()
+    assert sandbox.token not in "".join(shown)
+
+
+def test_a_server_that_echoes_the_credential_does_not_get_it_into_an_error(sandbox, sign_in):
+    sandbox.faults.add(Fault(status=401, body={"error_code": "X", "message": f"Invalid token {sandbox.token}"}))
+    transport = Transport(sign_in, retries=RetryPolicy(budget_seconds=0))
+    with pytest.raises(errors.AuthenticationError, match=r"Invalid token \[redacted\]"):
+        transport.call("GET", TOKENS)
+    transport.close()
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["dapi" + "0123456789abcdef" * 2, "dapi" + "a1" * 16 + "-2", "dose" + "f0" * 16, "eyJhbGciOi.eyJzdWIi.c2ln"],
+)
+def test_whatever_looks_like_a_credential_is_redacted(secret):
+    assert redact(f"before {secret} after") == "before [redacted] after"
+    assert redact("Authorization: Bearer opaque==") == "Authorization: Bearer [redacted]"
+
+
+def test_an_ordinary_message_is_left_as_it_is():
+    message = "Token does not exist: " + "ab" * 32
+    assert redact(message) == message
+
+
+def test_the_workspace_header_chooses_a_workspace_on_a_shared_host():
+    with Sandbox(tokens=3, workspaces=2) as sandbox:
+        second = sandbox.workspaces[1]
+        shared = credentials.from_token(sandbox.host, second.token, workspace_id=str(second.workspace_id))
+        transport = Transport(shared)
+        tokens = transport.call("GET", TOKENS)["token_infos"]
+        transport.close()
+    assert {token["workspace_id"] for token in tokens} == {second.workspace_id}

@@ -1,0 +1,102 @@
+"""Ages, ends and statuses, on the boundary, with a clock that stands still."""
+
+import pandas as pd
+import pytest
+
+from tokenkit import frames
+from tokenkit.review import lifecycle
+
+NOW = pd.Timestamp("2026-03-01 09:30", tz="UTC")
+DAY = pd.Timedelta(days=1)
+
+
+def ms(moment):
+    return int(pd.Timestamp(moment).tz_convert("UTC").timestamp() * 1000)
+
+
+def token(created="2026-01-01 00:00+00:00", expires=None, used=None):
+    document = {"creation_time": ms(created), "expiry_time": -1 if expires is None else ms(expires)}
+    return document | ({} if used is None else {"last_used_day": ms(used)})
+
+
+def derived(*documents, now=NOW):
+    return lifecycle.with_lifecycle(frames.frame(documents, frames.TOKENS), now=now)
+
+
+@pytest.mark.parametrize(
+    ("expires", "status"),
+    [(NOW, "expired"), (NOW - DAY, "expired"), (NOW + pd.Timedelta(milliseconds=1), "active"), (None, "active")],
+)
+def test_a_token_is_expired_from_the_moment_of_its_expiry_on(expires, status):
+    assert derived(token(expires=expires))["status"].tolist() == [status]
+
+
+def test_never_is_never_and_has_no_days():
+    row = derived(token(expires=None)).iloc[0]
+    assert row.never_expires
+    assert pd.isna(row.lifetime_days)
+    assert pd.isna(row.expires_in_days)
+
+
+def test_days_are_counted_from_creation_to_expiry_and_from_now():
+    row = derived(
+        token(created="2026-02-01 09:30+00:00", expires="2026-03-03 09:30+00:00", used="2026-02-27 00:00+00:00")
+    ).iloc[0]
+    assert (row.age_days, row.lifetime_days, row.expires_in_days) == (28, 30, 2)
+    assert row.idle_days == 2 + 9.5 / 24
+
+
+def test_an_expired_token_has_negative_days_left():
+    assert derived(token(expires=NOW - 3 * DAY))["expires_in_days"].tolist() == [-3]
+
+
+def test_idle_time_runs_from_creation_where_there_was_no_use():
+    assert derived(token(created=NOW - 10 * DAY))["idle_days"].tolist() == [10]
+
+
+def test_a_use_on_the_day_of_creation_does_not_lie_before_it():
+    made = "2026-02-20 18:00+00:00"
+    assert lifecycle.last_seen(derived(token(created=made, used="2026-02-20 00:00+00:00"))).tolist() == [
+        pd.Timestamp(made)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "end"),
+    [
+        (token(created="2026-01-01 00:00+00:00"), pd.Timestamp("2026-01-01 00:00+00:00") + 90 * DAY),
+        (token(used="2026-02-01 00:00+00:00"), pd.Timestamp("2026-02-01 00:00+00:00") + 90 * DAY),
+        (
+            token(used="2026-02-01 00:00+00:00", expires="2026-02-10 00:00+00:00"),
+            pd.Timestamp("2026-02-10 00:00+00:00"),
+        ),
+        (
+            token(used="2026-02-01 00:00+00:00", expires="9999-12-31 00:00+00:00"),
+            pd.Timestamp("2026-02-01 00:00+00:00") + 90 * DAY,
+        ),
+        ({"expiry_time": ms("2026-05-01 00:00+00:00")}, pd.Timestamp("2026-05-01 00:00+00:00")),
+    ],
+    ids=["never used", "used", "expires first", "idle first", "only the expiry is known"],
+)
+def test_the_effective_end_is_the_earlier_of_expiry_and_idleness(document, end):
+    assert derived(document)["effective_end"].tolist() == [end]
+
+
+def test_what_is_not_known_stays_unknown():
+    row = derived({}).iloc[0]
+    assert row.status == "active"
+    assert row[["age_days", "idle_days", "lifetime_days", "effective_end"]].isna().all()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])
+def test_the_zone_of_the_clock_changes_nothing(zone):
+    documents = [token(expires=NOW), token(used="2026-02-01 00:00+00:00"), token(expires="2026-05-01 00:00+00:00")]
+    pd.testing.assert_frame_equal(derived(*documents, now=NOW.tz_convert(zone)), derived(*documents))
+
+
+def test_the_listing_itself_is_not_changed_and_an_empty_one_gets_the_same_dtypes():
+    listing = frames.frame([token()], frames.TOKENS)
+    before = listing.copy(deep=True)
+    full = lifecycle.with_lifecycle(listing, now=NOW)
+    pd.testing.assert_frame_equal(listing, before)
+    pd.testing.assert_series_equal(derived().dtypes, full.dtypes)

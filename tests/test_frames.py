@@ -1,0 +1,173 @@
+"""The typed listing is right at its edges, on every pandas that is supported."""
+
+import datetime as dt
+import json
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenkit import errors, frames
+from tokenkit.frames import TokenInfo
+
+INT64 = st.integers(min_value=0, max_value=2**63 - 1)
+# Up to the last moment that a Timestamp can say; what lies beyond has a test of its own.
+MOMENT_MS = st.integers(min_value=1, max_value=253_402_300_799_999)
+TEXT = st.text(st.characters(codec="utf-8"))
+KNOWN_FIELDS = {
+    "token_id": TEXT,
+    "comment": TEXT,
+    "created_by_id": INT64,
+    "created_by_username": TEXT,
+    "owner_id": INT64,
+    "creation_time": MOMENT_MS,
+    "expiry_time": MOMENT_MS | st.just(-1),
+    "last_used_day": MOMENT_MS,
+    "scopes": st.lists(TEXT),
+    "autoscope_state": TEXT,
+    "inferred_scopes": st.lists(TEXT),
+    "backfill_scopes": st.lists(TEXT),
+    "workspace_id": INT64,
+}
+JSON_VALUE = st.recursive(
+    st.none() | st.booleans() | INT64 | TEXT, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=5
+)
+UNKNOWN_FIELDS = st.dictionaries(TEXT.filter(lambda name: name not in KNOWN_FIELDS), JSON_VALUE, max_size=3)
+
+
+@st.composite
+def token_document(draw):
+    """Any subset of the known fields and some unknown ones, in any order."""
+    fields = draw(st.fixed_dictionaries({}, optional=KNOWN_FIELDS)) | draw(UNKNOWN_FIELDS)
+    return {name: fields[name] for name in draw(st.permutations(sorted(fields)))}
+
+
+def on_the_wire(value, name):
+    """Read a cell back to what the JSON held."""
+    if isinstance(value, list | dict):
+        return value
+    if pd.isna(value):
+        return -1 if name == "expiry_time" else None
+    if isinstance(value, pd.Timestamp):
+        return round(value.timestamp() * 1000)
+    return value
+
+
+@given(st.lists(token_document(), max_size=5))
+def test_every_value_of_a_token_document_is_found_again_in_the_frame(documents):
+    sent = json.loads(json.dumps(documents))
+    frame = frames.frame(sent, frames.TOKENS)
+    assert len(frame) == len(documents)
+    assert list(frame.columns[:13]) == list(KNOWN_FIELDS)
+    assert set(frame.columns) == set(KNOWN_FIELDS).union(*documents)
+    for row, document in enumerate(documents):
+        for name in frame.columns:
+            absent = -1 if name == "expiry_time" else None
+            assert on_the_wire(frame[name].iloc[row], name) == document.get(name, absent), name
+
+
+@given(token_document())
+def test_a_record_gives_back_the_document_it_was_read_from(document):
+    document = {name: value for name, value in document.items() if value is not None}
+    never = {"expiry_time"} if document.get("expiry_time") == -1 else set()  # `-1` and absent are both NaT
+    expected = {name: value for name, value in document.items() if name not in never}
+    assert TokenInfo.from_document(document).as_dict() == expected
+
+
+@given(st.lists(token_document(), max_size=3))
+def test_the_known_columns_have_the_same_dtypes_whatever_was_sent(documents):
+    empty = frames.frame([], frames.TOKENS)
+    full = frames.frame(documents, frames.TOKENS)
+    pd.testing.assert_series_equal(full[frames.TOKENS.names].dtypes, empty.dtypes)
+
+
+def test_an_empty_listing_has_the_columns_and_dtypes_of_the_contract():
+    empty = frames.frame([], frames.TOKENS)
+    assert len(empty) == 0
+    written = {name: "text" if dtype == frames.TEXT else str(dtype) for name, dtype in empty.dtypes.items()}
+    assert [f"{name}: {dtype}" for name, dtype in written.items()] == [
+        "token_id: text",
+        "comment: text",
+        "created_by_id: Int64",
+        "created_by_username: text",
+        "owner_id: Int64",
+        "creation_time: datetime64[ms, UTC]",
+        "expiry_time: datetime64[ms, UTC]",
+        "last_used_day: datetime64[ms, UTC]",
+        "scopes: list<item: string>[pyarrow]",
+        "autoscope_state: text",
+        "inferred_scopes: list<item: string>[pyarrow]",
+        "backfill_scopes: list<item: string>[pyarrow]",
+        "workspace_id: Int64",
+    ]
+
+
+@pytest.mark.parametrize("sent", [2**53 + 1, 2**63 - 1, str(2**53 + 1), str(2**63 - 1)])
+def test_ids_beyond_what_a_float_can_hold_stay_exact_as_numbers_and_as_strings(sent):
+    frame = frames.frame([{"owner_id": sent}, {}], frames.TOKENS)
+    assert frame["owner_id"].iloc[0] == int(sent)
+    assert frame["owner_id"].iloc[1] is pd.NA
+
+
+@pytest.mark.parametrize("never", [-1, None])
+def test_minus_one_is_never_and_so_is_an_absent_expiry(never):
+    assert frames.frame([{"expiry_time": never}], frames.TOKENS)["expiry_time"].isna().all()
+
+
+@pytest.mark.parametrize("unused", [-1, 0, None])
+def test_a_token_that_was_never_used_has_no_last_day(unused):
+    assert frames.frame([{"last_used_day": unused}], frames.TOKENS)["last_used_day"].isna().all()
+
+
+def test_the_year_9999_is_kept_and_what_lies_beyond_becomes_its_last_moment():
+    last = dt.datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=dt.UTC)
+    frame = frames.frame([{"expiry_time": 253402300799999}, {"expiry_time": 2**63 - 1}], frames.TOKENS)
+    assert frame["expiry_time"].tolist() == [last, last]
+
+
+def test_an_unknown_enum_value_is_kept_as_it_came():
+    frame = frames.frame([{"autoscope_state": "AUTOSCOPE_STATE_OF_2031"}], frames.TOKENS)
+    assert frame["autoscope_state"].iloc[0] == "AUTOSCOPE_STATE_OF_2031"
+
+
+def test_an_unknown_field_of_one_plain_type_gets_a_typed_column_after_the_known_ones():
+    frame = frames.frame([{"risk": 3, "tier": "gold", "seen": True}, {}], frames.TOKENS)
+    assert frame.dtypes[13:].to_dict() == {"risk": pd.Int64Dtype(), "seen": pd.BooleanDtype(), "tier": frames.TEXT}
+
+
+def test_half_a_surrogate_pair_in_a_comment_does_not_break_the_listing():
+    documents = json.loads(r'[{"comment": "half \ud83d pair"}, {"comment": "whole \ud83d\ude00"}]')
+    assert frames.frame(documents, frames.TOKENS)["comment"].tolist() == ["half \ufffd pair", "whole 😀"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("owner_id", "abc"), ("owner_id", 2**64), ("creation_time", {}), ("scopes", "sql"), ("owner_id", [1])],
+)
+def test_a_known_field_that_cannot_be_read_is_an_error_that_names_it(field, value):
+    with pytest.raises(errors.MalformedAnswerError, match=field):
+        frames.frame([{field: value}], frames.TOKENS)
+
+
+def test_a_scope_cell_is_a_python_list_and_an_absent_one_is_not_an_empty_one():
+    scopes = frames.frame([{"scopes": ["sql"]}, {"scopes": []}, {}], frames.TOKENS)["scopes"]
+    assert scopes.iloc[0] == ["sql"]
+    assert scopes.iloc[1] == []
+    assert scopes.isna().tolist() == [False, False, True]
+
+
+def test_every_schema_gives_an_empty_frame_of_its_columns():
+    schemas = [value for value in vars(frames).values() if isinstance(value, pa.Schema)]
+    assert len(schemas) == 6
+    for schema in schemas:
+        assert list(frames.frame([], schema).columns) == schema.names
+
+
+def test_a_record_says_none_for_what_was_not_said_and_keeps_what_a_newer_server_added():
+    info = TokenInfo.from_document({"token_id": "a" * 64, "owner_id": 7, "expiry_time": -1, "shard": {"n": 1}})
+    assert (info.token_id, info.owner_id, info.comment, info.scopes) == ("a" * 64, 7, None, None)
+    assert type(info.owner_id) is int
+    assert info.expiry_time is pd.NaT
+    assert info.extra == {"shard": {"n": 1}}

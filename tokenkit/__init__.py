@@ -1,0 +1,72 @@
+"""Databricks access tokens as DataFrames: list, review and revoke them from Jupyter or a shell, safely."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from tokenkit.errors import (
+    AnswerLostError,
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ConflictError,
+    ConnectionFailedError,
+    FeatureDisabledError,
+    InvalidParameterError,
+    MalformedAnswerError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitedError,
+    TokenKitError,
+    UnavailableError,
+    UsageError,
+)
+from tokenkit.frames import TokenInfo
+from tokenkit.rest.settings import TokenSettings
+from tokenkit.rest.token_management import OboToken, TokenManagementAPI
+from tokenkit.rest.transport import RetryPolicy
+from tokenkit.workspace import Workspace, connect
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__version__ = version("tokenkit")
+
+__all__ = [
+    "AnswerLostError",
+    "ApiError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectionFailedError",
+    "FeatureDisabledError",
+    "InvalidParameterError",
+    "MalformedAnswerError",
+    "NotFoundError",
+    "OboToken",
+    "PermissionDeniedError",
+    "QuotaExceededError",
+    "RateLimitedError",
+    "RetryPolicy",
+    "TokenInfo",
+    "TokenKitError",
+    "TokenManagementAPI",
+    "TokenSettings",
+    "UnavailableError",
+    "UsageError",
+    "Workspace",
+    "__version__",
+    "connect",
+    "load_ipython_extension",
+]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register ``%tokens``; IPython calls this on ``%load_ext tokenkit``."""
+    from tokenkit.magic import register  # noqa: PLC0415 - IPython is there when this is called, and not needed before
+
+    register(shell)

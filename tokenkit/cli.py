@@ -1,0 +1,117 @@
+"""The door for a shell: ``tokenkit``.
+
+The answer goes to standard output and everything else to standard error, so that a pipe carries only the answer. Exit codes: 0
+done, 1 findings (``audit --fail-on``), 2 it was called wrongly, 3 the workspace could not be read, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import pandas as pd
+
+from tokenkit import errors, export, frames, grammar
+from tokenkit.commands import SHELL, option
+from tokenkit.frames import TokenInfo
+from tokenkit.workspace import Workspace, connect
+
+_USAGE, _UNREADABLE, _INTERRUPTED = 2, 3, 130
+_OUTPUT = option(
+    "--output", choices=("table", "json", "csv"), default="table", help="how to print the answer (default: table)"
+)
+# What of a listing fits a terminal; --columns asks for others, and json and csv carry everything.
+_TABLE_COLUMNS = ("token_id", "owner", "comment", "status", "creation_time", "expiry_time", "last_used_day", "scopes")
+_SHORT_ID = 12
+_SCREEN_ROWS = 500
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command, and return the exit code."""
+    try:
+        verb, options = grammar.parse(sys.argv[1:] if words is None else words, SHELL, more=(_OUTPUT,))
+        answer = verb.run(_ShellSession(), options)
+        if isinstance(answer, int):
+            return answer
+        _write(answer, options.output, chosen=bool(getattr(options, "columns", None)))
+        sys.stdout.flush()
+    except grammar.HelpAsked as help_text:
+        sys.stdout.write(f"{help_text}\n".replace("\n\n\n", "\n\n"))
+    except (errors.UsageError, errors.ConfigurationError) as error:
+        return _fail(error, _USAGE)
+    except errors.TokenKitError as error:
+        return _fail(error, _UNREADABLE)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # `tokenkit list | head` closed the pipe; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _fail(error: errors.TokenKitError, code: int) -> int:
+    sys.stderr.write(f"tokenkit: {export.printable(str(error))}\n")
+    return code
+
+
+class _ShellSession:
+    """A session of one command."""
+
+    def workspace(self, profile: str | None) -> Workspace:
+        return connect(profile)
+
+    def adopt(self, workspace: Workspace) -> None:
+        """Do nothing: the process ends with the command."""
+
+    def say(self, message: str) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"{export.printable(message)}\n")
+
+
+def _write(answer: object, output: str, *, chosen: bool) -> None:
+    """Print an answer in the form that was asked for."""
+    frame = _as_frame(answer)
+    if output == "json":
+        sys.stdout.write(json.dumps(export.records(frame), ensure_ascii=False, indent=1) + "\n")
+    elif output == "csv":
+        sys.stdout.write(export.csv_text(frame))
+    else:
+        shown = [name for name in _TABLE_COLUMNS if name in frame.columns]
+        _print_table(frame if chosen or "token_id" not in shown else frame[shown])
+
+
+def _as_frame(answer: object) -> pd.DataFrame:
+    if isinstance(answer, TokenInfo):
+        return frames.frame([answer.as_dict()], frames.TOKENS)
+    if isinstance(answer, Workspace):
+        return pd.DataFrame({"workspace": [answer.name], "host": [answer.host]})
+    assert isinstance(answer, pd.DataFrame), type(answer)
+    return answer
+
+
+def _print_table(frame: pd.DataFrame) -> None:
+    """Print a table as wide as the terminal; into a pipe, as wide as its content and with whole ids."""
+    from rich import box  # noqa: PLC0415 - only a table needs it
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    on_screen = sys.stdout.isatty()
+    text = export.terminal_text(frame.head(_SCREEN_ROWS) if on_screen else frame)
+    if not on_screen:
+        sys.stdout.write(text.to_string(index=False, max_colwidth=None) + "\n" if len(text) else "no rows\n")
+        return
+    if "token_id" in text.columns:
+        text["token_id"] = text["token_id"].str.slice(stop=_SHORT_ID)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in text.columns:
+        table.add_column(
+            str(name), no_wrap=True, overflow="ellipsis", min_width=_SHORT_ID if name == "token_id" else None
+        )
+    for row in text.itertuples(index=False):
+        table.add_row(*map(Text, row))
+    Console().print(table)
+    if len(frame) > len(text):
+        sys.stderr.write(f"… and {len(frame) - len(text):,} more: add filters, --limit, or --output csv.\n")

@@ -1,0 +1,175 @@
+"""Every error that tokenkit raises, in one tree.
+
+    TokenKitError
+    ├── ConfigurationError (ValueError)         no credentials, an unknown profile, a setting that contradicts another
+    ├── UsageError (ValueError)                 a command or an argument that no request was made for
+    ├── ConnectionFailedError (ConnectionError) nothing reached the workspace
+    ├── AnswerLostError (ConnectionError)       the request left, its answer never came: it may have been carried out
+    ├── MalformedAnswerError                    an answer came that is not what the API answers: HTML, empty, cut short
+    └── ApiError                                the workspace said no
+        ├── BadRequestError                     400
+        │   ├── InvalidParameterError (ValueError)  INVALID_PARAMETER_VALUE
+        │   └── QuotaExceededError              QUOTA_EXCEEDED: 600 tokens a user and workspace
+        ├── AuthenticationError                 401, and a 403 that is a page rather than JSON
+        ├── PermissionDeniedError (PermissionError)  403: the caller is no workspace admin
+        ├── NotFoundError (LookupError)         404
+        │   └── FeatureDisabledError            FEATURE_DISABLED: tokens are switched off in the workspace
+        ├── ConflictError                       409
+        ├── RateLimitedError                    429, after every retry that the budget allowed
+        └── UnavailableError                    5xx, likewise
+
+A message says what happened, on which workspace, and what to do next; it never holds a credential. Errors that Python
+has a word for are that built-in as well, so ``except ValueError`` catches what a pandas user would expect it to. In a
+notebook an error is one line: see ``_render_traceback_``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+class TokenKitError(Exception):
+    """The root: ``except TokenKitError`` catches everything that tokenkit raises on purpose."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the one line that IPython shows in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class ConfigurationError(TokenKitError, ValueError):
+    """No usable credentials, an unknown profile, or settings that contradict each other."""
+
+
+class UsageError(TokenKitError, ValueError):
+    """An argument that was refused before any request was made."""
+
+
+class ConnectionFailedError(TokenKitError, ConnectionError):
+    """The workspace could not be reached; nothing was sent, so nothing was carried out."""
+
+
+class AnswerLostError(TokenKitError, ConnectionError):
+    """The request was sent and its answer never came: whether it was carried out is unknown."""
+
+
+class MalformedAnswerError(TokenKitError):
+    """The answer was not JSON of the expected form: a login page, an empty body, a body cut short."""
+
+
+class ApiError(TokenKitError):
+    """The workspace refused a request.
+
+    Attributes:
+        status: The HTTP status.
+        error_code: The API's own code, such as ``PERMISSION_DENIED``; empty where the answer had none.
+        details: Whatever the API added, as it came.
+        workspace: The one that answered, by the name that messages use.
+        retry_after_seconds: How long the workspace asked to wait, where it did.
+        after_lost_answer: Whether an earlier attempt of the same request was sent and its answer lost, so that this
+            refusal may be the echo of our own success (a DELETE that answers 404).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        error_code: str = "",
+        details: Sequence[Mapping[str, Any]] = (),
+        workspace: str = "",
+        retry_after_seconds: float | None = None,
+        after_lost_answer: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_code = error_code
+        self.details = details
+        self.workspace = workspace
+        self.retry_after_seconds = retry_after_seconds
+        self.after_lost_answer = after_lost_answer
+
+
+class BadRequestError(ApiError):
+    """400: the request makes no sense to the workspace."""
+
+
+class InvalidParameterError(BadRequestError, ValueError):
+    """400 ``INVALID_PARAMETER_VALUE``: a lifetime, mask, principal or id that the workspace does not take."""
+
+
+class QuotaExceededError(BadRequestError):
+    """``QUOTA_EXCEEDED``: the owner has as many tokens as a workspace allows (600)."""
+
+
+class AuthenticationError(ApiError):
+    """The credential is missing, wrong, expired or revoked."""
+
+
+class PermissionDeniedError(ApiError, PermissionError):
+    """403: the caller may not do this; most of the Token Management API is for workspace admins only."""
+
+
+class NotFoundError(ApiError, LookupError):
+    """404: no such token, principal or endpoint."""
+
+
+class FeatureDisabledError(NotFoundError):
+    """``FEATURE_DISABLED``: personal access tokens are switched off in this workspace."""
+
+
+class ConflictError(ApiError):
+    """409: the same thing exists, or somebody changed it first."""
+
+
+class RateLimitedError(ApiError):
+    """429: too many requests, and the retry budget is spent."""
+
+
+class UnavailableError(ApiError):
+    """5xx: the workspace is overloaded, deploying or broken, and the retry budget is spent."""
+
+
+# A code is more exact than a status (FEATURE_DISABLED comes as a 404, QUOTA_EXCEEDED as a 400), so it is asked first.
+_BY_CODE: dict[str, type[ApiError]] = {
+    "INVALID_PARAMETER_VALUE": InvalidParameterError,
+    "MALFORMED_REQUEST": BadRequestError,
+    "QUOTA_EXCEEDED": QuotaExceededError,
+    "UNAUTHENTICATED": AuthenticationError,
+    "PERMISSION_DENIED": PermissionDeniedError,
+    "NOT_FOUND": NotFoundError,
+    "RESOURCE_DOES_NOT_EXIST": NotFoundError,
+    "FEATURE_DISABLED": FeatureDisabledError,
+    "RESOURCE_ALREADY_EXISTS": ConflictError,
+    "RESOURCE_CONFLICT": ConflictError,
+    "ABORTED": ConflictError,
+    "REQUEST_LIMIT_EXCEEDED": RateLimitedError,
+    "RESOURCE_EXHAUSTED": RateLimitedError,
+    "TEMPORARILY_UNAVAILABLE": UnavailableError,
+    "INTERNAL_ERROR": UnavailableError,
+}
+_BY_STATUS: dict[int, type[ApiError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    429: RateLimitedError,
+}
+
+
+def api_error_class(status: int, error_code: str) -> type[ApiError]:
+    """Return the class for an answer; an unknown code falls back on the status, an unknown status on ``ApiError``."""
+    if error_code in _BY_CODE:
+        return _BY_CODE[error_code]
+    if status >= 500:
+        return UnavailableError
+    return _BY_STATUS.get(status, ApiError)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown word: the near one if there is one, else all that are known."""
+    words = list(known)
+    near = difflib.get_close_matches(word.lower(), words, n=2, cutoff=0.6)
+    return f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(words)}."

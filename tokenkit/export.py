@@ -1,0 +1,65 @@
+"""Frames on their way out: JSON records, CSV that a spreadsheet may open, text that a terminal may print.
+
+Comments and names are written by anyone with a token, so each way out disarms what its reader would act on: formulas in a
+spreadsheet, control sequences in a terminal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from tokenkit.frames import TEXT
+
+# What Excel, LibreOffice and Google Sheets take for the beginning of a formula (OWASP, "CSV Injection").
+_FORMULA = r"^([=+\-@\t\r])"
+# Control characters move the cursor or rewrite the screen; the others turn the direction of what is written around them.
+_UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a row as a JSON object each: times in ISO 8601, what is absent as null, ids as whole numbers."""
+    plain = _iso_times(frame).astype(object)
+    return plain.where(frame.notna(), None).to_dict("records")  # type: ignore[return-value]
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """Return CSV: times in ISO 8601 with their zone, lists as words, and no cell that a spreadsheet would calculate."""
+    plain = _joined_lists(_iso_times(frame))
+    for name in plain.columns:
+        if pd.api.types.is_string_dtype(plain[name].dtype):
+            plain[name] = plain[name].astype(TEXT).str.replace(_FORMULA, r"'\1", regex=True)
+    return plain.to_csv(index=False)
+
+
+def terminal_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of strings for a terminal: days for times, words for lists, nothing for what is absent."""
+    plain = _joined_lists(frame)
+    for name in plain.columns:
+        column = plain[name]
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            plain[name] = column.dt.strftime("%Y-%m-%d")
+        elif pd.api.types.is_float_dtype(column.dtype):
+            plain[name] = column.round(1)
+    return plain.astype(TEXT).fillna("").apply(lambda column: column.str.replace(_UNPRINTABLE, "\ufffd", regex=True))
+
+
+def printable(text: str) -> str:
+    """Return one line of text without what a terminal would act on."""
+    return str(pd.Series([text], dtype=TEXT).str.replace(_UNPRINTABLE, "\ufffd", regex=True).iloc[0])
+
+
+def _iso_times(frame: pd.DataFrame) -> pd.DataFrame:
+    times = frame.select_dtypes("datetimetz").columns
+    as_text = {str(name): frame[name].dt.strftime("%Y-%m-%dT%H:%M:%S.%f").str.slice(stop=23) + "Z" for name in times}
+    return frame.assign(**as_text)
+
+
+def _joined_lists(frame: pd.DataFrame) -> pd.DataFrame:
+    lists = [str(name) for name in frame.columns if isinstance(frame[name].dtype, pd.ArrowDtype)]
+    as_text = {
+        name: frame[name].map(lambda words: " ".join(map(str, words)), na_action="ignore").astype(TEXT)
+        for name in lists
+    }
+    return frame.assign(**as_text)

@@ -1,0 +1,256 @@
+"""What a listing looks like: the columns, their dtypes, and how JSON becomes them.
+
+Each kind of listing has one Arrow schema here, and every frame is built from an Arrow table of that schema. So the
+dtypes are the same on pandas 2.2 and 3, the same for an empty answer as for a full one, and the same whoever filled the
+table:
+
+=====================  ===============================  ========================================================
+in the schema          in the frame                     why
+=====================  ===============================  ========================================================
+``string``             ``str`` (``TEXT``)               absent is ``NaN``, told apart from an empty comment
+``int64``              ``Int64``                        ids exceed 2**53, so a float would change them
+``timestamp ms, UTC``  ``datetime64[ms, UTC]``          the year 9999 does not fit in nanoseconds
+``list<string>``       ``list<string>[pyarrow]``        an element is a Python list; a third of the memory of objects
+``bool``               ``boolean``                      absent is ``<NA>``
+=====================  ===============================  ========================================================
+
+A field that the schema does not know is kept, as a column after the known ones: a newer server must never break a
+listing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tokenkit import errors
+
+
+def _text_dtype() -> pd.StringDtype:
+    try:
+        return pd.StringDtype("pyarrow", na_value=np.nan)
+    except TypeError:  # pandas 2.2
+        return pd.StringDtype("pyarrow_numpy")
+
+
+TEXT: pd.StringDtype = _text_dtype()
+"""What text is in every frame: the ``str`` of pandas 3, which 2.2 has under another name. Absent is NaN and compares as
+False, so a mask made of text combines with every other."""
+
+TIME = pa.timestamp("ms", tz="UTC")
+TEXTS = pa.list_(pa.string())
+IDS = pa.list_(pa.int64())
+
+TOKENS = pa.schema(
+    [
+        ("token_id", pa.string()),
+        ("comment", pa.string()),
+        ("created_by_id", pa.int64()),
+        ("created_by_username", pa.string()),
+        ("owner_id", pa.int64()),
+        ("creation_time", TIME),
+        ("expiry_time", TIME),
+        ("last_used_day", TIME),
+        ("scopes", TEXTS),
+        ("autoscope_state", pa.string()),
+        ("inferred_scopes", TEXTS),
+        ("backfill_scopes", TEXTS),
+        ("workspace_id", pa.int64()),
+    ]
+)
+PERMISSIONS = pa.schema(
+    [
+        ("user_name", pa.string()),
+        ("group_name", pa.string()),
+        ("service_principal_name", pa.string()),
+        ("display_name", pa.string()),
+        ("permission_level", pa.string()),
+        ("inherited", pa.bool_()),
+        ("inherited_from_object", TEXTS),
+    ]
+)
+PERMISSION_LEVELS = pa.schema([("permission_level", pa.string()), ("description", pa.string())])
+USERS = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("user_name", pa.string()),
+        ("display_name", pa.string()),
+        ("active", pa.bool_()),
+        ("groups", IDS),
+    ]
+)
+SERVICE_PRINCIPALS = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("application_id", pa.string()),
+        ("display_name", pa.string()),
+        ("active", pa.bool_()),
+        ("groups", IDS),
+    ]
+)
+GROUPS = pa.schema([("id", pa.int64()), ("display_name", pa.string()), ("members", IDS)])
+
+TOKEN_COLUMNS: tuple[str, ...] = tuple(TOKENS.names)
+
+# The last millisecond of the year 9999. Python's own datetime, and so a Timestamp, goes no further.
+_LAST_MOMENT_MS = 253_402_300_799_999
+_DTYPES: dict[pa.DataType, Any] = {
+    pa.string(): TEXT,
+    pa.int64(): pd.Int64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+    TEXTS: pd.ArrowDtype(TEXTS),
+    IDS: pd.ArrowDtype(IDS),
+}
+
+
+def frame(records: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pd.DataFrame:
+    """Return one row for each record, with the schema's columns and then any field that a record had beyond them.
+
+    Times are epoch milliseconds in the records. A negative one means "never" (the API writes ``-1``) and becomes NaT; a
+    ``last_used_day`` of 0 does too. A time after the year 9999 becomes its last millisecond. Ids may be numbers or
+    decimal strings, as JSON of 64-bit numbers comes in both forms.
+
+    Args:
+        records: Decoded JSON objects; any field may be absent or null.
+        schema: One of this module's schemas.
+
+    Returns:
+        A frame with a fresh RangeIndex. No records give the same columns and dtypes with no rows.
+
+    Raises:
+        MalformedAnswerError: A known field holds what cannot be read as its type.
+    """
+    rows = list(records)
+    known = to_pandas(
+        pa.table([_column([row.get(name) for row in rows], name, schema) for name in schema.names], schema=schema)
+    )
+    unknown = {name: None for row in rows for name in row.keys() - set(schema.names)}
+    for name in sorted(unknown):
+        known[name] = _unknown_column([row.get(name) for row in rows])
+    return known
+
+
+def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """Return an Arrow table as a frame with this module's dtypes."""
+    return cast("pd.DataFrame", table.to_pandas(types_mapper=_DTYPES.get))
+
+
+def _column(values: list[Any], name: str, schema: pa.Schema) -> pa.Array:
+    kind = schema.field(name).type
+    as_sent = pa.int64() if kind == TIME else kind
+    try:
+        # Arrow would take a text for a list of its letters.
+        letters = pa.types.is_list(kind) and any(isinstance(value, str) for value in values)
+        array = pa.array([_coerced(value, name, kind) for value in values] if letters else values, as_sent)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, OverflowError):
+        array = pa.array([_coerced(value, name, as_sent) for value in values], as_sent)
+    return moments(array, name) if kind == TIME else array
+
+
+def moments(milliseconds: pa.Array, name: str) -> pa.Array:
+    """Return epoch milliseconds as UTC timestamps, "never" as null."""
+    first = 1 if name == "last_used_day" else 0  # 0 would be a use in 1970
+    kept = pc.if_else(pc.less(milliseconds, first), pa.scalar(None, pa.int64()), milliseconds)
+    return pc.min_element_wise(kept, pa.scalar(_LAST_MOMENT_MS), skip_nulls=False).cast(TIME)
+
+
+def _coerced(value: Any, name: str, kind: pa.DataType) -> Any:  # noqa: ANN401 - JSON in, Arrow out
+    """Read a value that did not come in the expected form; only reached when a whole column did not convert."""
+    if value is None:
+        return None
+    if kind == pa.string():
+        return _encodable(value if isinstance(value, str) else str(value))
+    if kind == pa.int64():
+        return _integer(value, name)
+    if kind == pa.bool_() and str(value).lower() in {"true", "false"}:
+        return str(value).lower() == "true"
+    if isinstance(value, list) and kind == TEXTS:
+        return [_encodable(str(item)) for item in value]
+    if isinstance(value, list) and kind == IDS:
+        return [_integer(item, name) for item in value]
+    raise errors.MalformedAnswerError(f"The workspace sent a {name} that cannot be read: {str(value)[:80]!r}.")
+
+
+def _integer(value: Any, name: str) -> int:  # noqa: ANN401 - JSON in
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = 2**63
+    if not -(2**63) <= number < 2**63:
+        raise errors.MalformedAnswerError(f"The workspace sent a {name} that is no 64-bit number: {str(value)[:80]!r}.")
+    return number
+
+
+def _encodable(text: str) -> str:
+    """Replace half a surrogate pair, which JSON can spell and UTF-8 cannot hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _unknown_column(values: Sequence[Any]) -> pd.Series[Any]:
+    """Return a field of which nothing is known: a typed column where all values are of one plain type, else the
+    values."""
+    kinds = {type(value) for value in values if value is not None}
+    plain = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
+    if len(kinds) == 1 and (kind := plain.get(next(iter(kinds)))) is not None:
+        try:
+            return to_pandas(pa.table({"field": pa.array(values, kind)}))["field"]
+        except (pa.ArrowInvalid, UnicodeEncodeError, OverflowError):
+            pass
+    return pd.Series(values, dtype=object)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TokenInfo:
+    """What the workspace knows of one token; its value is not among it.
+
+    Attributes are named as on the wire. Times are UTC Timestamps, ``NaT`` for never or not said; everything else that was not
+    said is None. ``extra`` holds fields that a newer server added, as they came.
+    """
+
+    token_id: str | None = None
+    comment: str | None = None
+    created_by_id: int | None = None
+    created_by_username: str | None = None
+    owner_id: int | None = None
+    creation_time: pd.Timestamp = dataclasses.field(default=cast("pd.Timestamp", pd.NaT))
+    expiry_time: pd.Timestamp = dataclasses.field(default=cast("pd.Timestamp", pd.NaT))
+    last_used_day: pd.Timestamp = dataclasses.field(default=cast("pd.Timestamp", pd.NaT))
+    scopes: list[str] | None = None
+    autoscope_state: str | None = None
+    inferred_scopes: list[str] | None = None
+    backfill_scopes: list[str] | None = None
+    workspace_id: int | None = None
+    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> TokenInfo:
+        """Read one JSON object by the rules of a listing."""
+        known = {name: value for name, value in document.items() if name in TOKENS.names}
+        row = frame([known], TOKENS)
+        fields: dict[str, Any] = {}
+        for name in TOKENS.names:
+            value = row[name].iloc[0]
+            is_text_list = isinstance(value, list)
+            fields[name] = value if is_text_list or not pd.isna(value) or TOKENS.field(name).type == TIME else None
+        fields |= {name: int(fields[name]) for name in _ID_FIELDS if fields[name] is not None}
+        return cls(**fields, extra={name: value for name, value in document.items() if name not in TOKENS.names})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON object for the wire: times as epoch milliseconds, what was not said left out."""
+        document: dict[str, Any] = {}
+        for name in TOKENS.names:
+            value = getattr(self, name)
+            if isinstance(value, pd.Timestamp):
+                value = int(value.as_unit("ms").asm8.view("i8"))  # .value would overflow after the year 2262
+            if isinstance(value, list) or (value is not None and not pd.isna(value)):
+                document[name] = value
+        return document | dict(self.extra)
+
+
+_ID_FIELDS = tuple(field.name for field in TOKENS if field.type == pa.int64())

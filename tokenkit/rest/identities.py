@@ -1,0 +1,74 @@
+"""Who is there: users, service principals, groups and the caller, from the workspace's SCIM API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from tokenkit import errors, frames
+from tokenkit.rest.transport import Transport
+
+_SCIM = "/api/2.0/preview/scim/v2"
+_FIELDS = {"userName": "user_name", "displayName": "display_name", "applicationId": "application_id"}
+
+
+class IdentitiesAPI:
+    """The principals of one workspace, as frames."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        # As many as the server gives: it may send fewer, and what it sent decides where the next page starts.
+        self._page_size = 10_000
+
+    def __repr__(self) -> str:
+        return f"<IdentitiesAPI of {self._transport.name}>"
+
+    def users(self) -> pd.DataFrame:
+        """Return every user: ``id, user_name, display_name, active, groups`` (ids, of direct memberships)."""
+        return self._listing("Users", frames.USERS)
+
+    def service_principals(self) -> pd.DataFrame:
+        """Return every service principal: ``id, application_id, display_name, active, groups``."""
+        return self._listing("ServicePrincipals", frames.SERVICE_PRINCIPALS)
+
+    def groups(self) -> pd.DataFrame:
+        """Return every group: ``id, display_name, members`` (ids of users, service principals and groups)."""
+        return self._listing("Groups", frames.GROUPS)
+
+    def me(self) -> Mapping[str, Any]:
+        """Return the caller as the workspace knows it: ``id``, ``userName``, ``displayName``, ``groups`` …."""
+        return self._transport.call("GET", f"{_SCIM}/Me")
+
+    def _listing(self, resource: str, schema: pa.Schema) -> pd.DataFrame:
+        wire_names = {ours: theirs for theirs, ours in _FIELDS.items()}
+        attributes = ",".join(wire_names.get(name, name) for name in schema.names)
+        records = (_flat(record, schema) for record in self._pages(resource, attributes))
+        # Somebody added between two pages shifts the rest by one, and the last of a page comes again in the next.
+        return frames.frame(records, schema).drop_duplicates("id", ignore_index=True)
+
+    def _pages(self, resource: str, attributes: str) -> Iterator[Mapping[str, Any]]:
+        start = 1
+        while True:
+            query = {"startIndex": start, "count": self._page_size, "attributes": attributes}
+            answer = self._transport.call("GET", f"{_SCIM}/{resource}", query=query)
+            records = answer.get("Resources") or []
+            yield from records
+            start += len(records)
+            total = int(answer.get("totalResults") or 0)
+            if start > total:
+                return
+            if not records:
+                raise errors.MalformedAnswerError(
+                    f"{self._transport.name} listed {start - 1:,} of {total:,} {resource} and then no more. Try again."
+                )
+
+
+def _flat(record: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    """Return a SCIM resource as a row: our names, and references to others reduced to their ids."""
+    row = {_FIELDS.get(name, name): value for name, value in record.items()}
+    references = [name for name in ("groups", "members") if name in schema.names]
+    row |= {name: [int(reference["value"]) for reference in row.get(name) or ()] for name in references}
+    return {name: row.get(name) for name in schema.names}
