@@ -63,9 +63,7 @@ def authenticate(state: State, request: Request, *, now_ms: int) -> Caller:
 class OAuth:
     """The authorization server: client credentials in, an access token out, good in every workspace of the account."""
 
-    def __init__(
-        self, database: Database, client_id: str, client_secret: str, entropy: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, database: Database, client_id: str, client_secret: str, entropy: Callable[[int], bytes]) -> None:
         self._database = database
         self._client_id = client_id
         self._client_secret = client_secret

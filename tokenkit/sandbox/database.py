@@ -51,7 +51,7 @@ CREATE TABLE oauth_tokens (
     token_hash TEXT PRIMARY KEY, application_id TEXT NOT NULL, expiry_time INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
-_TOKEN_INDEXES = """
+_INDEXES = """
 CREATE UNIQUE INDEX tokens_by_id ON tokens (workspace_id, token_id);
 CREATE INDEX tokens_by_workspace ON tokens (workspace_id);
 CREATE INDEX tokens_by_owner ON tokens (workspace_id, owner_id);
@@ -76,7 +76,7 @@ class Database:
                 # The file keeps the admin's token value: nobody else on this machine should read it.
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._connection = sqlite3.connect(
-                self._name, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=1
+                self._name, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=0.1
             )
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from None
@@ -133,12 +133,12 @@ class Database:
 
     @contextmanager
     def build(self) -> Iterator[None]:
-        """Make the tables, let the caller fill them, then index: one transaction, so a half-seeded file never exists."""
+        """Make the tables, let the caller fill them, then index; in one transaction, so no file is half seeded."""
         with self.transaction():
             for statement in _statements(_TABLES):
                 self._connection.execute(statement)
             yield
-            for statement in _statements(_TOKEN_INDEXES):
+            for statement in _statements(_INDEXES):
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         self.is_new = False

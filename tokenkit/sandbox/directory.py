@@ -20,9 +20,7 @@ ADMINS = "admins"
 USERS = "users"
 SYSTEM_GROUPS = frozenset({ADMINS, USERS})
 _COLUMNS = "id, kind, name, display_name, active, attributes"
-INSERT_IDENTITY = (
-    f"INSERT INTO identities (workspace_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # fixed names
-)
+INSERT_IDENTITY = f"INSERT INTO identities (workspace_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # fixed names
 INSERT_MEMBERSHIP = "INSERT OR IGNORE INTO memberships (workspace_id, group_id, member_id) VALUES (?, ?, ?)"
 
 
@@ -184,9 +182,8 @@ class Directory:
 def identity_row(workspace_id: int, identity: Identity) -> tuple[Any, ...]:
     """Return the table's row of an identity."""
     attributes = json.dumps(identity.attributes, ensure_ascii=False) if identity.attributes else "{}"
-    return (
-        workspace_id, identity.id, identity.kind, identity.name, identity.display_name, int(identity.active), attributes,
-    )  # fmt: skip
+    named = (identity.kind, identity.name, identity.display_name)
+    return (workspace_id, identity.id, *named, int(identity.active), attributes)
 
 
 def _identity(row: tuple[Any, ...] | None) -> Identity | None:

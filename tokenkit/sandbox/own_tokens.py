@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 # The reference's PublicTokenInfo: what an owner is told, without whose the token is.
 _PUBLIC = (
-    "autoscope_state", "backfill_scopes", "comment", "creation_time", "expiry_time", "inferred_scopes", "scopes", "token_id",
+    "autoscope_state", "backfill_scopes", "comment", "creation_time", "expiry_time", "inferred_scopes",
+    "scopes", "token_id",
 )  # fmt: skip
 
 

@@ -46,7 +46,9 @@ class Permissions:
     def entries(self) -> list[tuple[Identity, str]]:
         """Return the direct entries, oldest first."""
         statement = "SELECT principal_id, level FROM access WHERE workspace_id = ? ORDER BY sequence"
-        found = [(self._directory.get(each), level) for each, level in self._database.rows(statement, (self._workspace_id,))]
+        found = [
+            (self._directory.get(each), level) for each, level in self._database.rows(statement, (self._workspace_id,))
+        ]
         return [(identity, level) for identity, level in found if identity is not None]
 
     def document(self) -> dict[str, Any]:

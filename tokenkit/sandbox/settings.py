@@ -48,7 +48,9 @@ class Settings:
         self._check(name)
         if not isinstance(value, str):
             raise invalid(f"The value of {name} must be a string")
-        if name == MAXIMUM and not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) <= LONGEST_DAYS):
+        if name == MAXIMUM and not (
+            value.isascii() and value.isdigit() and len(value) < 10 and int(value) <= LONGEST_DAYS
+        ):
             raise invalid(f"{MAXIMUM} must be a whole number of days from 0 to {LONGEST_DAYS}, not {value!r}")
         if name == ENABLED and value not in ("true", "false"):
             raise invalid(f"{ENABLED} must be 'true' or 'false', not {value!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 from tokenkit.sandbox.directory import ADMINS, Directory
@@ -21,6 +22,7 @@ class State:
     def __init__(self, database: Database, workspace_id: int, entropy: Callable[[int], bytes]) -> None:
         self.database = database
         self.workspace_id = workspace_id
+        self._entropy = entropy
         self.tokens = Tokens(database, workspace_id, entropy)
         self.directory = Directory(database, workspace_id, entropy)
         self.permissions = Permissions(database, workspace_id, self.directory, self.tokens)
@@ -32,3 +34,7 @@ class State:
     def is_admin(self, identity_id: int) -> bool:
         """Tell whether someone is in ``admins``, nested groups included."""
         return self.directory.is_in(identity_id, ADMINS)
+
+    def new_uuid(self) -> str:
+        """Return a new application id."""
+        return str(uuid.UUID(bytes=self._entropy(16), version=4))

@@ -26,7 +26,7 @@ def list_tokens(call: Call) -> Answer:
         created_by_id=_creator_id(call.request.query.get("created_by_id")),
         created_by_username=call.request.query.get("created_by_username"),
     )
-    return Answer(200, ('{"token_infos":[' + ",".join(documents) + "]}").encode() if documents else b"{}")
+    return Answer(200, b"".join((b'{"token_infos":[', b",".join(documents), b"]}")) if documents else b"{}")
 
 
 def get_token(call: Call) -> Answer:

@@ -1,0 +1,147 @@
+import base64
+import json
+
+import pytest
+
+from .conftest import CONF, DAY, NOON, SCIM, TOKENS, access_token, group_id, member
+
+ME = f"{SCIM}/Me"
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "Bearer dapi00", "Basic dG9rZW46eA==", "dapi00", "Bearer é"]
+)
+def test_a_missing_or_unknown_credential_is_unauthenticated(sandbox, clients, header):
+    anonymous = clients(sandbox.host, None)
+    headers = {"Authorization": header.encode("latin-1")}
+    assert anonymous.refused("GET", TOKENS, headers=headers) == (401, "UNAUTHENTICATED")
+
+
+def test_a_deleted_token_signs_in_no_more(person, admin, state):
+    person.ok("GET", ME)
+    (token,) = state.tokens.of_owner(state.directory.named("user", "person@example.com").id, active_at=0)
+    admin.ok("DELETE", f"{TOKENS}/{token['token_id']}")
+    assert person.refused("GET", ME) == (401, "UNAUTHENTICATED")
+
+
+def test_a_token_ends_at_its_expiry_and_stays_listed(person, state, clock):
+    clock.now = NOON + 90 * DAY - 1
+    person.ok("GET", ME)
+    clock.now += 1
+    assert person.refused("GET", ME) == (401, "UNAUTHENTICATED")
+    assert state.tokens.count() == 61
+
+
+def test_the_owner_must_be_active(person, admin, state):
+    user_id = state.directory.named("user", "person@example.com").id
+    operation = {"op": "replace", "path": "active", "value": False}
+    admin.ok("PATCH", f"{SCIM}/Users/{user_id}", {"Operations": [operation]})
+    assert person.refused("GET", ME) == (401, "UNAUTHENTICATED")
+    admin.ok("PATCH", f"{SCIM}/Users/{user_id}", {"Operations": [{**operation, "value": True}]})
+    person.ok("GET", ME)
+
+
+def test_the_token_of_a_removed_owner_stays_listed_and_signs_in_no_more(person, admin, state):
+    user_id = state.directory.named("user", "person@example.com").id
+    admin.ok("DELETE", f"{SCIM}/Users/{user_id}")
+    assert person.refused("GET", ME) == (401, "UNAUTHENTICATED")
+    assert [info["owner_id"] for info in admin.ok("GET", TOKENS)["token_infos"]].count(user_id) == 1
+
+
+def test_a_use_moves_the_day_of_last_use_to_todays_midnight(person, state, clock):
+    owner = state.directory.named("user", "person@example.com").id
+
+    def last_used():
+        return state.tokens.of_owner(owner, active_at=0)[0].get("last_used_day")
+
+    assert last_used() is None
+    person.ok("GET", ME)
+    midnight = int(NOON - 12 * 3600) * 1000
+    assert last_used() == midnight
+    clock.now += 3 * DAY + 5
+    assert person.refused("GET", TOKENS) == (403, "PERMISSION_DENIED")  # a refusal is a use too
+    assert last_used() == midnight + 3 * DAY * 1000
+
+
+def test_disabled_tokens_are_refused_and_kept_until_an_admin_enables_them_by_oauth(admin, person, oauth, state):
+    admin.ok("PATCH", CONF, {"enableTokensConfig": "false"})
+    count = state.tokens.count()
+    assert admin.refused("GET", TOKENS) == (404, "FEATURE_DISABLED")
+    assert person.refused("GET", ME) == (404, "FEATURE_DISABLED")
+    assert len(oauth.ok("GET", TOKENS)["token_infos"]) == count
+    oauth.ok("PATCH", CONF, {"enableTokensConfig": "true"})
+    assert len(admin.ok("GET", TOKENS)["token_infos"]) == count
+
+
+def test_admins_of_a_nested_group_are_admins(person, admin, state):
+    user_id = str(state.directory.named("user", "person@example.com").id)
+    inner = admin.ok("POST", f"{SCIM}/Groups", {"displayName": "inner", "members": [{"value": user_id}]})
+    outer = admin.ok("POST", f"{SCIM}/Groups", {"displayName": "outer", "members": [{"value": inner["id"]}]})
+    assert person.refused("GET", TOKENS) == (403, "PERMISSION_DENIED")
+    join = {"op": "add", "path": "members", "value": [{"value": outer["id"]}]}
+    admin.ok("PATCH", f"{SCIM}/Groups/{group_id(admin, 'admins')}", {"Operations": [join]})
+    person.ok("GET", TOKENS)
+
+
+def test_client_credentials_come_in_the_header_or_in_the_form(sandbox, clients):
+    form = {"grant_type": "client_credentials", "client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
+    grant = clients(sandbox.host, None).ok("POST", "/oidc/v1/token", data=form)
+    assert (grant["token_type"], grant["expires_in"]) == ("Bearer", 3600)
+    for token in (grant["access_token"], access_token(sandbox, clients)):
+        assert clients(sandbox.host, token).ok("GET", ME)["userName"] == sandbox.client_id
+
+
+def test_an_access_token_can_be_read_as_a_jwt(sandbox, clients):
+    claims = access_token(sandbox, clients).split(".")[1]
+    assert json.loads(base64.urlsafe_b64decode(claims + "==="))["sub"] == sandbox.client_id
+
+
+def test_an_access_token_is_no_personal_one_and_ends_after_an_hour(state, oauth, clock):
+    assert len(oauth.ok("GET", TOKENS)["token_infos"]) == state.tokens.count() == 60
+    clock.now += 3599
+    oauth.ok("GET", ME)
+    clock.now += 1
+    assert oauth.refused("GET", ME) == (401, "UNAUTHENTICATED")
+
+
+@pytest.mark.parametrize(
+    ("form", "auth", "refusal"),
+    [
+        ({"grant_type": "password"}, None, (400, "unsupported_grant_type")),
+        ({}, None, (400, "unsupported_grant_type")),
+        ({"grant_type": "client_credentials"}, None, (401, "invalid_client")),
+        ({"grant_type": "client_credentials"}, ("nobody", "x"), (401, "invalid_client")),
+        ({"grant_type": "client_credentials", "client_id": "é", "client_secret": "é"}, None, (401, "invalid_client")),
+    ],
+)
+def test_a_bad_grant_is_refused_in_oauths_own_form(sandbox, clients, form, auth, refusal):
+    response = clients(sandbox.host, None)("POST", "/oidc/v1/token", data=form, auth=auth)
+    assert (response.status_code, response.json()["error"]) == refusal
+
+
+def test_a_wrong_secret_is_refused(sandbox, clients):
+    form = {"grant_type": "client_credentials"}
+    response = clients(sandbox.host, None)("POST", "/oidc/v1/token", data=form, auth=(sandbox.client_id, "wrong"))
+    assert response.status_code == 401
+
+
+def test_a_basic_header_that_is_no_base64_is_refused(sandbox, clients):
+    headers = {"Authorization": "Basic ???"}
+    form = {"grant_type": "client_credentials"}
+    assert clients(sandbox.host, None)("POST", "/oidc/v1/token", data=form, headers=headers).status_code == 401
+
+
+def test_an_access_token_works_in_every_workspace_of_the_account(make_sandbox, clients):
+    sandbox = make_sandbox(workspaces=2)
+    token = access_token(sandbox, clients, sandbox.workspaces[0].host)
+    for workspace in sandbox.workspaces:
+        clients(workspace.host, token).ok("GET", TOKENS)
+
+
+def test_a_personal_token_works_in_its_own_workspace_alone(make_sandbox, clients):
+    first, second = make_sandbox(workspaces=2).workspaces
+    assert clients(second.host, first.token).refused("GET", TOKENS) == (401, "UNAUTHENTICATED")
+
+
+def test_an_owner_without_the_right_still_signs_in(sandbox, state, clients):
+    member(sandbox, state, clients, "outsider@example.com", may_use=False).ok("GET", ME)

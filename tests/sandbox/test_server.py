@@ -1,0 +1,136 @@
+import socket
+import threading
+import time
+import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tokenkit.sandbox import Sandbox
+
+from .conftest import OBO, PERMISSIONS, SCIM, TOKENS, Client, Clock, service_principal
+
+
+def test_only_the_loopback_interface_is_bound(sandbox):
+    assert {each.getsockname()[0] for each in sandbox._server._listeners} == {"127.0.0.1"}
+
+
+def test_many_threads_delete_each_token_exactly_once(sandbox, admin, make_sandbox, clients):
+    sandbox = make_sandbox(tokens=400)
+    admin = clients(sandbox.host, sandbox.token)
+    infos = admin.ok("GET", TOKENS)["token_infos"]
+    doomed = [info["token_id"] for info in infos if info["created_by_username"] != "admin@example.com"] * 2
+    local = threading.local()
+
+    def delete(token_id):
+        if not hasattr(local, "client"):
+            local.client = clients(sandbox.host, sandbox.token)
+        return local.client("DELETE", f"{TOKENS}/{token_id}").status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        codes = list(pool.map(delete, doomed))
+    assert codes.count(200) == codes.count(404) == len(doomed) // 2
+    left = {info["token_id"] for info in admin.ok("GET", TOKENS)["token_infos"]}
+    assert left == {info["token_id"] for info in infos} - set(doomed)
+    assert len(sandbox.requests) == len(doomed) + 2
+
+
+def test_readers_and_writers_at_once_see_whole_answers(sandbox, admin, clients):
+    robot = service_principal(admin)["applicationId"]
+
+    def work(number):
+        client = clients(sandbox.host, sandbox.token)
+        for _ in range(10):
+            if number % 3 == 0:
+                client.ok("POST", OBO, {"application_id": robot})
+            elif number % 3 == 1:
+                assert len(client.ok("GET", TOKENS)["token_infos"]) >= 60
+            else:
+                client.ok("GET", PERMISSIONS)
+                client.ok("GET", f"{SCIM}/Users")
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(work, range(12)))
+    assert sandbox.workspaces[0].state.tokens.count() == 60 + 40
+
+
+def test_two_hundred_workspaces_are_one_accepting_thread(make_sandbox, clients):
+    before = threading.active_count()
+    sandbox = make_sandbox(tokens=1, workspaces=200)
+    assert threading.active_count() - before == 1
+    assert len({each.host for each in sandbox.workspaces}) == 200
+    last = sandbox.workspaces[-1]
+    (info,) = clients(last.host, last.token).ok("GET", TOKENS)["token_infos"]
+    assert info["workspace_id"] == last.workspace_id
+
+
+def test_latency_is_waited_in_parallel(make_sandbox, clients):
+    sandbox = make_sandbox(latency_ms=60)
+
+    def ask(_):
+        return clients(sandbox.host, sandbox.token)("GET", f"{SCIM}/Me").status_code
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(ask, range(20))) == {200}
+    assert 0.06 <= time.monotonic() - started < 20 * 0.06
+
+
+def test_stopping_closes_ports_and_connections_even_in_the_middle_of_a_wait(clients):
+    sandbox = Sandbox(tokens=1, latency_ms=60_000, clock=Clock()).start()
+    outcome = []
+
+    def ask():
+        try:
+            outcome.append(clients(sandbox.host, sandbox.token)("GET", TOKENS).status_code)
+        except requests.ConnectionError:
+            outcome.append("closed")
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    deadline = time.monotonic() + 10
+    while not sandbox._server._connections and time.monotonic() < deadline:
+        pass
+    started = time.monotonic()
+    sandbox.stop()
+    asking.join(10)
+    assert time.monotonic() - started < 10
+    assert len(outcome) == 1
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", urllib.parse.urlsplit(sandbox.host).port), timeout=1)
+
+
+def test_a_client_that_leaves_in_the_middle_harms_nobody(sandbox, admin):
+    port = urllib.parse.urlsplit(sandbox.host).port
+    for data in (b"", b"GET", b"GET / HTTP/1.1\r\nContent-Length: 5\r\n\r\na"):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(data)
+    assert admin.ok("GET", f"{SCIM}/Me")
+
+
+def test_a_taken_port_is_an_os_error_and_leaves_nothing_open(sandbox):
+    port = urllib.parse.urlsplit(sandbox.host).port
+    with pytest.raises(OSError, match="in use"):
+        Sandbox(tokens=1, port=port)
+
+
+def test_given_ports_are_consecutive():
+    first = _three_free_ports()
+    with Sandbox(tokens=1, workspaces=3, port=first) as sandbox:
+        ports = [urllib.parse.urlsplit(each.host).port for each in sandbox.workspaces]
+        assert ports == [first, first + 1, first + 2]
+        client = Client(sandbox.workspaces[2].host, sandbox.workspaces[2].token)
+        client.ok("GET", TOKENS)
+        client.session.close()
+
+
+def _three_free_ports():
+    for first in range(28_000, 32_000, 3):
+        try:
+            for port in range(first, first + 3):
+                socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return first
+    raise AssertionError("no three ports are free")

@@ -1,0 +1,72 @@
+"""SCIM filters, as far as the platform supports them: simple comparisons joined by ``and`` and ``or``."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from tokenkit.sandbox.answers import ScimError
+
+if TYPE_CHECKING:
+    from tokenkit.sandbox.directory import Kind
+
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_COMPARISON = re.compile(rf"\s*([\w.]+)\s+(eq|ne|co|sw)\s+({_STRING}|true|false|\d+)\s*", re.IGNORECASE)
+_CONNECTIVE = re.compile(r"(and|or)\s", re.IGNORECASE)
+_COLUMNS: dict[Kind, dict[str, str]] = {
+    "user": {"username": "name", "emails.value": "name", "displayname": "display_name"},
+    "service_principal": {"applicationid": "name", "displayname": "display_name"},
+    "group": {"displayname": "name"},
+}
+_OPERATORS = {
+    "eq": "{column} = ? COLLATE NOCASE",
+    "ne": "{column} <> ? COLLATE NOCASE",
+    "co": "instr(lower({column}), lower(?)) > 0",
+    "sw": "instr(lower({column}), lower(?)) = 1",
+}
+
+
+def condition(text: str | None, kind: Kind) -> tuple[str, list[object]]:
+    """Return a filter as an SQL condition on the columns of identities, and its parameters; no filter is always true.
+
+    Raises:
+        ScimError: 400 invalidFilter.
+    """
+    if not text or not text.strip():
+        return "1", []
+    clauses, parameters, position = [], [], 0
+    while True:
+        found = _COMPARISON.match(text, position)
+        if not found:
+            raise _refusal(text)
+        clause, parameter = _comparison(text, kind, *found.groups())
+        clauses.append(clause)
+        parameters.append(parameter)
+        if found.end() == len(text):
+            return " ".join(clauses), parameters
+        connective = _CONNECTIVE.match(text, found.end())
+        if not connective:
+            raise _refusal(text)
+        clauses.append(connective[1].upper())
+        position = connective.end()
+
+
+def _comparison(text: str, kind: Kind, attribute: str, operator: str, literal: str) -> tuple[str, object]:
+    attribute, operator = attribute.lower(), operator.lower()
+    try:
+        value = json.loads(literal.lower() if literal[0] != '"' else literal)
+    except ValueError:
+        raise _refusal(text) from None
+    if attribute == "active" and isinstance(value, bool) and kind != "group" and operator in ("eq", "ne"):
+        return f"active {'=' if operator == 'eq' else '<>'} ?", int(value)
+    if attribute == "id" and operator in ("eq", "ne") and str(value).isdigit() and len(str(value)) < 19:
+        return f"id {'=' if operator == 'eq' else '<>'} ?", int(value)
+    column = _COLUMNS[kind].get(attribute)
+    if column is None or not isinstance(value, str):
+        raise _refusal(text)
+    return _OPERATORS[operator].format(column=column), value
+
+
+def _refusal(text: str) -> ScimError:
+    return ScimError(400, f'Invalid filter: {text}; write one like userName eq "someone@example.com"', "invalidFilter")

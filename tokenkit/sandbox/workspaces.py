@@ -1,0 +1,217 @@
+"""The sandbox as a whole: its workspaces, made or found in the database, and the server before them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from tokenkit.sandbox.authentication import OAuth
+from tokenkit.sandbox.database import Database
+from tokenkit.sandbox.limits import RateLimit
+from tokenkit.sandbox.seed import seed_account, seed_workspace
+from tokenkit.sandbox.server import Server
+from tokenkit.sandbox.service import Account, Requests, Service
+from tokenkit.sandbox.state import State
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from tokenkit.sandbox.faults import Faults
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxWorkspace:
+    """One workspace: where it is, and its admin's token."""
+
+    host: str
+    token: str = field(repr=False)
+    workspace_id: int
+    state: State = field(repr=False)
+
+
+class Sandbox:
+    """Databricks workspaces on this machine, for as long as a ``with`` block, or from ``start`` to ``stop``.
+
+    Args:
+        tokens: How many tokens each workspace has, its admin's own included; at least 1.
+        workspaces: How many workspaces.
+        seed: The same seed and clock give the same company, to the byte.
+        database: A file to keep the state in; None keeps it in memory. A file that already holds a sandbox is served as
+            it is, and ``tokens``, ``workspaces`` and ``seed`` do not matter.
+        port: The first workspace's port, the others following; 0 takes free ones.
+        latency_ms: How long each API request waits before it is handled.
+        rate_limit: Requests a second for each workspace; None means no limit.
+        burst: How many requests may come at once under a limit; None means a second's worth.
+        clock: Seconds since the epoch: what the workspaces believe the time to be.
+        monotonic: The clock of the rate limit, which must run even where ``clock`` stands still.
+        entropy: Random bytes for the values of new tokens and for new ids.
+
+    Raises:
+        ValueError: A number is out of range.
+        DatabaseUnusableError: The file cannot be used.
+        OSError: A port is taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        tokens: int = 1000,
+        workspaces: int = 1,
+        seed: int = 0,
+        database: str | os.PathLike[str] | None = None,
+        port: int = 0,
+        latency_ms: float = 0,
+        rate_limit: float | None = None,
+        burst: float | None = None,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        entropy: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        _check(
+            tokens=tokens, workspaces=workspaces, port=port, latency_ms=latency_ms, rate_limit=rate_limit, burst=burst
+        )
+        self._database = Database(database)
+        try:
+            if self._database.is_new:
+                with self._database.build():
+                    seed_account(self._database, seed=seed)
+                    for position in range(workspaces):
+                        seed_workspace(self._database, position, tokens=tokens, seed=seed, now_ms=int(clock() * 1000))
+            self._service = self._make_service(
+                latency_ms=latency_ms,
+                rate_limit=rate_limit,
+                burst=burst,
+                clock=clock,
+                monotonic=monotonic,
+                entropy=entropy,
+            )
+            self._server = Server(self._service, list(self._states), port=port, clock=clock)
+        except BaseException:
+            self._database.close()
+            raise
+        values = self._tokens()
+        self.workspaces = [
+            SandboxWorkspace(host, values[workspace_id], workspace_id, state)
+            for host, (workspace_id, state) in zip(self._server.hosts, self._states.items(), strict=True)
+        ]
+        self._state = "made"
+
+    def __repr__(self) -> str:
+        return f"<Sandbox {self.host}, workspaces: {len(self.workspaces)}, {self._state}>"
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> Self:
+        """Begin to serve, in daemon threads."""
+        if self._state == "made":
+            self._server.start()
+            self._state = "serving"
+        return self
+
+    def stop(self) -> None:
+        """Close the ports and the database; a second time does nothing."""
+        if self._state != "stopped":
+            self._state = "stopped"
+            self._server.stop()
+            self._database.close()
+
+    @property
+    def host(self) -> str:
+        """The first workspace's address."""
+        return self.workspaces[0].host
+
+    @property
+    def token(self) -> str:
+        """The first workspace's admin's token."""
+        return self.workspaces[0].token
+
+    @property
+    def account_id(self) -> str:
+        """The account that all workspaces belong to."""
+        return self._property("account_id")
+
+    @property
+    def client_id(self) -> str:
+        """The application id of a service principal that is an admin of every workspace and may sign in by OAuth."""
+        return self._property("client_id")
+
+    @property
+    def client_secret(self) -> str:
+        """The secret that goes with ``client_id``."""
+        return self._property("client_secret")
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong; nothing, until something is added."""
+        return self._service.faults
+
+    @property
+    def requests(self) -> Requests:
+        """The requests served."""
+        return self._service.requests
+
+    @property
+    def errors(self) -> list[BaseException]:
+        """The sandbox's own mistakes, which clients saw as 500 INTERNAL_ERROR."""
+        return self._service.errors
+
+    def state(self, workspace_id: int) -> State:
+        """Return the state of a workspace, for a look inside."""
+        return self._states[workspace_id]
+
+    def _make_service(
+        self,
+        *,
+        latency_ms: float,
+        rate_limit: float | None,
+        burst: float | None,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        entropy: Callable[[int], bytes],
+    ) -> Service:
+        ids = [each for (each,) in self._database.rows("SELECT workspace_id FROM workspaces ORDER BY position")]
+        self._states = {workspace_id: State(self._database, workspace_id, entropy) for workspace_id in ids}
+        limits = {}
+        if rate_limit is not None:
+            size = max(1.0, rate_limit) if burst is None else burst
+            limits = {workspace_id: RateLimit(rate_limit, size, monotonic) for workspace_id in ids}
+        self._properties = dict(self._database.rows("SELECT name, value FROM properties"))
+        oauth = OAuth(self._database, self.client_id, self.client_secret, entropy)
+        account = Account(self.account_id, oauth)
+        return Service(account, self._states, limits, latency_ms=latency_ms, clock=clock)
+
+    def _tokens(self) -> dict[int, str]:
+        return dict(self._database.rows("SELECT workspace_id, token FROM workspaces"))
+
+    def _property(self, name: str) -> str:
+        return str(self._properties[name])
+
+
+def _check(
+    *,
+    tokens: int,
+    workspaces: int,
+    port: int,
+    latency_ms: float,
+    rate_limit: float | None,
+    burst: float | None,
+) -> None:
+    if tokens < 1:
+        raise ValueError("tokens must be at least 1: the admin's own token is one")
+    if workspaces < 1:
+        raise ValueError("workspaces must be at least 1")
+    if port < 0 or port + workspaces - 1 > 65535:
+        raise ValueError("port must leave room for a port each for the workspaces, up to 65535")
+    if not 0 <= latency_ms < float("inf"):
+        raise ValueError("latency_ms must not be negative")
+    if rate_limit is not None and not 0 < rate_limit < float("inf"):
+        raise ValueError("rate_limit must be more than 0 requests a second")
+    if burst is not None and not 1 <= burst < float("inf"):
+        raise ValueError("burst must be at least 1 request")
