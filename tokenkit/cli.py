@@ -22,9 +22,11 @@ _USAGE, _UNREADABLE, _INTERRUPTED = 2, 3, 130
 _OUTPUT = option(
     "--output", choices=("table", "json", "csv"), default="table", help="how to print the answer (default: table)"
 )
-# What of a listing fits a terminal; --columns asks for others, and json and csv carry everything.
-_TABLE_COLUMNS = ("token_id", "owner", "comment", "status", "creation_time", "expiry_time", "last_used_day", "scopes")
+# What of a listing fits 80 columns; --columns asks for others, and json and csv carry everything.
+_TABLE_COLUMNS = ("token_id", "owner", "comment", "status", "expiry_time", "last_used_day")
 _SHORT_ID = 12
+_SHORT_WIDTH = 14
+_BORDER = 2
 _SCREEN_ROWS = 500
 
 
@@ -59,11 +61,10 @@ def _fail(error: errors.TokenKitError, code: int) -> int:
 class _ShellSession:
     """A session of one command."""
 
-    def workspace(self, profile: str | None) -> Workspace:
-        return connect(profile)
+    def connect(self, target: str | None) -> Workspace:
+        return connect(target)
 
-    def adopt(self, workspace: Workspace) -> None:
-        """Do nothing: the process ends with the command."""
+    workspace = connect
 
     def say(self, message: str) -> None:
         if sys.stderr.isatty():
@@ -100,18 +101,25 @@ def _print_table(frame: pd.DataFrame) -> None:
 
     on_screen = sys.stdout.isatty()
     text = export.terminal_text(frame.head(_SCREEN_ROWS) if on_screen else frame)
+    if not len(text):
+        sys.stdout.write("Nothing found.\n")
+        return
     if not on_screen:
-        sys.stdout.write(text.to_string(index=False, max_colwidth=None) + "\n" if len(text) else "no rows\n")
+        sys.stdout.write(export.plain_table(text))
         return
     if "token_id" in text.columns:
         text["token_id"] = text["token_id"].str.slice(stop=_SHORT_ID)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in text.columns:
-        table.add_column(
-            str(name), no_wrap=True, overflow="ellipsis", min_width=_SHORT_ID if name == "token_id" else None
-        )
+    console = Console()
+    widths = {str(name): max(len(str(name)), int(text[name].str.len().max())) for name in text.columns}
+    # What is short is shown whole; the long ones share what the terminal has left.
+    long = [name for name, width in widths.items() if width > _SHORT_WIDTH]
+    left = console.width - sum(width for name, width in widths.items() if name not in long) - _BORDER * len(widths)
+    share = max(left // len(long), _SHORT_ID) if long else 0
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in widths:
+        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=share if name in long else None)
     for row in text.itertuples(index=False):
         table.add_row(*map(Text, row))
-    Console().print(table)
+    console.print(table)
     if len(frame) > len(text):
         sys.stderr.write(f"… and {len(frame) - len(text):,} more: add filters, --limit, or --output csv.\n")

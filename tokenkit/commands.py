@@ -18,18 +18,18 @@ import pandas as pd
 
 from tokenkit import errors
 from tokenkit.review.filters import FILTERS
-from tokenkit.workspace import SANDBOX, Workspace, connect
+from tokenkit.workspace import SANDBOX, Workspace
 
 
 class Session(Protocol):
     """What a verb needs of the door it came through."""
 
-    def workspace(self, profile: str | None) -> Workspace:
-        """Return the workspace that a command is for: of the profile, else the one connected to."""
+    def connect(self, target: str | None) -> Workspace:
+        """Connect, and make it the workspace that later commands are for."""
         ...
 
-    def adopt(self, workspace: Workspace) -> None:
-        """Make a workspace the one that later commands are for."""
+    def workspace(self, profile: str | None) -> Workspace:
+        """Return the workspace that a command is for: of the profile, else the one connected to."""
         ...
 
     def say(self, message: str) -> None:
@@ -85,10 +85,8 @@ class Verb:
 
 def run_connect(session: Session, options: argparse.Namespace) -> Workspace:
     """Connect, and ask the workspace who we are, so that a wrong credential shows here and not later."""
-    workspace = connect(options.target or options.profile)
-    caller = workspace.me()
-    session.adopt(workspace)
-    session.say(f"Connected to {workspace.name} as {caller}.")
+    workspace = session.connect(options.target or options.profile)
+    session.say(f"Connected to {workspace.name} as {workspace.me()}.")
     return workspace
 
 
@@ -146,6 +144,18 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def typed(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a reader whose ``UsageError`` argparse passes on in its own words; it would replace those of a ValueError."""
+
+    def read_for_argparse(text: str) -> Any:  # noqa: ANN401 - as the reader
+        try:
+            return read(text)
+        except errors.UsageError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read_for_argparse
+
+
 PROFILE = option("--profile", metavar="NAME", help=f"a profile of ~/.databrickscfg, a host, or {SANDBOX!r}")
 _FILTER_OPTIONS = (
     option(
@@ -159,6 +169,7 @@ _FILTER_OPTIONS = (
             help=each.help,
             **({"metavar": each.metavar} if each.metavar else {"action": "store_true", "default": None}),
             **({"choices": each.choices} if each.choices else {}),
+            **({"type": typed(each.read)} if each.metavar else {}),
         )
         for each in FILTERS
     ),

@@ -171,5 +171,5 @@ def api_error_class(status: int, error_code: str) -> type[ApiError]:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown word: the near one if there is one, else all that are known."""
     words = list(known)
-    near = difflib.get_close_matches(word.lower(), words, n=2, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower(), words, n=2, cutoff=0.7)
     return f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(words)}."

@@ -13,7 +13,7 @@ import pandas as pd
 from tokenkit.frames import TEXT
 
 # What Excel, LibreOffice and Google Sheets take for the beginning of a formula (OWASP, "CSV Injection").
-_FORMULA = r"^([=+\-@\t\r])"
+_FORMULA = r"^([=+\-@\t\n])"
 # Control characters move the cursor or rewrite the screen; the others turn the direction of what is written around them.
 _UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
@@ -21,6 +21,8 @@ _UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a row as a JSON object each: times in ISO 8601, what is absent as null, ids as whole numbers."""
     plain = _iso_times(frame).astype(object)
+    # astype makes arrays of Arrow's lists; iterating makes lists.
+    plain = plain.assign(**{name: pd.Series([*frame[name]], frame.index, object) for name in _lists(frame)})
     return plain.where(frame.notna(), None).to_dict("records")  # type: ignore[return-value]
 
 
@@ -29,7 +31,9 @@ def csv_text(frame: pd.DataFrame) -> str:
     plain = _joined_lists(_iso_times(frame))
     for name in plain.columns:
         if pd.api.types.is_string_dtype(plain[name].dtype):
-            plain[name] = plain[name].astype(TEXT).str.replace(_FORMULA, r"'\1", regex=True)
+            # The csv module leaves a lone carriage return unquoted, which a reader takes for the end of the row.
+            one_line_end = plain[name].astype(TEXT).str.replace(r"\r\n?", "\n", regex=True)
+            plain[name] = one_line_end.str.replace(_FORMULA, r"'\1", regex=True)
     return plain.to_csv(index=False)
 
 
@@ -45,6 +49,15 @@ def terminal_text(frame: pd.DataFrame) -> pd.DataFrame:
     return plain.astype(TEXT).fillna("").apply(lambda column: column.str.replace(_UNPRINTABLE, "\ufffd", regex=True))
 
 
+def plain_table(text: pd.DataFrame) -> str:
+    """Return a frame of strings in columns as wide as their content, for a pipe."""
+    padded = []
+    for name in text.columns:
+        width = max(len(str(name)), int(text[name].str.len().max()))
+        padded.append([str(name).ljust(width), *text[name].str.ljust(width)])
+    return "".join(f"{'  '.join(cells).rstrip()}\n" for cells in zip(*padded, strict=True))
+
+
 def printable(text: str) -> str:
     """Return one line of text without what a terminal would act on."""
     return str(pd.Series([text], dtype=TEXT).str.replace(_UNPRINTABLE, "\ufffd", regex=True).iloc[0])
@@ -57,9 +70,12 @@ def _iso_times(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _joined_lists(frame: pd.DataFrame) -> pd.DataFrame:
-    lists = [str(name) for name in frame.columns if isinstance(frame[name].dtype, pd.ArrowDtype)]
     as_text = {
         name: frame[name].map(lambda words: " ".join(map(str, words)), na_action="ignore").astype(TEXT)
-        for name in lists
+        for name in _lists(frame)
     }
     return frame.assign(**as_text)
+
+
+def _lists(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.ArrowDtype)]

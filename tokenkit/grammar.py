@@ -62,11 +62,10 @@ def parse(words: Sequence[str], door: str, *, more: Sequence[Option] = ()) -> tu
     options, unknown = parser.parse_known_args(rest)
     for word in unknown:
         if word.startswith("-"):
-            known = [name for action in parser._actions for name in action.option_strings]  # noqa: SLF001 - argparse has no other way to ask
-            raise errors.UsageError(
-                f"{parser.prog} has no option {word.partition('=')[0]}. {errors.did_you_mean(word, known)}"
-            )
-        raise errors.UsageError(f"{parser.prog} does not know what to do with {word!r}. See {parser.prog} --help.")
+            name = word.partition("=")[0]
+            known = [string for action in parser._actions for string in action.option_strings]  # noqa: SLF001 - argparse has no other way to ask
+            raise errors.UsageError(f"There is no option {name}. {errors.did_you_mean(name, known)}")
+        raise errors.UsageError(f"There is no use for {word!r} here. See {parser.prog} --help.")
     return verb, options
 
 
@@ -77,16 +76,14 @@ def _verb(words: list[str], door: str) -> tuple[Verb, list[str]]:
             return verb, words[length:]
     if elsewhere := [verb for verb in VERBS if verb.words.split()[0] == words[0] and door not in verb.doors]:
         other = program(elsewhere[0].doors[0])
-        raise errors.UsageError(f"{program(door)} has no {words[0]!r}; in a terminal, {other} {words[0]} does it.")
+        raise errors.UsageError(f"{words[0]!r} is not for a notebook; in a terminal, {other} {words[0]} does it.")
     seconds = [key[1] for key in offered if len(key) == 2 and key[0] == words[0]]
     if seconds and len(words) > 1:
-        raise errors.UsageError(
-            f"{program(door)} {words[0]} has no {words[1]!r}. {errors.did_you_mean(words[1], seconds)}"
-        )
+        raise errors.UsageError(f"There is no {words[0]} {words[1]!r}. {errors.did_you_mean(words[1], seconds)}")
     if seconds:
-        raise errors.UsageError(f"{program(door)} {words[0]} needs one of: {', '.join(seconds)}.")
+        raise errors.UsageError(f"Say what of {words[0]}: {', '.join(seconds)}.")
     firsts = dict.fromkeys(key[0] for key in offered)
-    raise errors.UsageError(f"{program(door)} has no verb {words[0]!r}. {errors.did_you_mean(words[0], firsts)}")
+    raise errors.UsageError(f"There is no verb {words[0]!r}. {errors.did_you_mean(words[0], firsts)}")
 
 
 def parser_of(verb: Verb, door: str, *, more: Sequence[Option] = ()) -> Parser:

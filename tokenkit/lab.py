@@ -10,6 +10,7 @@ import importlib.util
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -44,6 +45,8 @@ def serve(say: Callable[[str], None], *, open_browser: bool) -> int:
         }
         for name in ("DATABRICKS_CONFIG_PROFILE", "DATABRICKS_AUTH_TYPE", "DATABRICKS_WORKSPACE_ID"):
             environment.pop(name, None)  # they would lead connect() past the sandbox
+        # A stop from outside ends the lab as Ctrl-C does; by default it would leave JupyterLab behind.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         lab = subprocess.Popen(_command(port, guides), env=environment, stdout=log, stderr=log)  # noqa: S603 - our own interpreter
         try:
             _wait_until_up(lab, port, Path(log.name))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from tokenkit import errors, grammar
 from tokenkit.commands import MAGIC
+from tokenkit.rest import credentials
 from tokenkit.workspace import Workspace, connect
 
 if TYPE_CHECKING:
@@ -17,25 +19,34 @@ if TYPE_CHECKING:
 
 
 class NotebookSession:
-    """A session that lasts as long as the kernel and remembers which workspace it works on."""
+    """A session that lasts as long as the kernel and remembers which workspace it works on.
 
-    def __init__(self) -> None:
+    Args:
+        names: The notebook's variables, in which a workspace may be named.
+    """
+
+    def __init__(self, names: Mapping[str, object]) -> None:
+        self._names = names
         self._current: Workspace | None = None
-        self._by_profile: dict[str, Workspace] = {}
+        self._by_profile: dict[str | None, Workspace] = {}
+
+    def connect(self, target: str | None) -> Workspace:
+        """Connect to a profile, a host or the sandbox, or take a workspace that a variable holds."""
+        variable = self._names.get(target) if target else None
+        if isinstance(variable, Workspace) and target in credentials.profiles():
+            raise errors.UsageError(
+                f"{target!r} is a variable of this notebook and a profile too. Rename the variable."
+            )
+        self._current = variable if isinstance(variable, Workspace) else connect(target)
+        return self._current
 
     def workspace(self, profile: str | None) -> Workspace:
         """Return the workspace of a profile, or the one connected to; the first use connects as ``connect()`` would."""
-        if profile is not None:
-            if profile not in self._by_profile:
-                self._by_profile[profile] = connect(profile)
-            return self._by_profile[profile]
-        if self._current is None:
-            self._current = connect()
-        return self._current
-
-    def adopt(self, workspace: Workspace) -> None:
-        """Make it the workspace of the commands that follow."""
-        self._current = workspace
+        if profile is None and self._current is not None:
+            return self._current
+        if profile not in self._by_profile:
+            self._by_profile[profile] = connect(profile)
+        return self._by_profile[profile]
 
     def say(self, message: str) -> None:
         """Print to the cell, beside its answer."""
@@ -48,7 +59,7 @@ class TokensMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._session = NotebookSession()
+        self._session = NotebookSession(shell.user_ns)
 
     @line_magic
     def tokens(self, line: str) -> Any:  # noqa: ANN401 - each verb has its own kind of answer

@@ -190,7 +190,7 @@ class Workspace:
         Raises:
             UsageError: An unknown filter or column, or an expression that does more than read columns.
         """
-        filters.check(criteria)
+        filters.check(where, criteria)
         listing = self.token_management.list(created_by_username=created_by)
         aged = lifecycle.with_lifecycle(listing, now=self.now())
         joined = owners.with_owners(aged, users=self.users(), service_principals=self.service_principals())

@@ -32,6 +32,7 @@ class Filter:
         mask: From a listing with the derived columns and the filter's value to the rows that it keeps.
         metavar: What the value is called; None for a switch, whose value is True.
         choices: The values that it takes, where they are few.
+        read: Makes the value of what was typed, or raises ``UsageError``; what it made, it takes as well.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Filter:
     mask: Callable[[pd.DataFrame, Any], pd.Series[bool]]
     metavar: str | None = None
     choices: tuple[str, ...] = ()
+    read: Callable[[Any], Any] = str
 
 
 def has_scope(tokens: pd.DataFrame, scope: str) -> pd.Series[bool]:
@@ -64,17 +66,15 @@ def _comment(tokens: pd.DataFrame, text: str) -> pd.Series[bool]:
 
 
 def _status(tokens: pd.DataFrame, status: str) -> pd.Series[bool]:
-    if status not in _STATUSES:
-        raise errors.UsageError(f"{status!r} is no status. {errors.did_you_mean(status, _STATUSES)}")
     return tokens["status"] == status
 
 
-def _idle(tokens: pd.DataFrame, span: str) -> pd.Series[bool]:
-    return tokens["idle_days"] >= duration(span) / pd.Timedelta(days=1)
+def _idle(tokens: pd.DataFrame, span: pd.Timedelta) -> pd.Series[bool]:
+    return tokens["idle_days"] >= span / _DAY
 
 
-def _expires_in(tokens: pd.DataFrame, span: str) -> pd.Series[bool]:
-    return tokens["expires_in_days"].between(0, duration(span) / pd.Timedelta(days=1))
+def _expires_in(tokens: pd.DataFrame, span: pd.Timedelta) -> pd.Series[bool]:
+    return tokens["expires_in_days"].between(0, span / _DAY)
 
 
 def _never_expires(tokens: pd.DataFrame, wanted: bool) -> pd.Series[bool]:  # noqa: FBT001 - a filter's value
@@ -86,29 +86,44 @@ def _truth(verdict: pd.Series[Any]) -> pd.Series[bool]:
     return verdict.astype("boolean").fillna(value=False).astype(bool)
 
 
-_STATUSES = ("active", "expired")
+_DAY = pd.Timedelta(days=1)
 FILTERS: tuple[Filter, ...] = (
     Filter("owner", "whose owner has this name or id; * and ? stand for any text", _owner, "NAME"),
-    Filter("status", "that still work, or that expired", _status, "STATUS", choices=_STATUSES),
-    Filter("idle", "not used for at least so long (since they were made, if never)", _idle, "90d"),
+    Filter("status", "that still work, or that expired", _status, "STATUS", choices=("active", "expired")),
+    Filter("idle", "not used for at least so long (since they were made, if never)", _idle, "90d", read=duration),
     Filter(
         "expires_in",
         "that expire within so long; those that expired already are left out",
         _expires_in,
         "30d",
+        read=duration,
     ),
-    Filter("never_expires", "without an expiry", _never_expires),
+    Filter("never_expires", "without an expiry", _never_expires, read=bool),
     Filter("scope", "that were granted this scope", has_scope, "SCOPE"),
     Filter("comment", "whose comment contains this text, in any case", _comment, "TEXT"),
 )
 _BY_NAME = {each.name: each for each in FILTERS}
 
 
-def check(criteria: Mapping[str, Any]) -> None:
-    """Raise ``UsageError`` for a filter that there is not, before any request is made for the others."""
-    for name in criteria:
+def check(expression: str | None, criteria: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the criteria that keep less than everything, their values read; so what is wrong shows before any request.
+
+    Raises:
+        UsageError: An unknown filter, a value that it cannot take, an expression that does not parse or does more than
+            read. Only a wrong column is not found here, as the server may add columns.
+    """
+    if expression:
+        _parsed(expression)
+    values = {}
+    for name, given in criteria.items():
         if name not in _BY_NAME:
             raise errors.UsageError(f"There is no filter {name!r}. {errors.did_you_mean(name, _BY_NAME)}")
+        if given is not None:
+            values[name] = _BY_NAME[name].read(given)
+            if (choices := _BY_NAME[name].choices) and values[name] not in choices:
+                known = errors.did_you_mean(values[name], choices)
+                raise errors.UsageError(f"{name} cannot be {values[name]!r}. {known}")
+    return values
 
 
 def matching(tokens: pd.DataFrame, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401 - each filter has its own kind of value
@@ -121,10 +136,8 @@ def matching(tokens: pd.DataFrame, **criteria: Any) -> pd.DataFrame:  # noqa: AN
     Raises:
         UsageError: An unknown filter, or a value that it cannot take.
     """
-    check(criteria)
-    for name, value in criteria.items():
-        if value is not None:
-            tokens = tokens[_truth(_BY_NAME[name].mask(tokens, value))]
+    for name, value in check(None, criteria).items():
+        tokens = tokens[_truth(_BY_NAME[name].mask(tokens, value))]
     return tokens
 
 
@@ -204,8 +217,8 @@ _STRUCTURE = (
 _LONGEST_EXPRESSION = 10_000
 
 
-def _parsed(expression: str, columns: pd.Index) -> ast.Expression:
-    """Return the tree of an expression that does no more than read these columns."""
+def _parsed(expression: str, columns: pd.Index | None = None) -> ast.Expression:
+    """Return the tree of an expression that does no more than read these columns, or any if they are not known yet."""
     if len(expression) > _LONGEST_EXPRESSION:
         raise errors.UsageError(f"The expression is longer than {_LONGEST_EXPRESSION:,} characters.")
     try:
@@ -221,7 +234,7 @@ def _parsed(expression: str, columns: pd.Index) -> ast.Expression:
     for node in ast.walk(tree):  # parents come before their children
         if isinstance(node, ast.Call):
             allowed_calls |= _reading_call(node)
-        if isinstance(node, ast.Name) and node.id not in columns:
+        if isinstance(node, ast.Name) and columns is not None and node.id not in columns:
             known = [str(column) for column in columns]
             raise errors.UsageError(f"There is no column {node.id!r}. {errors.did_you_mean(node.id, known)}")
         if not isinstance(node, (*_OPERATORS, *_STRUCTURE, ast.Name)) and node not in allowed_calls:

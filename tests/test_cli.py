@@ -1,0 +1,140 @@
+"""``tokenkit`` in a shell: what is typed, what is printed where, and the exit code."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from tokenkit import cli
+from tokenkit.sandbox import Fault
+
+
+@pytest.fixture
+def shell(sandbox, monkeypatch, capsys):
+    """Run a command against the sandbox; return the exit code, standard output and standard error."""
+    monkeypatch.setenv("DATABRICKS_HOST", sandbox.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", sandbox.token)
+
+    def run(*words):
+        code = cli.main(words)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+def test_json_is_a_list_of_records_with_times_in_iso_8601(shell, workspace):
+    code, out, err = shell("list", "--output", "json")
+    records = json.loads(out)
+    listing = workspace.token_management.list()
+    assert (code, err) == (0, "")
+    assert [record["token_id"] for record in records] == listing["token_id"].tolist()
+    assert [record["owner_id"] for record in records] == listing["owner_id"].tolist()  # whole, beyond 2**53
+    read_back = pd.Series(pd.to_datetime([record["creation_time"] for record in records])).dt.as_unit("ms")
+    assert read_back.tolist() == listing["creation_time"].tolist()
+    never = listing["expiry_time"].isna()
+    assert [record["expiry_time"] is None for record in records] == never.tolist()
+    assert never.any()
+    assert all(isinstance(record["scopes"], list | None) for record in records)
+
+
+def test_csv_has_every_column_and_no_formula(shell, sandbox, workspace):
+    code, out, _ = shell("list", "--output", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0
+    assert list(rows[0]) == list(workspace.tokens().columns)
+    assert any(row["comment"].startswith("'=") for row in rows)
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "@"))]
+
+
+def test_a_table_into_a_pipe_is_plain_and_has_whole_ids(shell, workspace):
+    code, out, err = shell("list", "--limit", "2")
+    assert (code, err) == (0, "")
+    assert "\x1b" not in out
+    assert out.splitlines()[1].split()[0] == workspace.token_management.list()["token_id"].iloc[0]
+
+
+def test_control_sequences_in_a_comment_do_not_reach_the_terminal(shell, sandbox):
+    document = {"token_id": "a" * 64, "comment": "\x1b[2J\x1b]0;owned\x07 \u202egnp"}
+    sandbox.faults.add(Fault(path="*/token-management/tokens", status=200, body={"token_infos": [document]}))
+    _, out, _ = shell("list")
+    assert "owned" in out
+    assert not set(out) & {"\x1b", "\x07", "\u202e"}
+
+
+def test_columns_sort_and_limit_arrange_the_table(shell):
+    _, out, _ = shell("list", "--columns", "owner,idle_days", "--sort=-idle_days", "--limit", "3", "--output", "json")
+    records = json.loads(out)
+    assert [list(record) for record in records] == [["owner", "idle_days"]] * 3
+    idle = [record["idle_days"] for record in records]
+    assert idle == sorted(idle, reverse=True)
+
+
+def test_an_empty_answer_is_said_in_a_table_and_is_an_empty_list_in_json(shell):
+    assert shell("list", "--owner", "nobody")[:2] == (0, "Nothing found.\n")
+    assert json.loads(shell("list", "--owner", "nobody", "--output", "json")[1]) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("lst", "Did you mean list?"),
+        ("list --ownr x", "Did you mean --owner?"),
+        ("list extra", "no use for 'extra'"),
+        ("list --limit x", "not a whole number"),
+        ("list --idle 90", "Write 90d for days"),
+        ("list --status actve", "invalid choice: 'actve'"),
+        ("list --owner", "expected one argument"),
+        ("list --columns ownr", "Did you mean owner?"),
+        ("list --sort ownr", "Did you mean owner?"),
+        ("list --where ownr==1", "Did you mean owner?"),
+        ("list --where @x", "does not parse"),
+        ("list --output xml", "invalid choice: 'xml'"),
+        ("list --profile nowhere", "nowhere"),
+        ("sandbox --tokens many", "many"),
+    ],
+)
+def test_a_mistake_is_one_line_on_standard_error_and_exit_code_2(shell, line, words):
+    code, out, err = shell(*line.split(" "))
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(status=401), Fault(status=403, body="<html><title>Sign in</title>"), Fault(status=500)]
+)
+def test_a_workspace_that_cannot_be_read_is_exit_code_3(shell, sandbox, fault):
+    sandbox.faults.add(fault)
+    code, out, err = shell("list")
+    assert (code, out) == (3, "")
+    assert err.startswith("tokenkit: http://127.0.0.1")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"], ["list", "--help"]])
+def test_help_goes_to_standard_output(shell, words):
+    code, out, err = shell(*words)
+    assert (code, err) == (0, "")
+    assert "list" in out
+
+
+def test_connect_says_who_and_where(shell, sandbox):
+    code, out, _ = shell("connect", "--output", "json")
+    assert code == 0
+    assert json.loads(out) == [{"workspace": sandbox.host, "host": sandbox.host}]
+
+
+def test_the_command_is_installed_and_a_reader_who_leaves_is_no_error(sandbox):
+    environment = os.environ | {"DATABRICKS_HOST": sandbox.host, "DATABRICKS_TOKEN": sandbox.token}
+    command = f"{sys.executable} -m tokenkit list --output csv | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith("token_id,comment")
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,7 @@
+"""``python -m tokenkit`` is ``tokenkit``."""
+
+import sys
+
+from tokenkit.cli import main
+
+sys.exit(main())
