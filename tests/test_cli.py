@@ -43,7 +43,7 @@ def test_json_is_a_list_of_records_with_times_in_iso_8601(shell, workspace):
     assert all(isinstance(record["scopes"], list | None) for record in records)
 
 
-def test_csv_has_every_column_and_no_formula(shell, sandbox, workspace):
+def test_csv_has_every_column_and_no_formula(shell, workspace):
     code, out, _ = shell("list", "--output", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0

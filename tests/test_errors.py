@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import tokenkit
 from tokenkit import errors
 
 CLASSES = [
@@ -21,8 +22,6 @@ def test_every_error_stands_in_the_tree_of_the_docstring_under_its_parent():
 
 
 def test_every_error_is_public():
-    import tokenkit
-
     assert {each.__name__ for each in CLASSES} <= set(tokenkit.__all__)
 
 

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+import tokenkit
+
 HEAVY = ["databricks.sdk", "jupyterlab", "matplotlib", "pyspark", "IPython", "ipywidgets", "itables", "rich", "sqlite3"]
 
 
@@ -23,11 +25,9 @@ def test_import_tokenkit_does_not_import(modules, name):
     assert name not in modules
 
 
-def test_the_shell_command_does_not_load_the_doors_it_is_not(modules):
+def test_the_shell_command_does_not_load_the_doors_it_is_not():
     assert not {"IPython", "databricks.sdk", "jupyterlab"} & set(loaded_by("import tokenkit.cli"))
 
 
 def test_every_public_name_is_there():
-    import tokenkit
-
     assert [name for name in tokenkit.__all__ if getattr(tokenkit, name, None) is None] == []

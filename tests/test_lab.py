@@ -34,7 +34,7 @@ def test_the_lab_prints_its_address_serves_the_guides_and_stops_when_told(runnin
     token = parse_qs(url.query)["token"][0]
 
     def ask(path):
-        request = urllib.request.Request(f"http://{url.netloc}{path}", headers={"Authorization": f"token {token}"})  # noqa: S310
+        request = urllib.request.Request(f"http://{url.netloc}{path}", headers={"Authorization": f"token {token}"})
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return json.load(answer)
 
@@ -54,6 +54,6 @@ def test_the_guides_are_copied_and_a_changed_copy_is_kept(tmp_path):
 
 
 def test_without_jupyterlab_one_line_names_the_extra(monkeypatch):
-    monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(lab.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(errors.ConfigurationError, match=r"pip install 'tokenkit\[lab\]'"):
         lab.serve(print, open_browser=False)

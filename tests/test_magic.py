@@ -51,7 +51,7 @@ def test_connect_takes_a_workspace_that_a_variable_holds(shell, workspace, capsy
     assert "as admin@example.com" in capsys.readouterr().out
 
 
-def test_a_name_that_is_a_variable_and_a_profile_is_refused(shell, workspace, sandbox, tmp_path, capsys):
+def test_a_name_that_is_a_variable_and_a_profile_is_refused(shell, workspace, sandbox, tmp_path):
     (tmp_path / "databrickscfg").write_text(f"[mine]\nhost = {sandbox.host}\n")
     shell.user_ns["mine"] = workspace
     result = shell.run_cell("%tokens connect mine")

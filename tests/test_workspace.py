@@ -6,9 +6,18 @@ import pytest
 import tokenkit
 from tokenkit import errors, frames
 
-DERIVED = (
-    "status never_expires age_days lifetime_days expires_in_days idle_days effective_end owner owner_kind owner_active"
-).split()
+DERIVED = [
+    "status",
+    "never_expires",
+    "age_days",
+    "lifetime_days",
+    "expires_in_days",
+    "idle_days",
+    "effective_end",
+    "owner",
+    "owner_kind",
+    "owner_active",
+]
 
 
 def test_connect_to_the_sandbox_starts_one_in_this_process_and_says_so(capsys):

@@ -1,7 +1,8 @@
 """The door for a shell: ``tokenkit``.
 
-The answer goes to standard output and everything else to standard error, so that a pipe carries only the answer. Exit codes: 0
-done, 1 findings (``audit --fail-on``), 2 it was called wrongly, 3 the workspace could not be read, 130 interrupted.
+The answer goes to standard output and everything else to standard error, so that a pipe carries only the answer. Exit
+codes: 0 done, 1 findings (``audit --fail-on``), 2 it was called wrongly, 3 the workspace could not be read, 130
+    interrupted.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Everything that can be said after ``%tokens`` or ``tokenkit``, in one table.
 
-A verb stands in ``VERBS`` once: its words, its options, its help, what it runs, and the doors it is offered at. The parser, the
-completion, the reference page and the tests are derived from the table (``grammar``); a verb is added by adding a row.
+A verb stands in ``VERBS`` once: its words, its options, its help, what it runs, and the doors it is offered at. The
+parser, the completion, the reference page and the tests are derived from the table (``grammar``); a verb is added by
+adding a row.
 
-A verb's function takes the ``Session`` of the door it came through and the parsed options, and returns what Python would: a frame, a
-record, a workspace. How that is shown is the door's business.
+A verb's function takes the ``Session`` of the door it came through and the parsed options, and returns what Python
+would: a frame, a record, a workspace. How that is shown is the door's business.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from tokenkit import errors
-from tokenkit.review.filters import FILTERS
+from tokenkit.review.filters import FILTERS, Filter
 from tokenkit.workspace import SANDBOX, Workspace
 
 
@@ -145,7 +146,7 @@ def natural(text: str) -> int:
 
 
 def typed(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a reader whose ``UsageError`` argparse passes on in its own words; it would replace those of a ValueError."""
+    """Return a reader whose ``UsageError`` argparse passes on; it replaces the words of any other ``ValueError``."""
 
     def read_for_argparse(text: str) -> Any:  # noqa: ANN401 - as the reader
         try:
@@ -154,6 +155,13 @@ def typed(read: Callable[[str], Any]) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return read_for_argparse
+
+
+def _value_settings(filter_: Filter) -> dict[str, Any]:
+    """Return what argparse is told of a filter's value."""
+    if filter_.metavar is None:
+        return {"action": "store_true", "default": None}
+    return {"metavar": filter_.metavar, "type": typed(filter_.read), "choices": filter_.choices or None}
 
 
 PROFILE = option("--profile", metavar="NAME", help=f"a profile of ~/.databrickscfg, a host, or {SANDBOX!r}")
@@ -167,9 +175,7 @@ _FILTER_OPTIONS = (
         option(
             f"--{each.name.replace('_', '-')}",
             help=each.help,
-            **({"metavar": each.metavar} if each.metavar else {"action": "store_true", "default": None}),
-            **({"choices": each.choices} if each.choices else {}),
-            **({"type": typed(each.read)} if each.metavar else {}),
+            **_value_settings(each),
         )
         for each in FILTERS
     ),

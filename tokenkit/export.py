@@ -1,7 +1,7 @@
 """Frames on their way out: JSON records, CSV that a spreadsheet may open, text that a terminal may print.
 
-Comments and names are written by anyone with a token, so each way out disarms what its reader would act on: formulas in a
-spreadsheet, control sequences in a terminal.
+Comments and names are written by anyone with a token, so each way out disarms what its reader would act on: formulas in
+a spreadsheet, control sequences in a terminal.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from tokenkit.frames import TEXT
 
 # What Excel, LibreOffice and Google Sheets take for the beginning of a formula (OWASP, "CSV Injection").
 _FORMULA = r"^([=+\-@\t\n])"
-# Control characters move the cursor or rewrite the screen; the others turn the direction of what is written around them.
+# Control characters move the cursor or rewrite the screen; the others turn the direction of what is written around
+# them.
 _UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
 
@@ -46,7 +47,8 @@ def terminal_text(frame: pd.DataFrame) -> pd.DataFrame:
             plain[name] = column.dt.strftime("%Y-%m-%d")
         elif pd.api.types.is_float_dtype(column.dtype):
             plain[name] = column.round(1)
-    return plain.astype(TEXT).fillna("").apply(lambda column: column.str.replace(_UNPRINTABLE, "\ufffd", regex=True))
+    plain = plain.astype(TEXT).fillna("")
+    return plain.assign(**{str(name): plain[name].str.replace(_UNPRINTABLE, "\ufffd", regex=True) for name in plain})
 
 
 def plain_table(text: pd.DataFrame) -> str:

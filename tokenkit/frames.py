@@ -32,14 +32,14 @@ import pyarrow.compute as pc
 from tokenkit import errors
 
 
-def _text_dtype() -> pd.StringDtype:
+def _text_dtype() -> Any:  # noqa: ANN401 - what pandas-stubs calls it depends on the version
     try:
         return pd.StringDtype("pyarrow", na_value=np.nan)
     except TypeError:  # pandas 2.2
         return pd.StringDtype("pyarrow_numpy")
 
 
-TEXT: pd.StringDtype = _text_dtype()
+TEXT = _text_dtype()
 """What text is in every frame: the ``str`` of pandas 3, which 2.2 has under another name. Absent is NaN and compares as
 False, so a mask made of text combines with every other."""
 
@@ -193,8 +193,7 @@ def _encodable(text: str) -> str:
 
 
 def _unknown_column(values: Sequence[Any]) -> pd.Series[Any]:
-    """Return a field of which nothing is known: a typed column where all values are of one plain type, else the
-    values."""
+    """Return a field of which nothing is known: typed where all values are of one plain type, else the values."""
     kinds = {type(value) for value in values if value is not None}
     plain = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
     if len(kinds) == 1 and (kind := plain.get(next(iter(kinds)))) is not None:
@@ -209,8 +208,8 @@ def _unknown_column(values: Sequence[Any]) -> pd.Series[Any]:
 class TokenInfo:
     """What the workspace knows of one token; its value is not among it.
 
-    Attributes are named as on the wire. Times are UTC Timestamps, ``NaT`` for never or not said; everything else that was not
-    said is None. ``extra`` holds fields that a newer server added, as they came.
+    Attributes are named as on the wire. Times are UTC Timestamps, ``NaT`` for never or not said; everything else that
+    was not said is None. ``extra`` holds fields that a newer server added, as they came.
     """
 
     token_id: str | None = None

@@ -1,4 +1,4 @@
-"""From the table of verbs to parsers: what was typed becomes a verb and its options, or one line that says what is wrong."""
+"""From the table of verbs to parsers: what was typed becomes a verb and its options, or one line on what is wrong."""
 
 from __future__ import annotations
 

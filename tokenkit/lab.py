@@ -1,7 +1,8 @@
 """``tokenkit lab``: JupyterLab on a copy of the guides, with a sandbox behind it.
 
-The copy lies in the state folder, so that what somebody tries in a guide stays and the guide itself does too. In the lab
-``tokenkit.connect()`` and the official tools find the sandbox, as ``DATABRICKS_HOST`` and ``DATABRICKS_TOKEN`` name it.
+The copy lies in the state folder, so that what somebody tries in a guide stays and the guide itself does too. In the
+lab ``tokenkit.connect()`` and the official tools find the sandbox, as ``DATABRICKS_HOST`` and ``DATABRICKS_TOKEN`` name
+it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tokenkit import errors
-from tokenkit.sandbox import Sandbox
 from tokenkit.home import home
+from tokenkit.sandbox import Sandbox
 
 _START = "01_quickstart.ipynb"
 _TOKENS = 2_000

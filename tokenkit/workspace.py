@@ -88,7 +88,8 @@ def _credentials(target: object, host: str | None, token: str | None, workspace_
     if callable(getattr(config, "authenticate", None)):
         return sign_in.from_sdk_config(config)
     raise errors.ConfigurationError(
-        f"connect() takes a profile, a host, a databricks.sdk WorkspaceClient or Config, or 'sandbox'; not a {type(target).__name__}."
+        "connect() takes a profile, a host, a databricks.sdk WorkspaceClient or Config, or 'sandbox'; "
+        f"not a {type(target).__name__}."
     )
 
 
@@ -98,10 +99,7 @@ def _start_sandbox(clock: Clock, retries: RetryPolicy | None, *, tokens: int, se
     sandbox = Sandbox(tokens=tokens, seed=seed, clock=lambda: clock().timestamp())
     sandbox.start()
     # Without the address: the line stands in saved notebooks, where a port would change with each run.
-    print(
-        f"Started a sandbox in this process: {tokens:,} made-up tokens, nothing of it is real.",
-        file=sys.stderr,
-    )  # noqa: T201
+    sys.stderr.write(f"Started a sandbox in this process: {tokens:,} made-up tokens, nothing of it is real.\n")
     credentials = sign_in.from_token(sandbox.host, sandbox.token, origin="the sandbox in this process", name=SANDBOX)
     return Workspace(credentials, clock=clock, retries=retries, sandbox=sandbox)
 

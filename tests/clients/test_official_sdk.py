@@ -11,9 +11,9 @@ from databricks.sdk.common.types.fieldmask import FieldMask
 from databricks.sdk.service import iam, settings
 
 import tokenkit
+from tests.conftest import NOW
 from tokenkit import frames
 from tokenkit.sandbox import Fault, Sandbox
-from tests.conftest import NOW
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_all_nine_calls_answer_the_official_sdk():
             token.token_id, settings.TokenInfo(comment="changed"), FieldMask(["comment"])
         )
         assert changed == dataclasses.replace(token, comment="changed")
-        assert [level.permission_level for level in api.get_permission_levels().permission_levels][0] is (
+        assert next(iter(api.get_permission_levels().permission_levels)).permission_level is (
             settings.TokenPermissionLevel.CAN_USE
         )
         assert api.get_permissions().object_id == "/authorization/tokens"
@@ -100,7 +100,7 @@ def test_our_listing_equals_the_official_sdks_field_by_field_on_2000_tokens(offi
         assert actual == expected, name
 
 
-def test_our_record_of_a_token_is_the_official_sdks(official, ours, company):
+def test_our_record_of_a_token_is_the_official_sdks(official, ours):
     for token in list(official.token_management.list())[:20]:
         ours_of_it = ours.token_management.get(token.token_id).as_dict()
         theirs = {name: value for name, value in token.as_dict().items() if value != -1}

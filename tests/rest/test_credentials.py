@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
+from databricks.sdk import WorkspaceClient
 
 import tokenkit
 from tokenkit import errors
@@ -14,8 +16,7 @@ from tokenkit.rest.transport import RetryPolicy
 
 
 def with_profile(text):
-    with open(os.environ["DATABRICKS_CONFIG_FILE"], "w") as file:
-        file.write(textwrap.dedent(text))
+    Path(os.environ["DATABRICKS_CONFIG_FILE"]).write_text(textwrap.dedent(text))
 
 
 @pytest.mark.parametrize(
@@ -96,8 +97,6 @@ def test_a_host_alone_is_signed_in_to_as_the_official_tools_would(sandbox, monke
 
 
 def test_an_official_client_or_config_shares_its_sign_in(sandbox):
-    from databricks.sdk import WorkspaceClient
-
     official = WorkspaceClient(host=sandbox.host, token=sandbox.token)
     assert tokenkit.connect(official).me() == "admin@example.com"
     assert tokenkit.connect(official.config).me() == "admin@example.com"

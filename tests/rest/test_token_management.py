@@ -1,5 +1,6 @@
 """The nine calls of the reference, over HTTP, from the client's side."""
 
+import contextlib
 import copy
 import logging
 import pickle
@@ -28,10 +29,8 @@ def service_principal(workspace):
 def obo(tokens, service_principal):
     made = tokens.create_obo_token(service_principal.application_id, comment="made by a test", lifetime_seconds=600)
     yield made
-    try:
+    with contextlib.suppress(errors.NotFoundError):
         tokens.delete(made.token_info.token_id)
-    except errors.NotFoundError:
-        pass
 
 
 def test_list_returns_every_token_in_the_columns_of_the_contract(tokens):
@@ -179,7 +178,7 @@ def test_update_changes_the_fields_of_the_mask(tokens, obo, mask):
     assert tokens.get(obo.token_info.token_id) == changed
 
 
-def test_update_takes_from_a_record_only_what_the_mask_names(tokens, obo, sandbox):
+def test_update_takes_from_a_record_only_what_the_mask_names(tokens, obo):
     changed = tokens.update_token_management(
         obo.token_info.token_id, TokenInfo(comment="only this", owner_id=1), "comment"
     )

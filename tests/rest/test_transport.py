@@ -7,7 +7,6 @@ import traceback
 
 import pytest
 
-
 from tokenkit import errors
 from tokenkit.rest import credentials
 from tokenkit.rest.transport import RetryPolicy, Transport, redact

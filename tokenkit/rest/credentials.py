@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 from tokenkit import errors
 
-
 # The SDK asks the host what it is before it signs in, and would go on asking an unreachable one for five minutes.
 _DISCOVERY_SECONDS = 15
 
@@ -171,7 +170,7 @@ _NOTHING_FOUND = (
 )
 
 
-def _sdk_config(**arguments: Any) -> SdkConfig:
+def _sdk_config(**arguments: Any) -> SdkConfig:  # noqa: ANN401 - the arguments of Config
     """Build the official ``Config``; what it raises becomes one line."""
     from databricks.sdk.core import Config  # noqa: PLC0415 - 0.7 s, and only needed here
 

@@ -198,7 +198,7 @@ class TokenManagementAPI:
         return _permissions(self._transport.call("GET", _PERMISSIONS))
 
     def set_permissions(self, access_control_list: AccessControlList | None = None) -> pd.DataFrame:
-        """Replace who may use tokens. **Whoever loses the right loses their active tokens, at once and for good.**
+        """Replace who may use tokens. Whoever loses the right loses their active tokens, at once and for good.
 
         ``Workspace.plan_permissions`` shows first who and which. ``admins`` keeps ``CAN_MANAGE`` whatever the list
         says.
@@ -245,7 +245,8 @@ def access_entries(access_control_list: AccessControlList) -> list[dict[str, Any
         entry = {name: row[name] for name in (*_PRINCIPAL_FIELDS, "permission_level") if not pd.isna(row.get(name))}
         if len(entry) != 2 or "permission_level" not in entry:
             raise errors.UsageError(
-                f"An access-control entry needs one of {', '.join(_PRINCIPAL_FIELDS)} and a permission_level; this one has "
+                f"An access-control entry needs one of {', '.join(_PRINCIPAL_FIELDS)} and a permission_level; this one "
+                "has "
                 f"{', '.join(entry) or 'none of them'}."
             )
         entries.append(entry)

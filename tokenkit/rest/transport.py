@@ -185,7 +185,7 @@ class Transport:
         asked = error.retry_after_seconds if isinstance(error, errors.ApiError) else None
         if asked is not None:
             return asked
-        ceiling = min(self._retries.first_wait_seconds * 2 ** (attempt - 1), self._retries.longest_wait_seconds)
+        ceiling: float = min(self._retries.first_wait_seconds * 2 ** (attempt - 1), self._retries.longest_wait_seconds)
         return ceiling * self._jitter()
 
     def _attempt(
@@ -214,7 +214,8 @@ def _connection_error(failure: requests.RequestException, what: str, name: str) 
     """Tell a request that never left from one whose answer was lost."""
     if isinstance(failure, requests.exceptions.SSLError):
         return errors.ConnectionFailedError(
-            f"{name} could not be trusted: its TLS certificate was refused. Behind a company proxy, set REQUESTS_CA_BUNDLE to "
+            f"{name} could not be trusted: its TLS certificate was refused. Behind a company proxy, set "
+            "REQUESTS_CA_BUNDLE to "
             "the proxy's certificate file."
         )
     if isinstance(failure, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
@@ -258,14 +259,16 @@ def _document(response: requests.Response, what: str, name: str) -> dict[str, An
     received = response.raw.tell() if response.raw is not None else 0
     if declared.isdigit() and received < int(declared):
         return errors.AnswerLostError(
-            f"{name} cut its answer to {what} short: {received:,} of {int(declared):,} bytes came. Nothing of it was used; try again."
+            f"{name} cut its answer to {what} short: {received:,} of {int(declared):,} bytes came. Nothing of it was "
+            "used; try again."
         )
     content = response.content
     if not content.strip() and response.request.method == "DELETE":
         return {}  # whether a deletion answers `{}` or nothing is not documented
     if not content.strip():
         return errors.MalformedAnswerError(
-            f"{name} answered {what} with an empty body. Try again; if it persists, check that the host is a Databricks workspace."
+            f"{name} answered {what} with an empty body. Try again; if it persists, check that the host is a "
+            "Databricks workspace."
         )
     try:
         document = json.loads(content)
@@ -275,7 +278,8 @@ def _document(response: requests.Response, what: str, name: str) -> dict[str, An
         return document
     kind = "a web page (perhaps a login page)" if _looks_like_html(content) else "something that is not a JSON object"
     return errors.MalformedAnswerError(
-        f"{name} answered {what} with {kind}. Check that the host is the workspace's own address and that no proxy stands in between."
+        f"{name} answered {what} with {kind}. Check that the host is the workspace's own address and that no proxy "
+        "stands in between."
     )
 
 
@@ -314,7 +318,9 @@ def _api_error(response: requests.Response, name: str) -> errors.ApiError:
 
 
 _ADVICE: dict[type[errors.ApiError], str] = {
-    errors.AuthenticationError: "The credential is wrong, expired or revoked: sign in again, or check DATABRICKS_TOKEN and the profile.",
+    errors.AuthenticationError: (
+        "The credential is wrong, expired or revoked: sign in again, or check DATABRICKS_TOKEN and the profile."
+    ),
     errors.PermissionDeniedError: "This needs a workspace admin: connect as a member of the group 'admins'.",
     errors.FeatureDisabledError: "Personal access tokens are switched off in this workspace (enableTokensConfig).",
     errors.NotFoundError: "List again: it may have been revoked, or belong to another workspace.",

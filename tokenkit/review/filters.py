@@ -51,7 +51,7 @@ def has_scope(tokens: pd.DataFrame, scope: str) -> pd.Series[bool]:
     hits = pc.list_parent_indices(lists).filter(pc.equal(pc.list_flatten(lists), scope))
     mask = np.zeros(len(tokens), dtype=bool)
     mask[hits.to_numpy()] = True
-    return pd.Series(mask, index=tokens.index)
+    return pd.Series(mask, index=tokens.index, dtype=bool)
 
 
 def _owner(tokens: pd.DataFrame, pattern: str) -> pd.Series[bool]:
@@ -174,7 +174,7 @@ class _ZonedTimes(ast.NodeTransformer):
         self._times = set(tokens.select_dtypes("datetimetz").columns)
         self._expression = expression
 
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:  # noqa: N802 - ast's name
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
         operands = [node.left, *node.comparators]
         if any(isinstance(operand, ast.Name) and operand.id in self._times for operand in operands):
             node.left, *node.comparators = (self._zoned(operand) for operand in operands)
@@ -195,7 +195,19 @@ class _ZonedTimes(ast.NodeTransformer):
 
 
 READING_METHODS = frozenset(
-    "str.contains str.startswith str.endswith str.fullmatch str.lower str.upper str.len isna notna between isin".split()
+    [
+        "str.contains",
+        "str.startswith",
+        "str.endswith",
+        "str.fullmatch",
+        "str.lower",
+        "str.upper",
+        "str.len",
+        "isna",
+        "notna",
+        "between",
+        "isin",
+    ]
 )
 """The only calls in an expression. Each reads one column and takes constants."""
 
@@ -239,8 +251,8 @@ def _parsed(expression: str, columns: pd.Index | None = None) -> ast.Expression:
             raise errors.UsageError(f"There is no column {node.id!r}. {errors.did_you_mean(node.id, known)}")
         if not isinstance(node, (*_OPERATORS, *_STRUCTURE, ast.Name)) and node not in allowed_calls:
             raise errors.UsageError(
-                f"The expression {_shown(expression)} does more than read columns ({type(node).__name__.lower()}). Allowed are columns, "
-                f"constants, comparisons, and {', '.join(sorted(READING_METHODS))}."
+                f"The expression {_shown(expression)} does more than read columns ({type(node).__name__.lower()}). "
+                f"Allowed are columns, constants, comparisons, and {', '.join(sorted(READING_METHODS))}."
             )
     return tree
 

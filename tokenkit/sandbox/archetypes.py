@@ -49,7 +49,7 @@ DECK = (
     Archetype(name="a program's", share=50, lifetime=365, age=(5, 320), idle=(0, 2), owner="program"),
     Archetype(name="an admin program's", share=10, lifetime=365, age=(5, 320), idle=(0, 2), owner="admin program"),
     Archetype(name="of one busy owner", share=50, left=(31, 80), idle=(0, 30), owner="heavy"),
-    Archetype(name="never expiring", share=40, lifetime=NEVER, age=(30, 1500), idle=(0, 45)),
+    Archetype(name="never expiring", share=40, lifetime=NEVER, age=(30, 1500), idle=(0, 85)),
     Archetype(name="expiring in the year 9999", share=5, lifetime=0, age=(30, 900)),
     Archetype(name="expiring soon", share=45, left=(0.5, 29)),
     Archetype(name="expired", share=45, left=(-200, -0.5)),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tokenkit.sandbox.directory import ADMINS, USERS, Identity
-from tokenkit.sandbox.names import FAMILY_NAMES, GIVEN_NAMES, PROGRAMS
+from tokenkit.sandbox.names import FAMILY_NAMES, GIVEN_NAMES, LETTERS, PROGRAMS, SPELLED
 from tokenkit.sandbox.permissions import CAN_MANAGE, CAN_USE
 
 if TYPE_CHECKING:
@@ -245,6 +245,6 @@ def _user_name(given: str, family: str, taken: set[str]) -> str:
 
 
 def _ascii(name: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", name.lower())
-    plain = "".join(letter for letter in decomposed if letter.isascii() and letter.isalpha())
-    return plain or "u" + "".join(f"{ord(letter):x}" for letter in name)
+    spelled = SPELLED.get(name, name).lower().translate(LETTERS)
+    decomposed = unicodedata.normalize("NFKD", spelled)
+    return "".join(letter for letter in decomposed if letter.isascii() and letter.isalpha())

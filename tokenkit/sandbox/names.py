@@ -19,6 +19,9 @@ FAMILY_NAMES = (
     "Patel", "Peña", "Petrov", "Rossi", "Šimić", "Sato", "Schäfer", "Silva", "Singh", "Smith", "Strauß", "Tanaka",
     "Torres", "Wang", "Weiß", "Yılmaz", "Zhang", "王",
 )  # fmt: skip
+# For addresses: names in other scripts as they are spelled in Latin, and letters that do not decompose.
+SPELLED = {"Жанна": "Zhanna", "Дмитрий": "Dmitry", "愛子": "Aiko", "王": "Wang"}
+LETTERS = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "ı": "i"})
 PROGRAMS = (
     "terraform", "airflow", "ci-deploy", "dbt-cloud", "github-actions", "powerbi-gateway", "tableau-server", "fivetran",
     "looker", "model-serving", "nightly-backup", "cost-report", "data-quality", "catalog-sync", "kafka-connect",
