@@ -5,6 +5,9 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from tokenkit.actions.permissions import PermissionPlan
+from tokenkit.actions.revocation import RevocationPlan, StagedRevocation
+from tokenkit.actions.update import UpdatePlan
 from tokenkit.errors import (
     AnswerLostError,
     ApiError,
@@ -15,6 +18,7 @@ from tokenkit.errors import (
     ConnectionFailedError,
     FeatureDisabledError,
     InvalidParameterError,
+    JournalError,
     MalformedAnswerError,
     NotFoundError,
     PermissionDeniedError,
@@ -28,7 +32,7 @@ from tokenkit.frames import TokenInfo
 from tokenkit.rest.settings import TokenSettings
 from tokenkit.rest.token_management import OboToken, TokenManagementAPI
 from tokenkit.rest.transport import RetryPolicy
-from tokenkit.workspace import Workspace, connect
+from tokenkit.workspace import Workspace, connect, resume
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -45,23 +49,29 @@ __all__ = [
     "ConnectionFailedError",
     "FeatureDisabledError",
     "InvalidParameterError",
+    "JournalError",
     "MalformedAnswerError",
     "NotFoundError",
     "OboToken",
     "PermissionDeniedError",
+    "PermissionPlan",
     "QuotaExceededError",
     "RateLimitedError",
     "RetryPolicy",
+    "RevocationPlan",
+    "StagedRevocation",
     "TokenInfo",
     "TokenKitError",
     "TokenManagementAPI",
     "TokenSettings",
     "UnavailableError",
+    "UpdatePlan",
     "UsageError",
     "Workspace",
     "__version__",
     "connect",
     "load_ipython_extension",
+    "resume",
 ]
 
 

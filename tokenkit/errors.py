@@ -5,6 +5,7 @@
     ├── UsageError (ValueError)                 a command or an argument that no request was made for
     ├── ConnectionFailedError (ConnectionError) nothing reached the workspace
     ├── AnswerLostError (ConnectionError)       the request left, its answer never came: it may have been carried out
+    ├── JournalError                            the journal cannot be written or read; a run stops before it goes on
     ├── MalformedAnswerError                    an answer came that is not what the API answers: HTML, empty, cut short
     └── ApiError                                the workspace said no
         ├── BadRequestError                     400
@@ -56,6 +57,10 @@ class AnswerLostError(TokenKitError, ConnectionError):
 
 class MalformedAnswerError(TokenKitError):
     """The answer was not JSON of the expected form: a login page, an empty body, a body cut short."""
+
+
+class JournalError(TokenKitError):
+    """The journal is damaged, locked, read-only or full. Nothing is sent that could not be written down first."""
 
 
 class ApiError(TokenKitError):

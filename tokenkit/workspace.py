@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from tokenkit import errors
+from tokenkit.actions import permissions, revocation, update
+from tokenkit.actions.journal import Journal, Run
+from tokenkit.actions.permissions import PermissionPlan
+from tokenkit.actions.plan import Target
+from tokenkit.actions.revocation import RevocationPlan, Tokens
+from tokenkit.actions.update import UpdatePlan
+from tokenkit.home import home
 from tokenkit.rest import credentials as sign_in
 from tokenkit.rest.identities import IdentitiesAPI
 from tokenkit.rest.settings import SettingsAPI, TokenSettings
-from tokenkit.rest.token_management import TokenManagementAPI
+from tokenkit.rest.token_management import AccessControlList, TokenManagementAPI
 from tokenkit.rest.transport import RetryPolicy, Transport
-from tokenkit.review import filters, lifecycle, owners
+from tokenkit.review import access, filters, lifecycle, owners
 
 if TYPE_CHECKING:
     from tokenkit.rest.credentials import Credentials
@@ -133,6 +141,7 @@ class Workspace:
         sandbox: Sandbox | None = None,
     ) -> None:
         transport = Transport(credentials, retries=retries)
+        self._one_shot = TokenManagementAPI(Transport(credentials, retries=RetryPolicy(budget_seconds=0)))
         self.host = credentials.host
         self.name = credentials.name
         self.token_management = TokenManagementAPI(transport)
@@ -141,6 +150,7 @@ class Workspace:
         self._identities = IdentitiesAPI(transport)
         self._settings = SettingsAPI(transport)
         self._now = _clock(clock)
+        _CONNECTED[self.host] = self
 
     def __repr__(self) -> str:
         return f"<Workspace {self.name}, signed in by {self._origin}>"
@@ -161,9 +171,31 @@ class Workspace:
         """Return every group: ``id, display_name, members`` (ids of those directly in it)."""
         return self._identities.groups()
 
+    def identities(self) -> access.Identities:
+        """Return users, service principals and groups together, as the reviews of access take them."""
+        return access.Identities(users=self.users(), service_principals=self.service_principals(), groups=self.groups())
+
     def me(self) -> str:
         """Return the caller's user name, or the application id of a service principal."""
-        return str(self._identities.me().get("userName", ""))
+        return self._caller()[1]
+
+    def _caller(self) -> tuple[int, str]:
+        caller = self._identities.me()
+        return int(caller.get("id", 0)), str(caller.get("userName", ""))
+
+    def _target(self) -> Target:
+        return Target(
+            host=self.host,
+            name=self.name,
+            origin=self._origin,
+            api=self.token_management,
+            one_shot=self._one_shot,
+            tokens=self.tokens,
+            identities=self.identities,
+            caller=self._caller,
+            now=self.now,
+            folder=home(),
+        )
 
     def token_settings(self) -> TokenSettings:
         """Return whether tokens are enabled, and the longest lifetime of a new one."""
@@ -194,3 +226,132 @@ class Workspace:
         joined = owners.with_owners(aged, users=self.users(), service_principals=self.service_principals())
         tokens = filters.matching(joined, **criteria)
         return filters.where(tokens, where) if where else tokens
+
+    def revoke(
+        self,
+        tokens: Tokens,
+        *,
+        include_own: bool = False,
+        protect: Mapping[str, Sequence[str]] | None = None,
+        reason: str | None = None,
+    ) -> RevocationPlan:
+        """Return a plan to revoke tokens. It changes nothing: look at ``preview()``, then ``apply()``.
+
+        Args:
+            tokens: A frame with the column ``token_id``, ids, or one id. What counts is the ids; everything else about
+                the tokens is read from the workspace now.
+            include_own: Also revoke tokens of whoever is signed in. Left out by default, as one of them may be what
+                this session is signed in with.
+            protect: Tokens that are not revoked even if they are asked for, in addition to ``[protect]`` in
+                ``config.toml``: patterns under ``owners``, ``comments``, ``token_ids``.
+            reason: Why, for the journal.
+
+        Raises:
+            UsageError: Something that is no token id.
+            ConfigurationError: The list of protected tokens cannot be read.
+        """
+        return revocation.make(self._target(), tokens, include_own=include_own, protect=protect, reason=reason)
+
+    def plan_permissions(
+        self,
+        access_control_list: AccessControlList,
+        replace: bool = False,  # noqa: FBT001, FBT002 - the contract's signature
+        *,
+        reason: str | None = None,
+    ) -> PermissionPlan:
+        """Return a plan to change who may use tokens: who gains and loses the right, and **which tokens die of it**.
+
+        It changes nothing. Groups are expanded, nested ones too; somebody who keeps the right by another path keeps
+        their tokens; ``admins`` keeps ``CAN_MANAGE`` whatever the list says.
+
+        Args:
+            access_control_list: As for ``token_management.set_permissions``.
+            replace: Whether the entries replace all others, or are added to them.
+            reason: Why, for the journal.
+
+        Raises:
+            UsageError: An entry that names nobody or several, or no level.
+        """
+        return permissions.make(self._target(), access_control_list, replace=replace, reason=reason)
+
+    def plan_update(
+        self,
+        tokens: Tokens,
+        *,
+        comment: str | None = None,
+        scopes: Sequence[str] | None = None,
+        reason: str | None = None,
+    ) -> UpdatePlan:
+        """Return a plan to give tokens another comment or other scopes. It changes nothing, and can be undone once
+        applied.
+
+        Args:
+            tokens: As for ``revoke``.
+            comment: What it is to be; None leaves it.
+            scopes: What they are to be; None leaves them.
+            reason: Why, for the journal.
+
+        Raises:
+            UsageError: A token that is not there, or nothing to change.
+        """
+        changes = {"comment": comment, "scopes": None if scopes is None else list(scopes)}
+        return update.make(self._target(), tokens, changes=changes, reason=reason)
+
+    def undo(self, run_id: str) -> UpdatePlan:
+        """Return the plan that puts back what an update changed; only what the journal says was updated.
+
+        Raises:
+            UsageError: There is no such run, or it was no update.
+        """
+        return update.undo(self._target(), run_id)
+
+    def journal(self) -> pd.DataFrame:
+        """Return what was done to this workspace's tokens from here: a row for each token of each run, oldest first.
+
+        Returns:
+            ``run_id, kind, workspace, host, caller, reason, token_id, owner, outcome, error, attempts, started_at,
+            finished_at, run_started_at, snapshot`` (JSON of what the token was). No run gives the same columns with no
+            rows.
+
+        Raises:
+            JournalError: The journal is damaged.
+        """
+        with Journal(home()) as journal:
+            return journal.frame(host=self.host)
+
+
+def resume(run_id: str, *, workspace: Workspace | None = None, progress: bool = True) -> pd.DataFrame:
+    """Finish a run that was stopped, killed or staged, and return what became of each of its tokens.
+
+    What the journal records as revoked, gone or skipped is left alone. What may have been carried out is looked up
+    first. What was used or changed owner since the plan is skipped, as it would have been by ``apply``.
+
+    Args:
+        run_id: As ``apply`` and ``Workspace.journal`` name it.
+        workspace: The workspace of the run; by default one that is connected to the same host, else signed in as the
+            run was.
+        progress: Show a progress bar once it takes more than two seconds.
+
+    Raises:
+        UsageError: There is no such run, or the workspace is another than the run's.
+    """
+    with Journal(home()) as journal:
+        run = journal.run(run_id)
+        workspace = workspace or _CONNECTED.get(run.host) or _signed_in_as(run)
+        if workspace.host != run.host:
+            raise errors.UsageError(
+                f"Run {run_id} is of {run.host}, not of {workspace.host}. Connect there and give workspace=…."
+            )
+        with journal.held(run_id):
+            return _RESUME[run.kind](workspace._target(), run, journal.entries(run_id), journal, progress=progress)  # noqa: SLF001 - one module
+
+
+_RESUME = {module.KIND: module.resume for module in (revocation, permissions, update)}
+_CONNECTED: weakref.WeakValueDictionary[str, Workspace] = weakref.WeakValueDictionary()
+"""The workspaces in hand by their host, so that a run is resumed with the sign-in that is there."""
+
+
+def _signed_in_as(run: Run) -> Workspace:
+    """Connect as a run was, as far as that is known: by its profile, else as the environment says."""
+    _, is_profile, profile = run.origin.partition("profile ")
+    return connect(profile if is_profile else None)

@@ -27,7 +27,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,17 +39,13 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from tokenkit import errors
+from tokenkit.redaction import redact
 from tokenkit.rest.credentials import Credentials
 
 _LOGGER = logging.getLogger("tokenkit")
 _CONNECT_TIMEOUT_SECONDS = 10
 _WORTH_A_WORD_SECONDS = 2.0
 _RETRIED_STATUSES = frozenset({429, 503})
-# A token value of any kind Databricks is known to issue, a signed JWT, or whatever follows the word Bearer.
-_SECRET = re.compile(
-    r"\bd(?:api|ose|kea|sapi)[0-9a-z][0-9a-z-]{15,}|\beyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=Bearer )[^\s\"']+",
-    re.IGNORECASE,
-)
 
 
 class Clock(Protocol):
@@ -303,10 +298,7 @@ def _api_error(response: requests.Response, name: str) -> errors.ApiError:
         # A workspace answers a bad or expired credential with 403 and a page; a JSON 403 is about rights.
         kind = errors.AuthenticationError if status == 403 else kind
     details = document.get("details")
-    said = (
-        redact(str(said), response.request.headers.get("Authorization", "")).strip()
-        or f"{response.reason or 'no reason given'}"
-    )
+    said = redact(str(said), _credential(response)).strip() or f"{response.reason or 'no reason given'}"
     return kind(
         f"{name} refused ({code or status}): {said.rstrip('.')}. {_ADVICE.get(kind, '')}".rstrip(),
         status=status,
@@ -330,16 +322,15 @@ _ADVICE: dict[type[errors.ApiError], str] = {
 }
 
 
+def _credential(response: requests.Response) -> str:
+    """Return what the request was signed with, to keep it out of what is said about the answer."""
+    return str(response.request.headers.get("Authorization", "")).rpartition(" ")[2]
+
+
 def _retry_after_seconds(response: requests.Response) -> float | None:
     """Return the whole seconds of ``Retry-After``; the date form, which this API does not send, counts as absent."""
     text = response.headers.get("Retry-After", "").strip()
     return float(text) if text.isdigit() else None
-
-
-def redact(text: str, authorization: str | bytes = "") -> str:
-    """Return the text without anything that looks like a credential, nor the one that the request was signed with."""
-    own = (authorization.decode("latin-1") if isinstance(authorization, bytes) else authorization).rpartition(" ")[2]
-    return _SECRET.sub("[redacted]", text.replace(own, "[redacted]") if own else text)
 
 
 def _looks_like_html(content: bytes) -> bool:

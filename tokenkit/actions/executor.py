@@ -1,0 +1,336 @@
+"""Carries out the entries of a run: many at once, at the workspace's pace, each ending in one truthful outcome.
+
+One thread, the caller's, decides; workers only send. The decider holds the queue, the pacer and the outcomes, so none
+of them needs a lock, and Ctrl-C meets one thread. A worker writes ``sent`` to the journal, sends, and writes what came
+of it.
+
+=================================  ====================================================================================
+the workspace's answer             what becomes of the token
+=================================  ====================================================================================
+done                               revoked (or updated)
+404                                already gone
+429                                back into the queue for as long as ``Retry-After`` says, while others go on; for ever
+5xx, or no answer                  it may have been carried out: looked up, then sent again if it is still there
+the connection could not be made   back into the queue; failed in the end
+401, or a login page               the credential is dead: nothing more is sent, the rest stays planned
+anything else                      failed
+=================================  ====================================================================================
+
+Where looking up fails as well until the attempts are used up, the outcome is unknown. Where a token is gone after a
+lost answer, it is "already gone" and the error says why: it was most likely us, and nobody can tell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from tokenkit import errors
+from tokenkit.actions import journal as records
+from tokenkit.actions.journal import Entry, Journal, Step
+from tokenkit.actions.pacer import Pacer, Permit
+
+MOST_FAILURES = 8
+_FIRST_BACKOFF_SECONDS = 0.5
+_LONGEST_BACKOFF_SECONDS = 30.0
+_REFUSED_SECONDS = 1.0  # where a 429 does not say
+LOST_AND_GONE = "the answer to our request was lost; looked up, it is gone"
+
+
+class Clock(Protocol):
+    """Seconds that only grow, for waiting, and seconds of the day, for the record."""
+
+    def monotonic(self) -> float:
+        """Return seconds since some fixed moment."""
+        ...
+
+    def time(self) -> float:
+        """Return seconds since 1970."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is done to each entry, in one request without retries of its own.
+
+    Attributes:
+        send: Carries out an entry; raises what the workspace says.
+        look_up: Tells what became of an entry whose answer was lost: an outcome and a remark, or None if it is still to
+            be done.
+        done: The outcome when ``send`` returns.
+        minds_use: Whether a token that was used since the plan is left alone.
+    """
+
+    send: Callable[[Entry], None]
+    look_up: Callable[[Entry], tuple[str, str | None] | None]
+    done: str
+    minds_use: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one token."""
+
+    token_id: str
+    outcome: str
+    error: str | None = None
+    attempts: int = 0
+    started_at_ms: int | None = None
+    finished_at_ms: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Item:
+    """An entry in the queue: requests sent for it, how many of them failed (a refusal is none), whether one was
+    lost.
+    """
+
+    entry: Entry
+    attempts: int = 0
+    failures: int = 0
+    lost: bool = False
+    started_at_ms: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Report:
+    """What a worker tells the decider of one request."""
+
+    item: _Item
+    permit: Permit
+    outcome: Outcome | None = None
+    error: errors.TokenKitError | None = None
+    answered: bool = True
+    still_to_do: bool = False
+
+
+class Execution:
+    """One run being carried out.
+
+    Args:
+        run_id: The run, which the journal has begun.
+        task: What is done to each entry.
+        journal: Where each step is written before and after its request.
+        workers: How many requests may be under way at once.
+        clock: ``monotonic`` and ``time``; the ``time`` module by default.
+        stop: When set, nothing new is sent.
+        on_outcome: Called, by the calling thread, with each outcome as it comes.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        task: Task,
+        journal: Journal,
+        *,
+        workers: int = 16,
+        clock: Clock = time,
+        stop: threading.Event | None = None,
+        on_outcome: Callable[[Outcome], None] = lambda _: None,
+    ) -> None:
+        self._run_id = run_id
+        self._task = task
+        self._journal = journal
+        self._workers = workers
+        self._clock = clock
+        self._stop = stop or threading.Event()
+        self._on_outcome = on_outcome
+        self._pacer = Pacer(workers=workers)
+        self._reports: queue.SimpleQueue[_Report] = queue.SimpleQueue()
+        self._queue: list[tuple[float, int, _Item]] = []
+        self._numbers = itertools.count()
+        self._outcomes: dict[str, Outcome] = {}
+        self._under_way = 0
+        self.ended_by: errors.TokenKitError | KeyboardInterrupt | None = None
+        self.refusals = 0
+
+    def carry_out(self, entries: Iterable[Entry]) -> Mapping[str, Outcome]:
+        """Return the outcome of every entry that got one; those without are still to be done, see ``ended_by``.
+
+        It returns when all are settled, when ``stop`` is set, on Ctrl-C, when the credential is dead, or when the
+        journal can no longer be written. What is under way is waited for, so no outcome is guessed.
+        """
+        for entry in entries:
+            may_be_done = entry.state in (records.SENT, records.UNKNOWN)
+            self._put(_Item(entry=entry, attempts=entry.attempts, lost=may_be_done), at=0.0)
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="tokenkit") as pool:
+            try:
+                self._decide(pool)
+            except KeyboardInterrupt as interrupt:
+                self.ended_by = interrupt
+                self._stop.set()
+                self._decide(pool)
+        self._set_aside()
+        return self._outcomes
+
+    def _decide(self, pool: ThreadPoolExecutor) -> None:
+        while self._under_way or (self._queue and not self._stop.is_set()):
+            wait_seconds = self._hand_out(pool)
+            try:
+                report = self._reports.get(timeout=wait_seconds)
+            except queue.Empty:
+                continue
+            self._take(report)
+
+    def _hand_out(self, pool: ThreadPoolExecutor) -> float | None:
+        """Give workers what may leave now; return how long to wait for the next, None for until a report comes."""
+        while self._queue and not self._stop.is_set():
+            now = self._clock.monotonic()
+            ready_at = self._queue[0][0]
+            leave = self._pacer.permit(now) if ready_at <= now else ready_at
+            if leave is None:
+                break
+            if not isinstance(leave, Permit):
+                # A stop that somebody else sets is noticed within a second.
+                return min(max(leave - now, 0.0), 1.0)
+            _, _, item = heapq.heappop(self._queue)
+            self._under_way += 1
+            pool.submit(self._serve, item, leave)
+        return 1.0 if self._under_way or self._queue else None
+
+    def _take(self, report: _Report) -> None:
+        self._under_way -= 1
+        now, error, item = self._clock.monotonic(), report.error, report.item
+        if isinstance(error, errors.RateLimitedError):
+            self.refusals += 1
+            self._pacer.refused(report.permit, now)
+            asked = error.retry_after_seconds
+            self._put(item, at=now + (_REFUSED_SECONDS if asked is None else asked))
+            return
+        if report.answered:
+            self._pacer.answered(report.permit, now)
+        else:
+            self._pacer.lost()
+        if report.outcome is not None:
+            self._outcomes[item.entry.token_id] = report.outcome
+            self._on_outcome(report.outcome)
+        elif report.still_to_do:
+            self._put(item, at=now)
+        elif isinstance(error, errors.JournalError):
+            pass  # the entry was not sent, so it is still to be done
+        else:
+            wait_seconds = min(_FIRST_BACKOFF_SECONDS * 2 ** (item.failures - 1), _LONGEST_BACKOFF_SECONDS)
+            asked = error.retry_after_seconds if isinstance(error, errors.ApiError) else None
+            self._put(item, at=now + (wait_seconds if asked is None else asked))
+        if isinstance(error, errors.JournalError | errors.AuthenticationError) and self.ended_by is None:
+            self.ended_by = error
+            self._stop.set()
+
+    def _put(self, item: _Item, *, at: float) -> None:
+        heapq.heappush(self._queue, (at, next(self._numbers), item))
+
+    def _set_aside(self) -> None:
+        """Give what a stop left in the queue a truthful end: what may have been carried out is unknown."""
+        for _, _, item in self._queue:
+            if item.lost:
+                unknown = self._outcome(item, records.UNKNOWN, "stopped before it could be looked up")
+                self._outcomes[item.entry.token_id] = unknown
+            if item.attempts:
+                # What was turned away is still to be done. Where this cannot be written the journal says `sent`, and
+                # that is looked up as well.
+                state = records.UNKNOWN if item.lost else records.PLANNED
+                with contextlib.suppress(errors.JournalError):
+                    self._record(item.entry, state, attempts=item.attempts)
+
+    # What follows runs in the workers; it touches nothing of the decider's but the journal and the reports.
+
+    def _serve(self, item: _Item, permit: Permit) -> None:
+        try:
+            report = self._look_up(item, permit) if item.lost else self._send(item, permit)
+        except errors.JournalError as error:
+            report = _Report(item=item, permit=permit, error=error, answered=False)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the decider waits for a report
+            failed = self._outcome(item, records.FAILED, f"{type(error).__name__}: {error}")
+            report = _Report(item=item, permit=permit, outcome=failed, answered=False)
+        self._reports.put(report)
+
+    def _send(self, item: _Item, permit: Permit) -> _Report:
+        item = replace(item, attempts=item.attempts + 1, started_at_ms=item.started_at_ms or self._now_ms())
+        entry = item.entry
+        self._record(entry, records.SENT, attempts=item.attempts)
+        error: errors.TokenKitError
+        try:
+            self._task.send(entry)
+        except errors.NotFoundError:
+            return self._settled(item, permit, records.ALREADY_GONE)
+        except errors.RateLimitedError as refusal:
+            return _Report(item=item, permit=permit, error=refusal)
+        except errors.AuthenticationError as refusal:
+            return self._settled(item, permit, records.FAILED, refusal)
+        except (errors.AnswerLostError, errors.MalformedAnswerError, errors.UnavailableError) as failure:
+            item, error = replace(item, lost=True), failure
+        except errors.ConnectionFailedError as failure:
+            error = failure
+        except errors.TokenKitError as refusal:
+            return self._settled(item, permit, records.FAILED, refusal)
+        else:
+            return self._settled(item, permit, self._task.done)
+        return self._again(item, permit, error)
+
+    def _look_up(self, item: _Item, permit: Permit) -> _Report:
+        """Find out what became of an entry whose answer was lost."""
+        item = replace(item, attempts=item.attempts + 1, started_at_ms=item.started_at_ms or self._now_ms())
+        try:
+            found = self._task.look_up(item.entry)
+        except errors.RateLimitedError as refusal:
+            return _Report(item=replace(item, attempts=item.attempts - 1), permit=permit, error=refusal)
+        except errors.AuthenticationError as refusal:
+            return self._settled(item, permit, records.UNKNOWN, refusal)
+        except errors.TokenKitError as failure:
+            return self._again(item, permit, failure)
+        if found is None:
+            return _Report(item=replace(item, lost=False), permit=permit, still_to_do=True)
+        outcome, remark = found
+        return self._settled(item, permit, outcome, remark)
+
+    def _again(self, item: _Item, permit: Permit, error: errors.TokenKitError) -> _Report:
+        """Report that an entry is to be tried again, or its end once the attempts are used up."""
+        item = replace(item, failures=item.failures + 1)
+        if item.failures < MOST_FAILURES:
+            return _Report(item=item, permit=permit, error=error, answered=isinstance(error, errors.ApiError))
+        return self._settled(item, permit, records.UNKNOWN if item.lost else records.FAILED, error)
+
+    def _settled(
+        self, item: _Item, permit: Permit, outcome: str, why: errors.TokenKitError | str | None = None
+    ) -> _Report:
+        settled = self._outcome(item, outcome, None if why is None else str(why))
+        error = why if isinstance(why, errors.TokenKitError) else None
+        answered = not isinstance(why, errors.ConnectionFailedError | errors.AnswerLostError)
+        try:
+            self._record(item.entry, outcome, attempts=item.attempts, error=settled.error)
+        except errors.JournalError as failure:
+            # The outcome is true and is reported; the journal still says `sent`, and a resumed run will look it up.
+            error = failure
+        return _Report(item=item, permit=permit, outcome=settled, error=error, answered=answered)
+
+    def _outcome(self, item: _Item, outcome: str, error: str | None) -> Outcome:
+        return Outcome(
+            token_id=item.entry.token_id,
+            outcome=outcome,
+            error=error,
+            attempts=item.attempts,
+            started_at_ms=item.started_at_ms,
+            finished_at_ms=self._now_ms(),
+        )
+
+    def _record(self, entry: Entry, state: str, *, attempts: int, error: str | None = None) -> None:
+        step = Step(
+            run_id=self._run_id,
+            token_id=entry.token_id,
+            state=state,
+            at_ms=self._now_ms(),
+            attempts=attempts,
+            error=error,
+        )
+        self._journal.record(step)
+
+    def _now_ms(self) -> int:
+        return round(self._clock.time() * 1000)

@@ -1,0 +1,395 @@
+"""The record of every change, written ahead of it.
+
+One SQLite file under ``home()``, which several processes may write. A run is a plan being carried out; it has an entry
+for each token, with a snapshot of what the token was; an entry has steps, each a row that is never changed::
+
+    planned → sent → revoked | updated | already gone | failed | unknown
+    planned → skipped
+
+The row ``sent`` is on the disk before its request leaves. So after a crash an entry whose last step is ``planned`` was
+not sent, and one whose last step is ``sent`` may have been carried out and has to be looked up. What is not here cannot
+have happened through tokenkit.
+
+**How it keeps up.** A row on the disk costs milliseconds, and 64 workers want two for each token. One thread writes: it
+takes whatever has been handed in meanwhile into one transaction, and those who handed it in wait for that.
+
+No credential is written. Comments are, as the snapshot would be worth little without them; what looks like a credential
+in one is redacted first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from tokenkit import errors, frames
+from tokenkit.redaction import redact
+
+PLANNED, SENT = "planned", "sent"
+REVOKED, UPDATED, ALREADY_GONE = "revoked", "updated", "already gone"
+SKIPPED, FAILED, UNKNOWN = "skipped", "failed", "unknown"
+SETTLED = frozenset({REVOKED, UPDATED, ALREADY_GONE, SKIPPED})
+"""The outcomes that a resumed run leaves alone; what failed or is unknown is tried or looked up again."""
+
+FILE_NAME = "journal.sqlite"
+_VERSION = 1
+_BUSY_SECONDS = 30
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    run_id TEXT PRIMARY KEY, kind TEXT NOT NULL, host TEXT NOT NULL, workspace TEXT NOT NULL, origin TEXT NOT NULL,
+    caller TEXT NOT NULL, reason TEXT, settings TEXT NOT NULL, started_ms INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS entries (
+    entry_id INTEGER PRIMARY KEY, run_id TEXT NOT NULL REFERENCES runs, token_id TEXT NOT NULL, owner TEXT,
+    snapshot TEXT NOT NULL, change TEXT, UNIQUE (run_id, token_id)
+);
+CREATE TABLE IF NOT EXISTS steps (
+    step_id INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, token_id TEXT NOT NULL, state TEXT NOT NULL,
+    at_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, error TEXT
+);
+CREATE INDEX IF NOT EXISTS steps_of_an_entry ON steps (run_id, token_id);
+"""
+_ROWS = """
+SELECT e.run_id, r.kind, r.workspace, r.host, r.caller, r.reason, e.token_id, e.owner, s.state AS outcome, s.error,
+s.attempts,
+       (SELECT min(at_ms) FROM steps f WHERE f.run_id = e.run_id AND f.token_id = e.token_id AND f.state = 'sent') AS
+       started_at, CASE WHEN s.state IN ('planned', 'sent') THEN NULL ELSE s.at_ms END AS finished_at,
+       r.started_ms AS run_started_at, e.snapshot
+FROM entries e JOIN runs r USING (run_id)
+JOIN steps s ON s.step_id = (SELECT max(step_id) FROM steps l WHERE l.run_id = e.run_id AND l.token_id = e.token_id)
+"""
+JOURNAL = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("kind", pa.string()),
+        ("workspace", pa.string()),
+        ("host", pa.string()),
+        ("caller", pa.string()),
+        ("reason", pa.string()),
+        ("token_id", pa.string()),
+        ("owner", pa.string()),
+        ("outcome", pa.string()),
+        ("error", pa.string()),
+        ("attempts", pa.int64()),
+        ("started_at", frames.TIME),
+        ("finished_at", frames.TIME),
+        ("run_started_at", frames.TIME),
+        ("snapshot", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A plan being carried out: what kind, where, by whom, why.
+
+    Attributes:
+        kind: ``revoke``, ``permissions`` or ``update``.
+        host: The workspace's address.
+        workspace: What it is called in messages.
+        origin: Where the credentials came from, to find them again: ``profile prod``.
+        caller: Who ran it.
+        reason: Why, in the words of whoever ran it.
+        settings: What resuming needs beside the entries.
+    """
+
+    run_id: str
+    kind: str
+    host: str
+    workspace: str
+    origin: str
+    caller: str
+    reason: str | None
+    started_at: pd.Timestamp
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One token of a run: what it was when planned, what is to change, and the last that is known of it."""
+
+    token_id: str
+    owner: str | None
+    snapshot: Mapping[str, Any]
+    change: Mapping[str, Any] | None = None
+    state: str = PLANNED
+    attempts: int = 0
+    error: str | None = None
+    at_ms: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Something that became of a token, at a moment (epoch milliseconds)."""
+
+    run_id: str
+    token_id: str
+    state: str
+    at_ms: int
+    attempts: int = 0
+    error: str | None = None
+
+
+def new_run_id(now: pd.Timestamp) -> str:
+    """Return an id that sorts by time and that nobody else has."""
+    return f"{now.tz_convert('UTC'):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+
+
+class Journal:
+    """An open journal; close it, or use it in a ``with`` statement.
+
+    Args:
+        folder: Where it lies; made if it is not there.
+
+    Raises:
+        JournalError: It cannot be opened for writing, or is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+        self._pending: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._lock = threading.Lock()
+        with self._explained():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._connection = self._open()
+
+    def __repr__(self) -> str:
+        return f"<Journal {self.path}>"
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what was handed in, and close the file."""
+        if self._writer is not None:
+            self._pending.put(None)
+            self._writer.join()
+            self._writer = None
+        self._connection.close()
+
+    def begin(self, run: Run, entries: Iterable[Entry]) -> None:
+        """Write a run and its entries, all ``planned``, or nothing of them."""
+        at_ms = _ms(run.started_at)
+        rows = [(run.run_id, each.token_id, each.owner, _json(each.snapshot), _json(each.change)) for each in entries]
+        head = (run.run_id, run.kind, run.host, run.workspace, run.origin, run.caller, run.reason)
+        with self._explained(), self._lock, self._transaction() as connection:
+            statement = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            connection.execute(statement, (*head, _json(run.settings), at_ms))
+            statement = "INSERT INTO entries (run_id, token_id, owner, snapshot, change) VALUES (?, ?, ?, ?, ?)"
+            connection.executemany(statement, rows)
+            self._insert_steps(
+                connection, (Step(run_id=run.run_id, token_id=row[1], state=PLANNED, at_ms=at_ms) for row in rows)
+            )
+
+    @contextlib.contextmanager
+    def held(self, run_id: str) -> Iterator[None]:
+        """Keep other processes from carrying out the same run meanwhile; the system lets go when a process dies.
+
+        Raises:
+            UsageError: Another process carries it out now.
+        """
+        path = self.path.with_name(f"{run_id}.lock")
+        with self._explained():
+            lock = sqlite3.connect(path, timeout=0, isolation_level=None)
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            lock.close()
+            busy = True
+        else:
+            busy = False
+        if busy:
+            raise errors.UsageError(f"Run {run_id} is being carried out by another process. Wait for it, or stop it.")
+        try:
+            yield
+        finally:
+            lock.close()
+            path.unlink(missing_ok=True)
+
+    def record(self, step: Step) -> None:
+        """Write a step; when this returns, it is on the disk. Many threads may call it, and share what that costs.
+
+        Raises:
+            JournalError: It could not be written.
+        """
+        with self._lock:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write, name="tokenkit-journal", daemon=True)
+                self._writer.start()
+        pending = _Pending(step)
+        self._pending.put(pending)
+        pending.wait()
+
+    def record_all(self, steps: Iterable[Step]) -> None:
+        """Write several steps, all or none; when this returns, they are on the disk."""
+        with self._explained(), self._lock, self._transaction() as connection:
+            self._insert_steps(connection, steps)
+
+    def run(self, run_id: str) -> Run:
+        """Return a run.
+
+        Raises:
+            UsageError: There is no such run; the message suggests the near one.
+        """
+        with self._explained(), self._lock:
+            row = self._connection.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            if row is None:
+                known = [
+                    each[0]
+                    for each in self._connection.execute("SELECT run_id FROM runs ORDER BY started_ms DESC LIMIT 20")
+                ]
+                hint = errors.did_you_mean(run_id, known) if known else "It has no runs."
+                raise errors.UsageError(f"The journal {self.path} has no run {run_id!r}. {hint}")
+        *head, settings, started_ms = row
+        names = ("run_id", "kind", "host", "workspace", "origin", "caller", "reason")
+        started_at = pd.Timestamp(started_ms, unit="ms", tz="UTC")
+        return Run(**dict(zip(names, head, strict=True)), started_at=started_at, settings=json.loads(settings))
+
+    def entries(self, run_id: str) -> list[Entry]:
+        """Return the entries of a run in the order of its plan, each with its last state."""
+        statement = (
+            "SELECT e.token_id, e.owner, e.snapshot, e.change, s.state, s.attempts, s.error, s.at_ms FROM entries e "
+            "JOIN steps s ON s.step_id = "
+            "(SELECT max(step_id) FROM steps l WHERE l.run_id = e.run_id AND l.token_id = e.token_id) "
+            "WHERE e.run_id = ? ORDER BY e.entry_id"
+        )
+        with self._explained(), self._lock:
+            rows = self._connection.execute(statement, (run_id,)).fetchall()
+        return [
+            Entry(
+                token_id=token_id,
+                owner=owner,
+                snapshot=json.loads(snapshot),
+                change=json.loads(change) if change else None,
+                state=state,
+                attempts=attempts,
+                error=error,
+                at_ms=at_ms,
+            )
+            for token_id, owner, snapshot, change, state, attempts, error, at_ms in rows
+        ]
+
+    def frame(self, *, host: str | None = None, run_id: str | None = None) -> pd.DataFrame:
+        """Return a row for each token of each run, oldest first, with the columns of ``JOURNAL``."""
+        where = [(f"r.{name} = ?", value) for name, value in (("host", host), ("run_id", run_id)) if value is not None]
+        clause = f"WHERE {' AND '.join(each for each, _ in where)} " if where else ""
+        with self._explained(), self._lock:
+            cursor = self._connection.execute(f"{_ROWS} {clause}ORDER BY e.entry_id", [value for _, value in where])
+            names = [each[0] for each in cursor.description]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor]
+        return frames.frame(rows, JOURNAL)
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        # With a write-ahead log a commit is one append and one fsync, and readers do not stand in its way.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("it is damaged")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:
+            raise sqlite3.DatabaseError(f"a newer tokenkit wrote it (version {version})")
+        connection.executescript(_SCHEMA)
+        # What cannot be written must show now, before the first request of a run.
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute("COMMIT")
+        return connection
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _write(self) -> None:
+        """Write what is handed in until None comes, as much at once as there is."""
+        closing = False
+        while not closing:
+            batch = [self._pending.get()]
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    batch.append(self._pending.get_nowait())
+            closing = None in batch
+            pending = [each for each in batch if each is not None]
+            error: Exception | None = None
+            try:
+                with self._lock, self._transaction() as connection:
+                    self._insert_steps(connection, (each.step for each in pending))
+            except sqlite3.Error as failure:
+                error = failure
+            for each in pending:
+                each.settle(self._error(error) if error else None)
+
+    @staticmethod
+    def _insert_steps(connection: sqlite3.Connection, steps: Iterable[Step]) -> None:
+        statement = "INSERT INTO steps (run_id, token_id, state, at_ms, attempts, error) VALUES (?, ?, ?, ?, ?, ?)"
+        rows = (
+            (s.run_id, s.token_id, s.state, s.at_ms, s.attempts, redact(s.error) if s.error else None) for s in steps
+        )
+        connection.executemany(statement, rows)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what SQLite and the system raise into an error that says what to do."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as failure:
+            error = self._error(failure)
+        else:
+            return
+        raise error
+
+    def _error(self, failure: Exception) -> errors.JournalError:
+        return errors.JournalError(
+            f"The journal {self.path} cannot be used: {failure}. Nothing is done that cannot be written down first. "
+            "Make room, repair or move the file, or set TOKENKIT_HOME to another folder."
+        )
+
+
+class _Pending:
+    """A step on its way to the disk."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self._done = threading.Event()
+        self._error: errors.JournalError | None = None
+
+    def settle(self, error: errors.JournalError | None) -> None:
+        self._error = error
+        self._done.set()
+
+    def wait(self) -> None:
+        self._done.wait()
+        if self._error is not None:
+            raise self._error
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    if value is None:
+        return None
+    return json.dumps({name: redact(each) if isinstance(each, str) else each for name, each in value.items()})
+
+
+def _ms(moment: pd.Timestamp) -> int:
+    return round(moment.timestamp() * 1000)

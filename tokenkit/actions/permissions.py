@@ -1,0 +1,192 @@
+"""Changing who may use tokens: who loses the right, and which tokens the workspace deletes for it, before it does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tokenkit import errors, frames
+from tokenkit.actions import journal as records
+from tokenkit.actions import plan as plans
+from tokenkit.actions.executor import LOST_AND_GONE
+from tokenkit.actions.journal import Entry, Journal, Run, Step
+from tokenkit.actions.plan import Target
+from tokenkit.rest.token_management import AccessControlList, access_entries
+from tokenkit.review import access
+
+KIND = "permissions"
+_COLUMNS = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time"]
+
+
+class PermissionPlan:
+    """A change of the permissions, frozen. ``preview()`` shows the tokens that die of it; ``apply()`` makes it.
+
+    Attributes:
+        before: The entries as they were when it was made: the columns of ``frames.PERMISSIONS``.
+        gains: Who gets the right to use tokens: a frame of ``id, principal, kind, via``.
+        loses: Who loses it: ``id, principal, kind, via`` (the paths that are cut), ``tokens`` (how many die).
+        keeps_by_another_path: Whose path is cut and who keeps the right by another: ``id, principal, kind, via``.
+        run_id: The run of the last ``apply()``; None before.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        asked: list[dict[str, Any]],
+        before: pd.DataFrame,
+        consequences: access.Consequences,
+        *,
+        replace: bool,
+        reason: str | None,
+    ) -> None:
+        self._target = target
+        self._asked = asked
+        self.before = before
+        self._dying = consequences.tokens
+        self._replace = replace
+        self._reason = reason
+        self.gains = consequences.gains
+        self.loses = consequences.loses
+        self.keeps_by_another_path = consequences.keeps_by_another_path
+        self.token_ids = tuple(self._dying["token_id"])
+        self.run_id: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+    def __repr__(self) -> str:
+        return (
+            f"<PermissionPlan on {self._target.name}: {len(self.gains):,} gain and {len(self.loses):,} lose the right, "
+            f"{len(self):,} tokens die; nothing changes before .apply()>"
+        )
+
+    def _repr_html_(self) -> str:
+        title = f"The permissions of {self._target.name} will change by .apply()"
+        counts = {
+            "gain the right to use tokens": len(self.gains),
+            "lose it": len(self.loses),
+            "keep it by another path": len(self.keeps_by_another_path),
+            "tokens will be deleted by the workspace, for good": len(self),
+        }
+        return plans.as_html(title, counts, self.preview())
+
+    def preview(self) -> pd.DataFrame:
+        """Return a row for each token that the workspace will delete: ``token_id, owner, owner_kind, comment, status,
+        last_used_day, expiry_time``.
+        """
+        return self._dying[_COLUMNS].reset_index(drop=True)
+
+    def apply(self, *, progress: bool = True, stop: threading.Event | None = None) -> pd.DataFrame:  # noqa: ARG002 - one request; as all plans
+        """Change the permissions, and return what became of each token that was to die. It cannot be undone.
+
+        Returns:
+            A row for each token of the preview: ``token_id, owner, outcome, error, attempts, started_at, finished_at``.
+            The outcome is ``revoked`` (by the workspace, for this change), or ``failed`` where the workspace kept it.
+
+        Raises:
+            UsageError: The permissions changed since the plan, or more tokens would die than it shows: plan again.
+            ApiError: The workspace refused the change; nothing changed.
+            JournalError: The journal cannot be written; nothing was sent.
+        """
+        entries = [plans.entry_of(row) for row in self._dying.to_dict("records")]
+        now = make(self._target, self._asked, replace=self._replace, reason=self._reason)
+        if not _same_entries(now.before, self.before):
+            raise errors.UsageError(f"The permissions of {self._target.name} changed since the plan. Plan again.")
+        if more := set(now.token_ids) - set(self.token_ids):
+            raise errors.UsageError(f"{len(more):,} more tokens would die than the plan shows. Plan again.")
+        settings = {
+            "asked": self._asked,
+            "replace": self._replace,
+            "before": access_entries(self.before),
+        }
+        with Journal(self._target.folder) as journal:
+            run = plans.begin(self._target, KIND, reason=self._reason, settings=settings)
+            journal.begin(run, entries)
+            self.run_id = run.run_id
+            with journal.held(run.run_id):
+                return _carry_out(self._target, run, entries, journal)
+
+
+def make(
+    target: Target, access_control_list: AccessControlList, *, replace: bool, reason: str | None
+) -> PermissionPlan:
+    """Return the plan to change the permissions; see ``Workspace.plan_permissions``."""
+    asked = access_entries(access_control_list)
+    before = target.api.get_permissions()
+    direct = before[before["inherited"].ne(other=True).fillna(value=True).astype(bool)]
+    after = access.changed_entries(direct, asked, replace=replace)
+    found = access.consequences(direct, after, target.identities(), target.tokens())
+    return PermissionPlan(target, asked, direct, found, replace=replace, reason=reason)
+
+
+def _carry_out(target: Target, run: Run, entries: Sequence[Entry], journal: Journal) -> pd.DataFrame:
+    """Send the change, look what is gone, and return a row for each entry."""
+    change = target.api.set_permissions if run.settings["replace"] else target.api.update_permissions
+    _note(journal, run, dict.fromkeys((entry.token_id for entry in entries), (records.SENT, None)), target)
+    failure: errors.TokenKitError | None = None
+    try:
+        change(run.settings["asked"])
+    except errors.TokenKitError as error:
+        failure = error
+    there = set(target.api.list()["token_id"])
+    found: dict[str, tuple[str, str | None]] = {}
+    for entry in entries:
+        if entry.token_id not in there:
+            found[entry.token_id] = (
+                (records.REVOKED, None) if failure is None else (records.ALREADY_GONE, LOST_AND_GONE)
+            )
+        else:
+            found[entry.token_id] = (records.FAILED, str(failure) if failure else "the workspace kept it")
+    _note(journal, run, found, target)
+    if failure is not None:
+        raise failure
+    return plans.result(journal.entries(run.run_id))
+
+
+def _note(journal: Journal, run: Run, states: Mapping[str, tuple[str, str | None]], target: Target) -> None:
+    at_ms = round(target.now().timestamp() * 1000)
+    journal.record_all(
+        Step(run_id=run.run_id, token_id=token_id, state=state, at_ms=at_ms, attempts=1, error=error)
+        for token_id, (state, error) in states.items()
+    )
+
+
+def resume(
+    target: Target,
+    run: Run,
+    entries: Sequence[Entry],
+    journal: Journal,
+    *,
+    progress: bool,  # noqa: ARG001 - one request; as all kinds
+    stop: threading.Event | None = None,  # noqa: ARG001
+) -> pd.DataFrame:
+    """Finish a run that changes permissions: send it again if the permissions are still as they were planned on.
+
+    Raises:
+        UsageError: They are neither as before the change nor as after it.
+    """
+    if all(entry.state in records.SETTLED for entry in entries) and entries:
+        return plans.result(entries)
+    now = target.api.get_permissions()
+    before = _frame_of(run.settings["before"])
+    after = access.changed_entries(before, run.settings["asked"], replace=run.settings["replace"])
+    if not (_same_entries(now, before) or _same_entries(now, after)):
+        raise errors.UsageError(
+            f"The permissions of {target.name} changed since run {run.run_id} was planned. Plan again."
+        )
+    return _carry_out(target, run, [entry for entry in entries if entry.state not in records.SETTLED], journal)
+
+
+def _frame_of(entries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    return frames.frame(entries, frames.PERMISSIONS)
+
+
+def _same_entries(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two lists grant the same, in whatever order."""
+    names = ["user_name", "group_name", "service_principal_name", "permission_level"]
+    return set(one[names].fillna("").itertuples(index=False, name=None)) == set(
+        other[names].fillna("").itertuples(index=False, name=None)
+    )

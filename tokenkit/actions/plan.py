@@ -1,0 +1,256 @@
+"""What all plans share: what they need of a workspace, how they are carried out and resumed, how they look.
+
+A plan is frozen: it holds token ids and a snapshot of each token, and nothing that is done to the workspace afterwards
+changes it. ``apply()`` looks at the workspace again before it sends anything, and leaves out what has changed since
+(drift).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from tokenkit import frames
+from tokenkit.actions import journal as records
+from tokenkit.actions.executor import LOST_AND_GONE, Execution, Outcome, Task
+from tokenkit.actions.journal import Entry, Journal, Run, Step, new_run_id
+from tokenkit.frames import TokenInfo
+from tokenkit.rest.token_management import TokenManagementAPI
+from tokenkit.review.access import Identities
+
+WORKERS = 16
+RESULT = pa.schema(
+    [
+        ("token_id", pa.string()),
+        ("owner", pa.string()),
+        ("outcome", pa.string()),
+        ("error", pa.string()),
+        ("attempts", pa.int64()),
+        ("started_at", frames.TIME),
+        ("finished_at", frames.TIME),
+    ]
+)
+_SHOWN_ROWS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a plan needs of the workspace it is for.
+
+    Attributes:
+        host: Its address.
+        name: What it is called in messages.
+        origin: Where the credentials came from, in words.
+        api: The token management calls, with patience.
+        one_shot: The same without any retry; the executor has its own.
+        tokens: The listing with owners and derived columns, as it is now.
+        identities: The workspace's principals, as they are now.
+        caller: The caller's id and name.
+        now: The present moment.
+        folder: Where the journal and the configuration lie.
+    """
+
+    host: str
+    name: str
+    origin: str
+    api: TokenManagementAPI
+    one_shot: TokenManagementAPI
+    tokens: Callable[[], pd.DataFrame]
+    identities: Callable[[], Identities]
+    caller: Callable[[], tuple[int, str]]
+    now: Callable[[], pd.Timestamp]
+    folder: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a run is carried out, kept with it so that it is resumed alike.
+
+    Attributes:
+        workers: How many requests may be under way at once.
+        despite_drift: Whether tokens that changed since the plan are done all the same.
+    """
+
+    workers: int = WORKERS
+    despite_drift: bool = False
+
+
+def entry_of(row: Mapping[Any, Any], change: Mapping[str, Any] | None = None) -> Entry:
+    """Return the entry of a row of the listing."""
+    known = {name: _plain(row[name]) for name in frames.TOKENS.names}
+    snapshot = TokenInfo(**known).as_dict()
+    return Entry(token_id=str(row["token_id"]), owner=_plain(row["owner"]), snapshot=snapshot, change=change)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell
+    if isinstance(value, list) or value is pd.NaT:
+        return value
+    return None if pd.isna(value) else value
+
+
+def drift(entries: Sequence[Entry], tokens: pd.DataFrame, *, minds_use: bool = True) -> dict[str, str]:
+    """Return what changed about tokens since they were planned: ``gone``, owned by another, used since.
+
+    Args:
+        entries: The entries of a run.
+        tokens: The listing as it is now.
+        minds_use: Whether a use since the plan counts.
+    """
+    before = frames.frame([entry.snapshot for entry in entries], frames.TOKENS).set_index("token_id")
+    now = tokens.set_index("token_id").reindex(before.index)
+    gone = pd.Series(~before.index.isin(tokens["token_id"]), index=before.index)
+    other_owner = _true(now["owner_id"] != before["owner_id"]) & ~gone
+    used = _true(now["last_used_day"] > before["last_used_day"].fillna(_LONG_AGO)) & ~gone & ~other_owner & minds_use
+    days = now["last_used_day"].dt.strftime("%Y-%m-%d")
+    return (
+        dict.fromkeys(before.index[gone], GONE)
+        | {name: f"owned by another since the plan ({now.loc[name, 'owner_id']})" for name in before.index[other_owner]}
+        | {name: f"used since the plan, on {days[name]}" for name in before.index[used]}
+    )
+
+
+def _true(verdict: pd.Series[Any]) -> pd.Series[bool]:
+    return verdict.astype("boolean").fillna(value=False).astype(bool)
+
+
+_LONG_AGO = pd.Timestamp(0, tz="UTC")
+GONE = "gone"
+
+
+def begin(target: Target, kind: str, *, reason: str | None, settings: Mapping[str, Any]) -> Run:
+    """Return a new run of a plan; the journal does not have it yet."""
+    _, caller = target.caller()
+    return Run(
+        run_id=new_run_id(target.now()),
+        kind=kind,
+        host=target.host,
+        workspace=target.name,
+        origin=target.origin,
+        caller=caller,
+        reason=reason,
+        started_at=target.now(),
+        settings=settings,
+    )
+
+
+def carry_out(
+    target: Target,
+    run: Run,
+    entries: Sequence[Entry],
+    task: Task,
+    journal: Journal,
+    *,
+    settings: Settings,
+    progress: bool,
+    stop: threading.Event | None,
+) -> pd.DataFrame:
+    """Carry out the entries of a run that the journal has, and return a row for each with the columns of ``RESULT``.
+
+    What the journal records as settled is not touched again. The listing is read once more first: what is gone is noted
+    as gone without a request, what drifted is skipped.
+
+    A dead credential, a full disk under the journal, Ctrl-C and ``stop`` end it early: the rest is ``planned`` and a
+    line says how to go on. Whatever was sent has its true outcome.
+    """
+    open_entries = [entry for entry in entries if entry.state not in records.SETTLED]
+    outcomes: dict[str, Outcome] = {}
+    changed = drift(open_entries, target.tokens(), minds_use=task.minds_use) if open_entries else {}
+    todo = []
+    for entry in open_entries:
+        found = changed.get(entry.token_id)
+        if found is None or (found != GONE and settings.despite_drift):
+            todo.append(entry)
+            continue
+        lost = entry.state in (records.SENT, records.UNKNOWN)
+        outcome = records.ALREADY_GONE if found == GONE else records.SKIPPED
+        error = found if found != GONE else LOST_AND_GONE if lost else None
+        at_ms = round(target.now().timestamp() * 1000)
+        step = Step(
+            run_id=run.run_id, token_id=entry.token_id, state=outcome, at_ms=at_ms, attempts=entry.attempts, error=error
+        )
+        journal.record(step)
+        outcomes[entry.token_id] = Outcome(
+            token_id=entry.token_id, outcome=outcome, error=error, attempts=entry.attempts, finished_at_ms=at_ms
+        )
+    with _progress_bar(len(todo), run, shown=progress) as advance:
+        execution = Execution(
+            run.run_id, task, journal, workers=settings.workers, stop=stop, on_outcome=lambda _: advance(1)
+        )
+        outcomes |= execution.carry_out(todo)
+    ended = result(entries, outcomes)
+    left = int(ended["outcome"].isin([records.PLANNED, records.UNKNOWN]).sum())
+    if execution.ended_by is not None:
+        _tell(execution.ended_by, run, left, len(entries))
+    return ended
+
+
+def _tell(ended_by: BaseException, run: Run, left: int, total: int) -> None:
+    """Say that a run ended early, and how to go on."""
+    why = "Stopped" if isinstance(ended_by, KeyboardInterrupt) else f"Ended early: {ended_by}"
+    sys.stderr.write(
+        f"{why.rstrip('.')}. {left:,} of {total:,} are left; tokenkit.resume({run.run_id!r}) finishes them.\n"
+    )
+
+
+@contextlib.contextmanager
+def _progress_bar(total: int, run: Run, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    if not shown or not total:
+        yield lambda _: None
+        return
+    from tqdm.auto import tqdm  # noqa: PLC0415 - only a run needs it
+
+    # Nothing is shown of a run that is over within two seconds.
+    with tqdm(total=total, desc=run.kind, unit="token", delay=2, leave=False, file=sys.stderr) as bar:
+        yield lambda count: bar.update(count) and None
+
+
+def result(entries: Sequence[Entry], outcomes: Mapping[str, Outcome] | None = None) -> pd.DataFrame:
+    """Return a row for each entry with the columns of ``RESULT``: its outcome, else what was known of it."""
+    ended = {entry.token_id: _known_outcome(entry) for entry in entries} | dict(outcomes or {})
+    rows = [
+        {
+            "token_id": entry.token_id,
+            "owner": entry.owner,
+            "outcome": ended[entry.token_id].outcome,
+            "error": ended[entry.token_id].error,
+            "attempts": ended[entry.token_id].attempts,
+            "started_at": ended[entry.token_id].started_at_ms,
+            "finished_at": ended[entry.token_id].finished_at_ms,
+        }
+        for entry in entries
+    ]
+    return frames.frame(rows, RESULT)
+
+
+def _known_outcome(entry: Entry) -> Outcome:
+    """Return what was known of an entry before this run: its end, or that it is still to be done."""
+    if entry.state not in records.SETTLED:
+        return Outcome(token_id=entry.token_id, outcome=records.PLANNED, attempts=entry.attempts)
+    return Outcome(
+        token_id=entry.token_id,
+        outcome=entry.state,
+        error=entry.error,
+        attempts=entry.attempts,
+        finished_at_ms=entry.at_ms,
+    )
+
+
+def as_html(title: str, counts: Mapping[str, int], preview: pd.DataFrame) -> str:
+    """Return a plan for a notebook: what it does, what to mind, its first rows; every text escaped."""
+    minded = "".join(f"<li><b>{count:,}</b> {html.escape(what)}</li>" for what, count in counts.items() if count)
+    rows = preview.head(_SHOWN_ROWS).to_html(index=False, border=0, escape=True, na_rep="")
+    more = (
+        f"<p>… and {len(preview) - _SHOWN_ROWS:,} more: <code>plan.preview()</code></p>"
+        if len(preview) > _SHOWN_ROWS
+        else ""
+    )
+    return f"<p><b>{html.escape(title)}</b></p><ul>{minded}</ul>{rows}{more}"

@@ -1,0 +1,278 @@
+"""Revoking tokens: who is hit is decided and shown before, and never by position or by a filter that runs again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tokenkit import errors
+from tokenkit.actions import journal as records
+from tokenkit.actions import plan as plans
+from tokenkit.actions import protect as protection
+from tokenkit.actions.executor import LOST_AND_GONE, Task
+from tokenkit.actions.journal import Entry, Journal, Run
+from tokenkit.actions.plan import Settings, Target
+from tokenkit.frames import TEXT
+from tokenkit.review.durations import duration
+
+KIND = "revoke"
+RECENTLY_DAYS = 7
+_YOURS = "yours"
+_COLUMNS = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time"]
+
+Tokens = pd.DataFrame | pd.Series | Iterable[str] | str
+
+
+def token_ids_of(tokens: Tokens) -> list[str]:
+    """Return the ids that were meant: of a frame's column ``token_id``, of a column or list of ids, or the one id.
+
+    Raises:
+        UsageError: A frame without that column, or something that is no id.
+    """
+    if isinstance(tokens, pd.DataFrame):
+        if "token_id" not in tokens.columns:
+            raise errors.UsageError("A frame of tokens needs the column token_id.")
+        tokens = tokens["token_id"]
+    given = [tokens] if isinstance(tokens, str) else list(tokens)
+    for each in given:
+        if not isinstance(each, str) or not each.strip():
+            raise errors.UsageError(f"A token id is a string of 64 hexadecimal digits, not {each!r}.")
+    return list(dict.fromkeys(each.strip() for each in given))
+
+
+class RevocationPlan:
+    """Tokens to revoke, frozen. ``preview()`` shows them and what to mind; ``apply()`` revokes them.
+
+    Attributes:
+        token_ids: What will be revoked.
+        left_out: What was asked for and will not be, with the reason: a frame of ``token_id, owner, comment, reason``.
+        run_id: The run of the last ``apply()``, for ``tokenkit.resume``; None before.
+    """
+
+    def __init__(self, target: Target, planned: pd.DataFrame, left_out: pd.DataFrame, *, reason: str | None) -> None:
+        self._target = target
+        self._planned = planned
+        self._reason = reason
+        self.left_out = left_out
+        self.token_ids = tuple(planned["token_id"])
+        self.run_id: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+    def __repr__(self) -> str:
+        rest = f", {len(self.left_out):,} left out" if len(self.left_out) else ""
+        return (
+            f"<RevocationPlan of {len(self):,} tokens on {self._target.name}{rest}; nothing is revoked before .apply()>"
+        )
+
+    def _repr_html_(self) -> str:
+        title = f"{len(self):,} tokens on {self._target.name} will be revoked by .apply(), for good"
+        counts = dict(self.warnings()) | {
+            f"left out ({reason})": n for reason, n in self.left_out["reason"].value_counts().items()
+        }
+        return plans.as_html(title, counts, self.preview())
+
+    def preview(self) -> pd.DataFrame:
+        """Return a row for each token that will be revoked, with what to mind about it.
+
+        Returns:
+            ``token_id, owner, owner_kind, comment, status, last_used_day, expiry_time, warnings``; ``warnings`` is
+            text, empty where there is nothing to mind.
+        """
+        return self._planned[[*_COLUMNS, "warnings"]].reset_index(drop=True)
+
+    def warnings(self) -> dict[str, int]:
+        """Return each warning that the preview has, with how many tokens it is about."""
+        words = self._planned["warnings"].str.split("; ").explode()
+        counts = words[words != ""].value_counts()
+        return {str(name): int(count) for name, count in counts.items()}
+
+    def apply(
+        self,
+        *,
+        workers: int = plans.WORKERS,
+        despite_drift: bool = False,
+        progress: bool = True,
+        stop: threading.Event | None = None,
+    ) -> pd.DataFrame:
+        """Revoke the tokens of the plan, and return what became of each. It cannot be undone.
+
+        Args:
+            workers: How many requests may be under way at once. The pace follows the workspace's limit by itself.
+            despite_drift: Also revoke tokens that were used, or changed owner, since the plan was made.
+            progress: Show a progress bar once it takes more than two seconds.
+            stop: When set, by another thread, nothing new is sent.
+
+        Returns:
+            A row for each token of the plan: ``token_id, owner, outcome, error, attempts, started_at, finished_at``.
+            The outcome is ``revoked``, ``already gone``, ``skipped`` (it drifted), ``failed``, ``unknown``, or
+            ``planned`` where the run ended before its turn.
+
+        Raises:
+            JournalError: The journal cannot be written; nothing was sent.
+        """
+        settings = Settings(workers=workers, despite_drift=despite_drift)
+        entries = _own_last([plans.entry_of(row) for row in self._planned.to_dict("records")], self._planned)
+        with Journal(self._target.folder) as journal:
+            run = plans.begin(self._target, KIND, reason=self._reason, settings=asdict(settings))
+            journal.begin(run, entries)
+            self.run_id = run.run_id
+            with journal.held(run.run_id):
+                return resume(self._target, run, entries, journal, progress=progress, stop=stop)
+
+    def stage(self, *, grace: str | pd.Timedelta = "14d") -> StagedRevocation:
+        """Record the intent to revoke, and return whom to tell. Nothing is revoked before the grace is over.
+
+        Args:
+            grace: How long people have to object, or to go on using a token, which takes it out: ``14d``, ``2w``.
+        """
+        span = duration(grace)
+        due = self._target.now() + span
+        entries = _own_last([plans.entry_of(row) for row in self._planned.to_dict("records")], self._planned)
+        settings = asdict(Settings()) | {"due": due.isoformat()}
+        with Journal(self._target.folder) as journal:
+            run = plans.begin(self._target, KIND, reason=self._reason, settings=settings)
+            journal.begin(run, entries)
+        self.run_id = run.run_id
+        return StagedRevocation(run.run_id, due, self._planned)
+
+
+class StagedRevocation:
+    """A revocation that was announced.
+
+    Attributes:
+        run_id: What ``tokenkit.resume`` carries out once it is due.
+        due: From when on.
+        notices: Whom to tell of which token: a frame for a mail merge, ``owner, owner_kind, tokens, comments, due``.
+    """
+
+    def __init__(self, run_id: str, due: pd.Timestamp, planned: pd.DataFrame) -> None:
+        self.run_id = run_id
+        self.due = due
+        by_owner = planned.assign(comment=planned["comment"].fillna("")).groupby(
+            ["owner", "owner_kind"], as_index=False
+        )
+        notices = by_owner.agg(tokens=("token_id", "size"), comments=("comment", "; ".join))
+        self.notices = notices.assign(due=due)
+
+    def __repr__(self) -> str:
+        count = self.notices["tokens"].sum()
+        return f"<StagedRevocation of {count:,} tokens, due {self.due:%Y-%m-%d}: tokenkit.resume({self.run_id!r})>"
+
+
+def make(
+    target: Target,
+    tokens: Tokens,
+    *,
+    include_own: bool,
+    protect: Mapping[str, Sequence[str]] | None,
+    reason: str | None,
+) -> RevocationPlan:
+    """Return the plan to revoke tokens; see ``Workspace.revoke``."""
+    asked = token_ids_of(tokens)
+    listing = target.tokens()
+    caller_id, _ = target.caller()
+    found = listing.set_index("token_id", drop=False).reindex(asked)
+    missing = found["token_id"].isna().to_numpy()
+    chosen = listing.set_index("token_id", drop=False).loc[
+        [each for each, gone in zip(asked, missing, strict=True) if not gone]
+    ]
+    chosen = chosen.reset_index(drop=True)
+    reasons = _reasons_to_leave_out(target, chosen, caller_id, include_own=include_own, protect=protect)
+    planned = chosen[(reasons == "").to_numpy()]
+    planned = planned.assign(warnings=_warnings(planned, listing, caller_id, now=target.now()))
+    unknown = pd.DataFrame({"token_id": np.array(asked, dtype=object)[missing]}, dtype=TEXT)
+    left_out = pd.concat(
+        [
+            chosen[["token_id", "owner", "comment"]].assign(reason=reasons)[(reasons != "").to_numpy()],
+            unknown.assign(owner=None, comment=None, reason="no such token"),
+        ],
+        ignore_index=True,
+    ).astype(TEXT)
+    return RevocationPlan(target, planned.reset_index(drop=True), left_out, reason=reason)
+
+
+def _reasons_to_leave_out(
+    target: Target,
+    chosen: pd.DataFrame,
+    caller_id: int,
+    *,
+    include_own: bool,
+    protect: Mapping[str, Sequence[str]] | None,
+) -> pd.Series[str]:
+    patterns = protection.read_protected(target.folder)
+    for name, more in protection.check(protect or {}).items():
+        patterns[name] = [*patterns.get(name, []), *more]
+    reasons = protection.protected(chosen, patterns)
+    own = (chosen["owner_id"] == caller_id).fillna(value=False).astype(bool)
+    return reasons if include_own else reasons.mask(own & (reasons == ""), "yours: name it with include_own=True")
+
+
+def _warnings(planned: pd.DataFrame, listing: pd.DataFrame, caller_id: int, *, now: pd.Timestamp) -> pd.Series[str]:
+    """Return what to mind about each token, joined into a text."""
+    recently = now.normalize() - pd.Timedelta(days=RECENTLY_DAYS)
+    active = listing[listing["status"] == "active"]
+    remaining = active[~active["token_id"].isin(planned["token_id"])]
+    about: list[tuple[str, Callable[[], Any]]] = [
+        (_YOURS, lambda: planned["owner_id"] == caller_id),
+        (f"used in the last {RECENTLY_DAYS} days", lambda: planned["last_used_day"] >= recently),
+        ("a service principal's", lambda: planned["owner_kind"] == "service principal"),
+        (
+            "the last token of its owner",
+            lambda: (planned["status"] == "active") & ~planned["owner_id"].isin(remaining["owner_id"]),
+        ),
+        ("expired already", lambda: planned["status"] == "expired"),
+    ]
+    words = pd.Series("", index=planned.index, dtype=TEXT)
+    for text, mask in about:
+        hits = mask().astype("boolean").fillna(value=False).astype(bool)
+        words = words.mask(hits & (words != ""), words + "; " + text).mask(hits & (words == ""), text)
+    return words
+
+
+def _own_last(entries: list[Entry], planned: pd.DataFrame) -> list[Entry]:
+    """Put the caller's own tokens at the end: one of them may be what the run is signed with."""
+    yours = planned["warnings"].str.startswith(_YOURS).to_numpy(dtype=bool)
+    return [entry for entry, own in zip(entries, yours, strict=True) if not own] + [
+        entry for entry, own in zip(entries, yours, strict=True) if own
+    ]
+
+
+def resume(
+    target: Target,
+    run: Run,
+    entries: Sequence[Entry],
+    journal: Journal,
+    *,
+    progress: bool,
+    stop: threading.Event | None = None,
+) -> pd.DataFrame:
+    """Carry out what is left of a run that revokes.
+
+    Raises:
+        UsageError: It was staged, and its grace is not over.
+    """
+    settings = dict(run.settings)
+    due = settings.pop("due", None)
+    if due and target.now() < pd.Timestamp(due):
+        raise errors.UsageError(
+            f"Run {run.run_id} was staged and is due on {pd.Timestamp(due):%Y-%m-%d %H:%M} UTC, not before."
+        )
+
+    def look_up(entry: Entry) -> tuple[str, str | None] | None:
+        try:
+            target.one_shot.get(entry.token_id)
+        except errors.NotFoundError:
+            return records.ALREADY_GONE, LOST_AND_GONE
+        return None
+
+    task = Task(send=lambda entry: target.one_shot.delete(entry.token_id), look_up=look_up, done=records.REVOKED)
+    return plans.carry_out(
+        target, run, entries, task, journal, settings=Settings(**settings), progress=progress, stop=stop
+    )

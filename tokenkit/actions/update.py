@@ -1,0 +1,180 @@
+"""Changing comments and scopes of tokens: shown before and after, and undone from the journal."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from tokenkit import errors, frames
+from tokenkit.actions import journal as records
+from tokenkit.actions import plan as plans
+from tokenkit.actions.executor import LOST_AND_GONE, Task
+from tokenkit.actions.journal import Entry, Journal, Run
+from tokenkit.actions.plan import Settings, Target
+from tokenkit.actions.revocation import Tokens, token_ids_of
+
+KIND = "update"
+FIELDS = ("comment", "scopes")
+_PREVIEW = pa.schema(
+    [
+        ("token_id", pa.string()),
+        ("owner", pa.string()),
+        ("comment", pa.string()),
+        ("new_comment", pa.string()),
+        ("scopes", frames.TEXTS),
+        ("new_scopes", frames.TEXTS),
+    ]
+)
+
+
+class UpdatePlan:
+    """Changes of comments and scopes, frozen. ``preview()`` shows old and new; ``apply()`` makes them; ``undo()`` plans
+    back.
+
+    Attributes:
+        run_id: The run of the last ``apply()``; None before.
+    """
+
+    def __init__(self, target: Target, entries: Sequence[Entry], *, reason: str | None) -> None:
+        self._target = target
+        self._entries = tuple(entries)
+        self._reason = reason
+        self.token_ids = tuple(entry.token_id for entry in entries)
+        self.run_id: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+    def __repr__(self) -> str:
+        return f"<UpdatePlan of {len(self):,} tokens on {self._target.name}; nothing changes before .apply()>"
+
+    def _repr_html_(self) -> str:
+        title = f"{len(self):,} tokens on {self._target.name} will be changed by .apply()"
+        fields = {f"get another {field}": sum(field in (e.change or {}) for e in self._entries) for field in FIELDS}
+        return plans.as_html(title, fields, self.preview())
+
+    def preview(self) -> pd.DataFrame:
+        """Return a row for each token that changes: ``token_id, owner, comment, new_comment, scopes, new_scopes``.
+
+        A field that does not change has nothing under its new name. Tokens that are already as wanted are not in the
+        plan.
+        """
+        rows = [
+            {"token_id": entry.token_id, "owner": entry.owner}
+            | {field: entry.snapshot.get(field) for field in FIELDS}
+            | {f"new_{field}": value for field, value in (entry.change or {}).items()}
+            for entry in self._entries
+        ]
+        return frames.frame(rows, _PREVIEW)
+
+    def apply(
+        self, *, workers: int = plans.WORKERS, progress: bool = True, stop: threading.Event | None = None
+    ) -> pd.DataFrame:
+        """Change the tokens, and return what became of each.
+
+        Args:
+            workers: How many requests may be under way at once.
+            progress: Show a progress bar once it takes more than two seconds.
+            stop: When set, by another thread, nothing new is sent.
+
+        Returns:
+            A row for each token: ``token_id, owner, outcome, error, attempts, started_at, finished_at``; the outcome is
+            ``updated``, ``already gone``, ``skipped``, ``failed``, ``unknown`` or ``planned``.
+
+        Raises:
+            JournalError: The journal cannot be written; nothing was sent.
+        """
+        with Journal(self._target.folder) as journal:
+            settings = asdict(Settings(workers=workers))
+            run = plans.begin(self._target, KIND, reason=self._reason, settings=settings)
+            journal.begin(run, self._entries)
+            self.run_id = run.run_id
+            with journal.held(run.run_id):
+                return resume(self._target, run, self._entries, journal, progress=progress, stop=stop)
+
+    def undo(self) -> UpdatePlan:
+        """Return the plan that puts back what the last ``apply()`` changed.
+
+        Raises:
+            UsageError: It was not applied.
+        """
+        if self.run_id is None:
+            raise errors.UsageError("This plan was not applied, so there is nothing to undo.")
+        return undo(self._target, self.run_id)
+
+
+def make(target: Target, tokens: Tokens, *, changes: dict[str, Any], reason: str | None) -> UpdatePlan:
+    """Return the plan to give all these tokens the same values; see ``Workspace.plan_update``."""
+    wanted = {name: value for name, value in changes.items() if value is not None}
+    if not wanted:
+        raise errors.UsageError("Say what to change: comment=…, scopes=….")
+    asked = token_ids_of(tokens)
+    listing = target.tokens().set_index("token_id", drop=False)
+    if missing := [token_id for token_id in asked if token_id not in listing.index]:
+        raise errors.UsageError(
+            f"{target.name} has no token {missing[0]!r}" + (f" and {len(missing) - 1:,} more." if missing[1:] else ".")
+        )
+    entries = []
+    for row in listing.loc[asked].to_dict("records"):
+        entry = plans.entry_of(row)
+        change = {name: value for name, value in wanted.items() if entry.snapshot.get(name, _ABSENT[name]) != value}
+        if change:
+            entries.append(plans.entry_of(row, change))
+    return UpdatePlan(target, entries, reason=reason)
+
+
+_ABSENT: dict[str, Any] = {"comment": "", "scopes": []}
+
+
+def undo(target: Target, run_id: str) -> UpdatePlan:
+    """Return the plan that puts back what a run changed, from the snapshots in the journal."""
+    with Journal(target.folder) as journal:
+        run, entries = journal.run(run_id), journal.entries(run_id)
+    if run.kind != KIND:
+        raise errors.UsageError(f"Run {run_id} is a {run.kind}; only updates can be undone.")
+    done = [entry for entry in entries if entry.state == records.UPDATED]
+    back = [
+        Entry(
+            token_id=entry.token_id,
+            owner=entry.owner,
+            snapshot=dict(entry.snapshot) | dict(entry.change or {}),
+            change={name: entry.snapshot.get(name, _ABSENT[name]) for name in entry.change or {}},
+        )
+        for entry in done
+    ]
+    return UpdatePlan(target, back, reason=f"undo of {run_id}")
+
+
+def resume(
+    target: Target,
+    run: Run,
+    entries: Sequence[Entry],
+    journal: Journal,
+    *,
+    progress: bool,
+    stop: threading.Event | None = None,
+) -> pd.DataFrame:
+    """Carry out what is left of a run that updates."""
+
+    def send(entry: Entry) -> None:
+        change = entry.change or {}
+        target.one_shot.update_token_management(entry.token_id, change, list(change))
+
+    def look_up(entry: Entry) -> tuple[str, str | None] | None:
+        try:
+            document = target.one_shot.get(entry.token_id).as_dict()
+        except errors.NotFoundError:
+            return records.ALREADY_GONE, LOST_AND_GONE
+        wanted = entry.change or {}
+        as_wanted = all(document.get(name, _ABSENT[name]) == value for name, value in wanted.items())
+        return (records.UPDATED, None) if as_wanted else None
+
+    task = Task(send=send, look_up=look_up, done=records.UPDATED, minds_use=False)
+    return plans.carry_out(
+        target, run, entries, task, journal, settings=Settings(**run.settings), progress=progress, stop=stop
+    )
