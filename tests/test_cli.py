@@ -130,6 +130,15 @@ def test_connect_says_who_and_where(shell, sandbox):
     assert json.loads(out) == [{"workspace": sandbox.host, "host": sandbox.host}]
 
 
+def test_a_shell_is_told_what_a_command_could_become(tmp_path):
+    """The protocol of argcomplete, as bash and zsh speak it after register-python-argcomplete."""
+    line = "tokenkit permissions s"
+    environment = os.environ | {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    environment |= {"_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "out"), "_ARGCOMPLETE_IFS": "\n"}
+    subprocess.run([sys.executable, "-m", "tokenkit"], env=environment, check=True)
+    assert {word.strip() for word in (tmp_path / "out").read_text().split("\n")} == {"set", "show"}
+
+
 def test_the_command_is_installed_and_a_reader_who_leaves_is_no_error(sandbox):
     environment = os.environ | {"DATABRICKS_HOST": sandbox.host, "DATABRICKS_TOKEN": sandbox.token}
     command = f"{sys.executable} -m tokenkit list --output csv | head -n 1"

@@ -1,5 +1,9 @@
 """The table of verbs, and what is derived from it."""
 
+import shlex
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
 from tokenkit import errors, grammar
@@ -32,7 +36,9 @@ def test_the_overview_and_the_help_of_each_verb_are_made_from_the_table(door):
             with pytest.raises(grammar.HelpAsked) as asked:
                 grammar.parse([*verb.words.split(), "--help"], door)
             for each in verb.options:
-                assert each.names[0] in str(asked.value)
+                name = each.names[0]
+                shown = name if name.startswith("-") else each.settings.get("metavar", name)
+                assert (shown in str(asked.value)) == (door in each.doors)
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.needs_workspace], ids=lambda verb: verb.words)
@@ -55,3 +61,56 @@ def test_words_are_not_abbreviated():
 def test_an_option_may_be_written_with_an_equals_sign():
     verb, options = grammar.parse(["list", "--where=a == 1", "--sort=-x"], MAGIC)
     assert (verb.words, options.where, options.sort) == ("list", "a == 1", "-x")
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.words)
+def test_the_example_of_every_verb_parses(verb, door):
+    if door in verb.doors:
+        parsed, _ = grammar.parse(shlex.split(verb.example), door)
+        assert parsed is verb
+
+
+class Remembering:
+    """A session that has listed something."""
+
+    def remembered(self):
+        return pd.DataFrame(
+            {"owner": ["ann", "bob"], "token_id": ["aa" * 32, "ab" * 32], "created_by_username": ["ann", "cy"]}
+        )
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("", {"list", "revoke", "permissions", "connect"}),
+        ("rev", {"revoke"}),
+        ("permissions ", {"show", "levels", "set", "add"}),
+        ("list --ow", {"--owner"}),
+        ("list --status ", {"active", "expired"}),
+        ("list --status ex", {"expired"}),
+        ("list --owner ", {"ann", "bob"}),
+        ("list --created-by c", {"cy"}),
+        ("get a", {"aa" * 32, "ab" * 32}),
+        ("revoke aa", {"aa" * 32}),
+        ("update ab", {"ab" * 32}),
+        ("list --profile ", {"prod", "sandbox"}),
+        ("connect ", {"prod", "sandbox"}),
+        ("create-obo x --va", {"--variable"}),
+    ],
+)
+def test_tab_offers_verbs_options_profiles_statuses_owners_and_ids(line, offered, tmp_path):
+    (tmp_path / "databrickscfg").write_text("[prod]\nhost = https://a\n")
+    words = line.split()
+    prefix = "" if not line or line.endswith(" ") else words.pop()
+    found = set(grammar.complete(words, prefix, MAGIC, Remembering()))
+    assert offered <= found
+    assert not prefix or all(each.startswith(prefix) for each in found)
+    assert "sandbox" not in found or line.endswith(("connect ", "--profile "))  # no verb of a shell's
+
+
+def test_the_reference_page_is_made_from_the_table():
+    page = Path(__file__).parent.parent / "docs" / "verbs.md"
+    assert page.read_text(encoding="utf-8") == grammar.reference(), "run: python -m tokenkit.grammar > docs/verbs.md"
+    for verb in VERBS:
+        assert f"\n## {verb.words}\n" in grammar.reference()

@@ -7,7 +7,18 @@ import pytest
 
 import tokenkit
 
-HEAVY = ["databricks.sdk", "jupyterlab", "matplotlib", "pyspark", "IPython", "ipywidgets", "itables", "rich", "sqlite3"]
+HEAVY = [
+    "databricks.sdk",
+    "jupyterlab",
+    "matplotlib",
+    "pyspark",
+    "IPython",
+    "ipywidgets",
+    "itables",
+    "rich",
+    "tqdm",
+    "argcomplete",
+]
 
 
 def loaded_by(statement):

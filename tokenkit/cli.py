@@ -11,20 +11,20 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 import pandas as pd
 
 from tokenkit import errors, export, frames, grammar
-from tokenkit.commands import SHELL, option
+from tokenkit.commands import SHELL
 from tokenkit.frames import TokenInfo
+from tokenkit.rest.token_management import OboToken
 from tokenkit.workspace import Workspace, connect
 
-_USAGE, _UNREADABLE, _INTERRUPTED = 2, 3, 130
-_OUTPUT = option(
-    "--output", choices=("table", "json", "csv"), default="table", help="how to print the answer (default: table)"
-)
+_UNFINISHED, _USAGE, _UNREADABLE, _INTERRUPTED = 1, 2, 3, 130
 # What of a listing fits 80 columns; --columns asks for others, and json and csv carry everything.
 _TABLE_COLUMNS = ("token_id", "owner", "comment", "status", "expiry_time", "last_used_day")
+_NEVER_IN_A_TABLE = ("snapshot", "host", "run_started_at", "started_at")
 _SHORT_ID = 12
 _SHORT_WIDTH = 14
 _BORDER = 2
@@ -34,12 +34,19 @@ _SCREEN_ROWS = 500
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command, and return the exit code."""
     try:
-        verb, options = grammar.parse(sys.argv[1:] if words is None else words, SHELL, more=(_OUTPUT,))
-        answer = verb.run(_ShellSession(), options)
+        session = _ShellSession()
+        if "_ARGCOMPLETE" in os.environ:
+            _complete(session)
+        verb, options = grammar.parse(sys.argv[1:] if words is None else words, SHELL)
+        answer = verb.run(session, options)
         if isinstance(answer, int):
             return answer
-        _write(answer, options.output, chosen=bool(getattr(options, "columns", None)))
+        if isinstance(answer, OboToken) and options.show_value:
+            sys.stdout.write(f"{answer.token_value}\n")
+        elif answer is not None:
+            _write(answer, options.output, chosen=bool(getattr(options, "columns", None)))
         sys.stdout.flush()
+        return _UNFINISHED if answer is None or _left_something(answer) else 0
     except grammar.HelpAsked as help_text:
         sys.stdout.write(f"{help_text}\n".replace("\n\n\n", "\n\n"))
     except (errors.UsageError, errors.ConfigurationError) as error:
@@ -62,55 +69,106 @@ def _fail(error: errors.TokenKitError, code: int) -> int:
 class _ShellSession:
     """A session of one command."""
 
+    returns_objects = False
+
     def connect(self, target: str | None) -> Workspace:
         return connect(target)
 
-    workspace = connect
+    def workspace(self, profile: str | None) -> Workspace:
+        return connect(profile)
 
     def say(self, message: str) -> None:
+        """Write to standard error, where a person sees it; quiet in a pipe."""
         if sys.stderr.isatty():
-            sys.stderr.write(f"{export.printable(message)}\n")
+            self.warn(message)
+
+    def warn(self, message: str) -> None:
+        """Write to standard error in any case."""
+        sys.stderr.write(f"{export.printable(message)}\n")
+
+    def show(self, plan: object, preview: pd.DataFrame) -> None:  # noqa: ARG002 - a shell has no HTML to show
+        _print_table(_narrow(preview), to=sys.stderr)
+
+    def ask(self, question: str) -> str | None:
+        if not sys.stdin.isatty():
+            return None
+        sys.stderr.write(export.printable(question))
+        sys.stderr.flush()
+        return sys.stdin.readline()
+
+    def keep(self, name: str, value: str, *, in_environment: bool) -> None:  # noqa: ARG002 - nothing is kept
+        raise errors.UsageError("A shell's variables are out of reach of a command it runs.")
+
+    def remember(self, listing: pd.DataFrame) -> None:
+        """Do nothing: the process ends with the command."""
+
+    def remembered(self) -> pd.DataFrame | None:
+        return None
+
+
+def _complete(session: _ShellSession) -> None:
+    """Answer a shell that asks what the command line could become, and end the process."""
+    import argcomplete  # noqa: PLC0415 - only completion needs it
+
+    argcomplete.autocomplete(grammar.tree(SHELL, session), always_complete_options="long")
+
+
+def _left_something(answer: object) -> bool:
+    """Whether a change ended with tokens that were not done."""
+    if not isinstance(answer, pd.DataFrame) or not {"outcome", "attempts"} <= set(answer.columns) or "run_id" in answer:
+        return False
+    return bool(answer["outcome"].isin(["failed", "unknown", "planned"]).any())
 
 
 def _write(answer: object, output: str, *, chosen: bool) -> None:
     """Print an answer in the form that was asked for."""
-    frame = _as_frame(answer)
+    frame = as_frame(answer)
     if output == "json":
         sys.stdout.write(json.dumps(export.records(frame), ensure_ascii=False, indent=1) + "\n")
     elif output == "csv":
         sys.stdout.write(export.csv_text(frame))
     else:
-        shown = [name for name in _TABLE_COLUMNS if name in frame.columns]
-        _print_table(frame if chosen or "token_id" not in shown else frame[shown])
+        _print_table(frame if chosen else _narrow(frame))
 
 
-def _as_frame(answer: object) -> pd.DataFrame:
+def _narrow(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of a listing that fit a terminal; any other frame as it is."""
+    if not set(frames.TOKEN_COLUMNS) <= set(frame.columns):
+        return frame.drop(columns=[name for name in _NEVER_IN_A_TABLE if name in frame])
+    return frame[[name for name in _TABLE_COLUMNS if name in frame.columns]]
+
+
+def as_frame(answer: object) -> pd.DataFrame:
+    """Return what a verb answered as rows."""
     if isinstance(answer, TokenInfo):
         return frames.frame([answer.as_dict()], frames.TOKENS)
+    if isinstance(answer, OboToken):
+        return as_frame(answer.token_info)
     if isinstance(answer, Workspace):
         return pd.DataFrame({"workspace": [answer.name], "host": [answer.host]})
     assert isinstance(answer, pd.DataFrame), type(answer)
     return answer
 
 
-def _print_table(frame: pd.DataFrame) -> None:
+def _print_table(frame: pd.DataFrame, to: TextIO | None = None) -> None:
     """Print a table as wide as the terminal; into a pipe, as wide as its content and with whole ids."""
+    to = to or sys.stdout
     from rich import box  # noqa: PLC0415 - only a table needs it
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    on_screen = sys.stdout.isatty()
+    on_screen = to.isatty()
     text = export.terminal_text(frame.head(_SCREEN_ROWS) if on_screen else frame)
     if not len(text):
-        sys.stdout.write("Nothing found.\n")
+        to.write("Nothing found.\n")
         return
     if not on_screen:
-        sys.stdout.write(export.plain_table(text))
+        to.write(export.plain_table(text))
         return
     if "token_id" in text.columns:
         text["token_id"] = text["token_id"].str.slice(stop=_SHORT_ID)
-    console = Console()
+    console = Console(file=to)
     widths = {str(name): max(len(str(name)), int(text[name].str.len().max())) for name in text.columns}
     # What is short is shown whole; the long ones share what the terminal has left.
     long = [name for name, width in widths.items() if width > _SHORT_WIDTH]

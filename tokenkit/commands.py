@@ -3,9 +3,6 @@
 A verb stands in ``VERBS`` once: its words, its options, its help, what it runs, and the doors it is offered at. The
 parser, the completion, the reference page and the tests are derived from the table (``grammar``); a verb is added by
 adding a row.
-
-A verb's function takes the ``Session`` of the door it came through and the parsed options, and returns what Python
-would: a frame, a record, a workspace. How that is shown is the door's business.
 """
 
 from __future__ import annotations
@@ -13,29 +10,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
-
-import pandas as pd
+from typing import Any
 
 from tokenkit import errors
+from tokenkit.rest import credentials
+from tokenkit.review.durations import duration
 from tokenkit.review.filters import FILTERS, Filter
-from tokenkit.workspace import SANDBOX, Workspace
+from tokenkit.verbs import changing, programs, reading
+from tokenkit.verbs.session import Session
+from tokenkit.workspace import SANDBOX
 
-
-class Session(Protocol):
-    """What a verb needs of the door it came through."""
-
-    def connect(self, target: str | None) -> Workspace:
-        """Connect, and make it the workspace that later commands are for."""
-        ...
-
-    def workspace(self, profile: str | None) -> Workspace:
-        """Return the workspace that a command is for: of the profile, else the one connected to."""
-        ...
-
-    def say(self, message: str) -> None:
-        """Show the person a line that is not part of the answer."""
-        ...
+MAGIC, SHELL = "magic", "shell"
+BOTH = (MAGIC, SHELL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,19 +32,23 @@ class Option:
         names: ``("--owner",)``, or ``("token_id",)`` for a positional.
         settings: What argparse is told: ``help``, ``metavar``, ``choices``, ``type`` ….
         completer: From the session to the values that TAB offers, where they are not fixed.
+        doors: Where it is offered.
     """
 
     names: tuple[str, ...]
     settings: Mapping[str, Any]
     completer: Callable[[Session], Iterable[str]] | None = None
+    doors: tuple[str, ...] = BOTH
 
 
-def option(*names: str, completer: Callable[[Session], Iterable[str]] | None = None, **settings: Any) -> Option:  # noqa: ANN401
+def option(
+    *names: str,
+    completer: Callable[[Session], Iterable[str]] | None = None,
+    doors: tuple[str, ...] = BOTH,
+    **settings: Any,  # noqa: ANN401 - as argparse takes them
+) -> Option:
     """Write an option the way argparse's ``add_argument`` is called."""
-    return Option(names, settings, completer)
-
-
-MAGIC, SHELL = "magic", "shell"
+    return Option(names, settings, completer, doors)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +60,7 @@ class Verb:
         help: One line, beginning with a verb.
         run: What it does.
         options: What may follow, beside ``--profile`` where ``needs_workspace``.
+        example: What somebody would really type after the program's name.
         doors: Where it is offered.
         needs_workspace: Whether it works on a workspace, and so takes ``--profile``.
         configure: For a verb whose options stand elsewhere: adds them to its parser.
@@ -79,68 +70,15 @@ class Verb:
     help: str
     run: Callable[[Session, argparse.Namespace], object]
     options: tuple[Option, ...] = ()
-    doors: tuple[str, ...] = (MAGIC, SHELL)
+    example: str = ""
+    doors: tuple[str, ...] = BOTH
     needs_workspace: bool = True
     configure: Callable[[argparse.ArgumentParser], None] | None = None
 
 
-def run_connect(session: Session, options: argparse.Namespace) -> Workspace:
-    """Connect, and ask the workspace who we are, so that a wrong credential shows here and not later."""
-    workspace = session.connect(options.target or options.profile)
-    session.say(f"Connected to {workspace.name} as {workspace.me()}.")
-    return workspace
-
-
-def run_list(session: Session, options: argparse.Namespace) -> pd.DataFrame:
-    """List the tokens that the filters keep."""
-    workspace = session.workspace(options.profile)
-    criteria = {each.name: getattr(options, each.name) for each in FILTERS}
-    tokens = workspace.tokens(options.where, created_by=options.created_by, **criteria)
-    session.say(f"{workspace.name}: {len(tokens):,} token{'' if len(tokens) == 1 else 's'}.")
-    return _arranged(tokens, options)
-
-
-def _arranged(tokens: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
-    """Sort, cut and choose columns as the options say."""
-    if options.sort:
-        name, descending = options.sort.lstrip("-"), options.sort.startswith("-")
-        _known_columns([name], tokens)
-        tokens = tokens.sort_values(name, ascending=not descending, kind="stable")
-    if options.limit is not None:
-        tokens = tokens.head(options.limit)
-    return tokens[_known_columns(options.columns.split(","), tokens)] if options.columns else tokens
-
-
-def _known_columns(names: list[str], tokens: pd.DataFrame) -> list[str]:
-    for name in names:
-        if name not in tokens.columns:
-            raise errors.UsageError(f"There is no column {name!r}. {errors.did_you_mean(name, tokens.columns)}")
-    return names
-
-
-def run_sandbox(session: Session, options: argparse.Namespace) -> int:  # noqa: ARG001 - each verb takes a session
-    """Serve a make-believe workspace until interrupted."""
-    from tokenkit.sandbox.__main__ import serve  # noqa: PLC0415 - a web server, for those who ask for one
-
-    return serve(options)
-
-
-def _sandbox_options(parser: argparse.ArgumentParser) -> None:
-    from tokenkit.sandbox.__main__ import configure  # noqa: PLC0415
-
-    configure(parser)
-
-
-def run_lab(session: Session, options: argparse.Namespace) -> int:
-    """Open JupyterLab on a copy of the guides, with a sandbox behind it."""
-    from tokenkit.lab import serve  # noqa: PLC0415 - JupyterLab is an extra
-
-    return serve(session.say, open_browser=not options.no_browser)
-
-
 def natural(text: str) -> int:
     """Read a whole number from 0 up, for argparse."""
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
 
@@ -157,74 +95,197 @@ def typed(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return read_for_argparse
 
 
-def _value_settings(filter_: Filter) -> dict[str, Any]:
-    """Return what argparse is told of a filter's value."""
-    if filter_.metavar is None:
-        return {"action": "store_true", "default": None}
-    return {"metavar": filter_.metavar, "type": typed(filter_.read), "choices": filter_.choices or None}
+def _profiles(_: Session) -> list[str]:
+    return [*credentials.profiles(), SANDBOX]
 
 
-PROFILE = option("--profile", metavar="NAME", help=f"a profile of ~/.databrickscfg, a host, or {SANDBOX!r}")
-_FILTER_OPTIONS = (
+def _remembered(column: str) -> Callable[[Session], list[str]]:
+    """Return a completer that offers what the last listing has in a column."""
+
+    def offer(session: Session) -> list[str]:
+        listing = session.remembered()
+        return [] if listing is None or column not in listing else listing[column].dropna().unique().tolist()
+
+    return offer
+
+
+def _filter_option(filter_: Filter) -> Option:
+    settings: dict[str, Any] = {"action": "store_true", "default": None}
+    if filter_.metavar is not None:
+        settings = {"metavar": filter_.metavar, "type": typed(filter_.read), "choices": filter_.choices or None}
+    completer = _remembered(filter_.name) if filter_.name == "owner" else None
+    return option(f"--{filter_.name.replace('_', '-')}", help=filter_.help, completer=completer, **settings)
+
+
+PROFILE = option(
+    "--profile", metavar="NAME", help=f"a profile of ~/.databrickscfg, a host, or {SANDBOX!r}", completer=_profiles
+)
+_SELECTION = (
     option(
         "--created-by",
         metavar="USER",
         help="made by this user (asked of the server; the other filters are applied here)",
+        completer=_remembered("created_by_username"),
     ),
-    *(
-        option(
-            f"--{each.name.replace('_', '-')}",
-            help=each.help,
-            **_value_settings(each),
-        )
-        for each in FILTERS
-    ),
+    *(_filter_option(each) for each in FILTERS),
     option(
         "--where",
         metavar="EXPR",
         help="an expression over the columns, as in \"idle_days > 60 and owner_kind == 'user'\"",
     ),
+    option("--columns", metavar="NAMES", help="show only these columns, separated by commas"),
+    option("--sort", metavar="COLUMN", help="sort by this column; -COLUMN for the other way round (--sort=-idle_days)"),
+    option("--limit", metavar="N", type=natural, help="only the first N"),
+)
+_TOKEN_ID = option(
+    "token_id", metavar="ID", help="a token's id, or the beginning of it", completer=_remembered("token_id")
+)
+_DRY_RUN = option("--dry-run", action="store_true", help="show what would happen, and stop")
+_YES = option("--yes", action="store_true", help="do not ask")
+_REASON = option("--reason", metavar="TEXT", help="why, for the journal")
+_ENTRIES = option(
+    "entries",
+    nargs="+",
+    metavar="ENTRY",
+    help="group:NAME, user:NAME or service-principal:ID, with =CAN_MANAGE if not CAN_USE",
 )
 
 VERBS: tuple[Verb, ...] = (
     Verb(
         "connect",
         "connect to a workspace and say who we are there",
-        run_connect,
+        reading.connect,
         (
             option(
-                "target", nargs="?", help=f"a profile, a host, or {SANDBOX!r}; what the environment names, if left out"
+                "target",
+                nargs="?",
+                help=f"a profile, a host, or {SANDBOX!r}; what the environment names, if left out",
+                completer=_profiles,
             ),
         ),
+        example="connect prod",
     ),
     Verb(
         "list",
         "list tokens with their owners, ages and ends",
-        run_list,
+        reading.list_tokens,
+        _SELECTION,
+        example="list --idle 60d --status active --sort=-idle_days",
+    ),
+    Verb("get", "show what the workspace knows of one token", reading.get, (_TOKEN_ID,), example="get 3f1c9a0b"),
+    Verb(
+        "create-obo",
+        "make a token that acts as a service principal; its value is not printed",
+        changing.create_obo,
         (
-            *_FILTER_OPTIONS,
-            option("--columns", metavar="NAMES", help="only these columns, separated by commas"),
+            option("service_principal", metavar="SERVICE_PRINCIPAL", help="its application id, or its display name"),
+            option("--comment", metavar="TEXT", help="what the token is for"),
             option(
-                "--sort",
-                metavar="COLUMN",
-                help="sort by this column; -COLUMN for the other way round (--sort=-idle_days)",
+                "--lifetime",
+                metavar="90d",
+                type=typed(duration),
+                help="how long it lives (2 years or the workspace's maximum, if left out)",
             ),
-            option("--limit", metavar="N", type=natural, help="only the first N"),
+            option(
+                "--scopes",
+                metavar="NAMES",
+                help="what it may do, separated by commas (all that its owner may, if left out)",
+            ),
+            option("--autoscope", action="store_true", default=None, help="record which scopes it really uses"),
+            option("--secret", metavar="SCOPE/KEY", help="put the value into this Databricks secret"),
+            option("--variable", metavar="NAME", help="put the value into this variable", doors=(MAGIC,)),
+            option("--env", metavar="NAME", help="put the value into this environment variable", doors=(MAGIC,)),
+            option("--show-value", action="store_true", help="print the value and nothing else", doors=(SHELL,)),
         ),
+        example="create-obo terraform --lifetime 90d --secret ops/terraform-token",
+    ),
+    Verb(
+        "update",
+        "give tokens another comment or other scopes",
+        changing.update,
+        (
+            dataclasses.replace(
+                _TOKEN_ID, names=("token_ids",), settings={**_TOKEN_ID.settings, "nargs": "+", "metavar": "ID"}
+            ),
+            option("--comment", metavar="TEXT", help="the new comment"),
+            option("--scopes", metavar="NAMES", help="the new scopes, separated by commas"),
+            _REASON,
+            _DRY_RUN,
+            _YES,
+        ),
+        example='update 3f1c9a0b --comment "nightly export, data team"',
+    ),
+    Verb(
+        "revoke",
+        "revoke tokens for good, after a preview",
+        changing.revoke,
+        (
+            dataclasses.replace(
+                _TOKEN_ID, names=("token_ids",), settings={**_TOKEN_ID.settings, "nargs": "*", "metavar": "ID"}
+            ),
+            *_SELECTION,
+            option("--include-own", action="store_true", help="also your own tokens, which are left out otherwise"),
+            _REASON,
+            _DRY_RUN,
+            _YES,
+        ),
+        example="revoke --owner 'jane@example.com' --reason 'left the company'",
+    ),
+    Verb(
+        "permissions show",
+        "show who may use tokens",
+        reading.permissions_show,
+        example="permissions show",
+    ),
+    Verb(
+        "permissions levels",
+        "show the levels that can be granted",
+        reading.permissions_levels,
+        example="permissions levels",
+    ),
+    Verb(
+        "permissions set",
+        "replace who may use tokens; whoever loses the right loses their tokens",
+        changing.permissions_set,
+        (_ENTRIES, _REASON, _DRY_RUN, _YES),
+        example="permissions set group:data-engineers user:ann@example.com --dry-run",
+    ),
+    Verb(
+        "permissions add",
+        "add to who may use tokens, or change a level",
+        changing.permissions_add,
+        (_ENTRIES, _REASON, _DRY_RUN, _YES),
+        example="permissions add group:analysts",
+    ),
+    Verb(
+        "journal",
+        "show what was done to the workspace's tokens from here",
+        reading.journal,
+        (option("--run", metavar="RUN_ID", dest="run_id", help="only this run"),),
+        example="journal",
+    ),
+    Verb(
+        "resume",
+        "finish a run that was stopped, killed or staged",
+        changing.resume,
+        (option("run_id", metavar="RUN_ID", help="as the run and the journal name it"),),
+        example="resume 20260301-093000-1a2b3c4d",
     ),
     Verb(
         "sandbox",
         "serve a make-believe workspace to try things on",
-        run_sandbox,
+        programs.sandbox,
+        example="sandbox --tokens 500 --json",
         doors=(SHELL,),
         needs_workspace=False,
-        configure=_sandbox_options,
+        configure=programs.sandbox_options,
     ),
     Verb(
         "lab",
         "open JupyterLab on a copy of the guides, with a sandbox behind it",
-        run_lab,
+        programs.lab,
         (option("--no-browser", action="store_true", help="print the address and open nothing"),),
+        example="lab --no-browser",
         doors=(SHELL,),
         needs_workspace=False,
     ),

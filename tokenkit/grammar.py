@@ -1,15 +1,24 @@
-"""From the table of verbs to parsers: what was typed becomes a verb and its options, or one line on what is wrong."""
+"""From the table of verbs: parsers, completion, the reference page."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from tokenkit import errors
-from tokenkit.commands import PROFILE, SHELL, VERBS, Option, Verb
+from tokenkit.commands import MAGIC, PROFILE, SHELL, VERBS, Option, Verb, option
+from tokenkit.verbs.session import Session
 
-_PROGRAM = {SHELL: "tokenkit"}
+OUTPUT = option(
+    "--output",
+    choices=("table", "json", "csv"),
+    default="table",
+    help="how to print the answer (default: table)",
+    doors=(SHELL,),
+)
+_PROGRAMS = {SHELL: "tokenkit", MAGIC: "%tokens"}
 
 
 class HelpAsked(Exception):  # noqa: N818 - a request, not an error
@@ -18,14 +27,15 @@ class HelpAsked(Exception):  # noqa: N818 - a request, not an error
 
 class _Help(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
-        raise HelpAsked(parser.format_help())
+        raise HelpAsked(parser.format_help().rstrip())
 
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that raises instead of ending the process."""
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
-        super().__init__(**settings, add_help=False, allow_abbrev=False)
+        settings = {"add_help": False, "allow_abbrev": False} | settings
+        super().__init__(**settings)
         self.add_argument("-h", "--help", action=_Help, nargs=0, help="show this and stop")
 
     def error(self, message: str) -> NoReturn:
@@ -35,7 +45,7 @@ class Parser(argparse.ArgumentParser):
 
 def program(door: str) -> str:
     """Return what a door's commands begin with."""
-    return _PROGRAM.get(door, "%tokens")
+    return _PROGRAMS[door]
 
 
 def verbs_at(door: str) -> tuple[Verb, ...]:
@@ -43,13 +53,18 @@ def verbs_at(door: str) -> tuple[Verb, ...]:
     return tuple(verb for verb in VERBS if door in verb.doors)
 
 
-def parse(words: Sequence[str], door: str, *, more: Sequence[Option] = ()) -> tuple[Verb, argparse.Namespace]:
+def options_at(verb: Verb, door: str) -> tuple[Option, ...]:
+    """Return the options of a verb at a door, those that all verbs on a workspace share included."""
+    shared = (PROFILE, OUTPUT) if verb.needs_workspace else ()
+    return tuple(each for each in (*verb.options, *shared) if door in each.doors)
+
+
+def parse(words: Sequence[str], door: str) -> tuple[Verb, argparse.Namespace]:
     """Return the verb that was typed and its options.
 
     Args:
         words: The command, split as a shell splits it, without the program's name.
         door: ``MAGIC`` or ``SHELL``.
-        more: Options that the door adds to every verb on a workspace, such as the shell's ``--output``.
 
     Raises:
         UsageError: No such verb or option, with the near one; a value that the option cannot take.
@@ -58,12 +73,12 @@ def parse(words: Sequence[str], door: str, *, more: Sequence[Option] = ()) -> tu
     if not words or words[0] in {"-h", "--help", "help"}:
         raise HelpAsked(overview(door))
     verb, rest = _verb(list(words), door)
-    parser = parser_of(verb, door, more=more)
+    parser = parser_of(verb, door)
     options, unknown = parser.parse_known_args(rest)
     for word in unknown:
         if word.startswith("-"):
             name = word.partition("=")[0]
-            known = [string for action in parser._actions for string in action.option_strings]  # noqa: SLF001 - argparse has no other way to ask
+            known = [string for each in options_at(verb, door) for string in each.names if string.startswith("-")]
             raise errors.UsageError(f"There is no option {name}. {errors.did_you_mean(name, known)}")
         raise errors.UsageError(f"There is no use for {word!r} here. See {parser.prog} --help.")
     return verb, options
@@ -78,7 +93,9 @@ def _verb(words: list[str], door: str) -> tuple[Verb, list[str]]:
         other = program(elsewhere[0].doors[0])
         raise errors.UsageError(f"{words[0]!r} is not for a notebook; in a terminal, {other} {words[0]} does it.")
     seconds = [key[1] for key in offered if len(key) == 2 and key[0] == words[0]]
-    if seconds and len(words) > 1:
+    if seconds and words[1:] and words[1] in {"-h", "--help"}:
+        raise HelpAsked(overview(door, words[0]))
+    if seconds and words[1:]:
         raise errors.UsageError(f"There is no {words[0]} {words[1]!r}. {errors.did_you_mean(words[1], seconds)}")
     if seconds:
         raise errors.UsageError(f"Say what of {words[0]}: {', '.join(seconds)}.")
@@ -86,20 +103,107 @@ def _verb(words: list[str], door: str) -> tuple[Verb, list[str]]:
     raise errors.UsageError(f"There is no verb {words[0]!r}. {errors.did_you_mean(words[0], firsts)}")
 
 
-def parser_of(verb: Verb, door: str, *, more: Sequence[Option] = ()) -> Parser:
+def parser_of(verb: Verb, door: str) -> Parser:
     """Return the parser of one verb at one door."""
-    parser = Parser(prog=f"{program(door)} {verb.words}", description=f"{verb.help[:1].upper()}{verb.help[1:]}.")
-    if verb.configure is not None:
-        verb.configure(parser)
-    shared = (PROFILE, *more) if verb.needs_workspace else ()
-    for each in (*verb.options, *shared):
-        parser.add_argument(*each.names, **each.settings)
+    parser = Parser(prog=f"{program(door)} {verb.words}", **_described(verb, door))
+    _fill(parser, verb, door)
     return parser
 
 
-def overview(door: str) -> str:
-    """Return a line for each verb."""
-    verbs = verbs_at(door)
+def _described(verb: Verb, door: str) -> dict[str, Any]:
+    example = f"for example:\n  {program(door)} {verb.example}"
+    return {
+        "description": f"{verb.help[:1].upper()}{verb.help[1:]}.",
+        "epilog": example,
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
+
+
+def _fill(parser: argparse.ArgumentParser, verb: Verb, door: str, session: Session | None = None) -> None:
+    if verb.configure is not None:
+        verb.configure(parser)
+    for each in options_at(verb, door):
+        action = parser.add_argument(*each.names, **each.settings)
+        if each.completer is not None and session is not None:
+            offer, here = each.completer, session
+            action.completer = lambda offer=offer, here=here, **_: offer(here)  # type: ignore[attr-defined]
+
+
+def overview(door: str, first_word: str = "") -> str:
+    """Return a line for each verb, or for each that begins with a word."""
+    verbs = [verb for verb in verbs_at(door) if not first_word or verb.words.split()[0] == first_word]
     width = max(len(verb.words) for verb in verbs)
     lines = "\n".join(f"  {verb.words:{width}}  {verb.help}" for verb in verbs)
     return f"usage: {program(door)} VERB …\n\n{lines}\n\n{program(door)} VERB --help tells more of one."
+
+
+def tree(door: str, session: Session) -> argparse.ArgumentParser:
+    """Return one parser of all verbs, with what completes each option, as argcomplete reads it."""
+    root = Parser(prog=program(door))
+    branches: dict[tuple[str, ...], Any] = {(): root.add_subparsers()}
+    for verb in verbs_at(door):
+        *stem, last = verb.words.split()
+        key = tuple(stem)
+        if key not in branches:
+            branches[key] = branches[()].add_parser(stem[0]).add_subparsers()
+        _fill(branches[key].add_parser(last, help=verb.help), verb, door, session)
+    return root
+
+
+def complete(words: Sequence[str], prefix: str, door: str, session: Session) -> list[str]:
+    """Return what the word that is being typed could become.
+
+    Args:
+        words: The words before it, without the program's name.
+        prefix: As much of it as is typed.
+        door: ``MAGIC`` or ``SHELL``.
+        session: What knows profiles, owners and ids.
+    """
+    from argcomplete.finders import CompletionFinder  # noqa: PLC0415 - only completion needs it
+
+    finder = CompletionFinder(tree(door, session), always_complete_options="long")
+    # The documented entry, rl_complete, speaks of one line of readline's; this is what it calls.
+    found = finder._get_completions([program(door), *words], prefix, "", None)  # noqa: SLF001
+    return sorted({each.rstrip() for each in found} - {"-h"})
+
+
+def reference() -> str:
+    """Return the reference of all verbs as Markdown."""
+    parts = [
+        "# Verbs\n\nThe same words follow `%tokens` in a notebook and `tokenkit` in a shell. This page is made from "
+        "the table "
+        "of verbs; a test holds it to that.\n"
+    ]
+    for verb in VERBS:
+        where = "" if len(verb.doors) == 2 else f" In a {verb.doors[0]} only."
+        parts.append(f"\n## {verb.words}\n\n{verb.help[:1].upper()}{verb.help[1:]}.{where}\n\n```text\n")
+        parts.append(f"{program(verb.doors[-1])} {verb.example}\n```\n")
+        rows = _reference_rows(verb)
+        if rows:
+            parts.append("\n| option | what |\n|---|---|\n" + "".join(rows))
+    return "".join(parts)
+
+
+def _reference_rows(verb: Verb) -> list[str]:
+    parser = Parser(prog=verb.words)
+    if verb.configure is not None:
+        verb.configure(parser)
+    doors = {}
+    for each in (*verb.options, *((PROFILE, OUTPUT) if verb.needs_workspace else ())):
+        action = parser.add_argument(*each.names, **each.settings)
+        doors[action.dest] = each.doors
+    rows = []
+    for action in parser._actions[1:]:  # noqa: SLF001 - argparse has no other way to ask; the first is --help
+        names = ", ".join(action.option_strings)
+        value = "|".join(action.choices) if action.choices else action.metavar or action.dest.upper()
+        takes_value = action.nargs != 0
+        written = " ".join(filter(None, (names, str(value) if takes_value or not names else "")))
+        only = doors.get(action.dest, verb.doors)
+        where = "" if len(only) == 2 or only == verb.doors else f" ({only[0]} only)"
+        text = str(action.help).replace("%(default)s", str(action.default)).replace("|", "\\|")
+        rows.append(f"| `{written.replace('|', chr(92) + '|')}` | {text}{where} |\n")
+    return rows
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -42,6 +42,9 @@ def serve(say: Callable[[str], None], *, open_browser: bool) -> int:
         environment = os.environ | {
             "DATABRICKS_HOST": sandbox.host,
             "DATABRICKS_TOKEN": sandbox.token,
+            "TOKENKIT_HOME": str(
+                folder / "lab"
+            ),  # what is done to the sandbox is not for the record of real workspaces
             "JUPYTER_TOKEN": token,  # in the environment, as an argument would show in the list of processes
         }
         for name in ("DATABRICKS_CONFIG_PROFILE", "DATABRICKS_AUTH_TYPE", "DATABRICKS_WORKSPACE_ID"):

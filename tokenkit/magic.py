@@ -1,13 +1,16 @@
-"""The door for a notebook: ``%tokens``."""
+"""The door for a notebook: ``%tokens`` for a line, ``%%tokens`` for several."""
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any, Protocol
 
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.error import StdinNotImplementedError
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.display import display
 
 from tokenkit import errors, grammar
 from tokenkit.commands import MAGIC
@@ -15,7 +18,10 @@ from tokenkit.rest import credentials
 from tokenkit.workspace import Workspace, connect
 
 if TYPE_CHECKING:
+    import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
+
+_LINE = r"^(?:.*=\s*)?%{1,2}tokens\b"
 
 
 class NotebookSession:
@@ -25,10 +31,13 @@ class NotebookSession:
         names: The notebook's variables, in which a workspace may be named.
     """
 
-    def __init__(self, names: Mapping[str, object]) -> None:
+    returns_objects = True
+
+    def __init__(self, names: MutableMapping[str, Any]) -> None:
         self._names = names
         self._current: Workspace | None = None
         self._by_profile: dict[str | None, Workspace] = {}
+        self._listing: pd.DataFrame | None = None
 
     def connect(self, target: str | None) -> Workspace:
         """Connect to a profile, a host or the sandbox, or take a workspace that a variable holds."""
@@ -52,6 +61,36 @@ class NotebookSession:
         """Print to the cell, beside its answer."""
         sys.stdout.write(f"{message}\n")
 
+    warn = say
+
+    def show(self, plan: object, preview: pd.DataFrame) -> None:  # noqa: ARG002 - a plan shows itself
+        """Display a plan, as HTML where the front end can."""
+        display(plan)
+
+    def ask(self, question: str) -> str | None:
+        """Ask below the cell; None where the front end cannot ask (nbclient, papermill)."""
+        try:
+            return input(question)
+        except (StdinNotImplementedError, EOFError):
+            return None
+
+    def keep(self, name: str, value: str, *, in_environment: bool) -> None:
+        """Set a variable of the notebook, or of the kernel's environment."""
+        if in_environment:
+            os.environ[name] = value
+        elif name.isidentifier():
+            self._names[name] = value
+        else:
+            raise errors.UsageError(f"{name!r} is no name for a variable.")
+
+    def remember(self, listing: pd.DataFrame) -> None:
+        """Keep a listing for the completion of owners and ids."""
+        self._listing = listing
+
+    def remembered(self) -> pd.DataFrame | None:
+        """Return the last listing, if there was one."""
+        return self._listing
+
 
 @magics_class
 class TokensMagics(Magics):
@@ -59,23 +98,75 @@ class TokensMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._session = NotebookSession(shell.user_ns)
+        self.session = NotebookSession(shell.user_ns)
 
-    @line_magic
-    def tokens(self, line: str) -> Any:  # noqa: ANN401 - each verb has its own kind of answer
-        """Run one command on the tokens of a workspace; ``%tokens`` alone lists what there is."""
+    @line_cell_magic
+    def tokens(self, line: str, cell: str | None = None) -> Any:  # noqa: ANN401 - each verb has its own kind of answer
+        """Run a command on the tokens of a workspace; ``%tokens`` alone lists what there is.
+
+        As ``%%tokens``, run the commands of a cell, a line each. Every answer is shown, and the last one is returned.
+        """
+        if cell is None:
+            return self._run(line)
+        commands = [each.strip() for each in [line, *cell.splitlines()]]
+        assert self.shell is not None
+        answer = None
+        for number, command in enumerate(commands):
+            if not command or command.startswith("#"):
+                continue
+            if answer is not None:
+                display(answer)
+            try:
+                answer = self._run(self.shell.var_expand(command))
+            except errors.UsageError as error:
+                problem = errors.UsageError(f"Line {number + 1}, {command!r}: {error}")
+            else:
+                continue
+            raise problem
+        return answer
+
+    def _run(self, line: str) -> Any:  # noqa: ANN401 - as above
         try:
             words = shlex.split(line)
         except ValueError as problem:
-            raise errors.UsageError(f"The quotes do not match: {str(problem).lower()}.") from None
-        try:
-            verb, options = grammar.parse(words, MAGIC)
-        except grammar.HelpAsked as help_text:
-            sys.stdout.write(f"{help_text}\n")
-            return None
-        return verb.run(self._session, options)
+            mismatch = errors.UsageError(f"The quotes do not match: {str(problem).lower()}.")
+        else:
+            try:
+                verb, options = grammar.parse(words, MAGIC)
+            except grammar.HelpAsked as help_text:
+                sys.stdout.write(f"{help_text}\n")
+                return None
+            return verb.run(self.session, options)
+        raise mismatch
+
+
+class _CompletionEvent(Protocol):
+    text_until_cursor: str
+    symbol: str
 
 
 def register(shell: InteractiveShell) -> None:
-    """Make ``%tokens`` known to a shell."""
-    shell.register_magics(TokensMagics(shell))
+    """Make ``%tokens`` and its completion known to a shell."""
+    magics = TokensMagics(shell)
+    shell.register_magics(magics)
+
+    def complete(_: InteractiveShell, event: _CompletionEvent) -> list[str]:
+        return completions(event.text_until_cursor, event.symbol, magics.session)
+
+    shell.set_hook("complete_command", complete, re_key=_LINE)
+
+
+def completions(text: str, symbol: str, session: NotebookSession) -> list[str]:
+    """Return what could stand for the symbol under the cursor.
+
+    Args:
+        text: The line up to the cursor: ``df = %tokens list --ow``.
+        symbol: Its last part, as IPython cuts it: hyphens part words there, so of ``--ow`` it is ``ow``.
+        session: What knows profiles, owners and ids.
+    """
+    typed = text.rpartition("%tokens")[2]
+    words = typed.split()
+    prefix = "" if not typed or typed[-1].isspace() else words.pop()
+    kept = len(prefix) - len(symbol)
+    found = grammar.complete(words, prefix, MAGIC, session)
+    return [each[kept:] for each in found if each.startswith(prefix)]

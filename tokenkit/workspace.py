@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from tokenkit import errors
 from tokenkit.actions import permissions, revocation, update
-from tokenkit.actions.journal import Journal, Run
+from tokenkit.actions.journal import FILE_NAME, Journal, Run
 from tokenkit.actions.permissions import PermissionPlan
 from tokenkit.actions.plan import Target
 from tokenkit.actions.revocation import RevocationPlan, Tokens
 from tokenkit.actions.update import UpdatePlan
-from tokenkit.home import home
+from tokenkit.home import home as state_folder
 from tokenkit.rest import credentials as sign_in
 from tokenkit.rest.identities import IdentitiesAPI
+from tokenkit.rest.secrets import SecretsAPI
 from tokenkit.rest.settings import SettingsAPI, TokenSettings
 from tokenkit.rest.token_management import AccessControlList, TokenManagementAPI
 from tokenkit.rest.transport import RetryPolicy, Transport
@@ -44,6 +48,7 @@ def connect(
     workspace_id: int | str | None = None,
     clock: Clock | pd.Timestamp | str | None = None,
     retries: RetryPolicy | None = None,
+    home: str | os.PathLike[str] | None = None,
     tokens: int | None = None,
     seed: int | None = None,
 ) -> Workspace:
@@ -63,6 +68,8 @@ def connect(
         workspace_id: Which workspace is meant, where a host serves several.
         clock: What "now" is for ages and statuses: a function, or one fixed moment. The time of day by default.
         retries: How patient to be; see ``RetryPolicy``.
+        home: The folder of the journal and the configuration: ``TOKENKIT_HOME``, else the platform's state folder. A
+            sandbox in this process has one of its own, which goes with it.
         tokens: How many tokens the sandbox has, the caller's own included; 1,000 by default.
         seed: Which make-believe company the sandbox is; 0 by default.
 
@@ -75,10 +82,12 @@ def connect(
             raise errors.ConfigurationError(
                 'connect("sandbox") starts a workspace of its own; it takes no host or token.'
             )
-        return _start_sandbox(now, retries, tokens=_SANDBOX_TOKENS if tokens is None else tokens, seed=seed or 0)
+        return _start_sandbox(now, retries, home, tokens=_SANDBOX_TOKENS if tokens is None else tokens, seed=seed or 0)
     if tokens is not None or seed is not None:
         raise errors.ConfigurationError('tokens= and seed= shape a sandbox: connect("sandbox", tokens=…, seed=…).')
-    return Workspace(_credentials(target, host, token, str(workspace_id or "")), clock=now, retries=retries)
+    folder = state_folder() if home is None else Path(home)
+    signed = _credentials(target, host, token, str(workspace_id or ""))
+    return Workspace(signed, folder=folder, clock=now, retries=retries)
 
 
 def _credentials(target: object, host: str | None, token: str | None, workspace_id: str) -> Credentials:
@@ -101,7 +110,9 @@ def _credentials(target: object, host: str | None, token: str | None, workspace_
     )
 
 
-def _start_sandbox(clock: Clock, retries: RetryPolicy | None, *, tokens: int, seed: int) -> Workspace:
+def _start_sandbox(
+    clock: Clock, retries: RetryPolicy | None, home: str | os.PathLike[str] | None, *, tokens: int, seed: int
+) -> Workspace:
     from tokenkit.sandbox import Sandbox  # noqa: PLC0415 - a web server and a database, for those who ask for them
 
     sandbox = Sandbox(tokens=tokens, seed=seed, clock=lambda: clock().timestamp())
@@ -109,7 +120,13 @@ def _start_sandbox(clock: Clock, retries: RetryPolicy | None, *, tokens: int, se
     # Without the address: the line stands in saved notebooks, where a port would change with each run.
     sys.stderr.write(f"Started a sandbox in this process: {tokens:,} made-up tokens, nothing of it is real.\n")
     credentials = sign_in.from_token(sandbox.host, sandbox.token, origin="the sandbox in this process", name=SANDBOX)
-    return Workspace(credentials, clock=clock, retries=retries, sandbox=sandbox)
+    # What was done to a make-believe workspace does not belong into the record of the real ones.
+    temporary = tempfile.TemporaryDirectory(prefix="tokenkit-") if home is None else None
+    folder = Path(temporary.name if temporary else home or "")
+    workspace = Workspace(credentials, folder=folder, clock=clock, retries=retries, sandbox=sandbox)
+    if temporary:
+        weakref.finalize(workspace, temporary.cleanup)
+    return workspace
 
 
 def _clock(given: Clock | pd.Timestamp | str | None) -> Clock:
@@ -129,6 +146,7 @@ class Workspace:
         host: Its address.
         name: What it is called in messages: the host, or ``sandbox``.
         token_management: The nine calls of the Token Management API.
+        folder: Where its journal and the configuration lie.
         sandbox: The sandbox behind it, where ``connect("sandbox")`` started one; its ``faults`` can be set.
     """
 
@@ -136,6 +154,7 @@ class Workspace:
         self,
         credentials: Credentials,
         *,
+        folder: Path,
         clock: Clock | None = None,
         retries: RetryPolicy | None = None,
         sandbox: Sandbox | None = None,
@@ -146,9 +165,11 @@ class Workspace:
         self.name = credentials.name
         self.token_management = TokenManagementAPI(transport)
         self.sandbox = sandbox
+        self.folder = folder
         self._origin = credentials.origin
         self._identities = IdentitiesAPI(transport)
         self._settings = SettingsAPI(transport)
+        self._secrets = SecretsAPI(transport)
         self._now = _clock(clock)
         _CONNECTED[self.host] = self
 
@@ -194,12 +215,20 @@ class Workspace:
             identities=self.identities,
             caller=self._caller,
             now=self.now,
-            folder=home(),
+            folder=self.folder,
         )
 
     def token_settings(self) -> TokenSettings:
         """Return whether tokens are enabled, and the longest lifetime of a new one."""
         return self._settings.token_settings()
+
+    def secret_scopes(self) -> list[str]:
+        """Return the names of the secret scopes that the caller can see."""
+        return self._secrets.scopes()
+
+    def put_secret(self, scope: str, key: str, value: str) -> None:
+        """Write a Databricks secret, such as the value of a new token; one that is there is overwritten."""
+        self._secrets.put(scope, key, value)
 
     def tokens(self, where: str | None = None, *, created_by: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401
         """Return the listing joined with its owners and the columns derived from its times.
@@ -316,7 +345,7 @@ class Workspace:
         Raises:
             JournalError: The journal is damaged.
         """
-        with Journal(home()) as journal:
+        with Journal(self.folder) as journal:
             return journal.frame(host=self.host)
 
 
@@ -335,7 +364,7 @@ def resume(run_id: str, *, workspace: Workspace | None = None, progress: bool = 
     Raises:
         UsageError: There is no such run, or the workspace is another than the run's.
     """
-    with Journal(home()) as journal:
+    with Journal(workspace.folder if workspace else _folder_of(run_id)) as journal:
         run = journal.run(run_id)
         workspace = workspace or _CONNECTED.get(run.host) or _signed_in_as(run)
         if workspace.host != run.host:
@@ -349,6 +378,16 @@ def resume(run_id: str, *, workspace: Workspace | None = None, progress: bool = 
 _RESUME = {module.KIND: module.resume for module in (revocation, permissions, update)}
 _CONNECTED: weakref.WeakValueDictionary[str, Workspace] = weakref.WeakValueDictionary()
 """The workspaces in hand by their host, so that a run is resumed with the sign-in that is there."""
+
+
+def _folder_of(run_id: str) -> Path:
+    """Return the folder whose journal has a run: of a workspace in hand, else the state folder."""
+    for folder in {workspace.folder for workspace in _CONNECTED.values()} - {state_folder()}:
+        if (folder / FILE_NAME).exists():
+            with Journal(folder) as journal:
+                if journal.has(run_id):
+                    return folder
+    return state_folder()
 
 
 def _signed_in_as(run: Run) -> Workspace:

@@ -240,6 +240,11 @@ class Journal:
         with self._explained(), self._lock, self._transaction() as connection:
             self._insert_steps(connection, steps)
 
+    def has(self, run_id: str) -> bool:
+        """Tell whether there is such a run."""
+        with self._explained(), self._lock:
+            return self._connection.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone() is not None
+
     def run(self, run_id: str) -> Run:
         """Return a run.
 

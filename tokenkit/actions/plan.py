@@ -11,6 +11,7 @@ import contextlib
 import html
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,7 +184,13 @@ def carry_out(
         )
     with _progress_bar(len(todo), run, shown=progress) as advance:
         execution = Execution(
-            run.run_id, task, journal, workers=settings.workers, stop=stop, on_outcome=lambda _: advance(1)
+            run.run_id,
+            task,
+            journal,
+            workers=settings.workers,
+            clock=_Clock(target),
+            stop=stop,
+            on_outcome=lambda _: advance(1),
         )
         outcomes |= execution.carry_out(todo)
     ended = result(entries, outcomes)
@@ -191,6 +198,19 @@ def carry_out(
     if execution.ended_by is not None:
         _tell(execution.ended_by, run, left, len(entries))
     return ended
+
+
+class _Clock:
+    """Waits are real; the record is of the workspace's clock, which a test or a guide may have fixed."""
+
+    def __init__(self, target: Target) -> None:
+        self._now = target.now
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def time(self) -> float:
+        return self._now().timestamp()
 
 
 def _tell(ended_by: BaseException, run: Run, left: int, total: int) -> None:

@@ -190,11 +190,11 @@ def make(
     unknown = pd.DataFrame({"token_id": np.array(asked, dtype=object)[missing]}, dtype=TEXT)
     left_out = pd.concat(
         [
-            chosen[["token_id", "owner", "comment"]].assign(reason=reasons)[(reasons != "").to_numpy()],
-            unknown.assign(owner=None, comment=None, reason="no such token"),
+            chosen[["token_id", "owner", "comment"]].assign(reason=reasons)[(reasons != "").to_numpy()].astype(TEXT),
+            unknown.assign(owner=None, comment=None, reason="no such token").astype(TEXT),
         ],
         ignore_index=True,
-    ).astype(TEXT)
+    )
     return RevocationPlan(target, planned.reset_index(drop=True), left_out, reason=reason)
 
 

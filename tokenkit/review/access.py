@@ -65,8 +65,10 @@ def paths(entries: pd.DataFrame, identities: Identities) -> pd.DataFrame:
     members = identities.groups[["id", "members"]].explode("members").dropna()
     members = members.rename(columns={"id": "group_id", "members": "id"}).astype("int64")
     through_groups = _chains(_granted_groups(entries), identities.groups).merge(members, on="group_id")
-    found = pd.concat([_direct(entries, principals), through_groups], ignore_index=True)
-    found = found.astype({"id": "Int64"}).merge(principals, on="id")
+    # pandas 2.2 warns of a concatenation with an empty frame of other dtypes.
+    dtypes = {"id": "Int64", "permission_level": TEXT, "via": TEXT}
+    both = [part[list(dtypes)].astype(dtypes) for part in (_direct(entries, principals), through_groups)]
+    found = pd.concat(both, ignore_index=True).merge(principals, on="id")
     columns = ["id", "principal", "kind", "permission_level", "via"]
     return found[columns].sort_values(["kind", "principal", "via"], ignore_index=True)
 

@@ -47,6 +47,13 @@ CREATE TABLE tokens (
     created_by_id INTEGER NOT NULL, created_by_username TEXT NOT NULL, expiry_time INTEGER NOT NULL,
     last_used_day INTEGER, document TEXT NOT NULL
 );
+CREATE TABLE secret_scopes (
+    workspace_id INTEGER NOT NULL, scope TEXT NOT NULL, PRIMARY KEY (workspace_id, scope)
+) WITHOUT ROWID;
+CREATE TABLE secrets (
+    workspace_id INTEGER NOT NULL, scope TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (workspace_id, scope, key)
+) WITHOUT ROWID;
 CREATE TABLE oauth_tokens (
     token_hash TEXT PRIMARY KEY, application_id TEXT NOT NULL, expiry_time INTEGER NOT NULL
 ) WITHOUT ROWID;

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from tokenkit.sandbox import own_tokens, scim
+from tokenkit.sandbox import own_tokens, scim, secrets
 from tokenkit.sandbox import token_management as admin
 from tokenkit.sandbox.answers import Answer, ApiError, Request
 
@@ -58,6 +58,9 @@ ENDPOINTS = (
     Endpoint("PATCH", _PERMISSIONS, admin.update_permissions),
     Endpoint("GET", "/api/2.0/workspace-conf", admin.get_settings),
     Endpoint("PATCH", "/api/2.0/workspace-conf", admin.set_settings),
+    Endpoint("GET", "/api/2.0/secrets/scopes/list", secrets.list_scopes),
+    Endpoint("POST", "/api/2.0/secrets/scopes/create", secrets.create_scope),
+    Endpoint("POST", "/api/2.0/secrets/put", secrets.put_secret),
     Endpoint("POST", "/api/2.0/token/create", own_tokens.create_token, admin_only=False),
     Endpoint("GET", "/api/2.0/token/list", own_tokens.list_own_tokens, admin_only=False),
     Endpoint("POST", "/api/2.0/token/delete", own_tokens.delete_own_token, admin_only=False),

@@ -25,6 +25,7 @@ from tokenkit.sandbox.names import (
     WIDE_SCOPE_SETS,
 )
 from tokenkit.sandbox.permissions import INSERT_ACCESS
+from tokenkit.sandbox.secrets import FIRST_SCOPE, INSERT_SCOPE
 from tokenkit.sandbox.settings import ENABLED, INSERT_SETTING, MAXIMUM
 from tokenkit.sandbox.tokens import DAY_MS, INSERT_TOKEN, token_id_of, token_info, token_row
 
@@ -63,6 +64,7 @@ def seed_workspace(database: Database, position: int, *, tokens: int, seed: int,
     _write_company(database, workspace_id, company)
     settings = {ENABLED: "true"} | ({MAXIMUM: "365"} if position % 2 else {})
     database.change_many(INSERT_SETTING, [(workspace_id, name, value) for name, value in settings.items()])
+    database.change(INSERT_SCOPE, (workspace_id, FIRST_SCOPE))
     database.change(INSERT_TOKEN, token_row(_admin_info(company, workspace_id, admin_token, now_ms)))
     database.change_many(INSERT_TOKEN, _token_rows(rng, company, workspace_id, tokens - 1, now_ms))
 

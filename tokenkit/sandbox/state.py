@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tokenkit.sandbox.directory import ADMINS, Directory
 from tokenkit.sandbox.permissions import Permissions
+from tokenkit.sandbox.secrets import Secrets
 from tokenkit.sandbox.settings import Settings
 from tokenkit.sandbox.tokens import Tokens
 
@@ -27,6 +28,7 @@ class State:
         self.directory = Directory(database, workspace_id, entropy)
         self.permissions = Permissions(database, workspace_id, self.directory, self.tokens)
         self.settings = Settings(database, workspace_id)
+        self.secrets = Secrets(database, workspace_id)
 
     def __repr__(self) -> str:
         return f"<State of workspace {self.workspace_id}>"

@@ -1,0 +1,219 @@
+"""Every verb through both doors: pairs of what is typed and what is shown, and the same rows from both."""
+
+import atexit
+import io
+import json
+import shlex
+
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+import tokenkit
+from tokenkit import cli, export, grammar
+from tokenkit.commands import MAGIC, SHELL, VERBS
+from tokenkit.sandbox import Sandbox
+
+
+@pytest.fixture
+def company(monkeypatch):
+    """A sandbox of one test's own, found through the environment."""
+    with Sandbox(tokens=60) as sandbox:
+        monkeypatch.setenv("DATABRICKS_HOST", sandbox.host)
+        monkeypatch.setenv("DATABRICKS_TOKEN", sandbox.token)
+        yield sandbox
+        assert list(sandbox.errors) == []
+
+
+@pytest.fixture
+def notebook(company):  # noqa: ARG001 - the environment has to name it first
+    shell = InteractiveShell(config=Config(HistoryManager={"hist_file": ":memory:"}))
+    shell.run_line_magic("load_ext", "tokenkit")
+    yield shell
+    atexit.unregister(shell.atexit_operations)
+    shell.atexit_operations()
+
+
+@pytest.fixture
+def names(company):
+    """What stands for {token} and the like in the lines below."""
+    state = company.workspaces[0].state
+    infos = [info for info in state.tokens.infos() if info["owner_id"] != state.tokens.infos()[0]["owner_id"]]
+    return {"token": infos[0]["token_id"], "short": infos[1]["token_id"][:10]}
+
+
+READING = [
+    "list",
+    "list --status active --sort=-idle_days --limit 7",
+    "list --owner '*@example.com' --columns owner,comment,scopes",
+    "list --created-by admin@example.com",
+    "list --idle 30d --expires-in 400d",
+    "list --never-expires",
+    "list --scope sql",
+    "list --comment prod",
+    "list --where \"owner_kind == 'service principal'\"",
+    "get {token}",
+    "get {short}",
+    "permissions show",
+    "permissions levels",
+    "journal",
+]
+# What is typed, what is shown, and whether {token} survives it.
+CHANGING = [
+    ("connect", "sandbox", True),
+    ("revoke {token} --dry-run", "{token}", True),
+    ("revoke {token} {short} --yes --reason because", "revoked", False),
+    ("revoke --owner nobody --yes", "token_id", True),
+    ("update {token} --comment 'a new one' --yes", "updated", True),
+    ("update {token} --scopes sql,jobs --dry-run", "sql", True),
+    ("permissions set group:contractors --dry-run", "owner_kind", True),
+    ("permissions set group:contractors --yes", "revoked", False),
+    ("permissions add group:analysts user:admin@example.com=CAN_MANAGE", "analysts", True),
+    ("create-obo terraform --lifetime 1d --secret tokenkit/x", "expiry_time", True),
+]
+# Their own programs, tested in tests/test_lab.py and tests/sandbox/test_main.py; resume needs a run, below.
+ELSEWHERE = {"sandbox", "lab", "resume"}
+
+
+def test_every_verb_stands_in_the_cases():
+    lines = [*READING, *(line for line, _, _ in CHANGING)]
+    said = {verb.words for line in lines for verb in [grammar.parse(shlex.split(line), SHELL)[0]]}
+    assert said | ELSEWHERE == {verb.words for verb in VERBS}
+
+
+def steady(frame):
+    """Drop the columns that go on with the clock."""
+    return frame.drop(columns=["age_days", "idle_days", "expires_in_days"], errors="ignore")
+
+
+@pytest.mark.parametrize("line", READING)
+def test_the_shell_and_the_magic_give_the_same_rows(notebook, names, capsys, line):
+    line = line.format(**names)
+    answer = notebook.run_line_magic("tokens", line)
+    capsys.readouterr()
+    assert cli.main([*shlex.split(line), "--output", "json"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    frame = cli.as_frame(answer)
+    same = [{name: record[name] for name in steady(frame).columns} for record in records]
+    assert same == json.loads(json.dumps(export.records(steady(frame))))
+    assert len(records) == len(frame)
+    assert len(frame) or line == "journal" or "idle" in line
+
+
+@pytest.mark.parametrize(("line", "shown", "survives"), CHANGING)
+@pytest.mark.parametrize("door", [MAGIC, SHELL])
+def test_every_changing_verb_does_what_it_says(notebook, company, names, capsys, door, line, shown, survives):
+    line, shown = line.format(**names), shown.format(**names)
+    if door == MAGIC:
+        answer = notebook.run_line_magic("tokens", line)
+        printed = capsys.readouterr().out + cli.as_frame(answer).to_string(max_colwidth=80)
+        shown = company.host if shown == "sandbox" else shown
+    else:
+        assert cli.main(shlex.split(line)) == 0
+        printed = capsys.readouterr().out
+        shown = {"sandbox": company.host, "token_id": "Nothing found"}.get(shown, shown)
+    assert shown in printed
+    assert (names["token"] in company.workspaces[0].state.tokens.ids()) == survives
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("revok", "Did you mean revoke?"),
+        ("revoke", "Say which tokens"),
+        ("revoke --limit 5", "Say which tokens"),
+        ("revoke 0123456789", "no token '0123456789'"),
+        ("revoke abc", "too short"),
+        ("revoke --where 'ownr == 1'", "Did you mean owner?"),
+        ("revoke {token}", "add --yes"),
+        ("revoke {token} --ys", "Did you mean --yes?"),
+        ("get", "required: ID"),
+        ("get 0123456789", "no token '0123456789'"),
+        ("update {token}", "Say what to change"),
+        ("update {token} --comment x", "add --yes"),
+        ("permissions", "show, levels, set, add"),
+        ("permissions sho", "Did you mean show?"),
+        ("permissions set", "required: ENTRY"),
+        ("permissions set analysts", "group:NAME"),
+        ("permissions set grop:analysts", "Did you mean group?"),
+        ("permissions set group:data-engineers", "add --yes"),
+        ("permissions add group:x=CAN_FLY", "CAN_USE or CAN_MANAGE"),
+        ("create-obo terrafrm --secret tokenkit/x", "Did you mean terraform?"),
+        ("create-obo terraform --secret nowhere/x", "no secret scope 'nowhere'"),
+        ("create-obo terraform --secret x", "SCOPE/KEY"),
+        ("create-obo terraform --lifetime 90 --secret tokenkit/x", "Write 90d for days"),
+        ("resume 2026", "no run '2026'"),
+        ("journal --rn x", "Did you mean --run?"),
+        ("connect nowhere", "nowhere"),
+    ],
+)
+@pytest.mark.parametrize("door", [MAGIC, SHELL])
+def test_every_mistake_is_one_line_that_says_what_to_do_and_changes_nothing(
+    notebook, company, names, capsys, monkeypatch, door, line, words
+):
+    before = company.workspaces[0].state.tokens.ids()
+    line = line.format(**names)
+    monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody is there to answer
+    if door == MAGIC:
+        result = notebook.run_cell(f"%tokens {line}")
+        printed = capsys.readouterr().out
+        assert isinstance(result.error_in_exec, tokenkit.TokenKitError)
+        assert "Traceback" not in printed
+        problem = [each for each in printed.splitlines() if "Error: " in each]
+        assert len(problem) == 1
+        printed = problem[0]
+    else:
+        assert cli.main(shlex.split(line)) == 2
+        printed = capsys.readouterr().err.splitlines()[-1]
+    assert words in printed
+    assert company.workspaces[0].state.tokens.ids() == before
+
+
+def test_a_refused_secret_takes_the_new_token_back(company, capsys):
+    before = company.workspaces[0].state.tokens.ids()
+    company.faults.add(tokenkit.sandbox.Fault(method="POST", path="*/secrets/put", status=403))
+    assert cli.main(["create-obo", "terraform", "--secret", "tokenkit/x"]) == 2
+    assert "was revoked again" in capsys.readouterr().err
+    assert company.workspaces[0].state.tokens.ids() == before
+
+
+def test_create_obo_in_a_shell_wants_somewhere_for_the_value_and_shows_it_only_when_told(company, capsys):
+    assert cli.main(["create-obo", "terraform"]) == 2
+    assert "--show-value" in capsys.readouterr().err
+    assert cli.main(["create-obo", "terraform", "--show-value", "--lifetime", "1d"]) == 0
+    value = capsys.readouterr().out.strip()
+    assert tokenkit.connect(host=company.host, token=value).me() != "admin@example.com"
+    assert cli.main(["create-obo", "terraform", "--secret", "tokenkit/x", "--lifetime", "1d", "--output", "json"]) == 0
+    stored = company.workspaces[0].state.secrets.value("tokenkit", "x")
+    printed = capsys.readouterr()
+    assert stored not in printed.out + printed.err
+
+
+def test_a_run_that_left_something_is_exit_code_1_and_resume_finishes_it(company, names, capsys):
+    company.faults.add(tokenkit.sandbox.Fault(method="DELETE", status=400, times=1))
+    assert cli.main(["revoke", names["token"], "--yes", "--output", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)[0]["outcome"] == "failed"
+    assert cli.main(["journal", "--output", "json"]) == 0
+    run_id = json.loads(capsys.readouterr().out)[0]["run_id"]
+    assert cli.main(["resume", run_id, "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["outcome"] == "revoked"
+
+
+@pytest.mark.usefixtures("company")
+def test_your_own_tokens_are_left_out_and_that_is_said_also_in_a_pipe(capsys):
+    assert cli.main(["revoke", "--owner", "admin@example.com", "--yes"]) == 0
+    assert "yours" in capsys.readouterr().err
+    assert tokenkit.connect().me() == "admin@example.com"
+
+
+def test_ids_that_a_variable_holds_expand(notebook, names):
+    notebook.user_ns["ids"] = [names["token"]]
+    notebook.run_cell("r = %tokens revoke $ids --yes")
+    assert notebook.user_ns["r"]["outcome"].tolist() == ["revoked"]
+
+
+def test_a_frame_of_the_magic_is_what_python_gives(notebook):
+    pd.testing.assert_frame_equal(
+        steady(notebook.run_line_magic("tokens", "list")), steady(tokenkit.connect().tokens())
+    )

@@ -1,0 +1,30 @@
+"""The workspace's secrets: where the value of a new token can be put without anybody seeing it."""
+
+from __future__ import annotations
+
+from tokenkit.rest.transport import Transport
+
+_SECRETS = "/api/2.0/secrets"
+
+
+class SecretsAPI:
+    """Writes secrets of one workspace; it has no way to read one."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def __repr__(self) -> str:
+        return f"<SecretsAPI of {self._transport.name}>"
+
+    def scopes(self) -> list[str]:
+        """Return the names of the secret scopes that the caller can see."""
+        answer = self._transport.call("GET", f"{_SECRETS}/scopes/list")
+        return [str(scope.get("name", "")) for scope in answer.get("scopes") or ()]
+
+    def put(self, scope: str, key: str, value: str) -> None:
+        """Write a secret; one that is there is overwritten.
+
+        Raises:
+            NotFoundError: There is no such scope.
+        """
+        self._transport.call("POST", f"{_SECRETS}/put", body={"scope": scope, "key": key, "string_value": value})

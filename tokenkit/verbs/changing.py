@@ -1,0 +1,190 @@
+"""The verbs that change something. Each shows its plan first, and asks unless it is told not to."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Protocol
+
+import pandas as pd
+
+from tokenkit import errors
+from tokenkit.rest.token_management import OboToken
+from tokenkit.review import access
+from tokenkit.review.filters import FILTERS
+from tokenkit.verbs.reading import counted, limited, selected, whole_ids
+from tokenkit.verbs.session import Session
+from tokenkit.workspace import Workspace
+from tokenkit.workspace import resume as resume_run
+
+
+class _Plan(Protocol):
+    run_id: str | None
+
+    def preview(self) -> pd.DataFrame: ...
+
+    def apply(self) -> pd.DataFrame: ...
+
+
+def revoke(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
+    """Revoke the tokens that are named or that the filters choose."""
+    workspace = session.workspace(options.profile)
+    if not options.token_ids and not _chooses(options):
+        raise errors.UsageError(
+            "Say which tokens: ids, or a filter such as --owner or --where. Nothing is revoked without."
+        )
+    tokens = selected(workspace, options)
+    if options.token_ids:
+        ids = whole_ids(options.token_ids, workspace.token_management.list(), workspace)
+        # Ids and filters together mean both: of these, those that the filters keep.
+        tokens = tokens[tokens["token_id"].isin(ids)]
+    tokens = limited(tokens, options)
+    plan = workspace.revoke(tokens, include_own=options.include_own, reason=options.reason)
+    for reason, count in plan.left_out["reason"].value_counts().items():
+        session.warn(f"Left out: {counted(count, 'token')} ({reason}).")
+    if not len(plan):
+        session.warn(f"{workspace.name}: nothing to revoke.")
+        return plan.preview()
+    return _decide(
+        session, options, plan, workspace, count=len(plan), doing=f"revoke {counted(len(plan), 'token')} for good"
+    )
+
+
+def update(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
+    """Give tokens another comment or other scopes."""
+    workspace = session.workspace(options.profile)
+    scopes = None if options.scopes is None else [each for each in options.scopes.split(",") if each]
+    ids = whole_ids(options.token_ids, workspace.token_management.list(), workspace)
+    plan = workspace.plan_update(ids, comment=options.comment, scopes=scopes, reason=options.reason)
+    if not len(plan):
+        session.say(f"{workspace.name}: nothing to change, they are so already.")
+        return plan.preview()
+    result = _decide(session, options, plan, workspace, count=len(plan), doing=f"change {counted(len(plan), 'token')}")
+    if plan.run_id:
+        session.say(f"Workspace.undo({plan.run_id!r}) plans the way back.")
+    return result
+
+
+def permissions_set(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
+    """Replace who may use tokens."""
+    return _change_permissions(session, options, replace=True)
+
+
+def permissions_add(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
+    """Add to who may use tokens, or change a level."""
+    return _change_permissions(session, options, replace=False)
+
+
+def _change_permissions(session: Session, options: argparse.Namespace, *, replace: bool) -> pd.DataFrame | None:
+    workspace = session.workspace(options.profile)
+    entries = [access.entry_of(text) for text in options.entries]
+    plan = workspace.plan_permissions(entries, replace, reason=options.reason)
+    session.say(
+        f"{workspace.name}: {counted(len(plan.gains), 'principal')} would gain the right to use tokens, "
+        f"{len(plan.loses):,} lose it, {counted(len(plan), 'token')} die of it."
+    )
+    if not len(plan.loses) and not options.dry_run:
+        plan.apply()
+        return workspace.token_management.get_permissions()
+    count, what = (len(plan), "token") if len(plan) else (len(plan.loses), "principal")
+    doing = f"delete {counted(count, what)} for good" if len(plan) else f"take the right from {counted(count, what)}"
+    return _decide(session, options, plan, workspace, count=count, doing=doing)
+
+
+def resume(session: Session, options: argparse.Namespace) -> pd.DataFrame:
+    """Finish a run that was stopped, killed or staged."""
+    workspace = session.workspace(options.profile) if options.profile else None
+    result = resume_run(options.run_id, workspace=workspace)
+    session.say(_summary(result))
+    return result
+
+
+def create_obo(session: Session, options: argparse.Namespace) -> OboToken:
+    """Make a token that acts as a service principal. Its value goes where it is asked to go, and is not printed."""
+    workspace = session.workspace(options.profile)
+    if not session.returns_objects and not (options.secret or options.show_value):
+        raise errors.UsageError("Nobody would have the value: add --secret SCOPE/KEY, or --show-value to print it.")
+    scope, slash, key = (options.secret or "").partition("/")
+    if options.secret and not (scope and slash and key):
+        raise errors.UsageError("A secret is named SCOPE/KEY.")
+    if options.secret and scope not in workspace.secret_scopes():
+        # Asked before the token is made: afterwards its value would be lost.
+        raise errors.UsageError(f"{workspace.name} has no secret scope {scope!r}. Make it first, or name another.")
+    made = workspace.token_management.create_obo_token(
+        _application_id(workspace, options.service_principal),
+        autoscope_enabled=options.autoscope,
+        comment=options.comment,
+        lifetime_seconds=None if options.lifetime is None else int(options.lifetime.total_seconds()),
+        scopes=None if options.scopes is None else options.scopes.split(","),
+    )
+    if options.secret:
+        _store(workspace, made, scope, key)
+        session.say(f"The value is in the secret {options.secret}.")
+    if session.returns_objects and options.variable:
+        session.keep(options.variable, made.token_value, in_environment=False)
+        session.say(f"The value is in the variable {options.variable}.")
+    if session.returns_objects and options.env:
+        session.keep(options.env, made.token_value, in_environment=True)
+        session.say(f"The value is in the environment variable {options.env} of this process.")
+    return made
+
+
+def _store(workspace: Workspace, made: OboToken, scope: str, key: str) -> None:
+    """Write the value into a secret; a token whose value nobody has is revoked again."""
+    try:
+        workspace.put_secret(scope, key, made.token_value)
+    except errors.TokenKitError as failure:
+        problem = str(failure)
+    else:
+        return
+    token_id = str(made.token_info.token_id)
+    try:
+        workspace.token_management.delete(token_id)
+    except errors.TokenKitError:
+        after = f"Nobody has its value: revoke {token_id}."
+    else:
+        after = "The new token was revoked again."
+    raise errors.UsageError(f"The secret {scope}/{key} could not be written. {after} {problem}")
+
+
+def _application_id(workspace: Workspace, given: str) -> str:
+    """Return the application id of a service principal that is named by it or by its display name."""
+    principals = workspace.service_principals()
+    matches = principals[(principals["application_id"] == given) | (principals["display_name"] == given)]
+    if len(matches) == 1:
+        return str(matches["application_id"].iloc[0])
+    if len(matches) > 1:
+        raise errors.UsageError(f"{len(matches)} service principals are called {given!r}: give the application id.")
+    near = errors.did_you_mean(given, principals["display_name"].dropna()) if len(principals) else ""
+    raise errors.UsageError(f"{workspace.name} has no service principal {given!r}. {near}")
+
+
+def _chooses(options: argparse.Namespace) -> bool:
+    names = ("where", "created_by", *(each.name for each in FILTERS))
+    return any(getattr(options, name) is not None for name in names)
+
+
+def _decide(
+    session: Session, options: argparse.Namespace, plan: _Plan, workspace: Workspace, *, count: int, doing: str
+) -> pd.DataFrame | None:
+    """Show a plan and carry it out, after the count was typed unless ``--yes``; with ``--dry-run``, return the
+    preview.
+    """
+    if options.dry_run:
+        session.say(f"{workspace.name}: would {doing}.")
+        return plan.preview()
+    if not options.yes:
+        session.show(plan, plan.preview())
+        answer = session.ask(f"Type {count} to {doing} on {workspace.name}, anything else to leave them: ")
+        if answer is None:
+            raise errors.UsageError("There is nobody to ask here: add --yes to go ahead unasked, or --dry-run to look.")
+        if answer.strip().replace(",", "") != str(count):
+            session.warn("Nothing was changed.")
+            return None
+    result = plan.apply()
+    session.say(f"{workspace.name}: {_summary(result)} Run {plan.run_id}.")
+    return result
+
+
+def _summary(result: pd.DataFrame) -> str:
+    counts = result["outcome"].value_counts()
+    return ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) + "." if len(counts) else "Done."

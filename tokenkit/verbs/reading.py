@@ -1,0 +1,112 @@
+"""The verbs that only read: connect, list, get, permissions, journal."""
+
+from __future__ import annotations
+
+import argparse
+
+import pandas as pd
+
+from tokenkit import errors
+from tokenkit.frames import TokenInfo
+from tokenkit.review.filters import FILTERS
+from tokenkit.verbs.session import Session
+from tokenkit.workspace import Workspace
+
+_SHORTEST_PREFIX = 8
+_WHOLE_ID = 64
+
+
+def connect(session: Session, options: argparse.Namespace) -> Workspace:
+    """Connect, and ask the workspace who we are, so that a wrong credential shows here and not later."""
+    workspace = session.connect(options.target or options.profile)
+    session.say(f"Connected to {workspace.name} as {workspace.me()}.")
+    return workspace
+
+
+def list_tokens(session: Session, options: argparse.Namespace) -> pd.DataFrame:
+    """List the tokens that the filters keep."""
+    workspace = session.workspace(options.profile)
+    found = selected(workspace, options)
+    session.remember(found)
+    tokens = limited(found, options)
+    cut = "" if len(tokens) == len(found) else f", of which the first {len(tokens):,}"
+    session.say(f"{workspace.name}: {counted(len(found), 'token')}{cut}.")
+    return tokens[_known_columns(options.columns.split(","), tokens)] if options.columns else tokens
+
+
+def selected(workspace: Workspace, options: argparse.Namespace) -> pd.DataFrame:
+    """Return the tokens that a command's filters choose, in its order."""
+    criteria = {each.name: getattr(options, each.name) for each in FILTERS}
+    tokens = workspace.tokens(options.where, created_by=options.created_by, **criteria)
+    if options.columns:
+        _known_columns(options.columns.split(","), tokens)
+    if options.sort:
+        name, descending = options.sort.lstrip("-"), options.sort.startswith("-")
+        _known_columns([name], tokens)
+        tokens = tokens.sort_values(name, ascending=not descending, kind="stable")
+    return tokens
+
+
+def limited(tokens: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
+    """Return as many of the tokens as a command asks for."""
+    return tokens if options.limit is None else tokens.head(options.limit)
+
+
+def get(session: Session, options: argparse.Namespace) -> TokenInfo:
+    """Return what the workspace knows of one token."""
+    workspace = session.workspace(options.profile)
+    token_id = options.token_id
+    if len(token_id) < _WHOLE_ID:
+        token_id = whole_ids([token_id], workspace.token_management.list(), workspace)[0]
+    return workspace.token_management.get(token_id)
+
+
+def permissions_show(session: Session, options: argparse.Namespace) -> pd.DataFrame:
+    """Return who may use tokens, a row for each principal and level."""
+    return session.workspace(options.profile).token_management.get_permissions()
+
+
+def permissions_levels(session: Session, options: argparse.Namespace) -> pd.DataFrame:
+    """Return the levels that can be granted."""
+    return session.workspace(options.profile).token_management.get_permission_levels()
+
+
+def journal(session: Session, options: argparse.Namespace) -> pd.DataFrame:
+    """Return what was done to the workspace's tokens from here."""
+    rows = session.workspace(options.profile).journal()
+    return rows[rows["run_id"] == options.run_id] if options.run_id else rows
+
+
+def whole_ids(given: list[str], listing: pd.DataFrame, workspace: Workspace) -> list[str]:
+    """Return the ids that were meant; the first characters are enough where they name one token.
+
+    Raises:
+        UsageError: No token has that id, or several begin with it.
+    """
+    ids = listing["token_id"]
+    known = set(ids)
+    found: list[str] = []
+    # A list that a notebook's variable held arrives as Python writes it: ['3f…', '9a…'].
+    for word in filter(None, (each.strip("[](),'\"") for each in given)):
+        matches = [word] if word in known else ids[ids.str.startswith(word)].tolist()
+        if len(word) < _SHORTEST_PREFIX and word not in known:
+            raise errors.UsageError(
+                f"{word!r} is too short: give at least {_SHORTEST_PREFIX} characters of a token's id."
+            )
+        if len(matches) != 1:
+            what = f"{len(matches)} tokens whose ids begin with" if matches else "no token"
+            raise errors.UsageError(f"{workspace.name} has {what} {word!r}.")
+        found += matches
+    return found
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: ``1 token``, ``2,000 tokens``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _known_columns(names: list[str], tokens: pd.DataFrame) -> list[str]:
+    for name in names:
+        if name not in tokens.columns:
+            raise errors.UsageError(f"There is no column {name!r}. {errors.did_you_mean(name, tokens.columns)}")
+    return names

@@ -1,0 +1,55 @@
+"""What a verb needs of the door it came through."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pandas as pd
+
+from tokenkit.workspace import Workspace
+
+
+class Session(Protocol):
+    """A shell command, or a notebook for as long as its kernel runs.
+
+    Attributes:
+        returns_objects: Whether what a verb returns stays in the person's hands; a shell only prints it.
+    """
+
+    returns_objects: bool
+
+    def connect(self, target: str | None) -> Workspace:
+        """Connect, and make it the workspace that later commands are for."""
+        ...
+
+    def workspace(self, profile: str | None) -> Workspace:
+        """Return the workspace that a command is for: of the profile, else the one connected to."""
+        ...
+
+    def say(self, message: str) -> None:
+        """Show the person a line that is not part of the answer."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Show a line that must not be missed, also where nobody watches."""
+        ...
+
+    def show(self, plan: object, preview: pd.DataFrame) -> None:
+        """Show the person what a plan will do."""
+        ...
+
+    def ask(self, question: str) -> str | None:
+        """Return what the person answers, or None where there is nobody to ask."""
+        ...
+
+    def keep(self, name: str, value: str, *, in_environment: bool) -> None:
+        """Give a variable of the person's, or of the process's environment, a value."""
+        ...
+
+    def remember(self, listing: pd.DataFrame) -> None:
+        """Keep a listing for the completion of owners and ids."""
+        ...
+
+    def remembered(self) -> pd.DataFrame | None:
+        """Return the last listing, if there was one."""
+        ...
