@@ -26,7 +26,7 @@ from tokenkit.rest.secrets import SecretsAPI
 from tokenkit.rest.settings import SettingsAPI, TokenSettings
 from tokenkit.rest.token_management import AccessControlList, TokenManagementAPI
 from tokenkit.rest.transport import RetryPolicy, Transport
-from tokenkit.review import access, filters, lifecycle, owners
+from tokenkit.review import access, expressions, filters, lifecycle, owners
 
 if TYPE_CHECKING:
     from tokenkit.rest.credentials import Credentials
@@ -254,7 +254,7 @@ class Workspace:
         aged = lifecycle.with_lifecycle(listing, now=self.now())
         joined = owners.with_owners(aged, users=self.users(), service_principals=self.service_principals())
         tokens = filters.matching(joined, **criteria)
-        return filters.where(tokens, where) if where else tokens
+        return expressions.where(tokens, where) if where else tokens
 
     def revoke(
         self,

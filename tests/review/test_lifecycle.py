@@ -46,6 +46,12 @@ def test_days_are_counted_from_creation_to_expiry_and_from_now():
     assert row.idle_days == 2 + 9.5 / 24
 
 
+def test_the_days_to_the_year_9999_do_not_overflow():
+    row = derived(token(created="2026-03-01 09:30+00:00", expires="9999-12-31 09:30+00:00")).iloc[0]
+    assert row.lifetime_days == row.expires_in_days == 2_912_383
+    assert row.effective_end == pd.Timestamp("2026-03-01 09:30+00:00") + 90 * DAY
+
+
 def test_an_expired_token_has_negative_days_left():
     assert derived(token(expires=NOW - 3 * DAY))["expires_in_days"].tolist() == [-3]
 

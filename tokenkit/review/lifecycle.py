@@ -9,7 +9,7 @@ from tokenkit.frames import TEXT
 IDLE_LIMIT_DAYS = 90
 """The platform revokes tokens that were not used for so many days (Databricks documentation)."""
 
-_DAY = pd.Timedelta(days=1)
+_DAY_MS = 86_400_000
 
 
 def with_lifecycle(tokens: pd.DataFrame, *, now: pd.Timestamp, idle_limit_days: int = IDLE_LIMIT_DAYS) -> pd.DataFrame:
@@ -26,6 +26,7 @@ def with_lifecycle(tokens: pd.DataFrame, *, now: pd.Timestamp, idle_limit_days: 
         idle_limit_days: Days without use after which the platform revokes.
     """
     created, expires = tokens["creation_time"], tokens["expiry_time"]
+    now = now.as_unit("ms")  # in nanoseconds the difference to the year 9999 would not fit
     return tokens.assign(
         status=(expires <= now).map({True: "expired", False: "active"}).astype(TEXT),
         never_expires=expires.isna(),
@@ -59,10 +60,13 @@ def effective_end(tokens: pd.DataFrame, *, idle_limit_days: int = IDLE_LIMIT_DAY
     Returns:
         UTC timestamps, indexed like ``tokens``; NaT where neither time is known.
     """
-    idle_end = last_seen(tokens) + pd.Timedelta(days=idle_limit_days)
+    idle_end = last_seen(tokens) + pd.Timedelta(days=idle_limit_days).as_unit("ms")
     expires = tokens["expiry_time"]
     return expires.where(expires < idle_end, idle_end.fillna(expires))
 
 
 def _days(span: pd.Series[pd.Timedelta]) -> pd.Series[float]:
-    return (span / _DAY).astype("Float64")
+    # Not `span / Timedelta`: pandas 2.2 does that in nanoseconds, where the way to the year 9999 overflows in silence.
+    milliseconds = span.dt.as_unit("ms").to_numpy().view("i8")
+    days = pd.Series(milliseconds / _DAY_MS, index=span.index, dtype="Float64")
+    return days.mask(span.isna())
