@@ -38,7 +38,7 @@ def test_the_lab_prints_its_address_serves_the_guides_and_stops_when_told(runnin
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return json.load(answer)
 
-    assert [entry["name"] for entry in ask("/api/contents")["content"]] == GUIDES
+    assert sorted(entry["name"] for entry in ask("/api/contents")["content"]) == GUIDES
     assert ask("/api/kernelspecs")["default"]
     running.send_signal(signal.SIGTERM)
     assert running.wait(timeout=60) == 0

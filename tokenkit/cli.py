@@ -71,6 +71,10 @@ class _ShellSession:
 
     returns_objects = False
 
+    @property
+    def shows_progress(self) -> bool:
+        return sys.stderr.isatty()
+
     def connect(self, target: str | None) -> Workspace:
         return connect(target)
 

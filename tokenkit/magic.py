@@ -32,6 +32,7 @@ class NotebookSession:
     """
 
     returns_objects = True
+    shows_progress = True
 
     def __init__(self, names: MutableMapping[str, Any]) -> None:
         self._names = names

@@ -22,7 +22,7 @@ class _Plan(Protocol):
 
     def preview(self) -> pd.DataFrame: ...
 
-    def apply(self) -> pd.DataFrame: ...
+    def apply(self, *, progress: bool) -> pd.DataFrame: ...
 
 
 def revoke(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
@@ -83,7 +83,7 @@ def _change_permissions(session: Session, options: argparse.Namespace, *, replac
         f"{len(plan.loses):,} lose it, {counted(len(plan), 'token')} die of it."
     )
     if not len(plan.loses) and not options.dry_run:
-        plan.apply()
+        plan.apply(progress=session.shows_progress)
         return workspace.token_management.get_permissions()
     count, what = (len(plan), "token") if len(plan) else (len(plan.loses), "principal")
     doing = f"delete {counted(count, what)} for good" if len(plan) else f"take the right from {counted(count, what)}"
@@ -93,7 +93,7 @@ def _change_permissions(session: Session, options: argparse.Namespace, *, replac
 def resume(session: Session, options: argparse.Namespace) -> pd.DataFrame:
     """Finish a run that was stopped, killed or staged."""
     workspace = session.workspace(options.profile) if options.profile else None
-    result = resume_run(options.run_id, workspace=workspace)
+    result = resume_run(options.run_id, workspace=workspace, progress=session.shows_progress)
     session.say(_summary(result))
     return result
 
@@ -180,7 +180,7 @@ def _decide(
         if answer.strip().replace(",", "") != str(count):
             session.warn("Nothing was changed.")
             return None
-    result = plan.apply()
+    result = plan.apply(progress=session.shows_progress)
     session.say(f"{workspace.name}: {_summary(result)} Run {plan.run_id}.")
     return result
 

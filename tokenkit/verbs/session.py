@@ -18,6 +18,11 @@ class Session(Protocol):
 
     returns_objects: bool
 
+    @property
+    def shows_progress(self) -> bool:
+        """Whether somebody watches, so that a progress bar is of use."""
+        ...
+
     def connect(self, target: str | None) -> Workspace:
         """Connect, and make it the workspace that later commands are for."""
         ...
