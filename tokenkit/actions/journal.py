@@ -360,10 +360,7 @@ class Journal:
         try:
             yield
         except (sqlite3.Error, OSError) as failure:
-            error = self._error(failure)
-        else:
-            return
-        raise error
+            raise self._error(failure) from None
 
     def _error(self, failure: Exception) -> errors.JournalError:
         return errors.JournalError(

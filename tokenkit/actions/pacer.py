@@ -35,7 +35,7 @@ _DECREASE = 0.8
 _BELOW_THE_LIMIT = 0.955
 _GROWTH = 0.006  # of the rate, each second
 _LEAST_GROWTH = 0.06  # requests a second, each second
-_SLOWEST = 0.2
+_SLOWEST = 2.0  # below it, a storm that had other causes would take minutes to recover from
 _SMOOTHING = 0.2
 
 
@@ -127,7 +127,9 @@ class Pacer:
         elapsed, self._grown_at = now - self._grown_at, now
         if not self._searching:
             return rate + elapsed * max(_LEAST_GROWTH, _GROWTH * rate)
-        if now - self._epoch_at < _DOUBLING_SECONDS or self._answers < _ENOUGH_ANSWERS:
+        # A slow rate needs fewer answers, or it would be long before it is a fast one.
+        enough = min(_ENOUGH_ANSWERS, max(1.0, rate * _DOUBLING_SECONDS))
+        if now - self._epoch_at < _DOUBLING_SECONDS or self._answers < enough:
             return rate
         self._epoch_at, self._answers, self._rising = now, 0, True
         return rate * 2

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from tokenkit import frames
+from tokenkit import errors, frames
 from tokenkit.actions import journal as records
 from tokenkit.actions.executor import LOST_AND_GONE, Execution, Outcome, Task
 from tokenkit.actions.journal import Entry, Journal, Run, Step, new_run_id
@@ -195,7 +195,7 @@ def carry_out(
         outcomes |= execution.carry_out(todo)
     ended = result(entries, outcomes)
     left = int(ended["outcome"].isin([records.PLANNED, records.UNKNOWN]).sum())
-    if execution.ended_by is not None:
+    if execution.ended_by is not None or (left and stop is not None and stop.is_set()):
         _tell(execution.ended_by, run, left, len(entries))
     return ended
 
@@ -213,9 +213,9 @@ class _Clock:
         return self._now().timestamp()
 
 
-def _tell(ended_by: BaseException, run: Run, left: int, total: int) -> None:
+def _tell(ended_by: errors.TokenKitError | KeyboardInterrupt | None, run: Run, left: int, total: int) -> None:
     """Say that a run ended early, and how to go on."""
-    why = "Stopped" if isinstance(ended_by, KeyboardInterrupt) else f"Ended early: {ended_by}"
+    why = f"Ended early: {ended_by}" if isinstance(ended_by, errors.TokenKitError) else "Stopped"
     sys.stderr.write(
         f"{why.rstrip('.')}. {left:,} of {total:,} are left; tokenkit.resume({run.run_id!r}) finishes them.\n"
     )

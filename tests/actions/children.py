@@ -1,0 +1,37 @@
+"""What the tests of changes run in processes of their own."""
+
+import resource
+import signal
+
+import pandas as pd
+
+import tokenkit
+
+NOW = pd.Timestamp("2026-03-01 09:30", tz="UTC")
+
+
+def revoke(host, token, home, token_ids, workers=8, results=None):
+    """Plan and apply; put the outcomes into a queue."""
+    workspace = tokenkit.connect(host=host, token=token, clock=NOW, home=home)
+    result = workspace.revoke(token_ids).apply(workers=workers, progress=False)
+    if results is not None:
+        results.put(result[["token_id", "outcome"]].to_dict("records"))
+
+
+def resume(host, token, home, run_id):
+    """Finish a run."""
+    workspace = tokenkit.connect(host=host, token=token, clock=NOW, home=home)
+    tokenkit.resume(run_id, workspace=workspace, progress=False)
+
+
+def revoke_with_little_room(host, token, home, token_ids, room_bytes, results):
+    """Apply with a limit on how large a file may grow, which is what a full disk looks like to SQLite."""
+    workspace = tokenkit.connect(host=host, token=token, clock=NOW, home=home)
+    plan = workspace.revoke(token_ids)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room_bytes, room_bytes))
+    try:
+        result = plan.apply(progress=False)
+        results.put(("ended", result[["token_id", "outcome"]].to_dict("records")))
+    except tokenkit.JournalError as error:
+        results.put(("refused", str(error)))

@@ -1,0 +1,53 @@
+"""What the tests of changes share: a company of one's own, and processes that can be killed."""
+
+import multiprocessing
+
+import pytest
+
+import tokenkit
+from tests.conftest import NOW
+from tokenkit.sandbox import Sandbox
+
+
+@pytest.fixture
+def company():
+    with Sandbox(tokens=120, clock=NOW.timestamp) as sandbox:
+        yield sandbox
+        assert list(sandbox.errors) == []
+
+
+@pytest.fixture
+def ws(company, connected, tmp_path):
+    return connected(company, home=tmp_path / "home")
+
+
+@pytest.fixture
+def victims(ws):
+    """Fifty active tokens of other people."""
+    tokens = ws.tokens(status="active")
+    return tokens[tokens["owner"] != "admin@example.com"].head(50)
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """Processes that start fast, as tokenkit is loaded already where they are forked from."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tokenkit", "tqdm.auto", "tests.actions.children"])
+    return context
+
+
+def ids_of(sandbox):
+    return set(sandbox.workspaces[0].state.tokens.ids())
+
+
+@pytest.fixture
+def ids():
+    return ids_of
+
+
+@pytest.fixture
+def connect_as():
+    def connect(sandbox, token, home):
+        return tokenkit.connect(host=sandbox.host, token=token, clock=NOW, home=home)
+
+    return connect

@@ -1,0 +1,177 @@
+"""Every way in which a request can go wrong ends in one truthful outcome for each token."""
+
+import threading
+
+import pytest
+
+import tokenkit
+from tokenkit.sandbox import Fault
+
+DELETE = "/api/2.0/token-management/tokens/*"
+
+
+def faulty(company, **fault):
+    company.faults.add(Fault(method="DELETE", path=DELETE, **fault))
+
+
+def outcomes(result):
+    return result["outcome"].value_counts().to_dict()
+
+
+def test_without_faults_every_token_is_revoked_in_one_request(ws, company, victims, ids):
+    result = ws.revoke(victims).apply()
+    assert outcomes(result) == {"revoked": 50}
+    assert result["attempts"].eq(1).all()
+    assert result["started_at"].notna().all()
+    assert not set(victims["token_id"]) & ids(company)
+
+
+@pytest.mark.parametrize("header", [{"Retry-After": "1"}, {"Retry-After": "0"}, {}])
+def test_a_storm_of_429_fails_no_token(ws, company, victims, header):
+    faulty(company, status=429, headers=header, times=15)
+    result = ws.revoke(victims).apply()
+    assert outcomes(result) == {"revoked": 50}
+    assert result["attempts"].sum() == 65
+
+
+@pytest.mark.parametrize("limit", [{"rate_limit": 40, "burst": 1}, {"rate_limit": 60, "burst": 30}])
+def test_a_real_limit_fails_no_token(connected, tmp_path, limit):
+    with tokenkit.sandbox.Sandbox(tokens=200, **limit) as sandbox:
+        ws = connected(sandbox, home=tmp_path, retries=tokenkit.RetryPolicy(budget_seconds=30))
+        tokens = ws.tokens(status="active").iloc[1:101]
+        assert outcomes(ws.revoke(tokens).apply()) == {"revoked": 100}
+
+
+def test_answers_lost_after_the_handler_ran_are_looked_up_and_never_called_revoked_by_us(ws, company, victims):
+    faulty(company, drop=True, after_handler=True, times=10)
+    result = ws.revoke(victims).apply()
+    assert outcomes(result) == {"revoked": 40, "already gone": 10}
+    lost = result[result["outcome"] == "already gone"]
+    assert lost["error"].str.contains("lost; looked up, it is gone").all()
+
+
+def test_a_reset_before_the_handler_is_looked_up_and_sent_again(ws, company, victims, ids):
+    faulty(company, drop=True, times=10)
+    assert outcomes(ws.revoke(victims).apply()) == {"revoked": 50}
+    assert not set(victims["token_id"]) & ids(company)
+
+
+@pytest.mark.parametrize("after_handler", [False, True])
+def test_a_burst_of_503_ends_with_every_token_gone(ws, company, victims, ids, after_handler):
+    faulty(company, status=503, times=15, after_handler=after_handler)
+    result = ws.revoke(victims).apply()
+    assert outcomes(result) == ({"revoked": 35, "already gone": 15} if after_handler else {"revoked": 50})
+    assert not set(victims["token_id"]) & ids(company)
+
+
+def test_an_answer_cut_short_or_replaced_by_a_page_is_looked_up(ws, company, victims):
+    faulty(company, truncate_bytes=1, times=5)
+    faulty(company, status=200, body="<html>proxy</html>", times=5)
+    counts = outcomes(ws.revoke(victims).apply())
+    assert sum(counts.values()) == 50
+    assert set(counts) == {"revoked", "already gone"}
+
+
+def test_a_refusal_fails_its_token_and_no_other(ws, company, victims, ids):
+    faulty(company, status=400, times=3)
+    result = ws.revoke(victims).apply()
+    assert outcomes(result) == {"revoked": 47, "failed": 3}
+    failed = result[result["outcome"] == "failed"]
+    assert failed["error"].str.contains("INVALID_PARAMETER_VALUE").all()
+    assert set(failed["token_id"]) <= ids(company)
+
+
+def test_a_token_that_somebody_else_revoked_meanwhile_is_already_gone(ws, company, victims):
+    faulty(company, status=404, body={"error_code": "NOT_FOUND", "message": "gone"}, times=1)
+    assert outcomes(ws.revoke(victims).apply()) == {"revoked": 49, "already gone": 1}
+
+
+def test_what_cannot_be_looked_up_either_is_unknown(ws, company, victims, monkeypatch):
+    monkeypatch.setattr("tokenkit.actions.executor._FIRST_BACKOFF_SECONDS", 0.001)
+    one = victims["token_id"].iloc[0]
+    company.faults.add(Fault(path=f"*/{one}", drop=True))
+    result = ws.revoke(victims).apply().set_index("token_id")
+    assert result["outcome"].value_counts().to_dict() == {"revoked": 49, "unknown": 1}
+    assert result.loc[one, "outcome"] == "unknown"
+    company.faults.clear()
+    run_id = ws.journal()["run_id"].iloc[0]
+    assert tokenkit.resume(run_id, workspace=ws)["outcome"].eq("revoked").all()
+
+
+@pytest.mark.parametrize("answer", [{"status": 401}, {"status": 403, "body": "<html><title>Sign in</title></html>"}])
+def test_a_dead_credential_ends_the_run_and_the_rest_stays_planned(ws, company, victims, ids, capsys, answer):
+    faulty(company, offset=20, **answer)
+    plan = ws.revoke(victims)
+    result = plan.apply(workers=4)
+    counts = outcomes(result)
+    assert counts["revoked"] == 20
+    assert 1 <= counts["failed"] <= 4
+    assert counts["planned"] == 50 - 20 - counts["failed"]
+    printed = capsys.readouterr().err
+    assert "Ended early" in printed
+    assert f"tokenkit.resume('{plan.run_id}')" in printed
+    company.faults.clear()
+    assert outcomes(tokenkit.resume(plan.run_id, workspace=ws)) == {"revoked": 50}
+    assert not set(victims["token_id"]) & ids(company)
+
+
+def test_the_callers_own_token_goes_last_so_that_the_run_is_not_cut_off(ws, company, ids, victims):
+    own = ws.tokens(owner="admin@example.com")
+    chosen = [*own["token_id"], *victims["token_id"]]
+    result = ws.revoke(chosen, include_own=True).apply(workers=1)
+    assert outcomes(result) == {"revoked": len(chosen)}
+    assert not set(chosen) & ids(company)
+
+
+def test_a_stop_from_another_thread_ends_cleanly_and_counts_what_is_left(ws, company, victims, ids, capsys):
+    stop = threading.Event()
+    faulty(company, latency_ms=20)
+
+    class Watch(threading.Thread):
+        def run(self):
+            while sum(record.method == "DELETE" for record in company.requests) < 10:
+                stop.wait(0.002)
+            stop.set()
+
+    watch = Watch()
+    watch.start()
+    plan = ws.revoke(victims)
+    result = plan.apply(workers=4, stop=stop)
+    watch.join()
+    counts = outcomes(result)
+    done = set(result["token_id"][result["outcome"] == "revoked"])
+    assert 10 <= counts["revoked"] < 50
+    assert counts["revoked"] + counts["planned"] == 50
+    assert set(victims["token_id"]) & ids(company) == set(victims["token_id"]) - done
+    assert f"{counts['planned']} of 50 are left" in capsys.readouterr().err
+    assert outcomes(tokenkit.resume(plan.run_id, workspace=ws)) == {"revoked": 50}
+
+
+def test_ctrl_c_ends_cleanly_and_returns_what_was_done(ws, company, victims, capsys, monkeypatch):
+    """The interrupt comes where the deciding thread waits, as Python delivers it to the main thread."""
+    from tokenkit.actions.executor import Execution
+
+    take, taken = Execution._take, []
+
+    def interrupted(self, report):
+        take(self, report)
+        taken.append(report)
+        if len(taken) == 12:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Execution, "_take", interrupted)
+    plan = ws.revoke(victims)
+    counts = outcomes(plan.apply(workers=4))
+    assert 12 <= counts["revoked"] <= 16
+    assert counts["revoked"] + counts["planned"] == 50
+    assert "Stopped. " in capsys.readouterr().err
+
+
+def test_a_run_is_not_slower_than_its_slowest_refusal(ws, company, victims):
+    """The refused id waits alone; the others go on meanwhile."""
+    one = victims["token_id"].iloc[0]
+    company.faults.add(Fault(method="DELETE", path=f"*/{one}", status=429, headers={"Retry-After": "2"}, times=1))
+    result = ws.revoke(victims).apply()
+    served = [record.path.rpartition("/")[2] for record in company.requests if record.method == "DELETE"]
+    assert served[-1] == one
+    assert outcomes(result) == {"revoked": 50}

@@ -1,0 +1,154 @@
+"""The record: durable before its request, append-only, shared by processes, and loud when it cannot be written."""
+
+import sqlite3
+import threading
+
+import pandas as pd
+import pytest
+
+from tests.conftest import NOW
+from tokenkit import errors
+from tokenkit.actions import journal as records
+from tokenkit.actions.journal import FILE_NAME, Entry, Journal, Run, Step
+
+RUN = Run(
+    run_id="20260301-093000-00000001",
+    kind="revoke",
+    host="https://a",
+    workspace="a",
+    origin="profile prod",
+    caller="ann",
+    reason="because",
+    started_at=NOW,
+    settings={"workers": 16},
+)
+
+
+def entries(*names, **more):
+    return [Entry(token_id=name, owner="bob", snapshot={"token_id": name, "comment": "c"}, **more) for name in names]
+
+
+def step(token_id, state, **more):
+    return Step(run_id=RUN.run_id, token_id=token_id, state=state, at_ms=1_772_357_400_000, **more)
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path) as journal:
+        yield journal
+
+
+def test_a_run_is_read_back_as_it_was_begun(journal):
+    journal.begin(RUN, entries("x", "y", change={"comment": "new"}))
+    assert journal.run(RUN.run_id) == RUN
+    first = journal.entries(RUN.run_id)[0]
+    assert (first.token_id, first.state, first.change) == ("x", "planned", {"comment": "new"})
+
+
+def test_a_step_is_on_the_disk_when_record_returns(journal):
+    journal.begin(RUN, entries("x"))
+    journal.record(step("x", records.SENT, attempts=1))
+    other = sqlite3.connect(journal.path)
+    assert other.execute("SELECT state FROM steps ORDER BY step_id").fetchall() == [("planned",), ("sent",)]
+    other.close()
+
+
+def test_the_last_step_is_what_counts_and_the_earlier_ones_stay(journal):
+    journal.begin(RUN, entries("x", "y"))
+    for state in (records.SENT, records.REVOKED):
+        journal.record(step("x", state, attempts=1))
+    assert [entry.state for entry in journal.entries(RUN.run_id)] == ["revoked", "planned"]
+    frame = journal.frame()
+    assert frame["outcome"].tolist() == ["revoked", "planned"]
+    assert frame["started_at"].notna().tolist() == [True, False]
+    assert frame["finished_at"].notna().tolist() == [True, False]
+
+
+def test_many_threads_share_what_a_row_costs(journal):
+    names = [f"t{n}" for n in range(200)]
+    journal.begin(RUN, entries(*names))
+    threads = [threading.Thread(target=journal.record, args=(step(name, records.SENT),)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {entry.state for entry in journal.entries(RUN.run_id)} == {"sent"}
+
+
+def test_two_journals_on_one_file_write_at_once(tmp_path):
+    with Journal(tmp_path) as one, Journal(tmp_path) as other:
+        names = [f"t{n}" for n in range(60)]
+        one.begin(RUN, entries(*names))
+        threads = [
+            threading.Thread(target=which.record, args=(step(name, records.SENT),))
+            for name, which in zip(names, [one, other] * 30, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {entry.state for entry in other.entries(RUN.run_id)} == {"sent"}
+
+
+def test_an_empty_journal_has_the_columns(journal):
+    frame = journal.frame()
+    assert len(frame) == 0
+    assert list(frame.columns) == records.JOURNAL.names
+
+
+def test_no_secret_is_written(journal):
+    secret = "dapi" + "0123456789abcdef" * 2
+    entry = Entry(token_id="x", owner="bob", snapshot={"token_id": "x", "comment": f"old {secret}"})
+    journal.begin(RUN, [entry])
+    journal.record(step("x", records.FAILED, error=f"Invalid token {secret}"))
+    journal.close()
+    written = b"".join(path.read_bytes() for path in journal.path.parent.iterdir())
+    assert secret.encode() not in written
+    assert b"[redacted]" in written
+
+
+@pytest.mark.parametrize("damage", [b"not a database at all" * 100, None])
+def test_a_damaged_journal_is_an_error_that_names_the_file(tmp_path, damage):
+    with Journal(tmp_path) as journal:
+        journal.begin(RUN, entries(*[f"t{n}" for n in range(500)]))
+    path = tmp_path / FILE_NAME
+    whole = path.read_bytes()
+    path.write_bytes(damage or whole[:8192] + b"\xff" * 8192 + whole[16384:])
+    with pytest.raises(errors.JournalError, match=FILE_NAME) as raised:
+        Journal(tmp_path)
+    assert "\n" not in str(raised.value)
+    assert raised.value.__suppress_context__
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.JournalError):
+        Journal(tmp_path / "file" / "home")
+
+
+def test_a_journal_of_a_newer_tokenkit_is_left_alone(tmp_path):
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(errors.JournalError, match="newer tokenkit"):
+        Journal(tmp_path)
+
+
+def test_an_unknown_run_suggests_the_near_one(journal):
+    journal.begin(RUN, entries("x"))
+    with pytest.raises(errors.UsageError, match="Did you mean 20260301-093000-00000001"):
+        journal.run("20260301-093000-0000000")
+
+
+def test_a_run_is_held_by_one_at_a_time(tmp_path):
+    with Journal(tmp_path) as one, Journal(tmp_path) as other, one.held(RUN.run_id):
+        with pytest.raises(errors.UsageError, match="another process"), other.held(RUN.run_id):
+            pass
+    with Journal(tmp_path) as journal, journal.held(RUN.run_id):
+        pass
+
+
+def test_run_ids_sort_by_time_and_are_never_the_same():
+    ids = [records.new_run_id(NOW + pd.Timedelta(seconds=n)) for n in range(3)]
+    assert ids == sorted(ids)
+    assert records.new_run_id(NOW) != records.new_run_id(NOW)

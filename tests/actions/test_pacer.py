@@ -1,0 +1,116 @@
+"""The pacer against a token bucket, in time that is only counted: no failed token, few refusals, most of the limit used."""
+
+import heapq
+import itertools
+
+import pytest
+
+from tokenkit.actions.pacer import Pacer, Permit
+
+TOKENS = 600
+LATENCY_SECONDS = 0.05
+
+
+class Bucket:
+    """A workspace's limit: so many requests a second, so many at once."""
+
+    def __init__(self, per_second, burst):
+        self.per_second, self.burst = per_second, burst
+        self.left, self.at = float(burst), 0.0
+
+    def lets_through(self, now):
+        self.left = min(self.burst, self.left + (now - self.at) * self.per_second)
+        self.at = now
+        if self.left < 1 - 1e-9:
+            return False
+        self.left -= 1
+        return True
+
+
+def simulated(bucket, *, workers, tokens=TOKENS, latency=LATENCY_SECONDS):
+    """Revoke tokens through a pacer; return the seconds it took and how often it was refused."""
+    pacer, numbers, events, done, refused = Pacer(workers=workers), itertools.count(), [], 0, 0
+    waiting = [(0.0, number) for number in range(tokens)]
+
+    def happen(at, what, *more):
+        heapq.heappush(events, (at, next(numbers), what, *more))
+
+    def hand_out(now):
+        while waiting:
+            leave = pacer.permit(now) if waiting[0][0] <= now else waiting[0][0]
+            if leave is None:
+                return
+            if not isinstance(leave, Permit):
+                happen(leave, "turn", None, None)
+                return
+            happen(now + latency / 2, "arrives", heapq.heappop(waiting)[1], leave)
+
+    hand_out(0.0)
+    now = 0.0
+    while done < tokens:
+        now, _, what, token, permit = heapq.heappop(events)
+        if what == "arrives":
+            let = bucket is None or bucket.lets_through(now)
+            happen(now + latency / 2, "answered" if let else "refused", token, permit)
+            continue
+        if what == "answered":
+            done += 1
+            pacer.answered(permit, now)
+        elif what == "refused":
+            refused += 1
+            pacer.refused(permit, now)
+            heapq.heappush(waiting, (now + 1, token))
+        hand_out(now)
+    return now, refused
+
+
+@pytest.mark.parametrize("workers", [16, 64])
+@pytest.mark.parametrize("burst", [1, 5, 30])
+@pytest.mark.parametrize("per_second", [7, 30, 100])
+def test_most_of_the_limit_is_used_with_few_refusals(per_second, burst, workers):
+    seconds, refused = simulated(Bucket(per_second, burst), workers=workers)
+    assert TOKENS / per_second / seconds >= (0.75 if burst == 1 else 0.9)
+    assert refused <= 0.05 * (TOKENS + refused)
+
+
+@pytest.mark.parametrize(("workers", "times"), [(16, 14), (64, 50)])
+def test_without_a_limit_the_workers_are_soon_all_busy(workers, times):
+    seconds, refused = simulated(None, workers=workers, tokens=3200)
+    assert refused == 0
+    assert 3200 * LATENCY_SECONDS / seconds >= times
+
+
+@pytest.mark.parametrize("per_second", [1, 2])
+def test_a_slow_limit_is_found_as_well(per_second):
+    seconds, _ = simulated(Bucket(per_second, 5), workers=16, tokens=200)
+    assert 200 / per_second / seconds >= 0.8
+
+
+def test_a_limit_that_changes_half_way_is_followed():
+    class Changing(Bucket):
+        def lets_through(self, now):
+            self.per_second = 50 if now < 4 else 10
+            return super().lets_through(now)
+
+    seconds, refused = simulated(Changing(50, 5), workers=16)
+    ideal = 4 + (TOKENS - 200) / 10
+    assert ideal / seconds >= 0.85
+    assert refused <= 0.1 * TOKENS
+
+
+def test_refusals_of_what_left_before_the_last_change_change_nothing():
+    pacer = Pacer(workers=8)
+    permits = [pacer.permit(0.0) for _ in range(2)]
+    pacer.refused(permits[0], 0.05)
+    rate = pacer.requests_per_second
+    pacer.refused(permits[1], 0.06)
+    assert pacer.requests_per_second == rate
+
+
+def test_a_lost_answer_frees_its_place_and_says_nothing_of_the_limit():
+    pacer = Pacer(workers=1)
+    assert isinstance(pacer.permit(0.0), Permit)
+    assert pacer.permit(0.0) is None
+    pacer.lost()
+    assert isinstance(pacer.permit(0.0), Permit)
+    assert pacer.requests_per_second is None

@@ -1,0 +1,107 @@
+"""The plan to change permissions: its preview is what the workspace deletes."""
+
+import pandas as pd
+import pytest
+
+import tokenkit
+from tokenkit.sandbox import Fault
+
+ONLY_ENGINEERS = [{"group_name": "data-engineers", "permission_level": "CAN_USE"}]
+
+
+def test_the_preview_is_exactly_what_the_workspace_deletes(ws, company, ids):
+    before = ids(company)
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    assert ids(company) == before
+    preview = plan.preview()
+    assert len(preview) == len(plan) > 0
+    assert plan.loses["tokens"].sum() == len(plan)
+    result = plan.apply()
+    assert set(result["token_id"]) == set(preview["token_id"]) == before - ids(company)
+    assert result["outcome"].eq("revoked").all()
+    assert set(ws.token_management.get_permissions()["group_name"].dropna()) == {"admins", "data-engineers"}
+
+
+def test_adding_takes_nothing_from_anybody(ws, company, ids):
+    before = ids(company)
+    plan = ws.plan_permissions([{"group_name": "contractors", "permission_level": "CAN_USE"}])
+    assert (len(plan.loses), len(plan)) == (0, 0)
+    assert len(plan.gains) > 0
+    assert len(plan.apply()) == 0
+    assert ids(company) == before
+
+
+def test_who_keeps_the_right_by_another_path_is_named(ws):
+    permissions = ws.token_management.get_permissions()
+    plan = ws.plan_permissions(permissions[permissions["group_name"] != "data-engineers"], replace=True)
+    assert len(plan.keeps_by_another_path) > 0
+    assert not set(plan.keeps_by_another_path["id"]) & set(plan.loses["id"])
+
+
+def test_the_journal_has_the_tokens_that_died_and_why(ws):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True, reason="fewer people")
+    plan.apply()
+    rows = ws.journal()
+    assert set(rows["token_id"]) == set(plan.token_ids)
+    assert set(rows["kind"]) == {"permissions"}
+    assert set(rows["reason"]) == {"fewer people"}
+    assert set(rows["outcome"]) == {"revoked"}
+
+
+def test_permissions_that_changed_since_the_plan_are_left_alone(ws, company, ids):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    ws.token_management.update_permissions([{"group_name": "contractors", "permission_level": "CAN_USE"}])
+    before = ids(company)
+    with pytest.raises(tokenkit.UsageError, match="changed since the plan"):
+        plan.apply()
+    assert ids(company) == before
+
+
+def test_a_plan_that_would_kill_more_than_it_shows_is_refused(ws, company, ids):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    state = company.workspaces[0].state
+    loser = int(plan.loses["id"].iloc[0])
+    info = next(i for i in state.tokens.infos() if i["owner_id"] not in set(plan.loses["id"]))
+    state.tokens.replace({**info, "owner_id": loser})
+    before = ids(company)
+    with pytest.raises(tokenkit.UsageError, match="more tokens would die"):
+        plan.apply()
+    assert ids(company) == before
+
+
+def test_a_refused_change_is_an_error_and_every_token_failed(ws, company, ids):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    before = ids(company)
+    company.faults.add(Fault(method="PUT", status=400))
+    with pytest.raises(tokenkit.InvalidParameterError):
+        plan.apply()
+    assert ids(company) == before
+    assert set(ws.journal()["outcome"]) == {"failed"}
+
+
+def test_a_change_whose_answer_was_lost_is_looked_up_and_can_be_resumed(ws, company, ids):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    company.faults.add(Fault(method="PUT", drop=True, after_handler=True, times=1))
+    with pytest.raises(tokenkit.AnswerLostError):
+        plan.apply()
+    rows = ws.journal()
+    assert set(rows["outcome"]) == {"already gone"}
+    assert not set(plan.token_ids) & ids(company)
+    assert tokenkit.resume(plan.run_id, workspace=ws)["outcome"].eq("already gone").all()
+
+
+def test_a_change_that_never_arrived_is_sent_by_resume(ws, company, ids):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    company.faults.add(Fault(method="PUT", drop=True, times=1))
+    with pytest.raises(tokenkit.AnswerLostError):
+        plan.apply()
+    assert set(plan.token_ids) <= ids(company)
+    assert tokenkit.resume(plan.run_id, workspace=ws)["outcome"].eq("revoked").all()
+    assert not set(plan.token_ids) & ids(company)
+
+
+def test_a_plan_shows_itself(ws):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    assert f"{len(plan):,} tokens die" in repr(plan)
+    assert "lose it" in plan._repr_html_()
+    assert isinstance(plan.preview(), pd.DataFrame)

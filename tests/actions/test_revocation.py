@@ -1,0 +1,196 @@
+"""The plan to revoke: who is hit is decided and shown before, and what changed since is left alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tokenkit
+from tests.conftest import NOW
+
+DAY_MS = 86_400_000
+
+
+def first(ws, **criteria):
+    tokens = ws.tokens(**criteria)
+    return tokens[tokens["owner"] != "admin@example.com"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda t: t,
+        lambda t: t["token_id"],
+        lambda t: t["token_id"].tolist(),
+        lambda t: np.array(t["token_id"], dtype=object),
+    ],
+    ids=["frame", "column", "list", "array"],
+)
+def test_tokens_are_named_by_a_frame_or_by_ids(ws, victims, form):
+    plan = ws.revoke(form(victims))
+    assert plan.token_ids == tuple(victims["token_id"])
+    assert len(plan) == 50
+    assert ws.revoke(victims["token_id"].iloc[0]).token_ids == (victims["token_id"].iloc[0],)
+
+
+@pytest.mark.parametrize("wrong", [pd.DataFrame({"id": ["x"]}), [1], [None], ""])
+def test_what_names_no_token_is_refused(ws, wrong):
+    with pytest.raises(tokenkit.UsageError):
+        ws.revoke(wrong)
+
+
+def test_a_plan_changes_nothing_and_is_not_changed_by_its_frame(ws, company, victims, ids):
+    before = ids(company)
+    chosen = victims.copy()
+    plan = ws.revoke(chosen)
+    chosen["token_id"] = "0" * 64
+    preview = plan.preview()
+    preview["token_id"] = "0" * 64
+    assert plan.preview()["token_id"].tolist() == victims["token_id"].tolist()
+    assert ids(company) == before
+    assert {record.method for record in company.requests} == {"GET"}
+
+
+def test_your_own_tokens_are_left_out_unless_you_name_them(ws, victims):
+    own = ws.tokens(owner="admin@example.com")
+    both = pd.concat([victims, own])
+    plan = ws.revoke(both)
+    assert set(plan.token_ids) == set(victims["token_id"])
+    assert plan.left_out["token_id"].tolist() == own["token_id"].tolist()
+    assert plan.left_out["reason"].str.contains("include_own").all()
+    named = ws.revoke(both, include_own=True)
+    assert set(own["token_id"]) <= set(named.token_ids)
+    assert named.warnings()["yours"] == len(own)
+
+
+def test_protected_tokens_are_left_out_by_file_and_by_argument(ws, victims):
+    owner, other = victims["owner"].iloc[0], victims["token_id"].iloc[-1]
+    ws.folder.mkdir(parents=True, exist_ok=True)
+    (ws.folder / "config.toml").write_text(f'[protect]\nowners = ["{owner}"]\n')
+    plan = ws.revoke(victims, protect={"token_ids": [other]})
+    safe = set(victims["token_id"][victims["owner"] == owner]) | {other}
+    assert set(plan.left_out["token_id"]) == safe
+    assert not safe & set(plan.token_ids)
+    assert plan.left_out["reason"].str.startswith("protected: ").all()
+
+
+def test_an_id_that_is_not_there_is_reported_and_left_out(ws, victims):
+    plan = ws.revoke([victims["token_id"].iloc[0], "0" * 64])
+    assert plan.left_out[["token_id", "reason"]].to_numpy().tolist() == [["0" * 64, "no such token"]]
+
+
+def test_the_preview_warns_of_what_matters(ws):
+    everything = ws.tokens()
+    preview = ws.revoke(everything, include_own=True).preview().set_index("token_id")
+    by_id = everything.set_index("token_id")
+    words = preview["warnings"].str.split("; ")
+    has = lambda text: set(preview.index[[text in each for each in words]])  # noqa: E731
+    recently = NOW.normalize() - pd.Timedelta(days=7)
+    assert has("used in the last 7 days") == set(by_id.index[by_id["last_used_day"] >= recently])
+    assert has("a service principal's") == set(by_id.index[by_id["owner_kind"] == "service principal"])
+    assert has("expired already") == set(by_id.index[by_id["status"] == "expired"])
+    assert has("yours") == set(by_id.index[by_id["owner"] == "admin@example.com"])
+    assert has("the last token of its owner") == set(by_id.index[by_id["status"] == "active"])
+
+
+def test_the_last_token_of_an_owner_is_only_the_last(ws):
+    active = ws.tokens(status="active")
+    several = active[active.duplicated("owner_id", keep=False)].sort_values("owner_id")
+    owner = several["owner_id"].iloc[0]
+    theirs = several[several["owner_id"] == owner]
+    assert "the last token of its owner" not in ws.revoke(theirs.iloc[1:]).warnings()
+    assert ws.revoke(theirs).warnings()["the last token of its owner"] == len(theirs)
+
+
+def test_what_was_used_since_the_plan_is_skipped_unless_told_otherwise(ws, company, ids):
+    token = first(ws, status="active", idle="5d")
+    plans = [ws.revoke(token.token_id) for _ in range(2)]
+    company.workspaces[0].state.tokens.touch(token.token_id, int(NOW.timestamp() * 1000) // DAY_MS * DAY_MS)
+    skipped = plans[0].apply()
+    assert skipped["outcome"].tolist() == ["skipped"]
+    assert skipped["error"].tolist() == ["used since the plan, on 2026-03-01"]
+    assert token.token_id in ids(company)
+    assert plans[1].apply(despite_drift=True)["outcome"].tolist() == ["revoked"]
+
+
+def test_what_changed_owner_since_the_plan_is_skipped(ws, company, ids):
+    token = first(ws, status="active")
+    plan = ws.revoke(token.token_id)
+    state = company.workspaces[0].state
+    info = next(info for info in state.tokens.infos() if info["token_id"] == token.token_id)
+    state.tokens.replace({**info, "owner_id": 4711})
+    assert plan.apply()["error"].str.startswith("owned by another since the plan").all()
+    assert token.token_id in ids(company)
+
+
+def test_what_is_gone_since_the_plan_is_noted_without_a_request(ws, company, victims):
+    plan = ws.revoke(victims)
+    gone = victims["token_id"].iloc[0]
+    ws.token_management.delete(gone)
+    company.requests.clear()
+    result = plan.apply().set_index("token_id")
+    assert result.loc[gone, "outcome"] == "already gone"
+    assert result["outcome"].value_counts().to_dict() == {"revoked": 49, "already gone": 1}
+    assert not [record for record in company.requests if record.path.endswith(gone)]
+
+
+def test_the_journal_has_who_where_why_and_what_it_was(ws, victims):
+    plan = ws.revoke(victims, reason="leaked on 1 March")
+    plan.apply()
+    rows = ws.journal()
+    assert rows["token_id"].tolist() == list(plan.token_ids)
+    assert set(rows["run_id"]) == {plan.run_id}
+    assert set(rows["caller"]) == {"admin@example.com"}
+    assert set(rows["reason"]) == {"leaked on 1 March"}
+    assert set(rows["kind"]) == {"revoke"}
+    assert rows["snapshot"].str.contains('"creation_time"').all()
+
+
+def test_a_plan_shows_itself_with_hostile_text_escaped(ws, company):
+    state = company.workspaces[0].state
+    info = next(info for info in state.tokens.infos() if info["owner_id"] != state.tokens.infos()[0]["owner_id"])
+    state.tokens.replace({**info, "comment": "<img src=x onerror=alert(1)>"})
+    plan = ws.revoke(info["token_id"])
+    assert "<img" not in plan._repr_html_()
+    assert "&lt;img" in plan._repr_html_()
+    assert "nothing is revoked before .apply()" in repr(plan)
+
+
+def test_a_staged_revocation_waits_for_its_day_and_spares_what_came_alive(ws, company, connected, ids):
+    tokens = ws.tokens(status="active", idle="10d")
+    chosen = tokens[tokens["owner"] != "admin@example.com"].head(5)
+    staged = ws.revoke(chosen, reason="clean-up").stage(grace="14d")
+    assert staged.notices["tokens"].sum() == 5
+    assert set(staged.notices["owner"]) == set(chosen["owner"])
+    assert staged.due == NOW + pd.Timedelta(days=14)
+    with pytest.raises(tokenkit.UsageError, match="due on 2026-03-15"):
+        tokenkit.resume(staged.run_id, workspace=ws)
+    assert set(chosen["token_id"]) <= ids(company)
+    alive = chosen["token_id"].iloc[0]
+    company.workspaces[0].state.tokens.touch(alive, int(NOW.timestamp() * 1000) // DAY_MS * DAY_MS)
+    later = connected(company, home=ws.folder, clock=NOW + pd.Timedelta(days=15))
+    result = tokenkit.resume(staged.run_id, workspace=later).set_index("token_id")
+    assert result.loc[alive, "outcome"] == "skipped"
+    assert result["outcome"].value_counts().to_dict() == {"revoked": 4, "skipped": 1}
+
+
+def test_resume_finds_the_workspace_that_is_connected_and_refuses_another(ws, company, victims):
+    plan = ws.revoke(victims)
+    plan.apply()
+    assert tokenkit.resume(plan.run_id)["outcome"].eq("revoked").all()
+    with tokenkit.sandbox.Sandbox(tokens=3) as other:
+        elsewhere = tokenkit.connect(host=other.host, token=other.token, home=ws.folder)
+        with pytest.raises(tokenkit.UsageError, match="is of"):
+            tokenkit.resume(plan.run_id, workspace=elsewhere)
+
+
+def test_a_run_of_a_profile_is_resumed_by_signing_in_as_that_profile(company, victims, ws, tmp_path, monkeypatch):
+    (tmp_path / "databrickscfg").write_text(f"[prod]\nhost = {company.host}\ntoken = {company.token}\n")
+    monkeypatch.setenv("TOKENKIT_HOME", str(tmp_path / "state"))
+    by_profile = tokenkit.connect("prod", clock=NOW)
+    company.faults.add(tokenkit.sandbox.Fault(method="DELETE", status=400, times=2))
+    plan = by_profile.revoke(victims.head(4))
+    plan.apply()
+    run_id = plan.run_id
+    del by_profile, plan
+    monkeypatch.setattr("tokenkit.workspace._CONNECTED", {})  # as a new process has it
+    assert tokenkit.resume(run_id)["outcome"].eq("revoked").all()
