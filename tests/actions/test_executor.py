@@ -5,6 +5,7 @@ import threading
 import pytest
 
 import tokenkit
+from tokenkit.actions.executor import Execution
 from tokenkit.sandbox import Fault
 
 DELETE = "/api/2.0/token-management/tokens/*"
@@ -147,10 +148,8 @@ def test_a_stop_from_another_thread_ends_cleanly_and_counts_what_is_left(ws, com
     assert outcomes(tokenkit.resume(plan.run_id, workspace=ws)) == {"revoked": 50}
 
 
-def test_ctrl_c_ends_cleanly_and_returns_what_was_done(ws, company, victims, capsys, monkeypatch):
+def test_ctrl_c_ends_cleanly_and_returns_what_was_done(ws, victims, capsys, monkeypatch):
     """The interrupt comes where the deciding thread waits, as Python delivers it to the main thread."""
-    from tokenkit.actions.executor import Execution
-
     take, taken = Execution._take, []
 
     def interrupted(self, report):

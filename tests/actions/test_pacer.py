@@ -1,4 +1,4 @@
-"""The pacer against a token bucket, in time that is only counted: no failed token, few refusals, most of the limit used."""
+"""The pacer against a token bucket, in time that is only counted: few refusals, most of the limit used."""
 
 import heapq
 import itertools

@@ -1,11 +1,14 @@
 """The plan to revoke: who is hit is decided and shown before, and what changed since is left alone."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import tokenkit
 from tests.conftest import NOW
+from tokenkit import export
 
 DAY_MS = 86_400_000
 
@@ -145,6 +148,16 @@ def test_the_journal_has_who_where_why_and_what_it_was(ws, victims):
     assert rows["snapshot"].str.contains('"creation_time"').all()
 
 
+def test_the_journal_goes_into_parquet_and_csv_and_back(ws, victims, tmp_path):
+    ws.revoke(victims).apply()
+    rows = ws.journal()
+    rows.to_parquet(tmp_path / "journal.parquet")
+    back = pd.read_parquet(tmp_path / "journal.parquet")
+    assert back["token_id"].tolist() == rows["token_id"].tolist()
+    assert back["finished_at"].tolist() == rows["finished_at"].tolist()
+    assert len(pd.read_csv(io.StringIO(export.csv_text(rows)))) == len(rows)
+
+
 def test_a_plan_shows_itself_with_hostile_text_escaped(ws, company):
     state = company.workspaces[0].state
     info = next(info for info in state.tokens.infos() if info["owner_id"] != state.tokens.infos()[0]["owner_id"])
@@ -173,7 +186,7 @@ def test_a_staged_revocation_waits_for_its_day_and_spares_what_came_alive(ws, co
     assert result["outcome"].value_counts().to_dict() == {"revoked": 4, "skipped": 1}
 
 
-def test_resume_finds_the_workspace_that_is_connected_and_refuses_another(ws, company, victims):
+def test_resume_finds_the_workspace_that_is_connected_and_refuses_another(ws, victims):
     plan = ws.revoke(victims)
     plan.apply()
     assert tokenkit.resume(plan.run_id)["outcome"].eq("revoked").all()
@@ -183,7 +196,7 @@ def test_resume_finds_the_workspace_that_is_connected_and_refuses_another(ws, co
             tokenkit.resume(plan.run_id, workspace=elsewhere)
 
 
-def test_a_run_of_a_profile_is_resumed_by_signing_in_as_that_profile(company, victims, ws, tmp_path, monkeypatch):
+def test_a_run_of_a_profile_is_resumed_by_signing_in_as_that_profile(company, victims, tmp_path, monkeypatch):
     (tmp_path / "databrickscfg").write_text(f"[prod]\nhost = {company.host}\ntoken = {company.token}\n")
     monkeypatch.setenv("TOKENKIT_HOME", str(tmp_path / "state"))
     by_profile = tokenkit.connect("prod", clock=NOW)

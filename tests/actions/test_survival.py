@@ -1,4 +1,4 @@
-"""What a kill, a full disk and a second process leave behind: the plan, no more and no less, and a journal that is true."""
+"""What a kill, a full disk and a second process leave behind: exactly the plan, and a journal that is true."""
 
 import os
 import random
@@ -40,7 +40,7 @@ def kill_after(process, sandbox, count):
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_run_killed_again_and_again_ends_as_exactly_the_plan(big, processes, tmp_path, ids, seed):
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - a kill is no secret
     ws = tokenkit.connect(host=big.host, token=big.token, clock=NOW, home=tmp_path)
     tokens = ws.tokens()
     chosen = tokens[tokens["owner"] != "admin@example.com"].sample(TOKENS, random_state=seed)["token_id"].tolist()

@@ -10,8 +10,7 @@ The row ``sent`` is on the disk before its request leaves. So after a crash an e
 not sent, and one whose last step is ``sent`` may have been carried out and has to be looked up. What is not here cannot
 have happened through tokenkit.
 
-**How it keeps up.** A row on the disk costs milliseconds, and 64 workers want two for each token. One thread writes: it
-takes whatever has been handed in meanwhile into one transaction, and those who handed it in wait for that.
+A row on the disk costs milliseconds, so rows are written many at once: see ``record_all``.
 
 No credential is written. Comments are, as the snapshot would be worth little without them; what looks like a credential
 in one is redacted first.
@@ -21,7 +20,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import queue
 import secrets
 import sqlite3
 import threading
@@ -158,8 +156,6 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
-        self._pending: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
         self._lock = threading.Lock()
         with self._explained():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -175,11 +171,7 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Write what was handed in, and close the file."""
-        if self._writer is not None:
-            self._pending.put(None)
-            self._writer.join()
-            self._writer = None
+        """Close the file."""
         self._connection.close()
 
     def begin(self, run: Run, entries: Iterable[Entry]) -> None:
@@ -221,22 +213,12 @@ class Journal:
             lock.close()
             path.unlink(missing_ok=True)
 
-    def record(self, step: Step) -> None:
-        """Write a step; when this returns, it is on the disk. Many threads may call it, and share what that costs.
+    def record_all(self, steps: Iterable[Step]) -> None:
+        """Write steps, all or none; when this returns, they are on the disk.
 
         Raises:
-            JournalError: It could not be written.
+            JournalError: They could not be written.
         """
-        with self._lock:
-            if self._writer is None:
-                self._writer = threading.Thread(target=self._write, name="tokenkit-journal", daemon=True)
-                self._writer.start()
-        pending = _Pending(step)
-        self._pending.put(pending)
-        pending.wait()
-
-    def record_all(self, steps: Iterable[Step]) -> None:
-        """Write several steps, all or none; when this returns, they are on the disk."""
         with self._explained(), self._lock, self._transaction() as connection:
             self._insert_steps(connection, steps)
 
@@ -327,25 +309,6 @@ class Journal:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _write(self) -> None:
-        """Write what is handed in until None comes, as much at once as there is."""
-        closing = False
-        while not closing:
-            batch = [self._pending.get()]
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    batch.append(self._pending.get_nowait())
-            closing = None in batch
-            pending = [each for each in batch if each is not None]
-            error: Exception | None = None
-            try:
-                with self._lock, self._transaction() as connection:
-                    self._insert_steps(connection, (each.step for each in pending))
-            except sqlite3.Error as failure:
-                error = failure
-            for each in pending:
-                each.settle(self._error(error) if error else None)
-
     @staticmethod
     def _insert_steps(connection: sqlite3.Connection, steps: Iterable[Step]) -> None:
         statement = "INSERT INTO steps (run_id, token_id, state, at_ms, attempts, error) VALUES (?, ?, ?, ?, ?, ?)"
@@ -367,24 +330,6 @@ class Journal:
             f"The journal {self.path} cannot be used: {failure}. Nothing is done that cannot be written down first. "
             "Make room, repair or move the file, or set TOKENKIT_HOME to another folder."
         )
-
-
-class _Pending:
-    """A step on its way to the disk."""
-
-    def __init__(self, step: Step) -> None:
-        self.step = step
-        self._done = threading.Event()
-        self._error: errors.JournalError | None = None
-
-    def settle(self, error: errors.JournalError | None) -> None:
-        self._error = error
-        self._done.set()
-
-    def wait(self) -> None:
-        self._done.wait()
-        if self._error is not None:
-            raise self._error
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:

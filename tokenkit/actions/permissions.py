@@ -91,7 +91,7 @@ class PermissionPlan:
             ApiError: The workspace refused the change; nothing changed.
             JournalError: The journal cannot be written; nothing was sent.
         """
-        entries = [plans.entry_of(row) for row in self._dying.to_dict("records")]
+        entries = plans.entries_of(self._dying)
         now = make(self._target, self._asked, replace=self._replace, reason=self._reason)
         if not _same_entries(now.before, self.before):
             raise errors.UsageError(f"The permissions of {self._target.name} changed since the plan. Plan again.")

@@ -24,7 +24,6 @@ from tokenkit import errors, frames
 from tokenkit.actions import journal as records
 from tokenkit.actions.executor import LOST_AND_GONE, Execution, Outcome, Task
 from tokenkit.actions.journal import Entry, Journal, Run, Step, new_run_id
-from tokenkit.frames import TokenInfo
 from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.review.access import Identities
 
@@ -85,17 +84,26 @@ class Settings:
     despite_drift: bool = False
 
 
-def entry_of(row: Mapping[Any, Any], change: Mapping[str, Any] | None = None) -> Entry:
-    """Return the entry of a row of the listing."""
-    known = {name: _plain(row[name]) for name in frames.TOKENS.names}
-    snapshot = TokenInfo(**known).as_dict()
-    return Entry(token_id=str(row["token_id"]), owner=_plain(row["owner"]), snapshot=snapshot, change=change)
+def entries_of(tokens: pd.DataFrame) -> list[Entry]:
+    """Return an entry for each row of a listing with ``owner``; its snapshot is the token as the wire has it."""
+    columns = {name: _on_the_wire(tokens[name]) for name in frames.TOKENS.names}
+    return [
+        Entry(
+            token_id=values[0],
+            owner=owner,
+            snapshot={name: value for name, value in zip(columns, values, strict=True) if value is not None},
+        )
+        for values, owner in zip(zip(*columns.values(), strict=True), _on_the_wire(tokens["owner"]), strict=True)
+    ]
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell
-    if isinstance(value, list) or value is pd.NaT:
-        return value
-    return None if pd.isna(value) else value
+def _on_the_wire(column: pd.Series[Any]) -> list[Any]:
+    """Return a column as JSON has it: times in milliseconds, what is absent as None."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        values = column.dt.as_unit("ms").astype("int64").tolist()
+    else:
+        values = column.tolist()
+    return [None if gone else value for value, gone in zip(values, column.isna(), strict=True)]
 
 
 def drift(entries: Sequence[Entry], tokens: pd.DataFrame, *, minds_use: bool = True) -> dict[str, str]:
@@ -165,7 +173,7 @@ def carry_out(
     open_entries = [entry for entry in entries if entry.state not in records.SETTLED]
     outcomes: dict[str, Outcome] = {}
     changed = drift(open_entries, target.tokens(), minds_use=task.minds_use) if open_entries else {}
-    todo = []
+    todo, steps = [], []
     for entry in open_entries:
         found = changed.get(entry.token_id)
         if found is None or (found != GONE and settings.despite_drift):
@@ -178,10 +186,11 @@ def carry_out(
         step = Step(
             run_id=run.run_id, token_id=entry.token_id, state=outcome, at_ms=at_ms, attempts=entry.attempts, error=error
         )
-        journal.record(step)
+        steps.append(step)
         outcomes[entry.token_id] = Outcome(
             token_id=entry.token_id, outcome=outcome, error=error, attempts=entry.attempts, finished_at_ms=at_ms
         )
+    journal.record_all(steps)
     with _progress_bar(len(todo), run, shown=progress) as advance:
         execution = Execution(
             run.run_id,

@@ -118,7 +118,7 @@ class RevocationPlan:
             JournalError: The journal cannot be written; nothing was sent.
         """
         settings = Settings(workers=workers, despite_drift=despite_drift)
-        entries = _own_last([plans.entry_of(row) for row in self._planned.to_dict("records")], self._planned)
+        entries = _own_last(plans.entries_of(self._planned), self._planned)
         with Journal(self._target.folder) as journal:
             run = plans.begin(self._target, KIND, reason=self._reason, settings=asdict(settings))
             journal.begin(run, entries)
@@ -134,7 +134,7 @@ class RevocationPlan:
         """
         span = duration(grace)
         due = self._target.now() + span
-        entries = _own_last([plans.entry_of(row) for row in self._planned.to_dict("records")], self._planned)
+        entries = _own_last(plans.entries_of(self._planned), self._planned)
         settings = asdict(Settings()) | {"due": due.isoformat()}
         with Journal(self._target.folder) as journal:
             run = plans.begin(self._target, KIND, reason=self._reason, settings=settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pandas as pd
@@ -120,11 +120,10 @@ def make(target: Target, tokens: Tokens, *, changes: dict[str, Any], reason: str
             f"{target.name} has no token {missing[0]!r}" + (f" and {len(missing) - 1:,} more." if missing[1:] else ".")
         )
     entries = []
-    for row in listing.loc[asked].to_dict("records"):
-        entry = plans.entry_of(row)
+    for entry in plans.entries_of(listing.loc[asked]):
         change = {name: value for name, value in wanted.items() if entry.snapshot.get(name, _ABSENT[name]) != value}
         if change:
-            entries.append(plans.entry_of(row, change))
+            entries.append(replace(entry, change=change))
     return UpdatePlan(target, entries, reason=reason)
 
 

@@ -1,0 +1,1 @@
+"""Runnable comparisons that print ratios. Timings are never asserted in tests."""
