@@ -168,6 +168,15 @@ def test_a_plan_shows_itself_with_hostile_text_escaped(ws, company):
     assert "nothing is revoked before .apply()" in repr(plan)
 
 
+def test_a_token_value_in_a_comment_is_not_saved_with_a_plan(ws, company):
+    state = company.workspaces[0].state
+    info = next(info for info in state.tokens.infos() if info["owner_id"] != state.tokens.infos()[0]["owner_id"])
+    secret = "dapi" + "0123456789abcdef" * 2
+    state.tokens.replace({**info, "comment": f"old key: {secret}"})
+    assert "[redacted]" in ws.revoke(info["token_id"])._repr_html_()
+    assert secret not in ws.revoke(info["token_id"])._repr_html_()
+
+
 def test_a_staged_revocation_waits_for_its_day_and_spares_what_came_alive(ws, company, connected, ids):
     tokens = ws.tokens(status="active", idle="10d")
     chosen = tokens[tokens["owner"] != "admin@example.com"].head(5)

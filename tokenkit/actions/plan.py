@@ -24,6 +24,7 @@ from tokenkit import errors, frames
 from tokenkit.actions import journal as records
 from tokenkit.actions.executor import LOST_AND_GONE, Execution, Outcome, Task
 from tokenkit.actions.journal import Entry, Journal, Run, Step, new_run_id
+from tokenkit.redaction import redact
 from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.review.access import Identities
 
@@ -276,7 +277,13 @@ def _known_outcome(entry: Entry) -> Outcome:
 def as_html(title: str, counts: Mapping[str, int], preview: pd.DataFrame) -> str:
     """Return a plan for a notebook: what it does, what to mind, its first rows; every text escaped."""
     minded = "".join(f"<li><b>{count:,}</b> {html.escape(what)}</li>" for what, count in counts.items() if count)
-    rows = preview.head(_SHOWN_ROWS).to_html(index=False, border=0, escape=True, na_rep="")
+    shown = preview.head(_SHOWN_ROWS)
+    days = {str(name): shown[name].dt.strftime("%Y-%m-%d") for name in shown.select_dtypes("datetimetz")}
+    # Some comments hold a token's value, and what a notebook shows it saves.
+    texts = {
+        str(name): shown[name].map(redact, na_action="ignore") for name in shown if shown[name].dtype == frames.TEXT
+    }
+    rows = shown.assign(**days, **texts).to_html(index=False, border=0, escape=True, na_rep="")
     more = (
         f"<p>… and {len(preview) - _SHOWN_ROWS:,} more: <code>plan.preview()</code></p>"
         if len(preview) > _SHOWN_ROWS
