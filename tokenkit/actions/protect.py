@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas as pd
 
 from tokenkit import errors
 from tokenkit.frames import TEXT
+from tokenkit.review.filters import like
 
 FILE_NAME = "config.toml"
 # What a pattern is matched against: the key in the file and the argument, the column of the listing.
@@ -64,7 +64,5 @@ def protected(tokens: pd.DataFrame, protect: Mapping[str, Sequence[str]]) -> pd.
     for name, patterns in protect.items():
         column = tokens[_COLUMNS[name]].fillna("")
         for pattern in patterns:
-            regex = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
-            hits = column.str.fullmatch(f"(?s:{regex})", case=False).astype(bool)
-            reasons = reasons.mask(hits & (reasons == ""), f"protected: {_COLUMNS[name]} {pattern}")
+            reasons = reasons.mask(like(column, pattern) & (reasons == ""), f"protected: {_COLUMNS[name]} {pattern}")
     return reasons

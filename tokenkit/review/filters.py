@@ -40,15 +40,19 @@ class Filter:
     read: Callable[[Any], Any] = str
 
 
+def like(texts: pd.Series[str], pattern: str) -> pd.Series[bool]:
+    """Return which texts a pattern matches as a whole, in any case; ``*`` and ``?`` stand for any text and letter."""
+    # Arrow's regular expressions are RE2, which does not know all that fnmatch.translate writes.
+    regex = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
+    return expressions.truth(texts.str.fullmatch(f"(?s:{regex})", case=False))
+
+
 def _scope(tokens: pd.DataFrame, scope: str) -> pd.Series[bool]:
     return expressions.holds(tokens["scopes"], scope)
 
 
 def _owner(tokens: pd.DataFrame, pattern: str) -> pd.Series[bool]:
-    # Arrow's regular expressions are RE2, which does not know all that fnmatch.translate writes.
-    regex = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
-    named = expressions.truth(tokens["owner"].str.fullmatch(f"(?s:{regex})", case=False))
-    return named | (tokens["owner_id"].astype(frames.TEXT) == pattern)
+    return like(tokens["owner"], pattern) | (tokens["owner_id"].astype(frames.TEXT) == pattern)
 
 
 def _comment(tokens: pd.DataFrame, text: str) -> pd.Series[bool]:
