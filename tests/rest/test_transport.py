@@ -208,6 +208,21 @@ def test_a_server_that_echoes_the_credential_does_not_get_it_into_an_error(sandb
     transport.close()
 
 
+def test_proxies_and_certificates_of_the_environment_are_kept(sign_in, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/company.pem")
+    through_a_proxy = Transport(sign_in, retries=RetryPolicy(budget_seconds=0))
+    assert through_a_proxy._session.verify == "/etc/company.pem"
+    with pytest.raises(errors.ConnectionFailedError, match="proxy"):
+        through_a_proxy.call("GET", TOKENS)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    direct = Transport(sign_in)
+    assert "token_infos" in direct.call("GET", TOKENS)
+    for transport in (through_a_proxy, direct):
+        transport.close()
+
+
 def test_the_workspace_header_chooses_a_workspace_on_a_shared_host():
     with Sandbox(tokens=3, workspaces=2) as sandbox:
         second = sandbox.workspaces[1]

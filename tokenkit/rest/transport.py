@@ -31,6 +31,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -118,6 +119,12 @@ class Transport:
         self._session.headers.update({"Accept": "application/json", "User-Agent": f"tokenkit/{version('tokenkit')}"})
         if credentials.workspace_id:
             self._session.headers["X-Databricks-Workspace-Id"] = credentials.workspace_id
+        # Proxies and certificates of the environment, read once: requests would read them again for each request, which
+        # costs more than the rest of a small one.
+        environment = self._session.merge_environment_settings(self.host, {}, None, None, None)
+        self._session.proxies, self._session.verify = environment["proxies"], environment["verify"]
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # the API signs each request
         adapter = HTTPAdapter(pool_maxsize=connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
