@@ -88,10 +88,10 @@ def steady(frame):
 
 
 @pytest.mark.parametrize("line", READING)
-def test_the_shell_and_the_magic_give_the_same_rows(notebook, names, capsys, line):
+def test_the_shell_and_the_magic_give_the_same_rows(notebook, company, names, capsys, line):
     line = line.format(**names)
     answer = notebook.run_line_magic("tokens", line)
-    capsys.readouterr()
+    assert f"{company.host}: " in capsys.readouterr().out  # an answer says which workspace it is from
     assert cli.main([*shlex.split(line), "--output", "json"]) == 0
     records = json.loads(capsys.readouterr().out)
     frame = cli.as_frame(answer)

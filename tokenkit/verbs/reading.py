@@ -58,23 +58,34 @@ def get(session: Session, options: argparse.Namespace) -> TokenInfo:
     token_id = options.token_id
     if len(token_id) < _WHOLE_ID:
         token_id = whole_ids([token_id], workspace.token_management.list(), workspace)[0]
-    return workspace.token_management.get(token_id)
+    token = workspace.token_management.get(token_id)
+    session.say(f"{workspace.name}: 1 token.")
+    return token
 
 
 def permissions_show(session: Session, options: argparse.Namespace) -> pd.DataFrame:
     """Return who may use tokens, a row for each principal and level."""
-    return session.workspace(options.profile).token_management.get_permissions()
+    workspace = session.workspace(options.profile)
+    permissions = workspace.token_management.get_permissions()
+    session.say(f"{workspace.name}: {counted(len(permissions), 'permission')}.")
+    return permissions
 
 
 def permissions_levels(session: Session, options: argparse.Namespace) -> pd.DataFrame:
     """Return the levels that can be granted."""
-    return session.workspace(options.profile).token_management.get_permission_levels()
+    workspace = session.workspace(options.profile)
+    levels = workspace.token_management.get_permission_levels()
+    session.say(f"{workspace.name}: {counted(len(levels), 'level')}.")
+    return levels
 
 
 def journal(session: Session, options: argparse.Namespace) -> pd.DataFrame:
     """Return what was done to the workspace's tokens from here."""
-    rows = session.workspace(options.profile).journal()
-    return rows[rows["run_id"] == options.run_id] if options.run_id else rows
+    workspace = session.workspace(options.profile)
+    rows = workspace.journal()
+    rows = rows[rows["run_id"] == options.run_id] if options.run_id else rows
+    session.say(f"{workspace.name}: {counted(len(rows), 'token')} in the journal.")
+    return rows
 
 
 def whole_ids(given: list[str], listing: pd.DataFrame, workspace: Workspace) -> list[str]:
