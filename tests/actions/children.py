@@ -2,10 +2,12 @@
 
 import resource
 import signal
+import threading
 
 import pandas as pd
 
 import tokenkit
+from tokenkit.actions.journal import Journal
 
 NOW = pd.Timestamp("2026-03-01 09:30", tz="UTC")
 
@@ -35,3 +37,16 @@ def revoke_with_little_room(host, token, home, token_ids, room_bytes, results):
         results.put(("ended", result[["token_id", "outcome"]].to_dict("records")))
     except tokenkit.JournalError as error:
         results.put(("refused", str(error)))
+
+
+def open_journals(folders, barrier, results):
+    """Open a new journal in each folder at the moment that others do."""
+    try:
+        for folder in folders:
+            barrier.wait(30)
+            Journal(folder).close()
+    except (tokenkit.JournalError, threading.BrokenBarrierError) as error:
+        barrier.abort()
+        results.put(repr(error))
+    else:
+        results.put("ok")

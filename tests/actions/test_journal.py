@@ -6,6 +6,7 @@ import threading
 import pandas as pd
 import pytest
 
+from tests.actions import children
 from tests.conftest import NOW
 from tokenkit import errors
 from tokenkit.actions import journal as records
@@ -77,6 +78,20 @@ def test_two_journals_on_one_file_write_at_once(tmp_path):
         for thread in threads:
             thread.join()
         assert {entry.state for entry in other.entries(RUN.run_id)} == {"sent"}
+
+
+def test_processes_that_open_a_new_journal_at_once_all_get_it(tmp_path, processes):
+    results, barrier = processes.Queue(), processes.Barrier(4)
+    folders = [tmp_path / str(number) for number in range(60)]
+    running = [
+        processes.Process(target=children.open_journals, args=(folders, barrier, results))
+        for _ in range(barrier.parties)
+    ]
+    for process in running:
+        process.start()
+    assert [results.get(timeout=60) for _ in running] == ["ok"] * barrier.parties
+    for process in running:
+        process.join()
 
 
 def test_an_empty_journal_has_the_columns(journal):

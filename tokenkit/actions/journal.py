@@ -23,6 +23,7 @@ import json
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,7 @@ SETTLED = frozenset({REVOKED, UPDATED, ALREADY_GONE, SKIPPED})
 FILE_NAME = "journal.sqlite"
 _VERSION = 1
 _BUSY_SECONDS = 30
+_BUSY_PAUSE_SECONDS = 0.02
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY, kind TEXT NOT NULL, host TEXT NOT NULL, workspace TEXT NOT NULL, origin TEXT NOT NULL,
@@ -282,7 +284,25 @@ class Journal:
         return frames.frame(rows, JOURNAL)
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        # Where two processes open a new file at once, SQLite tells one of them "locked" without waiting: it waits for
+        # writers, not for the change to a write-ahead log.
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            connection = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare(connection)
+            except BaseException as failure:
+                connection.close()
+                if not _is_busy(failure) or time.monotonic() > deadline:
+                    raise
+            else:
+                return connection
+            time.sleep(_BUSY_PAUSE_SECONDS)
+
+    @staticmethod
+    def _prepare(connection: sqlite3.Connection) -> None:
         # With a write-ahead log a commit is one append and one fsync, and readers do not stand in its way.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -296,7 +316,6 @@ class Journal:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")
-        return connection
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -336,6 +355,10 @@ def _json(value: Mapping[str, Any] | None) -> str | None:
     if value is None:
         return None
     return json.dumps({name: redact(each) if isinstance(each, str) else each for name, each in value.items()})
+
+
+def _is_busy(failure: BaseException) -> bool:
+    return isinstance(failure, sqlite3.OperationalError) and failure.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _ms(moment: pd.Timestamp) -> int:
