@@ -45,7 +45,7 @@ def test_the_first_line_is_json_and_a_signal_ends_it_cleanly(number):
     process = start("--json", "--tokens", "20", "--workspaces", "2")
     try:
         where = json.loads(process.stdout.readline())
-        assert set(where) == {"host", "token", "workspaces"}
+        assert set(where) == {"host", "token", "workspaces", "account"}
         assert where["workspaces"][0] == {"host": where["host"], "token": where["token"]}
         for workspace in where["workspaces"]:
             assert len(listing(workspace["host"], workspace["token"])) == 20

@@ -82,7 +82,14 @@ class _Interruption:
 def _announce(sandbox: Sandbox, *, as_json: bool) -> None:
     if as_json:
         workspaces = [{"host": each.host, "token": each.token} for each in sandbox.workspaces]
-        _say(json.dumps({"host": sandbox.host, "token": sandbox.token, "workspaces": workspaces}))
+        account = {
+            "host": sandbox.account_host,
+            "account_id": sandbox.account_id,
+            "client_id": sandbox.client_id,
+            "client_secret": sandbox.client_secret,
+        }
+        where = {"host": sandbox.host, "token": sandbox.token, "workspaces": workspaces, "account": account}
+        _say(json.dumps(where))
         return
     first, *others = sandbox.workspaces
     _say(f"A sandbox of Databricks is serving {len(sandbox.workspaces)} workspace(s). Ctrl-C ends it.")
@@ -94,6 +101,13 @@ def _announce(sandbox: Sandbox, *, as_json: bool) -> None:
     _say(f"export DATABRICKS_HOST={first.host} DATABRICKS_TOKEN={first.token}")
     for each in others:
         _say(f"also {each.host} {each.token}")
+    if others:
+        _say("")
+        _say("Or the account, as the official AccountClient signs in to it:")
+        _say(
+            f"export DATABRICKS_HOST={sandbox.account_host} DATABRICKS_ACCOUNT_ID={sandbox.account_id} "
+            f"DATABRICKS_CLIENT_ID={sandbox.client_id} DATABRICKS_CLIENT_SECRET={sandbox.client_secret}"
+        )
 
 
 def _say(line: str) -> None:

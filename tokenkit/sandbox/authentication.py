@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tokenkit.sandbox.state import State
 
 OAUTH_SECONDS = 3600
+METADATA = "/.well-known/databricks-config"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,29 @@ def authenticate(state: State, request: Request, *, now_ms: int) -> Caller:
     if last_used_day != today:
         state.tokens.touch(token_id, today)
     return Caller(owner, token_id)
+
+
+def oauth_client(database: Database, request: Request, *, now_ms: int) -> str:
+    """Return the application id of the service principal whose access token signs a request.
+
+    Raises:
+        ApiError: 401 UNAUTHENTICATED; a personal access token, which belongs to one workspace, is none.
+    """
+    return _application_id(database, token_id_of(_bearer(request)), now_ms=now_ms)
+
+
+def discovery(oidc: str) -> Answer:
+    """Return the document that tells clients where an authorization server grants tokens."""
+    return Answer.of(
+        {
+            "issuer": oidc,
+            "authorization_endpoint": f"{oidc}/v1/authorize",
+            "token_endpoint": f"{oidc}/v1/token",
+            "grant_types_supported": ["client_credentials"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "scopes_supported": ["all-apis"],
+        }
+    )
 
 
 class OAuth:
@@ -103,11 +127,16 @@ def _bearer(request: Request) -> str:
 
 
 def _oauth_caller(state: State, token_hash: str, *, now_ms: int) -> Caller:
+    application_id = _application_id(state.database, token_hash, now_ms=now_ms)
+    return Caller(_active(state.directory.named("service_principal", application_id)), None)
+
+
+def _application_id(database: Database, token_hash: str, *, now_ms: int) -> str:
     statement = "SELECT application_id FROM oauth_tokens WHERE token_hash = ? AND expiry_time > ?"
-    row = state.database.row(statement, (token_hash, now_ms))
+    row = database.row(statement, (token_hash, now_ms))
     if row is None:
         raise _unauthenticated("Invalid access token")
-    return Caller(_active(state.directory.named("service_principal", row[0])), None)
+    return str(row[0])
 
 
 def _active(owner: Identity | None) -> Identity:

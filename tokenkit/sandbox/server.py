@@ -1,4 +1,4 @@
-"""The sockets: a port for each workspace, one thread that accepts for all, and one thread for each connection.
+"""The sockets: a port for each workspace and the account, one thread that accepts for all, one for each connection.
 
 Only the loopback interface is bound: what is served here has no other protection.
 """
@@ -11,6 +11,7 @@ import struct
 import threading
 from typing import TYPE_CHECKING
 
+from tokenkit.sandbox.account import ACCOUNT
 from tokenkit.sandbox.messages import RefusedError, head, read_request, wants_close
 from tokenkit.sandbox.service import Delivery
 
@@ -45,7 +46,8 @@ class Server:
         self.hosts: list[str] = []
         try:
             for index, workspace_id in enumerate(workspace_ids):
-                self._listen(port + index if port else 0, workspace_id)
+                self.hosts.append(self._listen(port + index if port else 0, workspace_id))
+            self.account_host = self._listen(0, ACCOUNT)
         except (OSError, OverflowError):
             self._close()
             raise
@@ -71,13 +73,13 @@ class Server:
             thread.join(_JOIN_SECONDS)
         self._close()
 
-    def _listen(self, port: int, workspace_id: int) -> None:
+    def _listen(self, port: int, workspace_id: int) -> str:
         listener = socket.create_server((LOOPBACK, port), backlog=1024)
         self._listeners.append(listener)
         listener.settimeout(0)
         host = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
-        self.hosts.append(host)
         self._selector.register(listener, selectors.EVENT_READ, (listener, host, workspace_id))
+        return host
 
     def _accept(self) -> None:
         while True:

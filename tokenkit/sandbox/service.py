@@ -10,8 +10,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tokenkit.sandbox.account import ACCOUNT, Account
 from tokenkit.sandbox.answers import Answer, ApiError, Request, encode, invalid
-from tokenkit.sandbox.authentication import OAuth, authenticate
+from tokenkit.sandbox.authentication import METADATA, authenticate, discovery
 from tokenkit.sandbox.faults import Fault, Faults
 from tokenkit.sandbox.routes import Call, find_endpoint
 
@@ -23,14 +24,16 @@ if TYPE_CHECKING:
 
 DROPPED = 0  # the status of a request that got no answer
 _KEPT_REQUESTS = 100_000
-_METADATA = "/.well-known/databricks-config"
 _DISCOVERY = "/oidc/.well-known/oauth-authorization-server"
 _GRANT = "/oidc/v1/token"
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """One request that was served; ``status`` is what was sent, 0 when the connection was dropped."""
+    """One request that was served; ``status`` is what was sent, 0 when the connection was dropped.
+
+    ``workspace_id`` is 0 where the account was asked.
+    """
 
     workspace_id: int
     method: str
@@ -82,16 +85,8 @@ class Delivery:
     truncate_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What is the same in every workspace."""
-
-    account_id: str
-    oauth: OAuth
-
-
 class Service:
-    """The pipeline; one for all workspaces of a sandbox."""
+    """The pipeline; one for all workspaces of a sandbox and their account."""
 
     def __init__(
         self,
@@ -140,6 +135,8 @@ class Service:
 
     def _answer(self, request: Request, host: str, workspace_id: int) -> Answer:
         try:
+            if workspace_id == ACCOUNT:
+                return self._of_account(request, host)
             if request.path.startswith("/api/"):
                 return self._api(request, self._states[workspace_id])
             return self._sign_in(request, host, workspace_id)
@@ -172,10 +169,17 @@ class Service:
         with state.database.transaction():
             return endpoint.handler(Call(state, request, caller, parameters, now_ms))
 
+    def _of_account(self, request: Request, host: str) -> Answer:
+        now_ms = int(self._clock() * 1000)
+        if not request.path.startswith("/api/"):
+            return self._account.sign_in(request, host=host, now_ms=now_ms)
+        self._wait(self._latency_ms)
+        return self._account.api(request, now_ms=now_ms)
+
     def _sign_in(self, request: Request, host: str, workspace_id: int) -> Answer:
         """Answer what a client asks before it has a credential."""
         match request.method, request.path:
-            case "GET", path if path == _METADATA:
+            case "GET", path if path == METADATA:
                 return Answer.of(
                     {
                         "oidc_endpoint": f"{host}/oidc",
@@ -185,21 +189,12 @@ class Service:
                     }
                 )
             case "GET", path if path == _DISCOVERY:
-                return Answer.of(
-                    {
-                        "issuer": f"{host}/oidc",
-                        "authorization_endpoint": f"{host}/oidc/v1/authorize",
-                        "token_endpoint": f"{host}{_GRANT}",
-                        "grant_types_supported": ["client_credentials"],
-                        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-                        "scopes_supported": ["all-apis"],
-                    }
-                )
+                return discovery(f"{host}/oidc")
             case "POST", path if path == _GRANT:
                 return self._account.oauth.grant(request, now_ms=int(self._clock() * 1000))
         message = (
             f"No API found for '{request.method} {request.path}'. "
-            f"Outside /api/ the sandbox serves GET {_METADATA}, GET {_DISCOVERY} and POST {_GRANT}."
+            f"Outside /api/ the sandbox serves GET {METADATA}, GET {_DISCOVERY} and POST {_GRANT}."
         )
         raise ApiError(404, "ENDPOINT_NOT_FOUND", message)
 

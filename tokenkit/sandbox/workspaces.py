@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from tokenkit.sandbox.account import Account
 from tokenkit.sandbox.authentication import OAuth
 from tokenkit.sandbox.database import Database
 from tokenkit.sandbox.limits import RateLimit
 from tokenkit.sandbox.seed import seed_account, seed_workspace
 from tokenkit.sandbox.server import Server
-from tokenkit.sandbox.service import Account, Requests, Service
+from tokenkit.sandbox.service import Requests, Service
 from tokenkit.sandbox.state import State
 
 if TYPE_CHECKING:
@@ -41,13 +42,17 @@ class Sandbox:
         seed: The same seed and clock give the same company, to the byte.
         database: A file to keep the state in; None keeps it in memory. A file that already holds a sandbox is served as
             it is, and ``tokens``, ``workspaces`` and ``seed`` do not matter.
-        port: The first workspace's port, the others following; 0 takes free ones.
+        port: The first workspace's port, the others following; 0 takes free ones, as the account always does.
         latency_ms: How long each API request waits before it is handled.
         rate_limit: Requests a second for each workspace; None means no limit.
         burst: How many requests may come at once under a limit; None means a second's worth.
         clock: Seconds since the epoch: what the workspaces believe the time to be.
         monotonic: The clock of the rate limit, which must run even where ``clock`` stands still.
         entropy: Random bytes for the values of new tokens and for new ids.
+
+    Attributes:
+        workspaces: The workspaces, in order.
+        account_host: The account's address, where the official ``AccountClient`` lists them; see ``account_id``.
 
     Raises:
         ValueError: A number is out of range.
@@ -92,10 +97,12 @@ class Sandbox:
         except BaseException:
             self._database.close()
             raise
+        self.account_host = self._server.account_host
+        self._account.hosts.update(zip(self._states, self._server.hosts, strict=True))
         values = self._tokens()
         self.workspaces = [
-            SandboxWorkspace(host, values[workspace_id], workspace_id, state)
-            for host, (workspace_id, state) in zip(self._server.hosts, self._states.items(), strict=True)
+            SandboxWorkspace(host, values[workspace_id], workspace_id, self._states[workspace_id])
+            for workspace_id, host in self._account.hosts.items()
         ]
         self._state = "made"
 
@@ -184,8 +191,8 @@ class Sandbox:
             limits = {workspace_id: RateLimit(rate_limit, size, monotonic) for workspace_id in ids}
         self._properties = dict(self._database.rows("SELECT name, value FROM properties"))
         oauth = OAuth(self._database, self.client_id, self.client_secret, entropy)
-        account = Account(self.account_id, oauth)
-        return Service(account, self._states, limits, latency_ms=latency_ms, clock=clock)
+        self._account = Account(self.account_id, oauth, self._database)
+        return Service(self._account, self._states, limits, latency_ms=latency_ms, clock=clock)
 
     def _tokens(self) -> dict[int, str]:
         return dict(self._database.rows("SELECT workspace_id, token FROM workspaces"))
