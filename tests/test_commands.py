@@ -57,6 +57,8 @@ READING = [
     "get {short}",
     "permissions show",
     "permissions levels",
+    "access",
+    "access --where holds_without_right",
     "journal",
 ]
 # What is typed, what is shown, and whether {token} survives it.
@@ -144,6 +146,7 @@ def test_every_changing_verb_does_what_it_says(notebook, company, names, capsys,
         ("create-obo terraform --secret x", "SCOPE/KEY"),
         ("create-obo terraform --lifetime 90 --secret tokenkit/x", "Write 90d for days"),
         ("resume 2026", "no run '2026'"),
+        ("access --where hold_without_right", "Did you mean holds_without_right?"),
         ("journal --rn x", "Did you mean --run?"),
         ("connect nowhere", "nowhere"),
     ],

@@ -120,6 +120,11 @@ def _filter_option(filter_: Filter) -> Option:
 PROFILE = option(
     "--profile", metavar="NAME", help=f"a profile of ~/.databrickscfg, a host, or {SANDBOX!r}", completer=_profiles
 )
+_WHERE = option(
+    "--where",
+    metavar="EXPR",
+    help="an expression over the columns, as in \"idle_days > 60 and owner_kind == 'user'\"",
+)
 _SELECTION = (
     option(
         "--created-by",
@@ -128,11 +133,7 @@ _SELECTION = (
         completer=_remembered("created_by_username"),
     ),
     *(_filter_option(each) for each in FILTERS),
-    option(
-        "--where",
-        metavar="EXPR",
-        help="an expression over the columns, as in \"idle_days > 60 and owner_kind == 'user'\"",
-    ),
+    _WHERE,
     option("--columns", metavar="NAMES", help="show only these columns, separated by commas"),
     option("--sort", metavar="COLUMN", help="sort by this column; -COLUMN for the other way round (--sort=-idle_days)"),
     option("--limit", metavar="N", type=natural, help="only the first N"),
@@ -256,6 +257,13 @@ VERBS: tuple[Verb, ...] = (
         changing.permissions_add,
         (_ENTRIES, _REASON, _DRY_RUN, _YES),
         example="permissions add group:analysts",
+    ),
+    Verb(
+        "access",
+        "show everybody who may use tokens or holds one, by which groups, and how many",
+        reading.access,
+        (dataclasses.replace(_WHERE, settings={**_WHERE.settings, "help": "an expression over the columns"}),),
+        example="access --where holds_without_right",
     ),
     Verb(
         "journal",

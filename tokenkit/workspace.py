@@ -26,7 +26,7 @@ from tokenkit.rest.secrets import SecretsAPI
 from tokenkit.rest.settings import SettingsAPI, TokenSettings
 from tokenkit.rest.token_management import AccessControlList, TokenManagementAPI
 from tokenkit.rest.transport import RetryPolicy, Transport
-from tokenkit.review import access, expressions, filters, lifecycle, owners
+from tokenkit.review import access, expressions, filters, holders, lifecycle, owners
 
 if TYPE_CHECKING:
     from tokenkit.rest.credentials import Credentials
@@ -255,6 +255,21 @@ class Workspace:
         joined = owners.with_owners(aged, users=self.users(), service_principals=self.service_principals())
         tokens = filters.matching(joined, **criteria)
         return expressions.where(tokens, where) if where else tokens
+
+    def access(self, where: str | None = None) -> pd.DataFrame:
+        """Return everybody who may use tokens or holds one that works, a row each.
+
+        Args:
+            where: An expression over the columns, as for ``tokens``: ``"holds_without_right"``.
+
+        Returns:
+            ``id, principal, kind, active``; ``may_use``, ``permission_level``, ``via`` (every path of groups to the
+            right); ``tokens`` that work, ``last_used_day``; ``holds_without_right``, ``right_unused``. See
+            ``review.holders``.
+        """
+        permissions = self.token_management.get_permissions()
+        everybody = holders.holders(permissions, self.identities(), self.tokens())
+        return expressions.where(everybody, where) if where else everybody
 
     def revoke(
         self,

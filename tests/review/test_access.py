@@ -50,6 +50,52 @@ def test_every_path_of_a_principal_is_found():
     assert {via for principal, via in paths if principal == "ci"} == {"outer > inner", "direct"}
 
 
+def test_every_chain_of_groups_between_an_entry_and_a_group_is_named():
+    groups = [
+        {"id": 100, "display_name": "admins", "members": []},
+        {"id": 101, "display_name": "top", "members": [102, 103]},
+        {"id": 102, "display_name": "left", "members": [104]},
+        {"id": 103, "display_name": "right", "members": [102, 104]},
+        {"id": 104, "display_name": "bottom", "members": [3, 101]},  # a circle
+    ]
+    rows = access.paths(entries("group:top"), with_groups(groups))
+    assert rows["via"].tolist() == [
+        "top > left > bottom",
+        "top > right > bottom",
+        "top > right > left > bottom",
+    ]
+
+
+def test_groups_that_hold_each_other_in_countless_ways_end_and_the_rest_of_the_paths_is_said():
+    layers = [[100 * layer + n for n in range(4)] for layer in range(1, 13)]
+    groups = [{"id": 1, "display_name": "top", "members": layers[0]}]
+    for layer, below in zip(layers, [*layers[1:], [3]], strict=True):
+        groups += [{"id": group, "display_name": f"g{group}", "members": below} for group in layer]
+    rows = access.paths(entries("group:top"), with_groups(groups))
+    assert set(rows["principal"]) == {"u3"}  # by one of more than a million ways
+    assert rows["via"].str.contains("…").any()
+    assert len(rows) <= 11 * len(layers[-1])
+
+
+@pytest.mark.parametrize("members", [[], [2]])
+def test_everybody_is_in_users_whatever_its_members_are_said_to_be(members):
+    groups = [
+        {"id": 100, "display_name": "everyone", "members": [101]},
+        {"id": 101, "display_name": "users", "members": members},
+    ]
+    rows = access.paths(entries("group:everyone"), with_groups(groups))
+    assert rows["principal"].tolist() == ["ci", "u1", "u2", "u3", "u4"]
+    assert set(rows["via"]) == {"everyone > users"}
+
+
+def with_groups(groups):
+    return access.Identities(
+        users=IDENTITIES.users,
+        service_principals=IDENTITIES.service_principals,
+        groups=frames.frame(groups, frames.GROUPS),
+    )
+
+
 def test_an_entry_of_somebody_who_is_not_there_reaches_nobody():
     assert found("user:ghost", "group:ghosts") == found()
 

@@ -7,16 +7,19 @@ Whoever loses it loses their active tokens, at once and for good; expired tokens
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tokenkit import errors
 from tokenkit.frames import TEXT
 
-ADMINS = "admins"
+ADMINS, USERS = "admins", "users"
 CAN_USE, CAN_MANAGE = "CAN_USE", "CAN_MANAGE"
 _ENTRY_FIELDS = ("user_name", "group_name", "service_principal_name")
 
@@ -30,22 +33,37 @@ class Identities:
     groups: pd.DataFrame
 
     def principals(self) -> pd.DataFrame:
-        """Return users and service principals alike: ``id``, ``name`` (as an entry names it), ``principal``,
-        ``kind``.
+        """Return users and service principals alike: ``id``, ``name`` (as an entry names it), ``principal``, ``kind``,
+        ``active`` (SCIM leaves it out of some answers, and there it means yes).
         """
-        users = self.users[["id", "user_name"]].rename(columns={"user_name": "name"})
-        programs = self.service_principals[["id", "application_id", "display_name"]].rename(
+        users = self.users[["id", "user_name", "active"]].rename(columns={"user_name": "name"})
+        programs = self.service_principals[["id", "application_id", "display_name", "active"]].rename(
             columns={"application_id": "name"}
         )
-        return pd.concat(
+        both = pd.concat(
             [
                 users.assign(principal=users["name"], kind="user"),
-                programs[["id", "name"]].assign(
+                programs[["id", "name", "active"]].assign(
                     principal=programs["display_name"].fillna(programs["name"]), kind="service principal"
                 ),
             ],
             ignore_index=True,
         )
+        return both.assign(active=both["active"].fillna(value=True))
+
+    def memberships(self) -> pd.DataFrame:
+        """Return who is directly in which group: ``group_id``, ``id`` (of a user, a service principal or a group).
+
+        Everybody in the workspace is in ``users``, whatever its list of members says (Databricks documentation).
+        """
+        listed = self.groups[["id", "members"]].explode("members").dropna()
+        listed = listed.rename(columns={"id": "group_id", "members": "id"}).astype("int64")
+        everyone = pd.concat([self.users["id"], self.service_principals["id"]], ignore_index=True).astype("int64")
+        for group_id in self.groups.loc[self.groups["display_name"] == USERS, "id"]:
+            others = listed[listed["group_id"] != group_id]
+            inside = pd.concat([listed.loc[listed["group_id"] == group_id, "id"], everyone]).drop_duplicates()
+            listed = pd.concat([others, pd.DataFrame({"group_id": int(group_id), "id": inside})], ignore_index=True)
+        return listed
 
 
 def paths(entries: pd.DataFrame, identities: Identities) -> pd.DataFrame:
@@ -57,40 +75,41 @@ def paths(entries: pd.DataFrame, identities: Identities) -> pd.DataFrame:
         identities: The workspace's principals.
 
     Returns:
-        A row for each principal, entry and group of theirs: ``id``, ``principal``, ``kind``, ``permission_level``,
-        ``via`` (``direct``, or the groups from the entry's down to the principal's own, joined by " > "). No row for an
-        entry that names nobody who is there. ``admins`` is always in it.
+        A row for each principal and path: ``id``, ``principal``, ``kind``, ``active``, ``permission_level``, ``via``
+        (``direct``, or the groups from the entry's down to the principal's own, joined by " > "). No row for an entry
+        that names nobody who is there. ``admins`` is always in it. Groups can hold each other in more ways than anybody
+        reads: of the paths from an entry to a group it has the ten shortest, then one with "…" for the others.
     """
-    principals = identities.principals()
-    members = identities.groups[["id", "members"]].explode("members").dropna()
-    members = members.rename(columns={"id": "group_id", "members": "id"}).astype("int64")
-    through_groups = _chains(_granted_groups(entries), identities.groups).merge(members, on="group_id")
+    principals, memberships = identities.principals(), identities.memberships()
+    through_groups = _chains(_granted_groups(entries), identities.groups, memberships).merge(memberships, on="group_id")
     # pandas 2.2 warns of a concatenation with an empty frame of other dtypes.
     dtypes = {"id": "Int64", "permission_level": TEXT, "via": TEXT}
     both = [part[list(dtypes)].astype(dtypes) for part in (_direct(entries, principals), through_groups)]
     found = pd.concat(both, ignore_index=True).merge(principals, on="id")
-    columns = ["id", "principal", "kind", "permission_level", "via"]
+    columns = ["id", "principal", "kind", "active", "permission_level", "via"]
     return found[columns].sort_values(["kind", "principal", "via"], ignore_index=True)
 
 
-def _chains(granted: Mapping[str, str], groups: pd.DataFrame) -> pd.DataFrame:
-    """Return every group that an entry reaches, with the shortest chain of groups to it."""
-    names = dict(zip(groups["id"].astype(int), groups["display_name"], strict=True))
-    within = {
-        group: [int(member) for member in members if int(member) in names]
-        for group, members in zip(names, groups["members"], strict=True)
-        if isinstance(members, list)
-    }
+_MOST_CHAINS = 10
+
+
+def _chains(granted: Mapping[str, str], groups: pd.DataFrame, memberships: pd.DataFrame) -> pd.DataFrame:
+    """Return every group that an entry reaches, with each chain of groups to it, the shortest first."""
+    names = dict(zip(groups["id"].astype("int64"), groups["display_name"], strict=True))
+    nested = memberships[memberships["id"].isin(list(names))]
+    within = nested.groupby("group_id")["id"].agg(list).to_dict()
     rows: list[tuple[int, str, str]] = []
     for root in (group for group, name in names.items() if name in granted):
-        via = {root: str(names[root])}  # a group that was reached is not entered again, so circles end
-        queue = [root]
-        for group in queue:
-            rows.append((group, granted[names[root]], via[group]))
-            for member in within.get(group, ()):
-                if member not in via:
-                    via[member] = f"{via[group]} > {names[member]}"
-                    queue.append(member)
+        reached: Counter[int] = Counter()
+        queue = [(root, str(names[root]), frozenset({root}))]
+        for group, via, passed in queue:
+            rows.append((group, granted[names[root]], via))
+            for member in set(within.get(group, ())) - passed:  # no chain enters a group twice, so circles end
+                reached[member] += 1
+                if reached[member] <= _MOST_CHAINS:
+                    queue.append((member, f"{via} > {names[member]}", passed | {member}))
+                elif reached[member] == _MOST_CHAINS + 1:
+                    queue.append((member, f"{names[root]} > … > {names[member]}", frozenset({root, member})))
     frame = pd.DataFrame(rows, columns=["group_id", "permission_level", "via"])
     return frame.astype({"group_id": "int64", "permission_level": TEXT, "via": TEXT})
 
@@ -162,23 +181,25 @@ def consequences(
     losing = old[~old["id"].isin(new["id"])]
     dying = tokens[tokens["owner_id"].isin(losing["id"]) & (tokens["status"] == "active")]
     per_owner = dying.groupby("owner_id").size()
-    loses = _merged(losing)
+    loses = merged(losing)
     cut = old.merge(new[["id", "via"]], on=["id", "via"], how="left", indicator=True)
     cut = cut[(cut["_merge"] == "left_only") & cut["id"].isin(new["id"])]
     return Consequences(
-        gains=_merged(new[~new["id"].isin(old["id"])]),
+        gains=merged(new[~new["id"].isin(old["id"])]),
         loses=loses.assign(tokens=loses["id"].map(per_owner).fillna(0).astype("int64")),
-        keeps_by_another_path=_merged(new[new["id"].isin(cut["id"])]),
+        keeps_by_another_path=merged(new[new["id"].isin(cut["id"])]),
         tokens=dying,
     )
 
 
-def _merged(found: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each principal, its paths in one cell."""
-    merged: pd.DataFrame = found.groupby(["id", "principal", "kind"], as_index=False, sort=False).agg(
-        {"via": "; ".join}
-    )
-    return merged.sort_values(["kind", "principal"], ignore_index=True)
+def merged(found: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each principal of some paths, its paths in one cell: ``id, principal, kind, via``."""
+    # A Python function for each of a hundred thousand groups takes seconds.
+    texts = pa.table({"id": pa.array(found["id"], pa.int64()), "via": pa.array(found["via"], pa.string())})
+    by_id = texts.group_by("id", use_threads=False).aggregate([("via", "list")])
+    via = pd.Series(pc.binary_join(by_id["via_list"], "; ").to_pylist(), by_id["id"].to_pandas(), dtype=TEXT)
+    first = found.drop_duplicates("id")[["id", "principal", "kind"]]
+    return first.assign(via=first["id"].map(via).astype(TEXT)).sort_values(["kind", "principal"], ignore_index=True)
 
 
 def entry_of(text: str, *, level: str = CAN_USE) -> dict[str, str]:

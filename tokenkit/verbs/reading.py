@@ -1,4 +1,4 @@
-"""The verbs that only read: connect, list, get, permissions, journal."""
+"""The verbs that only read: connect, list, get, permissions, access, journal."""
 
 from __future__ import annotations
 
@@ -77,6 +77,18 @@ def permissions_levels(session: Session, options: argparse.Namespace) -> pd.Data
     levels = workspace.token_management.get_permission_levels()
     session.say(f"{workspace.name}: {counted(len(levels), 'level')}.")
     return levels
+
+
+def access(session: Session, options: argparse.Namespace) -> pd.DataFrame:
+    """Return everybody who may use tokens or holds one."""
+    workspace = session.workspace(options.profile)
+    everybody = workspace.access(options.where)
+    may_use, without = int(everybody["may_use"].sum()), int(everybody["holds_without_right"].sum())
+    session.say(
+        f"{workspace.name}: {counted(may_use, 'principal')} with the right to use tokens, {without:,} with tokens and "
+        "without the right."
+    )
+    return everybody
 
 
 def journal(session: Session, options: argparse.Namespace) -> pd.DataFrame:
