@@ -1,8 +1,12 @@
 """What looks like a credential is not shown."""
 
+import re
+
 import pytest
 
-from tokenkit.redaction import redact
+from tokenkit.redaction import SECRET, redact
+
+SECRET_FORMS = re.compile(SECRET, re.IGNORECASE | re.ASCII)
 
 
 @pytest.mark.parametrize(
@@ -12,6 +16,43 @@ from tokenkit.redaction import redact
 def test_whatever_looks_like_a_credential_is_redacted(secret):
     assert redact(f"before {secret} after") == "before [redacted] after"
     assert redact("Authorization: Bearer opaque==") == "Authorization: Bearer [redacted]"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "AKIA" + "0A" * 8,
+        "AIza" + "0aB-_" * 7,
+        "ghp_" + "0aB" * 12,
+        "github_pat_" + "0aB_" * 6,
+        "glpat-" + "0aB-_" * 4,
+        "xoxb-" + "0123456789-a",
+    ],
+)
+def test_the_keys_of_other_services_are_credentials_too(secret):
+    assert redact(f"aws {secret}") == "aws [redacted]"
+    assert SECRET_FORMS.search(f"aws {secret}")
+
+
+@pytest.mark.parametrize("said", ["password=", "pwd: ", "API_KEY = ", "Secret:"])
+def test_what_is_said_to_be_a_secret_is_one_if_it_has_a_digit(said):
+    assert redact(f"my {said}hunter2! for you") == f"my {said}[redacted] for you"
+    assert redact(f"my {said}in the vault") == f"my {said}in the vault"
+
+
+def test_a_private_key_is_redacted_to_the_end():
+    assert redact("x -----BEGIN RSA PRIVATE KEY-----\nMIIE\n") == "x [redacted]"
+
+
+@pytest.mark.parametrize(
+    "text", ["asiapacificworkspace", "Asia and AKIA", "the bearer token of the team", "password rotation", "dapiary"]
+)
+def test_words_that_only_begin_alike_are_no_secret_of_a_known_form(text):
+    assert not SECRET_FORMS.search(text)
+
+
+def test_a_letter_of_another_alphabet_before_a_credential_does_not_hide_it():
+    assert redact("ключ" + "dapi" + "0a" * 16) == "ключ[redacted]"
 
 
 def test_an_ordinary_message_is_left_as_it_is():

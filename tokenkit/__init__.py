@@ -32,6 +32,8 @@ from tokenkit.frames import TokenInfo
 from tokenkit.rest.settings import TokenSettings
 from tokenkit.rest.token_management import OboToken, TokenManagementAPI
 from tokenkit.rest.transport import RetryPolicy
+from tokenkit.review.audit import Audit
+from tokenkit.review.rule import rule
 from tokenkit.workspace import Workspace, connect, resume
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ __version__ = version("tokenkit")
 __all__ = [
     "AnswerLostError",
     "ApiError",
+    "Audit",
     "AuthenticationError",
     "BadRequestError",
     "ConfigurationError",
@@ -72,6 +75,7 @@ __all__ = [
     "connect",
     "load_ipython_extension",
     "resume",
+    "rule",
 ]
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,10 @@ from tokenkit.rest.settings import SettingsAPI, TokenSettings
 from tokenkit.rest.token_management import AccessControlList, TokenManagementAPI
 from tokenkit.rest.transport import RetryPolicy, Transport
 from tokenkit.review import access, expressions, filters, holders, lifecycle, owners
+from tokenkit.review import audit as audits
+from tokenkit.review.acceptances import Acceptance
+from tokenkit.review.audit import Audit, Thresholds
+from tokenkit.review.rule import Context, Rule
 
 if TYPE_CHECKING:
     from tokenkit.rest.credentials import Credentials
@@ -270,6 +274,44 @@ class Workspace:
         permissions = self.token_management.get_permissions()
         everybody = holders.holders(permissions, self.identities(), self.tokens())
         return expressions.where(everybody, where) if where else everybody
+
+    def audit(
+        self,
+        rules: Iterable[str | Rule] | None = None,
+        *,
+        also: Iterable[Rule] = (),
+        skip: Iterable[str] = (),
+        thresholds: Thresholds | None = None,
+        accept: Iterable[Acceptance] | str | os.PathLike[str] | None = None,
+    ) -> Audit:
+        """Return what is dangerous about the workspace's tokens: a finding for each token and rule. It changes nothing.
+
+        Args:
+            rules: Only these: ids, or ids of the Security Analysis Tool (``IA-4``); every rule by default. All of them
+                stand in ``docs/audit-rules.md``.
+            also: Rules of your own beside them; the decorator ``tokenkit.rule`` makes one of a function.
+            skip: Ids of rules to leave out. What only they need is not asked of the workspace.
+            thresholds: What a rule compares with, where that is other than its own:
+                ``{"unused": {"idle_days": 45}}``.
+            accept: The file in which findings are accepted, each with a reason and an end; see
+                ``tokenkit.review.acceptances``.
+
+        Raises:
+            UsageError: An unknown rule or threshold.
+            ConfigurationError: The acceptances cannot be read.
+        """
+        chosen = audits.chosen(rules, also=also, skip=skip)
+        needs = {need for rule in chosen for need in rule.needs}
+        context = Context(
+            now=self.now(),
+            identities=self.identities(),
+            permissions=self.token_management.get_permissions() if "permissions" in needs else None,
+            settings=self.token_settings() if "settings" in needs else None,
+        )
+        listing = self.token_management.list()
+        return audits.audit(
+            listing, context, rules=chosen, thresholds=thresholds, accept=accept, name=self.name, plan=self.revoke
+        )
 
     def revoke(
         self,

@@ -1,0 +1,256 @@
+"""The audit as a whole: its frames, what is chosen, how it shows itself, and the way from a finding to a plan."""
+
+import dataclasses
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+import tokenkit
+from tests.conftest import NOW
+from tokenkit import errors, export, frames
+from tokenkit.redaction import REDACTED
+from tokenkit.review import access
+from tokenkit.review import audit as audits
+from tokenkit.review.acceptances import Acceptance
+from tokenkit.review.rule import Context
+from tokenkit.review.rules import RULES
+
+FINDINGS = ["rule", "severity", "token_id", "owner", "evidence", "remedy"]
+SUMMARY = ["rule", "title", "severity", "findings", "accepted", "why", "remedy", "not_checked"]
+NEVER = {"token_id": "never", "expiry_time": -1, "creation_time": 0, "comment": "nightly export", "owner_id": 7}
+
+
+@tokenkit.rule("nightly", title="Runs at night", severity="low", thresholds={"word": "as people say"})
+def nightly(tokens, _context, *, word="nightly"):
+    return "says " + tokens["comment"][tokens["comment"].str.contains(word)]
+
+
+def audited(*documents, context=Context(now=NOW), **settings):  # noqa: B008 - it is frozen
+    return audits.audit(frames.frame(documents, frames.TOKENS), context, **settings)
+
+
+def test_the_findings_of_a_workspace_have_the_columns_of_the_contract(workspace):
+    audit = workspace.audit()
+    assert list(audit.findings.columns) == FINDINGS
+    assert list(audit.accepted.columns) == [*FINDINGS, "reason", "until"]
+    assert list(audit.summary.columns) == SUMMARY
+    pd.testing.assert_frame_equal(audit.tokens, workspace.tokens())
+    assert set(audit.findings["token_id"].dropna()) <= set(audit.tokens["token_id"])
+    assert not audit.findings.duplicated(["rule", "token_id", "owner"]).any()
+
+
+def test_the_summary_has_every_rule_the_worst_first_and_those_that_found_nothing(workspace):
+    audit = workspace.audit()
+    assert sorted(audit.summary["rule"]) == sorted(rule.id for rule in RULES)
+    ranks = audit.summary["severity"].map(["high", "medium", "low"].index)
+    assert ranks.is_monotonic_increasing
+    counts = audit.findings["rule"].value_counts()
+    expected = [counts.get(rule, 0) for rule in audit.summary["rule"]]
+    assert audit.summary["findings"].tolist() == expected
+    assert 0 in expected
+    assert audit.summary["not_checked"].eq("").all()
+    assert list(dict.fromkeys(audit.findings["rule"])) == [r for r in audit.summary["rule"] if counts.get(r, 0)]
+
+
+def test_the_dtypes_of_an_empty_audit_are_those_of_a_full_one(workspace):
+    full, empty = workspace.audit(), audited()
+    pd.testing.assert_series_equal(full.findings.dtypes, empty.findings.dtypes)
+    pd.testing.assert_series_equal(full.accepted.dtypes, empty.accepted.dtypes)
+    pd.testing.assert_series_equal(full.summary.dtypes, empty.summary.dtypes)
+    assert repr(empty) == "<Audit of a saved listing: 0 findings (0 high, 0 medium, 0 low) in 0 tokens>"
+
+
+def test_a_saved_listing_alone_is_enough_and_what_it_does_not_tell_is_said():
+    audit = audited(NEVER)
+    assert audit.findings["rule"].tolist() == ["no-expiry", "never-used"]
+    unchecked = audit.summary[audit.summary["not_checked"] != ""]
+    assert set(unchecked["rule"]) == {"owner-gone", "admin-program", "beyond-maximum", "no-maximum", "everyone-may"}
+    assert unchecked["findings"].isna().all()
+    assert "no-maximum was not checked: it needs the workspace's settings." in audit.notes
+    assert audit._repr_html_().count("not checked") == len(unchecked) * 2  # in the table and in the notes
+
+
+def test_a_listing_that_was_saved_with_its_owners_keeps_them_and_is_aged_anew(workspace):
+    saved = workspace.tokens()
+    later = workspace.now() + pd.Timedelta(days=40)
+    audit = audits.audit(saved, Context(now=later))
+    now = workspace.audit()
+    gone = audit.findings[audit.findings["rule"] == "owner-gone"]
+    assert 0 < len(gone) <= (now.findings["rule"] == "owner-gone").sum()
+    assert (audit.findings["rule"] == "unused").sum() > (now.findings["rule"] == "unused").sum()
+
+
+def test_the_listing_is_not_changed_whatever_its_index(workspace):
+    saved = workspace.token_management.list()
+    saved.index = [7] * len(saved)
+    before = saved.copy(deep=True)
+    audit = audits.audit(saved, Context(now=NOW))
+    pd.testing.assert_frame_equal(saved, before)
+    pd.testing.assert_frame_equal(audit.findings, audits.audit(before.reset_index(), Context(now=NOW)).findings)
+
+
+def test_rules_are_chosen_by_id_or_by_the_id_of_the_security_analysis_tool():
+    assert [rule.id for rule in audits.chosen(["IA-4", "unused"])] == ["no-expiry", "long-lifetime", "unused"]
+    assert len(audits.chosen(skip=["IA-4"])) == len(RULES) - 2
+    assert audits.chosen(also=[nightly])[-1] is nightly
+    assert audits.chosen([nightly]) == (nightly,)
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        ({"rules": ["no-expiri"]}, "Did you mean no-expiry?"),
+        ({"skip": ["nothing"]}, "There is no rule 'nothing'. Known: secret-in-comment"),
+        ({"also": [nightly, nightly]}, "Two rules have the id 'nightly'"),
+        ({"also": [RULES[0]]}, "Two rules have the id 'secret-in-comment'"),
+    ],
+)
+def test_a_choice_that_cannot_be_meant_is_refused(choice, words):
+    with pytest.raises(errors.UsageError, match=words):
+        audits.chosen(**choice)
+
+
+def test_what_only_skipped_rules_need_is_not_asked(sandbox, workspace):
+    workspace.audit(skip=["everyone-may", "no-maximum", "beyond-maximum"])
+    asked = {request.path for request in sandbox.requests}
+    assert not [path for path in asked if "permissions" in path or "workspace-conf" in path]
+    workspace.audit(["everyone-may"])
+    assert "/api/2.0/permissions/authorization/tokens" in {request.path for request in sandbox.requests}
+
+
+def test_a_rule_of_ones_own_is_run_beside_the_others_with_its_thresholds():
+    audit = audited(NEVER, rules=audits.chosen(also=[nightly]))
+    own = audit.findings[audit.findings["rule"] == "nightly"].iloc[0]
+    assert own.tolist()[:5] == ["nightly", "low", "never", "7", "says nightly export"]
+    assert "nightly" not in set(audited(NEVER, rules=[nightly], thresholds={"nightly": {"word": "z"}}).findings["rule"])
+    assert nightly.thresholds["word"].default == "nightly"
+    assert nightly.thresholds["word"].why == "as people say"
+
+
+def test_a_rule_of_ones_own_that_quotes_a_secret_has_it_blacked_out():
+    secret = "dapi" + "0a" * 16
+    audit = audited(NEVER | {"comment": f"nightly {secret}"}, rules=[nightly])
+    assert audit.findings["evidence"].tolist() == [f"says nightly {REDACTED}"]
+
+
+def test_a_rule_that_returns_something_else_is_told_so():
+    @tokenkit.rule("odd", title="odd", severity="low")
+    def odd(tokens, _context):
+        return tokens["comment"].reset_index(drop=True).set_axis([-5])
+
+    with pytest.raises(errors.UsageError, match="The rule odd must return texts indexed like the tokens"):
+        audited(NEVER, rules=[odd])
+    with pytest.raises(errors.UsageError, match="severity is one of high, medium, low"):
+        tokenkit.rule("odd", title="odd", severity="dire")(nightly.find)
+
+
+def test_expired_tokens_are_not_findings_but_for_the_secrets_in_their_comments():
+    expired = {"token_id": "old", "creation_time": 0, "expiry_time": 86_400_000 * 400, "comment": "key dapi" + "1" * 32}
+    assert audited(expired).findings["rule"].tolist() == ["secret-in-comment"]
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "words"),
+    [
+        ({"unusd": {}}, "Did you mean unused?"),
+        ({"unused": {"idle_day": 3}}, "no threshold 'idle_day'. Did you mean idle_days?"),
+        ({"no-expiry": {"days": 3}}, "no threshold 'days'. It has none."),
+    ],
+)
+def test_a_threshold_that_no_rule_has_is_refused(thresholds, words):
+    with pytest.raises(errors.UsageError, match=words):
+        audited(NEVER, thresholds=thresholds)
+
+
+def test_accepted_findings_do_not_count_and_are_shown_as_such():
+    accepted = Acceptance(rule="no-expiry", token_id="never", reason="in March", until=dt.date(2026, 3, 1))
+    audit = audited(NEVER, accept=[accepted], rules=audits.chosen(["no-expiry"]))
+    assert len(audit.findings) == 0
+    row = audit.accepted.iloc[0]
+    assert (row.rule, row.token_id, row.reason, row.until) == ("no-expiry", "never", "in March", NOW.normalize())
+    assert audit.summary[["findings", "accepted"]].to_numpy().tolist() == [[0, 1]]
+    assert not audit.fails("low")
+    assert "1 accepted" in repr(audit)
+
+
+@pytest.mark.parametrize(("rules", "failing"), [("no-expiry", "high medium low"), ("never-used", "medium low")])
+def test_an_audit_fails_at_the_severity_of_its_worst_finding_and_at_milder_ones(rules, failing):
+    audit = audited(NEVER, rules=audits.chosen([rules]))
+    assert " ".join(severity for severity in ("high", "medium", "low") if audit.fails(severity)) == failing
+
+
+def test_an_audit_plans_the_revocation_of_what_a_rule_found(workspace):
+    audit = workspace.audit()
+    plan = audit.revoke(rule=["unused", "never-used"])
+    found = audit.findings[audit.findings["rule"].isin(["unused", "never-used"])]
+    assert set(plan.token_ids) | set(plan.left_out["token_id"]) == set(found["token_id"])
+    assert len(plan) > 0
+    assert workspace.token_management.get(plan.token_ids[0])  # a plan changes nothing
+
+
+def test_what_is_accepted_is_not_revoked(workspace):
+    first = workspace.audit(["no-expiry"]).findings.iloc[0]
+    accept = [Acceptance(rule="no-expiry", token_id=first.token_id, reason="x", until=dt.date(2027, 1, 1))]
+    plan = workspace.audit(["no-expiry"], accept=accept).revoke(rule="no-expiry")
+    assert first.token_id not in plan.token_ids
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"), [("unuse", "Did you mean unused?"), ("no-maximum", "nothing to revoke"), ("IA-4", "No rule")]
+)
+def test_what_cannot_be_revoked_is_said(workspace, rule, words):
+    with pytest.raises(errors.UsageError, match=words):
+        workspace.audit().revoke(rule=rule)
+
+
+def test_a_saved_listing_has_no_workspace_to_revoke_on():
+    with pytest.raises(errors.UsageError, match="saved listing"):
+        audited(NEVER).revoke(rule="no-expiry")
+
+
+def test_an_audit_is_frozen_and_shows_itself_escaped_in_one_line_and_as_html():
+    @tokenkit.rule("<b>", title="<script>", severity="high", remedy="<img>")
+    def hostile(tokens, _context):
+        return tokens["comment"]
+
+    audit = audited(NEVER, rules=[hostile], name="<i>")
+    page = audit._repr_html_()
+    assert not [tag for tag in ("<script>", "<img>", "<i>") if tag in page]
+    assert "&lt;script&gt;" in page
+    assert "\n" not in repr(audit)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        audit.name = "x"
+
+
+def test_no_secret_of_a_comment_stands_anywhere_but_in_the_listing(workspace):
+    audit = workspace.audit()
+    found = audit.findings[audit.findings["rule"] == "secret-in-comment"]
+    comments = audit.tokens.set_index("token_id")["comment"][found["token_id"]]
+    secrets = comments.str.rsplit(" ", n=1).str[-1].tolist()
+    assert len(secrets) > 0
+    shown = repr(audit) + audit._repr_html_() + export.csv_text(audit.findings) + export.csv_text(audit.summary)
+    assert not [secret for secret in secrets if secret in shown]
+    assert found["evidence"].str.contains(REDACTED, regex=False).all()
+
+
+def test_a_principal_who_is_an_admin_by_way_of_nested_groups_is_found():
+    identities = access.Identities(
+        users=frames.frame([], frames.USERS),
+        service_principals=frames.frame(
+            [{"id": 9, "application_id": "a", "display_name": "ci"}], frames.SERVICE_PRINCIPALS
+        ),
+        groups=frames.frame(
+            [
+                {"id": 1, "display_name": "admins", "members": [2]},
+                {"id": 2, "display_name": "platform", "members": [9]},
+            ],
+            frames.GROUPS,
+        ),
+    )
+    audit = audited(
+        NEVER | {"owner_id": 9, "created_by_id": 4},
+        context=Context(now=NOW, identities=identities),
+        rules=audits.chosen(["admin-program"]),
+    )
+    assert audit.findings["evidence"].tolist() == ["an admin by way of admins > platform"]

@@ -1,0 +1,51 @@
+"""Columns of text made in Arrow agree with what Python would make of each row."""
+
+import re
+
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenkit import frames
+from tokenkit.redaction import SECRET, redact
+from tokenkit.review import texts
+
+SECRETS = [
+    "dapi" + "0a" * 16,
+    "AKIA" + "0A" * 8,
+    "password=hunter2",
+    "eyJhbGciOi.eyJzdWIi.c2ln",
+    "-----BEGIN PRIVATE KEY-----\nx",
+]
+
+
+def column(*values):
+    return pd.Series([*values], index=range(5, 5 + len(values)), dtype=frames.TEXT)
+
+
+def test_words_numbers_and_texts_are_joined_row_by_row_and_numbers_cut_to_whole_ones():
+    numbers = pd.Series([59.999, 1_000_000.5], index=[3, 1], dtype="Float64")
+    said = texts.said("in ", numbers, " days: ", pd.Series(["a", "b"], index=[3, 1], dtype=frames.TEXT))
+    assert said.to_dict() == {3: "in 59 days: a", 1: "in 1000000 days: b"}
+    assert said.dtype == frames.TEXT
+
+
+def test_tenths_are_shown_where_there_are_any():
+    numbers = pd.Series([90.0, 90.04, 90.06, 2_912_383.0], dtype="Float64")
+    assert texts.tenths(numbers).tolist() == ["90", "90", "90.1", "2912383"]
+
+
+def test_no_rows_make_an_empty_column_of_text():
+    assert texts.said("x", pd.Series([], dtype="Float64")).dtype == frames.TEXT
+    assert texts.repeated("x", pd.RangeIndex(0)).dtype == frames.TEXT
+    assert texts.redacted(column()).dtype == frames.TEXT
+
+
+@given(st.lists(st.one_of(st.none(), st.text(max_size=12), st.sampled_from(SECRETS)), max_size=4), st.text(max_size=3))
+def test_a_column_is_redacted_as_each_text_would_be(values, between):
+    text = between.join(filter(None, values))
+    both = column(text, *values)
+    expected = [None if value is None else redact(value) for value in (text, *values)]
+    assert [None if pd.isna(value) else value for value in texts.redacted(both)] == expected
+    held = [bool(value and re.search(SECRET, value, re.IGNORECASE | re.ASCII)) for value in (text, *values)]
+    assert texts.holding_secrets(both).tolist() == held

@@ -1,0 +1,70 @@
+"""Columns of text, made and looked at in Arrow: a million rows are a function call, not a loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tokenkit import frames
+from tokenkit.redaction import REDACTED, SECRET
+
+
+def said(*parts: str | pd.Series[Any]) -> pd.Series[str]:
+    """Return a text for each row: words, and columns of text, or of numbers, which are cut to whole ones."""
+    index = next(part.index for part in parts if isinstance(part, pd.Series))
+    arrays = [pa.scalar(part) if isinstance(part, str) else _words(part) for part in parts]
+    return series(pc.binary_join_element_wise(*arrays, pa.scalar("")), index)
+
+
+def tenths(numbers: pd.Series[float]) -> pd.Series[str]:
+    """Return numbers as text, with a digit after the point where it is not 0."""
+    return series(pc.cast(pa.array(numbers.to_numpy(dtype=float).round(1)), pa.string()), numbers.index)
+
+
+def repeated(text: str | None, index: pd.Index) -> pd.Series[str]:
+    """Return the same text, or its absence, for each row."""
+    return series(pa.repeat(pa.scalar(text, pa.string()), len(index)), index)
+
+
+def redacted(texts: pd.Series[str]) -> pd.Series[str]:
+    """Return texts without secrets of a known form (``redaction.SECRET``)."""
+    found = pc.replace_substring_regex(array(texts), f"(?i){SECRET}", rf"\1{REDACTED}")
+    return series(found, texts.index)
+
+
+def holding_secrets(texts: pd.Series[str]) -> pd.Series[bool]:
+    """Return which texts have a secret of a known form in them."""
+    return pd.Series(mask(pc.match_substring_regex(array(texts), SECRET, ignore_case=True)), texts.index)
+
+
+def series(texts: pa.Array, index: pd.Index) -> pd.Series[str]:
+    """Return an Arrow array as a column."""
+    return pd.Series(frames.TEXT.__from_arrow__(pa.chunked_array([texts])), index=index)
+
+
+def array(texts: pd.Series[str]) -> pa.Array:
+    """Return a column as one Arrow array."""
+    found = pa.array(texts.array, pa.string(), from_pandas=True)
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+def mask(hits: pa.Array) -> np.ndarray:
+    """Return an Arrow verdict as plain booleans: what is not known is no."""
+    return pc.fill_null(hits, fill_value=False).to_numpy(zero_copy_only=False)
+
+
+def members(lists: pd.Series[Any]) -> tuple[np.ndarray, pa.Array]:
+    """Return the texts of all lists one after the other, with the position of the list of each."""
+    found = pa.array(lists.array, frames.TEXTS)
+    found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    return pc.list_parent_indices(found).to_numpy(), pc.list_flatten(found)
+
+
+def _words(column: pd.Series[Any]) -> pa.Array:
+    if column.dtype == frames.TEXT:
+        return array(column)
+    return pc.cast(pa.array(np.floor(column.to_numpy(dtype=float)).astype("int64")), pa.string())
