@@ -73,6 +73,7 @@ CHANGING = [
     ("permissions set group:contractors --yes", "revoked", False),
     ("permissions add group:analysts user:admin@example.com=CAN_MANAGE", "analysts", True),
     ("create-obo terraform --lifetime 1d --secret tokenkit/x", "expiry_time", True),
+    ("snapshot", "taken_at", True),
 ]
 # Their own programs, tested in tests/test_lab.py and tests/sandbox/test_main.py; resume needs a run, below.
 ELSEWHERE = {"sandbox", "lab", "resume"}

@@ -34,6 +34,7 @@ from tokenkit.rest.token_management import OboToken, TokenManagementAPI
 from tokenkit.rest.transport import RetryPolicy
 from tokenkit.review.audit import Audit
 from tokenkit.review.rule import rule
+from tokenkit.snapshots import read_snapshot
 from tokenkit.workspace import Workspace, connect, resume
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ __all__ = [
     "__version__",
     "connect",
     "load_ipython_extension",
+    "read_snapshot",
     "resume",
     "rule",
 ]

@@ -16,7 +16,7 @@ from tokenkit import errors
 from tokenkit.rest import credentials
 from tokenkit.review.durations import duration
 from tokenkit.review.filters import FILTERS, Filter
-from tokenkit.verbs import changing, programs, reading
+from tokenkit.verbs import changing, comparing, programs, reading
 from tokenkit.verbs.session import Session
 from tokenkit.workspace import SANDBOX
 
@@ -278,6 +278,20 @@ VERBS: tuple[Verb, ...] = (
         changing.resume,
         (option("run_id", metavar="RUN_ID", help="as the run and the journal name it"),),
         example="resume 20260301-093000-1a2b3c4d",
+    ),
+    Verb(
+        "snapshot",
+        "save the listing as a Parquet file, to compare with later",
+        comparing.snapshot,
+        (
+            option(
+                "path",
+                nargs="?",
+                metavar="PATH",
+                help="a folder, or a file that ends in .parquet; beside the journal, if left out",
+            ),
+        ),
+        example="snapshot",
     ),
     Verb(
         "sandbox",

@@ -12,6 +12,7 @@ in the schema          in the frame                     why
 ``timestamp ms, UTC``  ``datetime64[ms, UTC]``          the year 9999 does not fit in nanoseconds
 ``list<string>``       ``list<string>[pyarrow]``        an element is a Python list; a third of the memory of objects
 ``bool``               ``boolean``                      absent is ``<NA>``
+``double``             ``Float64``                      likewise
 =====================  ===============================  ========================================================
 
 A field that the schema does not know is kept, as a column after the known ones: a newer server must never break a
@@ -104,6 +105,7 @@ _DTYPES: dict[pa.DataType, Any] = {
     pa.string(): TEXT,
     pa.int64(): pd.Int64Dtype(),
     pa.bool_(): pd.BooleanDtype(),
+    pa.float64(): pd.Float64Dtype(),
     TEXTS: pd.ArrowDtype(TEXTS),
     IDS: pd.ArrowDtype(IDS),
 }

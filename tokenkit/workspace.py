@@ -31,6 +31,7 @@ from tokenkit.review import audit as audits
 from tokenkit.review.acceptances import Acceptance
 from tokenkit.review.audit import Audit, Thresholds
 from tokenkit.review.rule import Context, Rule
+from tokenkit.snapshots import HOST, SUFFIX, TAKEN_AT, list_snapshots, unused_file, write_snapshot
 
 if TYPE_CHECKING:
     from tokenkit.rest.credentials import Credentials
@@ -255,10 +256,50 @@ class Workspace:
         """
         filters.check(where, criteria)
         listing = self.token_management.list(created_by_username=created_by)
-        aged = lifecycle.with_lifecycle(listing, now=self.now())
+        now = self.now()
+        aged = lifecycle.with_lifecycle(listing, now=now)
         joined = owners.with_owners(aged, users=self.users(), service_principals=self.service_principals())
         tokens = filters.matching(joined, **criteria)
-        return expressions.where(tokens, where) if where else tokens
+        tokens = expressions.where(tokens, where) if where else tokens
+        tokens.attrs |= {HOST: self.host, TAKEN_AT: now.isoformat()}  # as texts: pandas writes attrs as JSON
+        return tokens
+
+    def snapshot(self, path: str | os.PathLike[str] | None = None) -> Path:
+        """Save the whole listing as a Parquet file, and return the file.
+
+        ``tokenkit.read_snapshot`` gives the same frame back, ``tokenkit.changes`` compares, and pandas, DuckDB or Spark
+        read it as any other file. What looks like a credential in a comment is redacted, as in the journal; only you
+        may read the file (mode 0600).
+
+        Args:
+            path: A folder, or a file that ends in ``.parquet`` and is written over; the folder ``snapshots`` beside
+                the journal by default. In a folder the file is named by workspace and time (UTC), and none is
+                written over.
+
+        Raises:
+            ConfigurationError: The file cannot be written.
+        """
+        tokens = self.tokens()
+        taken_at = pd.Timestamp(tokens.attrs[TAKEN_AT])
+        file = self._snapshots_in(path)
+        if file.suffix != SUFFIX:
+            file = unused_file(file, workspace=self.name, taken_at=taken_at)
+        return write_snapshot(tokens, file, host=self.host, workspace=self.name, taken_at=taken_at)
+
+    def snapshots(self, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+        """Return this workspace's snapshots in a folder and those below it, oldest first.
+
+        Args:
+            path: The folder; the one that ``snapshot`` writes to by default.
+
+        Returns:
+            ``path, workspace, host, taken_at, tokens`` (how many).
+        """
+        found = list_snapshots(self._snapshots_in(path).rglob(f"*{SUFFIX}"))
+        return found[found[HOST] == self.host].reset_index(drop=True)
+
+    def _snapshots_in(self, path: str | os.PathLike[str] | None) -> Path:
+        return self.folder / "snapshots" if path is None else Path(path).expanduser()
 
     def access(self, where: str | None = None) -> pd.DataFrame:
         """Return everybody who may use tokens or holds one that works, a row each.

@@ -1,0 +1,167 @@
+"""Saved listings: the same frame comes back, anything reads the file, and no secret is in it."""
+
+import json
+import os
+import re
+import stat
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import tokenkit
+from tests.conftest import NOW
+from tokenkit import errors, frames, snapshots
+from tokenkit.redaction import redact
+from tokenkit.sandbox import Fault
+
+SECRET = "dapi" + "0123456789abcdef" * 2  # put together, so that no scanner takes this file for a leak
+
+
+def redacted(tokens):
+    return tokens.assign(comment=tokens["comment"].map(redact, na_action="ignore").astype(frames.TEXT))
+
+
+def test_a_snapshot_comes_back_as_the_listing_with_its_dtypes(workspace):
+    file = workspace.snapshot()
+    back = tokenkit.read_snapshot(file)
+    pd.testing.assert_frame_equal(back, redacted(workspace.tokens()))
+    assert isinstance(back["scopes"].dropna().iloc[0], list)
+    assert back.attrs == {"host": workspace.host, "workspace": workspace.name, "taken_at": NOW.isoformat()}
+
+
+def test_an_empty_listing_keeps_its_columns_and_says_when_it_was_taken(workspace, tmp_path):
+    nothing = workspace.tokens(created_by="nobody@example.com")
+    file = snapshots.write_snapshot(nothing, tmp_path / "x.parquet", host="h", workspace="w", taken_at=NOW)
+    back = tokenkit.read_snapshot(file)
+    pd.testing.assert_frame_equal(back, nothing)
+    assert back.attrs["taken_at"] == NOW.isoformat()
+
+
+def test_a_raw_listing_and_fields_of_a_newer_server_are_kept(tmp_path):
+    records = [
+        {"token_id": "a", "expiry_time": 253_402_214_400_000, "owner_id": 2**60 + 1, "tier": "x", "policy": {"max": 1}},
+        {"token_id": "b", "scopes": ["sql"], "policy": ["y", SECRET]},
+    ]
+    raw = frames.frame(records, frames.TOKENS)
+    back = tokenkit.read_snapshot(
+        snapshots.write_snapshot(raw, tmp_path / "x.parquet", host="h", workspace="w", taken_at=NOW)
+    )
+    known = [*frames.TOKEN_COLUMNS, "tier"]
+    pd.testing.assert_frame_equal(back[known], raw[known])
+    assert [json.loads(each) for each in back["policy"]] == [{"max": 1}, ["y", "[redacted]"]]
+
+
+def test_it_is_named_by_workspace_and_time_in_utc_and_none_is_written_over(workspace, tmp_path):
+    first, second = workspace.snapshot(tmp_path), workspace.snapshot(tmp_path)
+    host = workspace.host.removeprefix("http://").replace(":", "-")
+    assert first == tmp_path / f"{host}-20260301T093000Z.parquet"
+    assert second == tmp_path / f"{host}-20260301T093000Z-2.parquet"
+    berlin = NOW.tz_convert("Europe/Berlin")
+    named = snapshots.unused_file(tmp_path, workspace="https://prod.example.com", taken_at=berlin)
+    assert named.name == "prod.example.com-20260301T093000Z.parquet"
+
+
+def test_without_a_path_it_lies_beside_the_journal_and_a_named_file_is_written_over(workspace, tmp_path):
+    assert workspace.snapshot().parent == workspace.folder / "snapshots"
+    named = tmp_path / "deep" / "er" / "mine.parquet"
+    named_once, named_twice = workspace.snapshot(named), workspace.snapshot(str(named))
+    assert named_once == named_twice == named
+    assert [each.name for each in named.parent.iterdir()] == ["mine.parquet"]
+
+
+def test_only_the_owner_may_read_it_whatever_the_umask_allows(workspace):
+    before = os.umask(0)
+    try:
+        file = workspace.snapshot()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_anything_reads_it(workspace):
+    file, tokens = workspace.snapshot(), workspace.tokens()
+    schema = pq.read_schema(file)
+    assert b"pandas" not in schema.metadata
+    kinds = {re.sub("<.*>", "", str(schema.field(name).type)) for name in schema.names}
+    assert kinds == {"string", "int64", "timestamp[ms, tz=UTC]", "list", "bool", "double"}
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        query = """SELECT host, epoch_ms(taken_at), count(*), max(owner_id), sum(len(scopes)) FROM read_parquet(?)
+                   GROUP BY host, taken_at"""
+        rows = connection.execute(query, [str(file.parent / "*.parquet")]).fetchall()
+    scopes = sum(len(each) for each in tokens["scopes"].dropna())
+    assert rows == [(workspace.host, NOW.timestamp() * 1000, len(tokens), tokens["owner_id"].max(), scopes)]
+    plain = pd.read_parquet(file)
+    assert plain["token_id"].tolist() == tokens["token_id"].tolist()
+    assert plain["expiry_time"].dt.year.max() == 9999
+
+
+def test_a_secret_in_a_comment_is_not_in_the_file(workspace, tmp_path):
+    comments = pd.Series([f"use {SECRET}", "=1+1"], dtype=frames.TEXT)
+    tokens = workspace.tokens().head(2).assign(comment=comments)
+    file = snapshots.write_snapshot(tokens, tmp_path / "x.parquet", host="h", workspace="w", taken_at=NOW)
+    assert tokenkit.read_snapshot(file)["comment"].tolist() == ["use [redacted]", "=1+1"]
+    assert SECRET not in pq.read_table(file).to_pandas().to_csv()
+    assert tokens["comment"].iloc[0] == f"use {SECRET}"
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_half_one(workspace, tmp_path, monkeypatch):
+    file = workspace.snapshot(tmp_path / "x.parquet")
+    whole = file.read_bytes()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(errors.ConfigurationError, match=r"x\.parquet cannot be written: No space left"):
+        workspace.snapshot(file)
+    assert file.read_bytes() == whole
+    assert [each.name for each in tmp_path.glob("*x*")] == ["x.parquet"]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_workspace_that_cannot_be_read_leaves_no_file(workspace, sandbox, tmp_path):
+    sandbox.faults.add(Fault(path="*/Users", status=500))
+    with pytest.raises(errors.UnavailableError):
+        workspace.snapshot(tmp_path / "x.parquet")
+    assert not (tmp_path / "x.parquet").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"not parquet", b"PAR1PAR1"])
+def test_what_is_no_snapshot_is_said_in_one_line(tmp_path, content):
+    file = tmp_path / "x.parquet"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(errors.UsageError, match=r"x\.parquet is no snapshot"):
+        tokenkit.read_snapshot(file)
+
+
+def test_another_parquet_file_is_no_snapshot(tmp_path):
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "x.parquet")
+    with pytest.raises(errors.UsageError, match="another Parquet file"):
+        tokenkit.read_snapshot(tmp_path / "x.parquet")
+
+
+def test_snapshots_are_listed_oldest_first_with_those_in_folders_and_without_other_workspaces(
+    sandbox, connected, tmp_path
+):
+    later = connected(sandbox, clock=NOW + pd.Timedelta(days=1))
+    partition = tmp_path / "workspace=prod" / "day=2026-03-02"
+    expected = [connected(sandbox).snapshot(tmp_path), later.snapshot(partition / "x.parquet")]
+    snapshots.write_snapshot(later.tokens(), tmp_path / "a.parquet", host="other", workspace="w", taken_at=NOW)
+    (tmp_path / "b.parquet").write_bytes(b"something else")
+    found = later.snapshots(tmp_path)
+    assert found["path"].tolist() == [str(each) for each in expected]
+    assert found["taken_at"].tolist() == [NOW, NOW + pd.Timedelta(days=1)]
+    assert found["tokens"].tolist() == [300, 300]
+    pd.testing.assert_frame_equal(tokenkit.read_snapshot(expected[1]), redacted(later.tokens()))
+
+
+def test_no_snapshot_gives_the_same_columns(workspace, tmp_path):
+    nothing = workspace.snapshots(tmp_path / "nowhere")
+    assert list(nothing.columns) == snapshots.SNAPSHOTS.names
+    assert len(nothing) == 0

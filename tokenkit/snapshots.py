@@ -1,0 +1,160 @@
+"""Saved listings: Parquet files that anything can read, to look back at and to compare with.
+
+A file has a row for each token with the columns of the listing, then ``host`` and ``taken_at``. So a folder of them is
+one table, in DuckDB for example ``SELECT taken_at, count(*) FROM 'snapshots/*.parquet' GROUP BY 1``. The file's
+metadata says both once more, as a listing may be empty. Nothing in a file is pandas' own: texts, 64-bit integers, lists
+of text, and UTC timestamps in milliseconds.
+
+A file appears whole or not at all, and only its owner may read it. What looks like a credential in a text is redacted,
+as it is in the journal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tokenkit import errors, frames
+from tokenkit.frames import TEXT
+from tokenkit.redaction import redact
+
+HOST, TAKEN_AT, WORKSPACE = "host", "taken_at", "workspace"
+"""What a listing says of itself, in ``DataFrame.attrs`` and in a file's metadata: where and when it was taken."""
+
+SNAPSHOTS = pa.schema(
+    [
+        ("path", pa.string()),
+        (WORKSPACE, pa.string()),
+        (HOST, pa.string()),
+        (TAKEN_AT, frames.TIME),
+        ("tokens", pa.int64()),
+    ]
+)
+SUFFIX = ".parquet"
+_PREFIX = b"tokenkit."  # of our keys in a file's metadata
+_NUMPY = {"never_expires": bool}  # Arrow has one kind of truth, frames have two
+
+
+def write_snapshot(tokens: pd.DataFrame, file: Path, *, host: str, workspace: str, taken_at: pd.Timestamp) -> Path:
+    """Write a listing to a file, over one that is there, and return the file.
+
+    Args:
+        tokens: A listing, raw or with the derived columns. Fields that a newer server added are kept, those of no plain
+            type as JSON.
+        file: Where to; folders that are not there are made.
+        host: The workspace's address.
+        workspace: What it is called.
+        taken_at: When the listing was taken.
+
+    Raises:
+        ConfigurationError: The file cannot be written.
+    """
+    said = {HOST: host, WORKSPACE: workspace, TAKEN_AT: taken_at.tz_convert("UTC").isoformat()}
+    table = _table(tokens)
+    for name, value in ((HOST, pa.scalar(host)), (TAKEN_AT, pa.scalar(_moment(taken_at), frames.TIME))):
+        table = table.append_column(name, pa.repeat(value, len(table)))
+    table = table.replace_schema_metadata({_PREFIX + key.encode(): value for key, value in said.items()})
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_whole(table, file)
+    except OSError as failure:
+        problem = failure.strerror or str(failure)
+    else:
+        return file
+    raise errors.ConfigurationError(f"The snapshot {file} cannot be written: {problem}. Name another folder.")
+
+
+def read_snapshot(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Return a saved listing as it was: the same columns and dtypes, its comments redacted.
+
+    ``attrs`` of the frame says where and when it was taken: ``host``, ``workspace`` and ``taken_at`` (ISO 8601).
+
+    Raises:
+        UsageError: There is no such file, or it is no snapshot.
+    """
+    try:
+        table = pq.ParquetFile(path).read()  # not read_table, which makes columns of folders named workspace=…
+    except (OSError, pa.ArrowInvalid) as failure:
+        problem = "there is no such file" if isinstance(failure, FileNotFoundError) else "it is no Parquet file"
+    else:
+        said = _said(table.schema)
+        if said:
+            # Parquet calls the elements of a list otherwise than Arrow, which tells the types apart by that.
+            known = [
+                frames.TOKENS.field(each.name) if each.name in frames.TOKENS.names else each for each in table.schema
+            ]
+            listing = frames.to_pandas(table.cast(pa.schema(known)).drop_columns([HOST, TAKEN_AT]))
+            listing = listing.astype({name: dtype for name, dtype in _NUMPY.items() if name in listing})
+            listing.attrs |= said
+            return listing
+        problem = "it is another Parquet file"
+    raise errors.UsageError(f"{path} is no snapshot: {problem}. Workspace.snapshots() lists what there is.")
+
+
+def list_snapshots(files: Iterable[Path]) -> pd.DataFrame:
+    """Return a row for each of the files that is a snapshot, oldest first, with the columns of ``SNAPSHOTS``."""
+    rows = []
+    for file in files:
+        try:
+            metadata = pq.read_metadata(file)
+        except (OSError, pa.ArrowInvalid):
+            continue  # somebody else's file, or one that is going away
+        if said := _said(metadata.schema.to_arrow_schema()):
+            at_ms = _moment(pd.Timestamp(said[TAKEN_AT])).timestamp() * 1000
+            rows.append({**said, "path": str(file), TAKEN_AT: round(at_ms), "tokens": metadata.num_rows})
+    return frames.frame(rows, SNAPSHOTS).sort_values([TAKEN_AT, "path"], kind="stable", ignore_index=True)
+
+
+def unused_file(folder: Path, *, workspace: str, taken_at: pd.Timestamp) -> Path:
+    """Return a file that is not there yet, named by workspace and time: ``prod-20260301T093000Z.parquet``."""
+    name = re.sub(r"[^\w.-]+", "-", workspace.partition("://")[2] or workspace)
+    stem = f"{name}-{taken_at.tz_convert('UTC'):%Y%m%dT%H%M%SZ}"
+    number = 1
+    while (file := folder / f"{stem}{f'-{number}' if number > 1 else ''}{SUFFIX}").exists():
+        number += 1
+    return file
+
+
+def _table(tokens: pd.DataFrame) -> pa.Table:
+    """Return a listing as an Arrow table without what is pandas' own, its texts redacted."""
+    texts = {str(name): tokens[name] for name in tokens if tokens[name].dtype == TEXT}
+    # A field of which nothing is known may hold anything that JSON can.
+    texts |= {
+        str(name): tokens[name].map(json.dumps, na_action="ignore") for name in tokens if tokens[name].dtype == object
+    }
+    redacted = {name: column.map(redact, na_action="ignore").astype(TEXT) for name, column in texts.items()}
+    table = pa.Table.from_pandas(tokens.assign(**redacted), preserve_index=False)
+    plain = [pa.field(each.name, pa.string()) if pa.types.is_large_string(each.type) else each for each in table.schema]
+    return table.cast(pa.schema(plain))
+
+
+def _write_whole(table: pa.Table, file: Path) -> None:
+    """Write beside the file, on to the disk, and rename: a reader never sees half of it."""
+    handle, partial = tempfile.mkstemp(dir=file.parent, prefix=f".{file.stem}", suffix=".partial")  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as opened:
+            pq.write_table(table, opened)
+            opened.flush()
+            os.fsync(opened.fileno())
+        Path(partial).replace(file)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def _said(schema: pa.Schema) -> dict[str, str]:
+    """Return what a file's metadata says of the listing; nothing where it is no snapshot."""
+    found = {key: value for key, value in (schema.metadata or {}).items() if key.startswith(_PREFIX)}
+    return {key.removeprefix(_PREFIX).decode(): value.decode() for key, value in found.items()}
+
+
+def _moment(at: pd.Timestamp) -> pd.Timestamp:
+    return at.tz_convert("UTC").as_unit("ms")
