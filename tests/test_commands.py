@@ -57,6 +57,8 @@ READING = [
     "get {short}",
     "permissions show",
     "permissions levels",
+    "audit",
+    "audit --rule IA-4 --rule unused --skip no-expiry --threshold unused.idle_days=70",
     "access",
     "access --where holds_without_right",
     "journal",
@@ -147,6 +149,14 @@ def test_every_changing_verb_does_what_it_says(notebook, company, names, capsys,
         ("create-obo terraform --secret x", "SCOPE/KEY"),
         ("create-obo terraform --lifetime 90 --secret tokenkit/x", "Write 90d for days"),
         ("resume 2026", "no run '2026'"),
+        ("audit --rule no-expiri", "Did you mean no-expiry?"),
+        ("audit --skip nothing", "no rule 'nothing'"),
+        ("audit --threshold 45", "write RULE.NAME=VALUE"),
+        ("audit --threshold unusd.idle_days=45", "Did you mean unused?"),
+        ("audit --threshold unused.idle_day=45", "Did you mean idle_days?"),
+        ("audit --threshold no-expiry.days=45", "It has none."),
+        ("audit --threshold unused.idle_days=long", "idle_days of unused is a number"),
+        ("audit --accept nowhere.toml", "nowhere.toml cannot be read"),
         ("access --where hold_without_right", "Did you mean holds_without_right?"),
         ("journal --rn x", "Did you mean --run?"),
         ("connect nowhere", "nowhere"),
@@ -209,6 +219,42 @@ def test_your_own_tokens_are_left_out_and_that_is_said_also_in_a_pipe(capsys):
     assert cli.main(["revoke", "--owner", "admin@example.com", "--yes"]) == 0
     assert "yours" in capsys.readouterr().err
     assert tokenkit.connect().me() == "admin@example.com"
+
+
+@pytest.mark.usefixtures("company")
+def test_an_audit_in_a_pipeline_fails_on_findings_of_a_severity_or_worse(capsys, tmp_path, monkeypatch):
+    assert cli.main(["audit", "--output", "json"]) == 0
+    findings = pd.DataFrame(json.loads(capsys.readouterr().out))
+    assert set(findings["severity"]) == {"high", "medium", "low"}
+    for severity in ("high", "medium", "low"):
+        assert cli.main(["audit", "--fail-on", severity]) == 1
+    assert cli.main(["audit", "--rule", "no-comment", "--fail-on", "medium"]) == 0
+    assert cli.main(["audit", "--rule", "no-comment", "--fail-on", "low"]) == 1
+    assert cli.main(["audit", "--fail-on", "dire"]) == 2
+    accepted = tmp_path / "accepted.toml"
+    accepted.write_text('[[accept]]\nrule = "no-comment"\nowner = "*"\nreason = "later"\nuntil = 9999-12-31\n')
+    line = ["audit", "--rule", "no-comment", "--fail-on", "low", "--accept", str(accepted)]
+    assert cli.main(line) == 0
+    accepted.write_text(accepted.read_text().replace("9999", "2020"))
+    capsys.readouterr()
+    assert cli.main(line) == 1
+    assert "Expired on 2020-12-31: the acceptance of no-comment for owner *." in capsys.readouterr().err
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi" + "0" * 32)
+    assert cli.main(["audit", "--fail-on", "high"]) == 3
+
+
+@pytest.mark.usefixtures("company")
+def test_the_summary_of_an_audit_is_a_row_for_each_rule(capsys):
+    assert cli.main(["audit", "--summary", "--output", "json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert {"rule", "title", "severity", "findings", "accepted", "why", "remedy", "not_checked"} == set(summary[0])
+    assert len(summary) == 15
+
+
+def test_thresholds_that_are_lists_are_typed_with_commas(notebook):
+    audit = notebook.run_line_magic("tokens", "audit --rule wide-scope --threshold wide-scope.scopes=jobs,files")
+    assert audit.findings["evidence"].isin(["granted jobs", "granted files", "granted jobs, files"]).all()
+    assert len(audit.findings) > 0
 
 
 def test_ids_that_a_variable_holds_expand(notebook, names):

@@ -7,6 +7,7 @@ codes: 0 done, 1 findings (``audit --fail-on``), 2 it was called wrongly, 3 the 
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -19,12 +20,13 @@ from tokenkit import errors, export, frames, grammar
 from tokenkit.commands import SHELL
 from tokenkit.frames import TokenInfo
 from tokenkit.rest.token_management import OboToken
+from tokenkit.review.audit import Audit
 from tokenkit.workspace import Workspace, connect
 
-_UNFINISHED, _USAGE, _UNREADABLE, _INTERRUPTED = 1, 2, 3, 130
+_FINDINGS, _UNFINISHED, _USAGE, _UNREADABLE, _INTERRUPTED = 1, 1, 2, 3, 130
 # What of a listing fits 80 columns; --columns asks for others, and json and csv carry everything.
 _TABLE_COLUMNS = ("token_id", "owner", "comment", "status", "expiry_time", "last_used_day")
-_NEVER_IN_A_TABLE = ("snapshot", "host", "run_started_at", "started_at")
+_NEVER_IN_A_TABLE = ("snapshot", "host", "run_started_at", "started_at", "why", "remedy")
 _SHORT_ID = 12
 _SHORT_WIDTH = 14
 _BORDER = 2
@@ -38,15 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if "_ARGCOMPLETE" in os.environ:
             _complete(session)
         verb, options = grammar.parse(sys.argv[1:] if words is None else words, SHELL)
-        answer = verb.run(session, options)
-        if isinstance(answer, int):
-            return answer
-        if isinstance(answer, OboToken) and options.show_value:
-            sys.stdout.write(f"{answer.token_value}\n")
-        elif answer is not None:
-            _write(answer, options.output, chosen=bool(getattr(options, "columns", None)))
-        sys.stdout.flush()
-        return _UNFINISHED if answer is None or _left_something(answer) else 0
+        return _answered(verb.run(session, options), options)
     except grammar.HelpAsked as help_text:
         sys.stdout.write(f"{help_text}\n".replace("\n\n\n", "\n\n"))
     except (errors.UsageError, errors.ConfigurationError) as error:
@@ -59,6 +53,22 @@ def main(words: Sequence[str] | None = None) -> int:
         # `tokenkit list | head` closed the pipe; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _answered(answer: object, options: argparse.Namespace) -> int:
+    """Print what a verb answered, and return the exit code."""
+    if isinstance(answer, int):
+        return answer
+    code = _UNFINISHED if answer is None or _left_something(answer) else 0
+    if isinstance(answer, Audit):
+        code = _FINDINGS if options.fail_on and answer.fails(options.fail_on) else 0
+        answer = answer.summary if options.summary else answer.findings
+    if isinstance(answer, OboToken) and options.show_value:
+        sys.stdout.write(f"{answer.token_value}\n")
+    elif answer is not None:
+        _write(answer, options.output, chosen=bool(getattr(options, "columns", None)))
+    sys.stdout.flush()
+    return code
 
 
 def _fail(error: errors.TokenKitError, code: int) -> int:
@@ -150,6 +160,8 @@ def as_frame(answer: object) -> pd.DataFrame:
         return as_frame(answer.token_info)
     if isinstance(answer, Workspace):
         return pd.DataFrame({"workspace": [answer.name], "host": [answer.host]})
+    if isinstance(answer, Audit):
+        return answer.findings
     assert isinstance(answer, pd.DataFrame), type(answer)
     return answer
 

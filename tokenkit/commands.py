@@ -16,7 +16,8 @@ from tokenkit import errors
 from tokenkit.rest import credentials
 from tokenkit.review.durations import duration
 from tokenkit.review.filters import FILTERS, Filter
-from tokenkit.verbs import changing, comparing, programs, reading
+from tokenkit.review.rule import SEVERITIES
+from tokenkit.verbs import auditing, changing, comparing, programs, reading
 from tokenkit.verbs.session import Session
 from tokenkit.workspace import SANDBOX
 
@@ -264,6 +265,48 @@ VERBS: tuple[Verb, ...] = (
         reading.access,
         (dataclasses.replace(_WHERE, settings={**_WHERE.settings, "help": "an expression over the columns"}),),
         example="access --where holds_without_right",
+    ),
+    Verb(
+        "audit",
+        "find the dangerous tokens, and say why and what to do",
+        auditing.audit,
+        (
+            option(
+                "--rule",
+                action="append",
+                dest="rules",
+                metavar="RULE",
+                help="only this rule, by its id or the Security Analysis Tool's (IA-4); may be given again",
+                completer=auditing.rule_ids,
+            ),
+            option(
+                "--skip",
+                action="append",
+                metavar="RULE",
+                help="leave this rule out; may be given again",
+                completer=auditing.rule_ids,
+            ),
+            option(
+                "--threshold",
+                action="append",
+                dest="thresholds",
+                metavar="RULE.NAME=VALUE",
+                type=typed(auditing.threshold_of),
+                help="compare with this instead, as in unused.idle_days=45; may be given again",
+                completer=auditing.threshold_names,
+            ),
+            option("--accept", metavar="FILE", help="a TOML file of findings that are accepted, each until a day"),
+            option(
+                "--fail-on",
+                choices=SEVERITIES,
+                help="exit with 1 on findings of this severity or worse that are not accepted",
+                doors=(SHELL,),
+            ),
+            option(
+                "--summary", action="store_true", help="print a row for each rule, not each finding", doors=(SHELL,)
+            ),
+        ),
+        example="audit --skip expires-soon --accept accepted.toml",
     ),
     Verb(
         "journal",
