@@ -4,6 +4,7 @@ import atexit
 import io
 import json
 import shlex
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -158,6 +159,8 @@ def test_every_changing_verb_does_what_it_says(notebook, company, names, capsys,
         ("audit --threshold unused.idle_days=long", "idle_days of unused is a number"),
         ("audit --accept nowhere.toml", "nowhere.toml cannot be read"),
         ("access --where hold_without_right", "Did you mean holds_without_right?"),
+        ("list --to tokens.txt", ".csv, .json or .xlsx"),
+        ("list --to nowhere/tokens.csv", "No such file or directory"),
         ("journal --rn x", "Did you mean --run?"),
         ("connect nowhere", "nowhere"),
     ],
@@ -261,6 +264,25 @@ def test_ids_that_a_variable_holds_expand(notebook, names):
     notebook.user_ns["ids"] = [names["token"]]
     notebook.run_cell("r = %tokens revoke $ids --yes")
     assert notebook.user_ns["r"]["outcome"].tolist() == ["revoked"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "xlsx"])
+@pytest.mark.parametrize("door", [MAGIC, SHELL])
+def test_a_listing_goes_into_the_file_that_is_named_and_replacing_one_is_said(notebook, capsys, tmp_path, ending, door):
+    line = f"list --columns token_id,owner_id,comment --limit 5 --to {tmp_path}/tokens.{ending}"
+    for _ in range(2):
+        path = Path(tmp_path / f"tokens.{ending}")
+        there = path.exists()
+        if door == MAGIC:
+            assert notebook.run_line_magic("tokens", line) == path
+            assert ("is replaced" in capsys.readouterr().out) == there
+        else:
+            assert cli.main(shlex.split(line)) == 0
+            assert capsys.readouterr().out == f"{path}\n"
+    read = {"csv": pd.read_csv, "json": pd.read_json, "xlsx": pd.read_excel}[ending]
+    assert (
+        read(path, dtype=str)["owner_id"].tolist() == tokenkit.connect().tokens()["owner_id"][:5].astype(str).tolist()
+    )
 
 
 def test_a_frame_of_the_magic_is_what_python_gives(notebook):

@@ -11,6 +11,7 @@ HEAVY = [
     "databricks.sdk",
     "jupyterlab",
     "matplotlib",
+    "openpyxl",
     "pyspark",
     "IPython",
     "ipywidgets",

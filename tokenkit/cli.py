@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 import pandas as pd
@@ -135,7 +136,10 @@ def _left_something(answer: object) -> bool:
 
 
 def _write(answer: object, output: str, *, chosen: bool) -> None:
-    """Print an answer in the form that was asked for."""
+    """Print an answer in the form that was asked for; of one that went into a file, where that is."""
+    if isinstance(answer, Path):
+        sys.stdout.write(f"{answer}\n")
+        return
     frame = as_frame(answer)
     if output == "json":
         sys.stdout.write(json.dumps(export.records(frame), ensure_ascii=False, indent=1) + "\n")

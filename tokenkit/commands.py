@@ -139,6 +139,7 @@ _SELECTION = (
     option("--sort", metavar="COLUMN", help="sort by this column; -COLUMN for the other way round (--sort=-idle_days)"),
     option("--limit", metavar="N", type=natural, help="only the first N"),
 )
+_TO = option("--to", metavar="FILE", help="write them into this file instead: .csv, .json or .xlsx (Excel)")
 _TOKEN_ID = option(
     "token_id", metavar="ID", help="a token's id, or the beginning of it", completer=_remembered("token_id")
 )
@@ -171,7 +172,7 @@ VERBS: tuple[Verb, ...] = (
         "list",
         "list tokens with their owners, ages and ends",
         reading.list_tokens,
-        _SELECTION,
+        (*_SELECTION, _TO),
         example="list --idle 60d --status active --sort=-idle_days",
     ),
     Verb("get", "show what the workspace knows of one token", reading.get, (_TOKEN_ID,), example="get 3f1c9a0b"),

@@ -12,8 +12,9 @@ import pandas as pd
 
 from tokenkit.frames import TEXT
 
-# What Excel, LibreOffice and Google Sheets take for the beginning of a formula (OWASP, "CSV Injection").
-_FORMULA = r"^([=+\-@\t\n])"
+FORMULA_SIGNS = tuple("=+-@\t\n")
+"""What Excel, LibreOffice and Google Sheets take for the beginning of a formula (OWASP, "CSV Injection")."""
+
 # Control characters move the cursor or rewrite the screen; the others turn the direction of what is written around
 # them.
 _UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
@@ -29,18 +30,18 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def csv_text(frame: pd.DataFrame) -> str:
     """Return CSV: times in ISO 8601 with their zone, lists as words, and no cell that a spreadsheet would calculate."""
-    plain = _joined_lists(_iso_times(frame))
+    plain = joined_lists(_iso_times(frame))
     for name in plain.columns:
         if pd.api.types.is_string_dtype(plain[name].dtype):
             # The csv module leaves a lone carriage return unquoted, which a reader takes for the end of the row.
             one_line_end = plain[name].astype(TEXT).str.replace(r"\r\n?", "\n", regex=True)
-            plain[name] = one_line_end.str.replace(_FORMULA, r"'\1", regex=True)
+            plain[name] = one_line_end.mask(one_line_end.str.slice(stop=1).isin(FORMULA_SIGNS), "'" + one_line_end)
     return plain.to_csv(index=False)
 
 
 def terminal_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame of strings for a terminal: days for times, words for lists, nothing for what is absent."""
-    plain = _joined_lists(frame)
+    plain = joined_lists(frame)
     for name in plain.columns:
         column = plain[name]
         if isinstance(column.dtype, pd.DatetimeTZDtype):
@@ -65,17 +66,18 @@ def printable(text: str) -> str:
     return str(pd.Series([text], dtype=TEXT).str.replace(_UNPRINTABLE, "\ufffd", regex=True).iloc[0])
 
 
-def _iso_times(frame: pd.DataFrame) -> pd.DataFrame:
-    times = frame.select_dtypes("datetimetz").columns
-    as_text = {str(name): frame[name].dt.strftime("%Y-%m-%dT%H:%M:%S.%f").str.slice(stop=23) + "Z" for name in times}
-    return frame.assign(**as_text)
-
-
-def _joined_lists(frame: pd.DataFrame) -> pd.DataFrame:
+def joined_lists(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose lists are words with spaces between them."""
     as_text = {
         name: frame[name].map(lambda words: " ".join(map(str, words)), na_action="ignore").astype(TEXT)
         for name in _lists(frame)
     }
+    return frame.assign(**as_text)
+
+
+def _iso_times(frame: pd.DataFrame) -> pd.DataFrame:
+    times = frame.select_dtypes("datetimetz").columns
+    as_text = {str(name): frame[name].dt.strftime("%Y-%m-%dT%H:%M:%S.%f").str.slice(stop=23) + "Z" for name in times}
     return frame.assign(**as_text)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import pandas as pd
 
-from tokenkit import errors
+from tokenkit import errors, files
 from tokenkit.frames import TokenInfo
 from tokenkit.review.filters import FILTERS
 from tokenkit.verbs.session import Session
@@ -23,15 +24,25 @@ def connect(session: Session, options: argparse.Namespace) -> Workspace:
     return workspace
 
 
-def list_tokens(session: Session, options: argparse.Namespace) -> pd.DataFrame:
-    """List the tokens that the filters keep."""
+def list_tokens(session: Session, options: argparse.Namespace) -> pd.DataFrame | Path:
+    """List the tokens that the filters keep, or write them into a file."""
     workspace = session.workspace(options.profile)
     found = selected(workspace, options)
     session.remember(found)
     tokens = limited(found, options)
     cut = "" if len(tokens) == len(found) else f", of which the first {len(tokens):,}"
     session.say(f"{workspace.name}: {counted(len(found), 'token')}{cut}.")
-    return tokens[_known_columns(options.columns.split(","), tokens)] if options.columns else tokens
+    shown = tokens[_known_columns(options.columns.split(","), tokens)] if options.columns else tokens
+    if options.to is None:
+        return shown
+    say_if_replaced(session, options.to)
+    return files.save({"tokens": shown}, options.to, progress=session.shows_progress)
+
+
+def say_if_replaced(session: Session, to: str) -> None:
+    """Say of a file that is about to be written that it is there already."""
+    if Path(to).exists():
+        session.say(f"{to} was there, and is replaced.")
 
 
 def selected(workspace: Workspace, options: argparse.Namespace) -> pd.DataFrame:

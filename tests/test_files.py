@@ -1,0 +1,49 @@
+"""Files: the ending says what is written, and a failure leaves what was there."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from tokenkit import errors, files
+
+FRAMES = {"first": pd.DataFrame({"name": ["é", "=1"]}), "second": pd.DataFrame({"x": [1]})}
+
+
+def test_csv_opens_in_excel_and_pandas_as_utf_8(tmp_path):
+    path = files.save(FRAMES, tmp_path / "a.csv")
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert pd.read_csv(path)["name"].tolist() == ["é", "'=1"]
+
+
+def test_json_is_records(tmp_path):
+    assert json.loads(files.save(FRAMES, tmp_path / "a.json").read_text("utf-8")) == [{"name": "é"}, {"name": "=1"}]
+
+
+def test_a_workbook_has_a_sheet_for_each_frame(tmp_path):
+    sheets = pd.read_excel(files.save(FRAMES, str(tmp_path / "a.XLSX")), sheet_name=None)
+    assert {name: len(sheet) for name, sheet in sheets.items()} == {"first": 2, "second": 1}
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a", "a.xls"])
+def test_another_ending_is_refused(tmp_path, name):
+    with pytest.raises(errors.UsageError, match=r"\.csv, \.json or \.xlsx"):
+        files.save(FRAMES, tmp_path / name)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_file_is_replaced_in_one_step_and_nothing_is_left_beside_it(tmp_path):
+    old = files.write(tmp_path / "a", b"old")
+    with old.open("rb") as reader:  # whoever reads the old one goes on reading it
+        assert files.write(tmp_path / "a", b"new").read_bytes() == b"new"
+        assert reader.read() == b"old"
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_that_cannot_be_written_says_why_and_leaves_nothing(tmp_path):
+    with pytest.raises(errors.UsageError, match="cannot be written: No such file or directory"):
+        files.write(tmp_path / "no" / "a", b"")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(errors.UsageError, match="cannot be written: Is a directory"):
+        files.write(tmp_path / "folder", b"")
+    assert [each.name for each in tmp_path.iterdir()] == ["folder"]

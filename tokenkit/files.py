@@ -1,0 +1,57 @@
+"""Answers on their way into files: the ending of the name says how, and a file is there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from tokenkit import errors, excel, export
+
+Target = str | os.PathLike[str]
+
+
+def save(frames: Mapping[str, pd.DataFrame], to: Target, *, progress: bool = False) -> Path:
+    """Write frames as the name's ending says, ``.csv``, ``.json`` or ``.xlsx``, and return where they are.
+
+    Args:
+        frames: By name. An Excel workbook has a sheet for each; the others hold the first.
+        to: The file. One that is there is replaced.
+        progress: Show a progress bar once it takes more than two seconds.
+
+    Raises:
+        UsageError: Another ending, or the file cannot be written.
+        ConfigurationError: openpyxl, for Excel, is not installed.
+    """
+    ending = Path(to).suffix.lower()
+    first = next(iter(frames.values()))
+    if ending == ".xlsx":
+        return write(to, excel.workbook(frames, progress=progress))
+    if ending == ".csv":
+        return write(to, export.csv_text(first).encode("utf-8-sig"))  # the mark tells Excel that it is UTF-8
+    if ending == ".json":
+        return write(to, json.dumps(export.records(first), ensure_ascii=False, indent=1).encode())
+    raise errors.UsageError(f"{to} should end in .csv, .json or .xlsx, which says what to write.")
+
+
+def write(to: Target, content: bytes) -> Path:
+    """Write a file in one step, and return where it is; if that fails, what was there before still is.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    path = Path(to).expanduser()
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as problem:
+        refused = errors.UsageError(f"{path} cannot be written: {problem.strerror}.")
+    else:
+        return path
+    finally:
+        beside.unlink(missing_ok=True)
+    raise refused
