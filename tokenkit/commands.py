@@ -126,7 +126,7 @@ _WHERE = option(
     metavar="EXPR",
     help="an expression over the columns, as in \"idle_days > 60 and owner_kind == 'user'\"",
 )
-_SELECTION = (
+_FILTERS = (
     option(
         "--created-by",
         metavar="USER",
@@ -135,6 +135,9 @@ _SELECTION = (
     ),
     *(_filter_option(each) for each in FILTERS),
     _WHERE,
+)
+_SELECTION = (
+    *_FILTERS,
     option("--columns", metavar="NAMES", help="show only these columns, separated by commas"),
     option("--sort", metavar="COLUMN", help="sort by this column; -COLUMN for the other way round (--sort=-idle_days)"),
     option("--limit", metavar="N", type=natural, help="only the first N"),
@@ -233,6 +236,19 @@ VERBS: tuple[Verb, ...] = (
             _YES,
         ),
         example="revoke --owner 'jane@example.com' --reason 'left the company'",
+    ),
+    Verb(
+        "scopes",
+        "show what tokens may do and what they are known to do, and narrow them to it",
+        changing.scopes,
+        (
+            *_FILTERS,
+            option("--narrow", action="store_true", help="give each the smallest set of scopes that covers its use"),
+            _REASON,
+            _DRY_RUN,
+            _YES,
+        ),
+        example="scopes --owner '*@example.com' --narrow --dry-run",
     ),
     Verb(
         "permissions show",

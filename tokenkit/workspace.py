@@ -26,7 +26,7 @@ from tokenkit.rest.secrets import SecretsAPI
 from tokenkit.rest.settings import SettingsAPI, TokenSettings
 from tokenkit.rest.token_management import AccessControlList, TokenManagementAPI
 from tokenkit.rest.transport import RetryPolicy, Transport
-from tokenkit.review import access, expressions, filters, holders, lifecycle, owners
+from tokenkit.review import access, expressions, filters, holders, lifecycle, owners, scopes
 from tokenkit.review import audit as audits
 from tokenkit.review.acceptances import Acceptance
 from tokenkit.review.audit import Audit, Thresholds
@@ -354,6 +354,27 @@ class Workspace:
             listing, context, rules=chosen, thresholds=thresholds, accept=accept, name=self.name, plan=self.revoke
         )
 
+    def scopes(self, where: str | None = None, *, created_by: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401
+        """Return for each token what it was granted, what it is known to use, and the smallest set between.
+
+        Args:
+            where: An expression over the columns of ``tokens`` and those returned: ``"advice == 'narrow'"``.
+            created_by: As for ``tokens``.
+            criteria: As for ``tokens``.
+
+        Returns:
+            ``token_id, owner, owner_kind, last_used_day, autoscope_state, scopes, reach, used_scopes, unused_scopes,
+            new_scopes, advice, reason``. See ``review.scopes`` for what they mean, and ``plan_scopes`` to follow the
+            advice.
+        """
+        filters.check(where, criteria)
+        tokens = self.tokens(created_by=created_by, **criteria)
+        advised = scopes.advise(tokens)
+        if where:
+            both = tokens.join(advised[advised.columns.difference(tokens.columns)])
+            advised = advised.loc[expressions.where(both, where).index]
+        return advised
+
     def revoke(
         self,
         tokens: Tokens,
@@ -413,16 +434,37 @@ class Workspace:
         applied.
 
         Args:
-            tokens: As for ``revoke``.
-            comment: What it is to be; None leaves it.
-            scopes: What they are to be; None leaves them.
+            tokens: As for ``revoke``. Where neither ``comment`` nor ``scopes`` is given, a frame in which each row says
+                what its own token gets: ``new_comment``, ``new_scopes`` (the columns of ``UpdatePlan.preview`` and of
+                ``scopes``); what is missing there is left.
+            comment: What it is to be, for all alike; None leaves it.
+            scopes: What they are to be, for all alike; None leaves them.
             reason: Why, for the journal.
 
         Raises:
             UsageError: A token that is not there, or nothing to change.
         """
-        changes = {"comment": comment, "scopes": None if scopes is None else list(scopes)}
-        return update.make(self._target(), tokens, changes=changes, reason=reason)
+        return update.make(self._target(), update.changes_of(tokens, comment=comment, scopes=scopes), reason=reason)
+
+    def plan_scopes(
+        self,
+        where: str | None = None,
+        *,
+        created_by: str | None = None,
+        reason: str | None = None,
+        **criteria: Any,  # noqa: ANN401
+    ) -> UpdatePlan:
+        """Return a plan to narrow tokens to the scopes that they use, each to its own. It changes nothing, and can be
+        undone once applied.
+
+        Args:
+            where: As for ``scopes``.
+            created_by: As for ``scopes``.
+            reason: Why, for the journal.
+            criteria: As for ``scopes``. Of the tokens that they choose, those are in the plan whose use is known to be
+                less than what they were granted.
+        """
+        return self.plan_update(self.scopes(where, created_by=created_by, **criteria), reason=reason)
 
     def undo(self, run_id: str) -> UpdatePlan:
         """Return the plan that puts back what an update changed; only what the journal says was updated.

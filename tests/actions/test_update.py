@@ -46,6 +46,60 @@ def test_scopes_are_changed_and_put_back(ws, victims):
     assert [listing.loc[each, "scopes"] for each in plan.token_ids] == [wanted[each] for each in plan.token_ids]
 
 
+def test_each_token_gets_its_own_change_from_a_frame_and_it_is_journalled_and_put_back(ws, victims):
+    chosen = victims[victims["comment"].notna() & ~victims["comment"].str.contains("dapi|AKIA", na=False)].head(4)
+    wanted = chosen[["token_id"]].assign(
+        new_comment=["first", None, "third", None], new_scopes=[["sql"], ["files", "jobs"], None, None]
+    )
+    plan = ws.plan_update(wanted, reason="each its own")
+    assert plan.token_ids == tuple(chosen["token_id"].head(3))
+    assert plan.preview()["new_comment"].fillna("").tolist() == ["first", "", "third"]
+    assert plan.apply()["outcome"].eq("updated").all()
+    after = ws.token_management.list().set_index("token_id").loc[chosen["token_id"]]
+    before = chosen.set_index("token_id")
+    kept = before["comment"].tolist()
+    assert after["comment"].tolist() == ["first", kept[1], "third", kept[3]]
+    assert after["scopes"].head(2).tolist() == [["sql"], ["files", "jobs"]]
+    assert scopes_of(after.tail(2)) == scopes_of(before.tail(2))
+    assert set(ws.journal()["reason"]) == {"each its own"}
+    assert plan.undo().apply()["outcome"].eq("updated").all()
+    again = ws.token_management.list().set_index("token_id").loc[chosen["token_id"]]
+    assert again["comment"].tolist() == before["comment"].tolist()
+    assert scopes_of(again) == scopes_of(before)
+
+
+def scopes_of(tokens):
+    return [each if isinstance(each, list) else [] for each in tokens["scopes"]]
+
+
+def test_a_preview_is_a_frame_to_plan_from_and_gives_the_same_plan(ws, victims):
+    plan = ws.plan_update(victims.head(3), comment="new", scopes=["sql"])
+    assert ws.plan_update(plan.preview()).preview().equals(plan.preview())
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"new_comment": [7, 8]}, "new_comment must be a text"),
+        ({"new_scopes": ["sql", "jobs"]}, "new_scopes must be a list of texts"),
+        ({"new_scopes": [[1], ["sql"]]}, "new_scopes must be a list of texts"),
+        ({"new_comment": ["one", "another"], "token_id": "the same"}, "in two rows"),
+    ],
+)
+def test_a_frame_that_does_not_say_clearly_what_is_to_become_of_each_token_is_refused(ws, victims, columns, words):
+    with pytest.raises(tokenkit.UsageError, match=words):
+        ws.plan_update(victims[["token_id"]].head(2).assign(**columns))
+
+
+def test_a_run_that_left_something_is_finished_with_each_tokens_own_change(ws, company, victims):
+    wanted = victims[["token_id"]].head(3).assign(new_comment=["first", "second", "third"])
+    plan = ws.plan_update(wanted)
+    company.faults.add(Fault(method="PATCH", status=400, offset=1, times=1))
+    assert sorted(plan.apply(workers=1)["outcome"]) == ["failed", "updated", "updated"]
+    assert tokenkit.resume(plan.run_id, workspace=ws)["outcome"].eq("updated").all()
+    assert comments(ws, plan.token_ids) == ["first", "second", "third"]
+
+
 def test_what_is_so_already_is_not_in_the_plan(ws, victims):
     one = victims[victims["comment"].notna()].iloc[0]
     assert len(ws.plan_update(one.token_id, comment=one.comment)) == 0

@@ -87,18 +87,18 @@ class Settings:
 
 def entries_of(tokens: pd.DataFrame) -> list[Entry]:
     """Return an entry for each row of a listing with ``owner``; its snapshot is the token as the wire has it."""
-    columns = {name: _on_the_wire(tokens[name]) for name in frames.TOKENS.names}
+    columns = {name: on_the_wire(tokens[name]) for name in frames.TOKENS.names}
     return [
         Entry(
             token_id=values[0],
             owner=owner,
             snapshot={name: value for name, value in zip(columns, values, strict=True) if value is not None},
         )
-        for values, owner in zip(zip(*columns.values(), strict=True), _on_the_wire(tokens["owner"]), strict=True)
+        for values, owner in zip(zip(*columns.values(), strict=True), on_the_wire(tokens["owner"]), strict=True)
     ]
 
 
-def _on_the_wire(column: pd.Series[Any]) -> list[Any]:
+def on_the_wire(column: pd.Series[Any]) -> list[Any]:
     """Return a column as JSON has it: times in milliseconds, what is absent as None."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         values = column.dt.as_unit("ms").astype("int64").tolist()

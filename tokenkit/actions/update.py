@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from tokenkit.actions.executor import LOST_AND_GONE, Task
 from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.plan import Settings, Target
 from tokenkit.actions.revocation import Tokens, token_ids_of
+from tokenkit.redaction import redact
 
 KIND = "update"
 FIELDS = ("comment", "scopes")
@@ -108,19 +109,52 @@ class UpdatePlan:
         return undo(self._target, self.run_id)
 
 
-def make(target: Target, tokens: Tokens, *, changes: dict[str, Any], reason: str | None) -> UpdatePlan:
-    """Return the plan to give all these tokens the same values; see ``Workspace.plan_update``."""
-    wanted = {name: value for name, value in changes.items() if value is not None}
-    if not wanted:
-        raise errors.UsageError("Say what to change: comment=…, scopes=….")
-    asked = token_ids_of(tokens)
+def changes_of(tokens: Tokens, *, comment: str | None, scopes: Sequence[str] | None) -> dict[str, dict[str, Any]]:
+    """Return what is to become of each token: the same for all, else what each row's ``new_comment`` and
+    ``new_scopes`` say; see ``Workspace.plan_update``.
+
+    Raises:
+        UsageError: Nothing is said, a token is in two rows, or a value is no comment or no list of scopes.
+    """
+    same = {"comment": comment, "scopes": None if scopes is None else list(scopes)}
+    ids = token_ids_of(tokens)
+    if wanted := {name: value for name, value in same.items() if value is not None}:
+        return dict.fromkeys(ids, wanted)
+    fields = [field for field in FIELDS if isinstance(tokens, pd.DataFrame) and f"new_{field}" in tokens]
+    if not isinstance(tokens, pd.DataFrame) or not fields:
+        raise errors.UsageError(
+            "Say what to change: comment=…, scopes=…, or a frame with the column new_comment or new_scopes."
+        )
+    if len(ids) != len(tokens):
+        raise errors.UsageError("A token is in two rows of the frame: say once what is to become of it.")
+    changes: dict[str, dict[str, Any]] = {token_id: {} for token_id in ids}
+    for field in fields:
+        for token_id, value in zip(ids, plans.on_the_wire(tokens[f"new_{field}"]), strict=True):
+            if value is not None:
+                changes[token_id][field] = _checked(field, value)
+    return {token_id: change for token_id, change in changes.items() if change}
+
+
+def _checked(field: str, value: Any) -> Any:  # noqa: ANN401 - whatever a frame holds
+    is_text = isinstance(value, str)
+    if field == "comment" and is_text:
+        return value
+    if field == "scopes" and not is_text and isinstance(value, Iterable) and all(isinstance(x, str) for x in value):
+        return list(value)
+    what = "a text" if field == "comment" else "a list of texts"
+    raise errors.UsageError(f"new_{field} must be {what} in each row, not {redact(repr(value))[:80]}.")
+
+
+def make(target: Target, changes: Mapping[str, Mapping[str, Any]], *, reason: str | None) -> UpdatePlan:
+    """Return the plan to change tokens, each as ``changes`` has it under its id; see ``Workspace.plan_update``."""
     listing = target.tokens().set_index("token_id", drop=False)
-    if missing := [token_id for token_id in asked if token_id not in listing.index]:
+    if missing := [token_id for token_id in changes if token_id not in listing.index]:
         raise errors.UsageError(
             f"{target.name} has no token {missing[0]!r}" + (f" and {len(missing) - 1:,} more." if missing[1:] else ".")
         )
     entries = []
-    for entry in plans.entries_of(listing.loc[asked]):
+    for entry in plans.entries_of(listing.loc[list(changes)]):
+        wanted = changes[entry.token_id]
         change = {name: value for name, value in wanted.items() if entry.snapshot.get(name, _ABSENT[name]) != value}
         if change:
             entries.append(replace(entry, change=change))

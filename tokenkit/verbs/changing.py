@@ -8,6 +8,7 @@ from typing import Protocol
 import pandas as pd
 
 from tokenkit import errors
+from tokenkit.actions.update import UpdatePlan
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access
 from tokenkit.review.filters import FILTERS
@@ -58,7 +59,31 @@ def update(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
     if not len(plan):
         session.say(f"{workspace.name}: nothing to change, they are so already.")
         return plan.preview()
-    result = _decide(session, options, plan, workspace, count=len(plan), doing=f"change {counted(len(plan), 'token')}")
+    return _decide_on_update(session, options, plan, workspace, doing=f"change {counted(len(plan), 'token')}")
+
+
+def scopes(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
+    """Show what tokens may do and what they do; with ``--narrow``, give each the smallest set that covers its use."""
+    workspace = session.workspace(options.profile)
+    criteria = {each.name: getattr(options, each.name) for each in FILTERS}
+    advised = workspace.scopes(options.where, created_by=options.created_by, **criteria)
+    counts = ", ".join(f"{count:,} {advice}" for advice, count in advised["advice"].value_counts().items())
+    session.say(f"{workspace.name}: {counted(len(advised), 'token')}{f' ({counts})' if counts else ''}.")
+    if not options.narrow:
+        return advised
+    plan = workspace.plan_update(advised, reason=options.reason)
+    if not len(plan):
+        session.say(f"{workspace.name}: nothing to narrow.")
+        return plan.preview()
+    doing = f"narrow {counted(len(plan), 'token')} to the scopes in use"
+    return _decide_on_update(session, options, plan, workspace, doing=doing)
+
+
+def _decide_on_update(
+    session: Session, options: argparse.Namespace, plan: UpdatePlan, workspace: Workspace, *, doing: str
+) -> pd.DataFrame | None:
+    """Decide on a plan that can be undone, and say how."""
+    result = _decide(session, options, plan, workspace, count=len(plan), doing=doing)
     if plan.run_id:
         session.say(f"Workspace.undo({plan.run_id!r}) plans the way back.")
     return result

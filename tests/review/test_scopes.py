@@ -1,0 +1,157 @@
+"""What tokens may do and what they do; advice only where what is known suffices."""
+
+import pandas as pd
+import pytest
+
+from tests.conftest import NOW
+from tokenkit import errors, frames
+from tokenkit.review import lifecycle, owners, scopes
+
+NOBODY = {"users": frames.frame([], frames.USERS), "service_principals": frames.frame([], frames.SERVICE_PRINCIPALS)}
+
+
+def listing(*documents):
+    rows = [{"token_id": str(n)} | document for n, document in enumerate(documents)]
+    aged = lifecycle.with_lifecycle(frames.frame(rows, frames.TOKENS), now=NOW)
+    return owners.with_owners(aged, **NOBODY)
+
+
+def token(state, granted, *, inferred=None, backfilled=None, **more):
+    documents = {
+        "autoscope_state": state and f"AUTOSCOPE_STATE_{state}",
+        "scopes": granted,
+        "inferred_scopes": inferred,
+        "backfill_scopes": backfilled,
+    }
+    return documents | more
+
+
+# What is known of a token, and its advice, its new scopes, and a word of the reason.
+CASES = {
+    "less is used than granted": (token("COMPLETED", ["a", "b"], inferred=["a"]), "narrow", ["a"], "less"),
+    "the same from its earlier calls": (token("BACKFILLED", ["a", "b"], backfilled=["b"]), "narrow", ["b"], "less"),
+    "both records count": (
+        token("COMPLETED", ["a", "b", "c"], inferred=["a"], backfilled=["b"]), "narrow", ["a", "b"], "less",
+    ),
+    "a scope named twice is one": (token("COMPLETED", ["b", "a", "b"], inferred=["a", "a"]), "narrow", ["a"], "less"),
+    "all is used": (token("COMPLETED", ["b", "a"], inferred=["a", "b"]), "keep", None, "all that it may"),
+    "all-apis": (token("COMPLETED", ["all-apis"], inferred=["sql"]), "narrow", ["sql"], "all that its owner may"),
+    "all-apis is more than what stands beside it": (
+        token("COMPLETED", ["all-apis", "sql"], inferred=["jobs"]), "narrow", ["jobs"], "all that its owner may",
+    ),
+    "no scopes chosen": (token("COMPLETED", None, inferred=["sql"]), "narrow", ["sql"], "all that its owner may"),
+    "an empty list of scopes": (token("BACKFILLED", [], backfilled=["sql"]), "narrow", ["sql"], "all that its owner"),
+    "all-apis is used": (token("COMPLETED", None, inferred=["all-apis"]), "keep", None, "all that it may"),
+    "authentication unused": (
+        token("COMPLETED", ["authentication", "sql"], inferred=["sql"]), "narrow", ["sql"], "mint itself",
+    ),
+    "authentication used": (
+        token("COMPLETED", ["authentication", "sql"], inferred=["authentication"]), "narrow", ["authentication"],
+        "needs to mint",
+    ),
+    "more is used than granted": (token("COMPLETED", ["a", "b"], inferred=["a", "c"]), "none", None, "ask its owner"),
+    "nothing is used": (token("COMPLETED", ["a"], inferred=[]), "none", None, "whether it is needed"),
+    "nothing is said of its use": (token("BACKFILLED", ["a"]), "none", None, "whether it is needed"),
+    "still watched": (token("RUNNING", ["a", "b"], inferred=["a"]), "wait", None, "still being recorded"),
+    "not covered": (token("API_NOT_COVERED", ["all-apis"], inferred=["sql"]), "none", None, "no scope stands for"),
+    "chosen by hand": (token("USER_SELECTED", ["a"]), "none", None, "chosen by somebody"),
+    "switched off": (token("DISABLED", ["a"], inferred=["a"]), "none", None, "switched off"),
+    "no state": (token(None, None), "none", None, "not recorded"),
+    "a state of a newer server": (token("GUESSED", ["a", "b"], inferred=["a"]), "none", None, "not recorded"),
+    "expired": (token("COMPLETED", ["a", "b"], inferred=["a"], expiry_time=1), "none", None, "expired"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_advice_is_given_only_where_what_is_known_suffices(case):
+    document, advice, new, word = CASES[case]
+    row = scopes.advise(listing(document)).iloc[0]
+    assert row["advice"] == advice
+    assert (row["new_scopes"] if isinstance(row["new_scopes"], list) else None) == new
+    assert word in row["reason"]
+
+
+def test_a_token_among_many_gets_what_it_gets_alone():
+    documents = [document for document, _, _, _ in CASES.values()]
+    together = scopes.advise(listing(*documents).iloc[3:].iloc[::-1])
+    for position, document in enumerate(documents[3:][::-1]):
+        alone = scopes.advise(listing(document)).iloc[0]
+        each = together.iloc[position]
+        for name in ("reach", "used_scopes", "unused_scopes", "new_scopes", "advice", "reason"):
+            assert shown(each[name]) == shown(alone[name])
+
+
+def shown(value):
+    return value if isinstance(value, list | str) else None
+
+
+def test_what_is_granted_amounts_to():
+    reach = {
+        "limited": ["sql"],
+        "everything": ["all-apis"],
+        "everything, by minting tokens": ["authentication", "scim"],
+    }
+    rows = scopes.advise(listing(*(token(None, granted) for granted in [*reach.values(), None])))
+    assert rows["reach"].tolist() == [*reach, "everything"]
+
+
+def test_unused_scopes_are_named_where_they_are_known_and_missing_where_not():
+    rows = scopes.advise(
+        listing(
+            token("COMPLETED", ["a", "b"], inferred=["a"]),
+            token("COMPLETED", ["a"], inferred=["a"]),
+            token("RUNNING", ["a", "b"], inferred=["a"]),
+        )
+    )
+    assert [shown(each) for each in rows["unused_scopes"]] == [["b"], [], None]
+    assert [shown(each) for each in rows["used_scopes"]] == [["a"]] * 3
+
+
+def test_no_token_gives_the_same_columns_and_dtypes():
+    nothing = scopes.advise(listing())
+    assert len(nothing) == 0
+    some = scopes.advise(listing(token("COMPLETED", ["a", "b"], inferred=["a"])))
+    pd.testing.assert_series_equal(nothing.dtypes, some.dtypes)
+
+
+def test_the_advice_on_a_workspace_is_what_plain_python_finds(workspace, sandbox):
+    infos = {info["token_id"]: info for info in sandbox.workspaces[0].state.tokens.infos()}
+    expected = {}
+    for token_id, info in infos.items():
+        used = set(info.get("inferred_scopes", ())) | set(info.get("backfill_scopes", ()))
+        recorded = info.get("autoscope_state") in {"AUTOSCOPE_STATE_COMPLETED", "AUTOSCOPE_STATE_BACKFILLED"}
+        works = not 0 < info["expiry_time"] <= NOW.timestamp() * 1000
+        if works and recorded and used and used < set(info["scopes"]):
+            expected[token_id] = sorted(used)
+    found = workspace.scopes("advice == 'narrow'").set_index("token_id")["new_scopes"]
+    assert dict(zip(found.index, found, strict=True)) == expected
+    assert len(expected) > 4
+
+
+def test_scopes_take_the_filters_of_a_listing_and_expressions_over_both(workspace):
+    everything = workspace.scopes()
+    assert len(everything) == len(workspace.tokens())
+    some = workspace.scopes("advice == 'wait' and idle_days < 400", status="active")
+    pd.testing.assert_frame_equal(some, everything[everything["advice"] == "wait"])
+    with pytest.raises(errors.UsageError, match="Did you mean advice"):
+        workspace.scopes("advise == 'wait'")
+
+
+def test_the_plan_narrows_each_token_to_its_own_use_and_is_put_back(fresh_sandbox, connected, tmp_path):
+    ws = connected(fresh_sandbox, home=tmp_path / "home")
+    state = fresh_sandbox.workspaces[0].state
+    first, second, third = [info for info in state.tokens.infos() if info["expiry_time"] > NOW.timestamp() * 1000][:3]
+    state.tokens.replace(first | token("COMPLETED", ["jobs", "sql"], inferred=["sql"]))
+    free = {name: value for name, value in second.items() if name != "scopes"}
+    state.tokens.replace(free | {"autoscope_state": "AUTOSCOPE_STATE_BACKFILLED", "backfill_scopes": ["files"]})
+    state.tokens.replace(third | token("RUNNING", ["jobs", "sql"], inferred=["sql"]))
+    three = [first["token_id"], second["token_id"], third["token_id"]]
+    before = ws.token_management.list()
+    plan = ws.plan_scopes(reason="least privilege")
+    assert set(three) & set(plan.token_ids) == set(three[:2])
+    assert plan.apply()["outcome"].eq("updated").all()
+    after = ws.token_management.list().set_index("token_id")["scopes"]
+    assert [after[each] for each in three] == [["sql"], ["files"], ["jobs", "sql"]]
+    assert len(ws.plan_scopes()) == 0  # nothing is left to narrow
+    assert ws.undo(plan.run_id).apply()["outcome"].eq("updated").all()
+    pd.testing.assert_frame_equal(ws.token_management.list(), before)
