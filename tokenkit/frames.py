@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -99,6 +99,27 @@ GROUPS = pa.schema([("id", pa.int64()), ("display_name", pa.string()), ("members
 
 TOKEN_COLUMNS: tuple[str, ...] = tuple(TOKENS.names)
 
+
+class _Lists(pd.arrays.ArrowExtensionArray):
+    """Lists of which a mapped function sees an absent one as None, and the others as lists.
+
+    Its parent shows ``<NA>`` and NumPy arrays there. Spark makes an array column with a mapped function that knows None
+    and nothing of ``<NA>``, so ``spark.createDataFrame(ws.tokens())`` rests on this. The dtype is the parent's.
+    """
+
+    def map(self, mapper: Any, na_action: Literal["ignore"] | None = None) -> Any:  # noqa: ANN401 - as in pandas
+        values = pd.Series(self.__arrow_array__().to_pylist(), dtype=object)
+        return values.map(mapper, na_action=na_action).array
+
+
+class _ListsDtype(pd.ArrowDtype):
+    """Makes ``_Lists`` of what comes from Arrow."""
+
+    @classmethod
+    def construct_array_type(cls) -> type[_Lists]:
+        return _Lists
+
+
 # The last millisecond of the year 9999. Python's own datetime, and so a Timestamp, goes no further.
 _LAST_MOMENT_MS = 253_402_300_799_999
 _DTYPES: dict[pa.DataType, Any] = {
@@ -106,8 +127,8 @@ _DTYPES: dict[pa.DataType, Any] = {
     pa.int64(): pd.Int64Dtype(),
     pa.bool_(): pd.BooleanDtype(),
     pa.float64(): pd.Float64Dtype(),
-    TEXTS: pd.ArrowDtype(TEXTS),
-    IDS: pd.ArrowDtype(IDS),
+    TEXTS: _ListsDtype(TEXTS),
+    IDS: _ListsDtype(IDS),
 }
 
 

@@ -1,0 +1,257 @@
+"""Spark reads fifty sandbox workspaces, in a real local session; what it must not write down is looked for everywhere.
+
+The workspaces are named by profiles, whose file the executors find in their environment.
+"""
+
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+
+import tokenkit
+from tests.conftest import NOW
+from tests.parts import missing
+from tokenkit import errors, frames
+from tokenkit.sandbox import Fault, Sandbox
+
+# Spark says this of every pandas 3, at each conversion; that our frames convert is what is tested here.
+pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+
+WORKSPACES = 50
+EVERY_PROFILE = ",".join(f"w{position}" for position in range(WORKSPACES))
+LISTING = "/api/2.0/token-management/tokens"
+
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # for a JVM that lives a minute
+LOG_SETTINGS = """
+rootLogger.level = info
+rootLogger.appenderRef.file.ref = file
+appender.file.type = File
+appender.file.name = file
+appender.file.fileName = {file}
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d %p %c: %m%n%ex
+"""
+
+
+@pytest.fixture(scope="module")
+def account():
+    with Sandbox(workspaces=WORKSPACES, tokens=20, clock=NOW.timestamp) as account:
+        yield account
+        assert list(account.errors) == []
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("spark")
+
+
+@pytest.fixture(scope="module")
+def spark(account, folder):
+    """A local session, small, with its event log and its driver's log in files; executors find the profiles."""
+    if shutil.which("java") is None:
+        missing("Spark needs Java 17 (Debian: apt-get install openjdk-17-jre-headless)")
+    try:
+        from pyspark.sql import SparkSession  # noqa: PLC0415 - heavy, and may be missing
+    except ImportError:
+        missing("PySpark is not installed (pip install 'tokenkit[spark]')")
+    profiles = [f"[w{i}]\nhost = {each.host}\ntoken = {each.token}\n" for i, each in enumerate(account.workspaces)]
+    (folder / "databrickscfg").write_text("".join(profiles))
+    log_settings = folder / "log4j2.properties"
+    log_settings.write_text(LOG_SETTINGS.format(file=folder / "driver.log"))
+    (folder / "events").mkdir()
+    with pytest.MonkeyPatch.context() as environment:
+        for name in [name for name in os.environ if name.startswith(("DATABRICKS_", "ARM_"))]:
+            environment.delenv(name)
+        environment.setenv("DATABRICKS_CONFIG_FILE", str(folder / "databrickscfg"))
+        environment.setenv("PYSPARK_PYTHON", sys.executable)
+        session = (
+            SparkSession.builder.master("local[2]")
+            .config("spark.driver.bindAddress", "127.0.0.1")
+            .config("spark.driver.host", "127.0.0.1")
+            .config("spark.driver.memory", "1g")
+            .config("spark.driver.extraJavaOptions", f"{QUICK_START} -Dlog4j2.configurationFile={log_settings}")
+            .config("spark.eventLog.enabled", "true")
+            .config("spark.eventLog.dir", f"file://{folder / 'events'}")
+            .config("spark.eventLog.compress", "false")
+            .config("spark.sql.session.timeZone", "America/New_York")  # what our times must not depend on
+            .config("spark.sql.shuffle.partitions", "2")
+            .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
+            .getOrCreate()
+        )
+    import tokenkit.spark  # noqa: PLC0415 - needs PySpark
+
+    tokenkit.spark.register(session)
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def source(spark):  # noqa: ARG001 - the session, so that it is skipped where that is
+    """The data source itself, as Spark makes it of options."""
+    return tokenkit.spark.TokensDataSource
+
+
+@pytest.fixture
+def load(spark, account):
+    account.faults.clear()
+
+    def load(**options):
+        return spark.read.format("databricks_tokens").options(clock=NOW.isoformat(), **options).load()
+
+    yield load
+    account.faults.clear()
+
+
+@pytest.fixture(scope="module")
+def every_token(spark, account):
+    """All fifty workspaces, read once."""
+    tokens = spark.read.format("databricks_tokens").options(profiles=EVERY_PROFILE, clock=NOW.isoformat()).load()
+    assert tokens.rdd.getNumPartitions() == WORKSPACES
+    account.requests.clear()
+    table = tokens.toArrow()
+    assert [record.path for record in account.requests].count(LISTING) == WORKSPACES
+    return table
+
+
+def tokens_of(workspace):
+    return tokenkit.connect(host=workspace.host, token=workspace.token, clock=NOW).tokens()
+
+
+def rows(table):
+    return sorted(table.to_pylist(), key=lambda row: (row["workspace"], row["token_id"]))
+
+
+def test_the_rows_of_fifty_workspaces_are_what_each_workspace_says_itself(account, every_token):
+    theirs = [tokens_of(each).assign(workspace=each.host, error=None) for each in account.workspaces]
+    expected = [row for each in theirs for row in pa.Table.from_pandas(each, preserve_index=False).to_pylist()]
+    assert rows(every_token) == sorted(expected, key=lambda row: (row["workspace"], row["token_id"]))
+
+
+def test_the_columns_are_those_of_a_workspace_in_sparks_types(load, account):
+    tokens = load(profiles="w0")
+    kinds = dict(tokens.dtypes)
+    assert list(kinds) == [*tokens_of(account.workspaces[0]).columns, "workspace", "error"]
+    assert {kinds[name] for name in ("creation_time", "expiry_time", "last_used_day", "effective_end")} == {"timestamp"}
+    assert {kinds[name] for name in ("created_by_id", "owner_id", "workspace_id")} == {"bigint"}
+    assert {kinds[name] for name in ("scopes", "inferred_scopes", "backfill_scopes")} == {"array<string>"}
+
+
+def test_workspaces_that_fail_are_rows_that_say_why_and_the_others_are_all_there(load, account):
+    turned_away, web_page, fine = account.workspaces[:3]
+    account.faults.add(
+        Fault(path=LISTING, status=403, workspace_id=turned_away.workspace_id),
+        Fault(path=LISTING, status=200, body="<title>Sign in</title>", workspace_id=web_page.workspace_id),
+    )
+    read = load(profiles="w0, w1, w2, nowhere").toArrow()
+    failed = {row["workspace"]: row["error"] for row in read.to_pylist() if row["error"]}
+    assert set(failed) == {turned_away.host, web_page.host, "nowhere"}
+    assert "workspace admin" in failed[turned_away.host]
+    assert "a web page" in failed[web_page.host]
+    assert "no profile 'nowhere'" in failed["nowhere"]
+    assert [row["token_id"] for row in read.to_pylist() if row["error"]] == [None] * 3
+    assert read["workspace"].to_pylist().count(fine.host) == len(tokens_of(fine))
+
+
+def test_a_workspace_that_fails_fails_the_query_where_the_option_says_so(load, account):
+    account.faults.add(Fault(path=LISTING, status=403, workspace_id=account.workspaces[1].workspace_id))
+    with pytest.raises(Exception, match="needs a workspace admin"):
+        load(profiles="w0, w1", on_error="fail").count()
+
+
+def test_hosts_are_signed_in_to_as_the_executors_environment_says(spark, load, account, monkeypatch):
+    monkeypatch.setitem(spark.sparkContext.environment, "DATABRICKS_CLIENT_ID", account.client_id)
+    monkeypatch.setitem(spark.sparkContext.environment, "DATABRICKS_CLIENT_SECRET", account.client_secret)
+    tokenkit.spark.register(spark)
+    hosts = [each.host for each in account.workspaces[:2]]
+    read = load(hosts=f"{hosts[0]}, {hosts[1]}/, {hosts[0]}").toArrow()
+    monkeypatch.undo()
+    tokenkit.spark.register(spark)
+    assert read["error"].null_count == len(read)
+    assert {host: read["workspace"].to_pylist().count(host) for host in hosts} == {
+        each.host: len(tokens_of(each)) for each in account.workspaces[:2]
+    }
+
+
+def test_an_option_that_would_hold_a_credential_is_refused_and_its_value_said_nowhere(load):
+    with pytest.raises(Exception, match="takes no credentials as options, so 'token'") as raised:
+        load(profiles="w0", token="dapi-of-somebody")
+    assert "dapi-of-somebody" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["client_secret", "password", "azure_client_secret", "authorization", "api_key"])
+def test_options_by_which_a_credential_may_come_are_known(source, name):
+    with pytest.raises(errors.ConfigurationError, match="takes no credentials") as raised:
+        source({"profiles": "w0", name: "hunter2"})
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "does not know which workspaces to read"),
+        ({"profiles": " , "}, "does not know which workspaces to read"),
+        ({"profile": "w0"}, "Did you mean profiles"),
+        ({"profiles": "w0", "on_error": "raise"}, "on_error cannot be 'raise'"),
+        ({"hosts": "https://me:hunter2@a.cloud.databricks.com"}, "must not hold a user name or password"),
+        ({"profiles": "w0", "clock": "yesterday-ish"}, "clock cannot be 'yesterday-ish'"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_when_they_are_given(source, options, said):
+    with pytest.raises(errors.ConfigurationError, match=said) as raised:
+        source(options)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_no_credential_stands_in_a_plan_an_event_an_error_or_the_drivers_log(load, account, folder):
+    secrets = [*(each.token for each in account.workspaces), account.client_secret]
+    tokens = load(profiles=EVERY_PROFILE, on_error="fail")
+    with contextlib.redirect_stdout(io.StringIO()) as plans:
+        tokens.groupBy("owner").count().explain(True)
+        tokens.explain("formatted")
+    account.faults.add(Fault(path=LISTING, status=401, workspace_id=account.workspaces[0].workspace_id))
+    with pytest.raises(Exception, match="AuthenticationError") as raised:
+        tokens.count()
+    events = "".join(each.read_text() for each in (folder / "events").rglob("*") if each.is_file())
+    log = (folder / "driver.log").read_text()
+    places = {"plans": plans.getvalue(), "events": events, "log": log, "error": f"{raised.value!s} {raised.value!r}"}
+    assert "databricks_tokens" in places["plans"]
+    assert "BatchScan databricks_tokens" in places["events"]
+    assert "AuthenticationError" in places["log"]
+    assert [(name, secret[:8]) for name, text in places.items() for secret in secrets if secret in text] == []
+
+
+def test_spark_takes_a_frame_of_ours_as_it_is(spark, account):
+    tokens = tokens_of(account.workspaces[0])
+    assert tokens["scopes"].isna().any()  # an absent list is what Spark trips over in other frames
+    assert tokens["scopes"].notna().any()
+    taken = spark.createDataFrame(tokens)
+    assert dict(taken.dtypes)["scopes"] == "array<string>"
+    assert dict(taken.dtypes)["owner_id"] == "bigint"
+    assert taken.toArrow().to_pylist() == pa.Table.from_pandas(tokens, preserve_index=False).to_pylist()
+
+
+def test_spark_takes_what_is_missing_and_what_is_extreme_in_a_frame(spark):
+    last = 253_402_300_799_999
+    records = [
+        {"token_id": "a", "owner_id": 2**53 + 1, "expiry_time": last, "scopes": ["sql", "jobs"]},
+        {"token_id": "b", "owner_id": None, "expiry_time": -1, "scopes": []},
+        {"token_id": "c", "comment": "", "expiry_time": 0},
+    ]
+    tokens = frames.frame(records, frames.TOKENS)
+    taken = spark.createDataFrame(tokens)
+    assert dict(taken.dtypes)["backfill_scopes"] == "array<string>"  # though none is there
+    assert taken.toArrow().to_pylist() == pa.Table.from_pandas(tokens, preserve_index=False).to_pylist()
+
+
+def test_without_pyspark_one_line_names_the_extra():
+    program = "import sys; sys.modules['pyspark'] = None; import tokenkit.spark"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.stderr.splitlines()[-1].startswith("tokenkit.errors.ConfigurationError: tokenkit.spark needs PySpark")
+    assert "pip install 'tokenkit[spark]'" in ended.stderr
+    assert "During handling" not in ended.stderr
