@@ -158,6 +158,15 @@ def test_a_scope_cell_is_a_python_list_and_an_absent_one_is_not_an_empty_one():
     assert scopes.isna().tolist() == [False, False, True]
 
 
+def test_a_mapped_function_sees_lists_and_none_for_an_absent_one_whatever_was_done_to_the_frame():
+    records = [{"token_id": "a", "scopes": ["sql", "jobs"]}, {"token_id": "b"}, {"token_id": "c", "scopes": []}]
+    listing = frames.frame(records, frames.TOKENS)
+    twice = pd.concat([listing, listing]).sort_values("token_id", ascending=False).drop_duplicates("token_id")
+    assert twice["scopes"].map(lambda scopes: scopes).tolist() == [[], None, ["sql", "jobs"]]
+    assert twice["scopes"].map(len, na_action="ignore").tolist()[::2] == [0, 2]
+    assert twice["scopes"].dtype == pd.ArrowDtype(frames.TEXTS)
+
+
 def test_every_schema_gives_an_empty_frame_of_its_columns():
     schemas = [value for value in vars(frames).values() if isinstance(value, pa.Schema)]
     assert len(schemas) == 6

@@ -1,7 +1,4 @@
-"""Spark reads fifty sandbox workspaces, in a real local session; what it must not write down is looked for everywhere.
-
-The workspaces are named by profiles, whose file the executors find in their environment.
-"""
+"""Spark reads fifty sandbox workspaces in a real local session; what it must not write down is looked for."""
 
 import contextlib
 import io
@@ -52,14 +49,20 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def spark(account, folder):
-    """A local session, small, with its event log and its driver's log in files; executors find the profiles."""
+    """A local session, small, with its event log and its driver's log in files.
+
+    Executors find both ways to sign in: a file of profiles with a token each, and a service principal.
+    """
     if shutil.which("java") is None:
         missing("Spark needs Java 17 (Debian: apt-get install openjdk-17-jre-headless)")
     try:
         from pyspark.sql import SparkSession  # noqa: PLC0415 - heavy, and may be missing
     except ImportError:
         missing("PySpark is not installed (pip install 'tokenkit[spark]')")
-    profiles = [f"[w{i}]\nhost = {each.host}\ntoken = {each.token}\n" for i, each in enumerate(account.workspaces)]
+    profiles = [
+        f"[w{position}]\nhost = {each.host}\ntoken = {each.token}\nauth_type = pat\n"
+        for position, each in enumerate(account.workspaces)
+    ]
     (folder / "databrickscfg").write_text("".join(profiles))
     log_settings = folder / "log4j2.properties"
     log_settings.write_text(LOG_SETTINGS.format(file=folder / "driver.log"))
@@ -68,7 +71,9 @@ def spark(account, folder):
         for name in [name for name in os.environ if name.startswith(("DATABRICKS_", "ARM_"))]:
             environment.delenv(name)
         environment.setenv("DATABRICKS_CONFIG_FILE", str(folder / "databrickscfg"))
-        environment.setenv("PYSPARK_PYTHON", sys.executable)
+        environment.setenv("DATABRICKS_CLIENT_ID", account.client_id)
+        environment.setenv("DATABRICKS_CLIENT_SECRET", account.client_secret)
+        environment.setenv("PYSPARK_PYTHON", sys.executable)  # Spark would take whatever python3 is on the path
         session = (
             SparkSession.builder.master("local[2]")
             .config("spark.driver.bindAddress", "127.0.0.1")
@@ -164,18 +169,12 @@ def test_a_workspace_that_fails_fails_the_query_where_the_option_says_so(load, a
         load(profiles="w0, w1", on_error="fail").count()
 
 
-def test_hosts_are_signed_in_to_as_the_executors_environment_says(spark, load, account, monkeypatch):
-    monkeypatch.setitem(spark.sparkContext.environment, "DATABRICKS_CLIENT_ID", account.client_id)
-    monkeypatch.setitem(spark.sparkContext.environment, "DATABRICKS_CLIENT_SECRET", account.client_secret)
-    tokenkit.spark.register(spark)
+def test_hosts_are_signed_in_to_with_the_service_principal_of_the_executors_environment(load, account):
     hosts = [each.host for each in account.workspaces[:2]]
     read = load(hosts=f"{hosts[0]}, {hosts[1]}/, {hosts[0]}").toArrow()
-    monkeypatch.undo()
-    tokenkit.spark.register(spark)
     assert read["error"].null_count == len(read)
-    assert {host: read["workspace"].to_pylist().count(host) for host in hosts} == {
-        each.host: len(tokens_of(each)) for each in account.workspaces[:2]
-    }
+    counts = {host: read["workspace"].to_pylist().count(host) for host in hosts}
+    assert counts == {each.host: len(tokens_of(each)) for each in account.workspaces[:2]}
 
 
 def test_an_option_that_would_hold_a_credential_is_refused_and_its_value_said_nowhere(load):

@@ -186,9 +186,9 @@ def _check_names(options: MutableMapping[str, str]) -> None:
         if any(word in name.lower() for word in _SECRET_WORDS):
             raise errors.ConfigurationError(
                 f"{FORMAT} takes no credentials as options, so {name!r} is refused: Spark writes options into plans "
-                "and logs. Put it into the executors' environment (DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, on "
-                "Databricks written as {{secrets/scope/key}}) or into profiles. A real one that stood here is to be "
-                "revoked: it may have been written down on its way."
+                "and logs. Put it into profiles, or into the executors' environment (DATABRICKS_CLIENT_ID and "
+                "DATABRICKS_CLIENT_SECRET, on Databricks written as {{secrets/scope/key}}). A real one that stood here "
+                "is to be revoked: it may have been written down on its way."
             )
         raise errors.ConfigurationError(f"{FORMAT} has no option {name!r}. {errors.did_you_mean(name, _OPTIONS)}")
 
