@@ -148,10 +148,9 @@ def beyond_maximum(tokens: pd.DataFrame, context: Context) -> pd.Series[str]:
     maximum = context.settings.max_lifetime_days
     if maximum is None:
         return pd.Series(dtype=frames.TEXT)
-    allowed = f", {maximum:,} are allowed"
-    finite = said("lives ", tenths(_over(tokens["lifetime_days"], maximum)), f" days{allowed}")
+    finite = said("lives ", tenths(_over(tokens["lifetime_days"], maximum)), f" days, the maximum is {maximum:,}")
     endless = tokens["token_id"][tokens["never_expires"]]
-    return pd.concat([finite, repeated(f"never expires{allowed} days", endless.index)])
+    return pd.concat([finite, repeated(f"never expires, the maximum is {maximum:,} days", endless.index)])
 
 
 @rule(

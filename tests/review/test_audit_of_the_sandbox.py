@@ -1,0 +1,124 @@
+"""The findings on the seeded company, counted once more in plain Python from what the wire says."""
+
+import re
+from collections import Counter
+
+import pytest
+import requests
+
+import tokenkit
+from tests.conftest import NOW
+from tokenkit.review.rules import RULES
+from tokenkit.sandbox import Sandbox
+
+DAY = 86_400_000
+WORKSPACE = "the workspace"
+NOW_MS = int(NOW.timestamp() * 1000)
+
+
+@pytest.fixture(scope="module", params=[(1_500, 0, 1), (900, 4, 2), (700, 9, 3)])
+def company(request):
+    """Workspaces of several seeds and positions: with and without a maximum, and one where everybody may."""
+    tokens, seed, position = request.param
+    with Sandbox(tokens=tokens, seed=seed, workspaces=position, clock=NOW.timestamp) as sandbox:
+        yield sandbox.workspaces[position - 1]
+
+
+def ask(company, path):
+    answer = requests.get(
+        f"{company.host}/api/2.0/{path}", headers={"Authorization": f"Bearer {company.token}"}, timeout=60
+    )
+    answer.raise_for_status()
+    return answer.json()
+
+
+def scim(company, resource):
+    return {each["id"]: each for each in ask(company, f"preview/scim/v2/{resource}?count=100000")["Resources"]}
+
+
+class Documents:
+    """What the workspace says, as it says it."""
+
+    def __init__(self, company):
+        self.tokens = ask(company, "token-management/tokens")["token_infos"]
+        self.users = scim(company, "Users")
+        self.programs = scim(company, "ServicePrincipals")
+        self.groups = scim(company, "Groups")
+        conf = ask(company, "preview/workspace-conf?keys=maxTokenLifetimeDays,enableTokensConfig")
+        self.enabled = conf.get("enableTokensConfig") != "false"
+        self.maximum = int(conf.get("maxTokenLifetimeDays") or 0)
+        self.acl = ask(company, "permissions/authorization/tokens")["access_control_list"]
+        self.admins = self.within(next(each for each in self.groups.values() if each["displayName"] == "admins"))
+
+    def within(self, group):
+        """Return the ids within a group, however deep."""
+        found = set()
+        for member in group.get("members") or ():
+            inner = self.groups.get(member["value"])
+            found |= self.within(inner) if inner else {member["value"]}
+        return found
+
+    def owner(self, token):
+        return self.users.get(str(token["owner_id"])) or self.programs.get(str(token["owner_id"]))
+
+
+def lifetime(token):
+    return float("inf") if token["expiry_time"] == -1 else token["expiry_time"] - token["creation_time"]
+
+
+def idle(token):
+    return NOW_MS - max(token.get("last_used_day", 0), token["creation_time"])
+
+
+def unused_scopes(token):
+    known = [*(token.get("inferred_scopes") or ()), *(token.get("backfill_scopes") or ())]
+    return [scope for scope in token.get("scopes") or () if scope not in known and scope != "all-apis"]
+
+
+EMPTY = {"", "test", "x", "token", "tmp", "asdf", "my token", "1", "-", "test2", "new", "-2+3"}
+OBSERVED = {"AUTOSCOPE_STATE_COMPLETED", "AUTOSCOPE_STATE_BACKFILLED"}
+SECRET = re.compile(r"dapi[0-9a-f]{32}|AKIA[0-9A-Z]{16}")
+OF_A_TOKEN = {
+    "owner-gone": lambda t, w: w.owner(t) is None or w.owner(t).get("active") is False,
+    "admin-program": lambda t, w: (
+        str(t["owner_id"]) in w.programs and str(t["owner_id"]) in w.admins and t["created_by_id"] != t["owner_id"]
+    ),
+    "wide-scope": lambda t, _: bool({"all-apis", "authentication"} & set(t.get("scopes") or ())),
+    "no-expiry": lambda t, _: t["expiry_time"] == -1,
+    "long-lifetime": lambda t, _: t["expiry_time"] != -1 and lifetime(t) > 90 * DAY,
+    "beyond-maximum": lambda t, w: w.maximum > 0 and lifetime(t) > w.maximum * DAY,
+    "unused": lambda t, _: "last_used_day" in t and idle(t) >= 60 * DAY,
+    "never-used": lambda t, _: "last_used_day" not in t and idle(t) >= 30 * DAY,
+    "unused-scopes": lambda t, _: t.get("autoscope_state") in OBSERVED and bool(unused_scopes(t)),
+    "no-comment": lambda t, _: t.get("comment", "") in EMPTY,
+    "expires-soon": lambda t, _: t["expiry_time"] != -1 and t["expiry_time"] - NOW_MS <= 7 * DAY,
+}
+
+
+def counted(company):
+    """Return the ids of the tokens that each rule finds, with a loop; of owners, for many-tokens."""
+    said = Documents(company)
+    working = [token for token in said.tokens if token["expiry_time"] == -1 or token["expiry_time"] > NOW_MS]
+    found = {rule: [t["token_id"] for t in working if finds(t, said)] for rule, finds in OF_A_TOKEN.items()}
+    found["secret-in-comment"] = [t["token_id"] for t in said.tokens if SECRET.search(t.get("comment", ""))]
+    per_owner = Counter(token["owner_id"] for token in working)
+    found["many-tokens"] = [owner for owner, count in per_owner.items() if count >= 480]
+    found["no-maximum"] = [WORKSPACE] if said.enabled and not said.maximum else []
+    found["everyone-may"] = [WORKSPACE] if any(entry.get("group_name") == "users" for entry in said.acl) else []
+    return {rule: sorted(ids) for rule, ids in found.items()}
+
+
+def test_the_findings_are_those_that_a_loop_over_the_documents_finds(company):
+    workspace = tokenkit.connect(host=company.host, token=company.token, clock=NOW)
+    findings = workspace.audit().findings
+    ours = {rule.id: sorted(findings["token_id"][findings["rule"] == rule.id].fillna(WORKSPACE)) for rule in RULES}
+    assert ours == counted(company)
+    assert sum(map(bool, ours.values())) >= 12
+
+
+def test_the_owner_who_has_nearly_all_that_are_allowed_is_found():
+    with Sandbox(tokens=11_500, clock=NOW.timestamp) as sandbox:
+        workspace = tokenkit.connect(host=sandbox.host, token=sandbox.token, clock=NOW)
+        found = workspace.audit(["many-tokens"]).findings
+        assert len(found) == len(counted(sandbox.workspaces[0])["many-tokens"]) == 1
+        assert found["evidence"].str.fullmatch(r"5\d\d tokens of 600").all()
