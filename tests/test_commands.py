@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import tokenkit
-from tokenkit import cli, export, grammar
+from tokenkit import cli, export, grammar, snapshots
 from tokenkit.commands import MAGIC, SHELL, VERBS
 from tokenkit.sandbox import Sandbox
 
@@ -37,11 +37,14 @@ def notebook(company):  # noqa: ARG001 - the environment has to name it first
 
 
 @pytest.fixture
-def names(company):
+def names(company, tmp_path):
     """What stands for {token} and the like in the lines below."""
     state = company.workspaces[0].state
     infos = [info for info in state.tokens.infos() if info["owner_id"] != state.tokens.infos()[0]["owner_id"]]
-    return {"token": infos[0]["token_id"], "short": infos[1]["token_id"][:10]}
+    then = {"host": company.host, "workspace": company.host, "taken_at": pd.Timestamp("2026-01-01", tz="UTC")}
+    listing = tokenkit.connect().tokens()
+    earlier = snapshots.write_snapshot(listing.iloc[:-5], tmp_path / "earlier.parquet", **then)
+    return {"token": infos[0]["token_id"], "short": infos[1]["token_id"][:10], "earlier": earlier}
 
 
 READING = [
@@ -65,6 +68,8 @@ READING = [
     "access",
     "access --where holds_without_right",
     "journal",
+    "changes {earlier}",
+    "changes {earlier} {earlier}",
 ]
 # What is typed, what is shown, and whether {token} survives it.
 CHANGING = [
@@ -109,7 +114,7 @@ def test_the_shell_and_the_magic_give_the_same_rows(notebook, company, names, ca
     same = [{name: record[name] for name in steady(frame).columns} for record in records]
     assert same == json.loads(json.dumps(export.records(steady(frame))))
     assert len(records) == len(frame)
-    assert len(frame) or line == "journal" or "idle" in line
+    assert len(frame) or line == "journal" or "idle" in line or line.count("earlier") == 2
 
 
 @pytest.mark.parametrize(("line", "shown", "survives"), CHANGING)
@@ -169,6 +174,8 @@ def test_every_changing_verb_does_what_it_says(notebook, company, names, capsys,
         ("list --to tokens.txt", ".csv, .json or .xlsx"),
         ("list --to nowhere/tokens.csv", "No such file or directory"),
         ("journal --rn x", "Did you mean --run?"),
+        ("changes", "has no snapshot yet"),
+        ("changes nowhere.parquet", "no such file"),
         ("connect nowhere", "nowhere"),
     ],
 )

@@ -35,7 +35,7 @@ from tokenkit.rest.transport import RetryPolicy
 from tokenkit.review.audit import Audit
 from tokenkit.review.rule import rule
 from tokenkit.snapshots import read_snapshot
-from tokenkit.workspace import Workspace, connect, resume
+from tokenkit.workspace import Workspace, changes, connect, resume
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -73,6 +73,7 @@ __all__ = [
     "UsageError",
     "Workspace",
     "__version__",
+    "changes",
     "connect",
     "load_ipython_extension",
     "read_snapshot",

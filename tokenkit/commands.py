@@ -354,6 +354,22 @@ VERBS: tuple[Verb, ...] = (
         example="snapshot",
     ),
     Verb(
+        "changes",
+        "show what changed since a snapshot, and why tokens are gone",
+        comparing.changes,
+        (
+            option(
+                "before",
+                nargs="?",
+                default=comparing.LATEST,
+                metavar="BEFORE",
+                help="a snapshot's file; the workspace's newest, if left out or the word latest",
+            ),
+            option("after", nargs="?", metavar="AFTER", help="a later one; the workspace as it is now, if left out"),
+        ),
+        example="changes prod-20260301T093000Z.parquet",
+    ),
+    Verb(
         "sandbox",
         "serve a make-believe workspace to try things on",
         programs.sandbox,

@@ -6,9 +6,15 @@ import argparse
 
 import pandas as pd
 
-from tokenkit.snapshots import list_snapshots
+from tokenkit import errors
+from tokenkit.snapshots import TAKEN_AT, WORKSPACE, list_snapshots, read_snapshot
 from tokenkit.verbs.reading import counted
 from tokenkit.verbs.session import Session
+from tokenkit.workspace import Workspace
+from tokenkit.workspace import changes as compare
+
+LATEST = "latest"
+"""The word for the newest snapshot of the workspace, in its own folder."""
 
 
 def snapshot(session: Session, options: argparse.Namespace) -> pd.DataFrame:
@@ -17,3 +23,25 @@ def snapshot(session: Session, options: argparse.Namespace) -> pd.DataFrame:
     saved = list_snapshots([workspace.snapshot(options.path)])
     session.say(f"{workspace.name}: {counted(int(saved['tokens'].iloc[0]), 'token')} saved.")
     return saved
+
+
+def changes(session: Session, options: argparse.Namespace) -> pd.DataFrame:
+    """Return what changed since a snapshot. Two files are compared without asking any workspace."""
+    file, after = options.before, options.after
+    if file == LATEST or after is None:
+        workspace = session.workspace(options.profile)
+        file = _latest(workspace) if file == LATEST else file
+        after = workspace.tokens() if after is None else after
+    before = read_snapshot(file)
+    found = compare(before, after)
+    counts = found["change"].value_counts(sort=False)
+    said = ", ".join(f"{count:,} {change}" for change, count in counts.items()) or "no change"
+    session.say(f"{before.attrs[WORKSPACE]}: {said} since {pd.Timestamp(before.attrs[TAKEN_AT]):%Y-%m-%d %H:%M} UTC.")
+    return found
+
+
+def _latest(workspace: Workspace) -> str:
+    saved = workspace.snapshots()
+    if not len(saved):
+        raise errors.UsageError(f"{workspace.name} has no snapshot yet. The verb snapshot saves one to compare with.")
+    return str(saved["path"].iloc[-1])
