@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import tempfile
@@ -221,7 +222,7 @@ class Workspace:
             one_shot=self._one_shot,
             tokens=self.tokens,
             identities=self.identities,
-            caller=self._caller,
+            caller=functools.cache(self._caller),  # a plan and its run are by the same
             now=self.now,
             folder=self.folder,
         )

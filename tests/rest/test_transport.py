@@ -182,6 +182,14 @@ def test_an_answer_becomes_an_error_that_names_the_workspace_and_the_way_out(san
     assert "\n" not in str(raised.value)
 
 
+def test_a_redirect_is_a_login_page_and_is_not_followed(sandbox, transport):
+    elsewhere = {"Location": f"{transport.host}{TOKENS}"}
+    sandbox.faults.add(Fault(status=302, body="", headers=elsewhere, times=1))
+    with pytest.raises(errors.AuthenticationError, match="redirected to a login page"):
+        transport.call("GET", TOKENS)
+    assert len(sandbox.requests) == 1
+
+
 def test_a_deletion_may_answer_with_nothing_at_all(sandbox, transport):
     sandbox.faults.add(Fault(method="DELETE", status=200, body=""))
     assert transport.call("DELETE", f"{TOKENS}/x") == {}
@@ -213,7 +221,7 @@ def test_proxies_and_certificates_of_the_environment_are_kept(sign_in, monkeypat
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/company.pem")
     through_a_proxy = Transport(sign_in, retries=RetryPolicy(budget_seconds=0))
-    assert through_a_proxy._session.verify == "/etc/company.pem"
+    assert through_a_proxy._settings["verify"] == "/etc/company.pem"
     with pytest.raises(errors.ConnectionFailedError, match="proxy"):
         through_a_proxy.call("GET", TOKENS)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -173,7 +173,7 @@ def carry_out(
     """
     open_entries = [entry for entry in entries if entry.state not in records.SETTLED]
     outcomes: dict[str, Outcome] = {}
-    changed = drift(open_entries, target.tokens(), minds_use=task.minds_use) if open_entries else {}
+    changed = drift(open_entries, target.api.list(), minds_use=task.minds_use) if open_entries else {}
     todo, steps = [], []
     for entry in open_entries:
         found = changed.get(entry.token_id)
