@@ -113,7 +113,7 @@ def ws_of(sandbox, home):
     return tokenkit.connect(host=sandbox.host, token=sandbox.token, clock=NOW, home=home)
 
 
-@pytest.mark.parametrize(("room_kib", "expected"), [(4, "refused"), (400, "refused"), (700, "ended"), (900, "ended")])
+@pytest.mark.parametrize(("room_kib", "expected"), [(4, "refused"), (400, "refused"), (800, "ended"), (900, "ended")])
 def test_a_disk_that_fills_up_stops_the_run_and_no_outcome_is_a_guess(
     big, processes, tmp_path, ids, room_kib, expected
 ):

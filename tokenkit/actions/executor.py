@@ -1,9 +1,9 @@
 """Carries out the entries of a run: many at once, at the workspace's pace, each ending in one truthful outcome.
 
-One thread, the caller's, decides and writes; workers only send. The decider holds the queue, the pacer, the outcomes
+One thread, the caller's, decides and writes; workers only send. The decider holds the queues, the pacer, the outcomes
 and the journal, so none of them needs a lock, and Ctrl-C meets one thread. It writes ``sent`` for the next few tokens
-at once, before any of their requests leaves, and outcomes as they gather: every row is on the disk, at a fraction of
-its cost.
+at once, before any of their requests leaves, together with the outcomes that have gathered: every row is on the disk,
+at a fraction of its cost.
 
 =================================  ====================================================================================
 the workspace's answer             what becomes of the token
@@ -29,8 +29,8 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -43,6 +43,7 @@ MOST_FAILURES = 8
 _FIRST_BACKOFF_SECONDS = 0.5
 _LONGEST_BACKOFF_SECONDS = 30.0
 _REFUSED_SECONDS = 1.0  # where a 429 does not say
+_MARKED_AHEAD = 4  # for each worker; each of them is looked up after a crash
 _WRITE_SECONDS = 0.1  # how long an outcome waits for others to be written with; and how soon a stop is noticed
 LOST_AND_GONE = "the answer to our request was lost; looked up, it is gone"
 
@@ -146,8 +147,10 @@ class Execution:
         self._stop = stop or threading.Event()
         self._on_outcome = on_outcome
         self._pacer = Pacer(workers=workers)
+        self._orders: queue.SimpleQueue[tuple[_Item, Permit] | None] = queue.SimpleQueue()
         self._reports: queue.SimpleQueue[_Report] = queue.SimpleQueue()
-        self._queue: list[tuple[float, int, _Item]] = []
+        self._fresh: deque[_Item] = deque()
+        self._later: list[tuple[float, int, _Item]] = []  # a heap: from when on, and in which order
         self._numbers = itertools.count()
         self._outcomes: dict[str, Outcome] = {}
         self._marked: set[str] = set()  # written down as sent
@@ -164,56 +167,73 @@ class Execution:
         """
         for entry in entries:
             may_be_done = entry.state in (records.SENT, records.UNKNOWN)
-            self._put(_Item(entry=entry, attempts=entry.attempts, lost=may_be_done), at=0.0)
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="tokenkit") as pool:
-            try:
-                self._decide(pool)
-            except KeyboardInterrupt as interrupt:
-                self._end(interrupt)
-                self._decide(pool)
+            self._fresh.append(_Item(entry=entry, attempts=entry.attempts, lost=may_be_done))
+        threads = [
+            threading.Thread(target=self._work, name=f"tokenkit-{number}", daemon=True)
+            for number in range(min(self._workers, len(self._fresh)))
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._decide()
+        except KeyboardInterrupt as interrupt:
+            self._end(interrupt)
+            self._decide()
+        finally:
+            for _ in threads:
+                self._orders.put(None)
+        for thread in threads:
+            thread.join()
         self._set_aside()
         return self._outcomes
 
-    def _decide(self, pool: ThreadPoolExecutor) -> None:
-        while self._under_way or (self._queue and not self._stop.is_set()):
-            wait_seconds = self._hand_out(pool)
+    def _decide(self) -> None:
+        while self._under_way or ((self._fresh or self._later) and not self._stop.is_set()):
+            wait_seconds = self._hand_out()
             with contextlib.suppress(queue.Empty):
                 self._take(self._reports.get(timeout=wait_seconds))
                 while True:
                     self._take(self._reports.get_nowait())
-            if len(self._unwritten) >= self._workers or self._clock.monotonic() - self._written_at > _WRITE_SECONDS:
+            if self._clock.monotonic() - self._written_at > _WRITE_SECONDS:
                 self._write()
         self._write()
 
-    def _hand_out(self, pool: ThreadPoolExecutor) -> float:
+    def _hand_out(self) -> float:
         """Give workers what may leave now; return how long to wait for a report at the most."""
-        while self._queue and not self._stop.is_set():
+        while (self._fresh or self._later) and not self._stop.is_set():
             now = self._clock.monotonic()
-            ready_at, _, item = self._queue[0]
-            if ready_at <= now and item.entry.token_id not in self._marked and not item.lost and not self._mark():
+            again = bool(self._later) and (self._later[0][0] <= now or not self._fresh)
+            ready_at, item = (self._later[0][0], self._later[0][2]) if again else (now, self._fresh[0])
+            if ready_at <= now and not self._is_marked(item) and not self._mark(item):
                 break
             leave = self._pacer.permit(now) if ready_at <= now else ready_at
             if leave is None:
                 break
             if not isinstance(leave, Permit):
                 return min(max(leave - now, 0.0), _WRITE_SECONDS)
-            heapq.heappop(self._queue)
+            if again:
+                heapq.heappop(self._later)
+            else:
+                self._fresh.popleft()
             self._under_way += 1
-            pool.submit(self._serve, item, leave)
+            self._orders.put((item, leave))
         return _WRITE_SECONDS
 
-    def _mark(self) -> bool:
-        """Write ``sent`` for the next entries, the first among them; return whether it could be written."""
+    def _is_marked(self, item: _Item) -> bool:
+        """Whether the journal knows all that a request for an item could do; looking up does nothing."""
+        return item.lost or item.entry.token_id in self._marked
+
+    def _mark(self, item: _Item) -> bool:
+        """Write ``sent`` for an item and the next fresh ones; return whether it could be written."""
         rate = self._pacer.requests_per_second
-        ahead = self._workers if rate is None else max(1, min(self._workers, int(rate)))
-        nearest = heapq.nsmallest(ahead, self._queue)
-        items = [item for _, _, item in nearest if not item.lost and item.entry.token_id not in self._marked]
-        try:
-            self._journal.record_all(self._step(item.entry, records.SENT, item.attempts + 1) for item in items)
-        except errors.JournalError as error:
-            self._end(error)
+        ahead = self._workers * _MARKED_AHEAD
+        ahead = ahead if rate is None else max(1, min(ahead, int(rate)))
+        fresh = [each for each in itertools.islice(self._fresh, ahead) if each is not item]
+        items = [item, *(each for each in fresh if not self._is_marked(each))]
+        now_ms = self._now_ms()
+        if not self._write([self._step(each.entry, records.SENT, each.attempts + 1, now_ms) for each in items]):
             return False
-        self._marked.update(item.entry.token_id for item in items)
+        self._marked.update(each.entry.token_id for each in items)
         return True
 
     def _take(self, report: _Report) -> None:
@@ -242,52 +262,62 @@ class Execution:
             self._end(error)
 
     def _put(self, item: _Item, *, at: float) -> None:
-        heapq.heappush(self._queue, (at, next(self._numbers), item))
+        heapq.heappush(self._later, (at, next(self._numbers), item))
 
     def _end(self, why: errors.TokenKitError | KeyboardInterrupt) -> None:
         """Send nothing more."""
         self.ended_by = self.ended_by or why
         self._stop.set()
 
-    def _write(self) -> None:
-        """Write the outcomes that have gathered. Where that fails the journal says ``sent``, which is looked up."""
+    def _write(self, marks: Sequence[Step] = ()) -> bool:
+        """Write the outcomes that have gathered, and marks; return whether they could be written.
+
+        Where an outcome could not, the journal says ``sent``, which is looked up.
+        """
         outcomes, self._unwritten = self._unwritten, []
         self._written_at = self._clock.monotonic()
-        if not outcomes:
-            return
-        try:
-            self._journal.record_all(
-                Step(
-                    run_id=self._run_id,
-                    token_id=each.token_id,
-                    state=each.outcome,
-                    at_ms=each.finished_at_ms or self._now_ms(),
-                    attempts=each.attempts,
-                    error=each.error,
-                )
-                for each in outcomes
+        steps = [
+            Step(
+                run_id=self._run_id,
+                token_id=each.token_id,
+                state=each.outcome,
+                at_ms=each.finished_at_ms or self._now_ms(),
+                attempts=each.attempts,
+                error=each.error,
             )
+            for each in outcomes
+        ]
+        if not steps and not marks:
+            return True
+        try:
+            self._journal.record_all([*steps, *marks])
         except errors.JournalError as error:
             self._end(error)
+            return False
+        return True
 
     def _set_aside(self) -> None:
         """Give what a stop left in the queue a truthful end: what may have been carried out is unknown."""
-        steps = []
-        for _, _, item in self._queue:
+        steps, now_ms = [], self._now_ms()
+        for item in itertools.chain(self._fresh, (item for _, _, item in self._later)):
             if item.lost:
                 unknown = self._outcome(item, records.UNKNOWN, "stopped before it could be looked up")
                 self._outcomes[item.entry.token_id] = unknown
-                steps.append(self._step(item.entry, records.UNKNOWN, item.attempts))
+                steps.append(self._step(item.entry, records.UNKNOWN, item.attempts, now_ms))
             elif item.entry.token_id in self._marked:
                 # It did not leave, or was turned away, so it is still to be done.
-                steps.append(self._step(item.entry, records.PLANNED, item.attempts))
+                steps.append(self._step(item.entry, records.PLANNED, item.attempts, now_ms))
         with contextlib.suppress(errors.JournalError):  # the journal says `sent`, and that is looked up as well
             self._journal.record_all(steps)
 
-    def _step(self, entry: Entry, state: str, attempts: int) -> Step:
-        return Step(run_id=self._run_id, token_id=entry.token_id, state=state, at_ms=self._now_ms(), attempts=attempts)
+    def _step(self, entry: Entry, state: str, attempts: int, at_ms: int) -> Step:
+        return Step(run_id=self._run_id, token_id=entry.token_id, state=state, at_ms=at_ms, attempts=attempts)
 
     # What follows runs in the workers; it touches nothing of the decider's but the reports.
+
+    def _work(self) -> None:
+        while (order := self._orders.get()) is not None:
+            self._serve(*order)
 
     def _serve(self, item: _Item, permit: Permit) -> None:
         try:
