@@ -1,9 +1,13 @@
 """What every test may lean on: a sandbox, its workspace, a clock that only moves when it is slept on."""
 
+import atexit
 import os
+import sys
 
 import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 import tokenkit
 from tokenkit.rest import credentials
@@ -86,3 +90,14 @@ def manual_clock():
 @pytest.fixture
 def sign_in(sandbox):
     return credentials.from_token(sandbox.host, sandbox.token)
+
+
+@pytest.fixture
+def ipython(monkeypatch):
+    """A shell of IPython with the magic loaded: one a test, as the magic remembers its workspace."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # which IPython replaces
+    shell = InteractiveShell(config=Config(HistoryManager={"hist_file": ":memory:"}))
+    shell.run_line_magic("load_ext", "tokenkit")
+    yield shell
+    atexit.unregister(shell.atexit_operations)
+    shell.atexit_operations()

@@ -1,6 +1,5 @@
 """Every verb through both doors: pairs of what is typed and what is shown, and the same rows from both."""
 
-import atexit
 import io
 import json
 import shlex
@@ -8,8 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 import tokenkit
 from tokenkit import cli, export, grammar, snapshots
@@ -28,12 +25,8 @@ def company(monkeypatch):
 
 
 @pytest.fixture
-def notebook(company):  # noqa: ARG001 - the environment has to name it first
-    shell = InteractiveShell(config=Config(HistoryManager={"hist_file": ":memory:"}))
-    shell.run_line_magic("load_ext", "tokenkit")
-    yield shell
-    atexit.unregister(shell.atexit_operations)
-    shell.atexit_operations()
+def notebook(company, ipython):  # noqa: ARG001 - the environment has to name it before it is used
+    return ipython
 
 
 @pytest.fixture

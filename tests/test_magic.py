@@ -1,26 +1,17 @@
 """``%tokens`` in a real shell."""
 
-import atexit
-
 import pandas as pd
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 import tokenkit
 from tokenkit import errors
 
 
 @pytest.fixture
-def shell(sandbox, monkeypatch):
+def shell(sandbox, ipython, monkeypatch):
     monkeypatch.setenv("DATABRICKS_HOST", sandbox.host)
     monkeypatch.setenv("DATABRICKS_TOKEN", sandbox.token)
-    # One a test, as the magic remembers its workspace; and no history on the disk of whoever runs it.
-    shell = InteractiveShell(config=Config(HistoryManager={"hist_file": ":memory:"}))
-    shell.run_line_magic("load_ext", "tokenkit")
-    yield shell
-    atexit.unregister(shell.atexit_operations)
-    shell.atexit_operations()
+    return ipython
 
 
 def test_list_returns_a_frame_and_says_which_workspace_it_is_of(shell, sandbox, workspace, capsys):
