@@ -14,6 +14,8 @@ import tokenkit
 from tests.conftest import NOW
 from tests.parts import missing
 from tokenkit import errors, frames
+from tokenkit.review import audit as audits
+from tokenkit.review.rule import Context
 from tokenkit.sandbox import Fault, Sandbox
 
 # Spark says this of every pandas 3, at each conversion; that our frames convert is what is tested here.
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully suppo
 
 WORKSPACES = 50
 EVERY_PROFILE = ",".join(f"w{position}" for position in range(WORKSPACES))
+LAST_MS = 253_402_300_799_999  # of the year 9999
 LISTING = "/api/2.0/token-management/tokens"
 
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # for a JVM that lives a minute
@@ -124,24 +127,28 @@ def every_token(spark, account):
     return table
 
 
+def connect(workspace):
+    return tokenkit.connect(host=workspace.host, token=workspace.token, clock=NOW)
+
+
 def tokens_of(workspace):
-    return tokenkit.connect(host=workspace.host, token=workspace.token, clock=NOW).tokens()
+    return connect(workspace).tokens()
 
 
-def rows(table):
-    return sorted(table.to_pylist(), key=lambda row: (row["workspace"], row["token_id"]))
+def rows(*tables):
+    """The rows of Arrow tables in an order that does not depend on where they are from."""
+    return sorted((row for table in tables for row in table.to_pylist()), key=lambda row: sorted(map(str, row.items())))
 
 
 def test_the_rows_of_fifty_workspaces_are_what_each_workspace_says_itself(account, every_token):
     theirs = [tokens_of(each).assign(workspace=each.host, error=None) for each in account.workspaces]
-    expected = [row for each in theirs for row in pa.Table.from_pandas(each, preserve_index=False).to_pylist()]
-    assert rows(every_token) == sorted(expected, key=lambda row: (row["workspace"], row["token_id"]))
+    assert rows(every_token) == rows(*(pa.Table.from_pandas(each, preserve_index=False) for each in theirs))
 
 
 def test_the_columns_are_those_of_a_workspace_in_sparks_types(load, account):
     tokens = load(profiles="w0")
     kinds = dict(tokens.dtypes)
-    assert list(kinds) == [*tokens_of(account.workspaces[0]).columns, "workspace", "error"]
+    assert list(kinds) == ["workspace", *tokens_of(account.workspaces[0]).columns, "error"]
     assert {kinds[name] for name in ("creation_time", "expiry_time", "last_used_day", "effective_end")} == {"timestamp"}
     assert {kinds[name] for name in ("created_by_id", "owner_id", "workspace_id")} == {"bigint"}
     assert {kinds[name] for name in ("scopes", "inferred_scopes", "backfill_scopes")} == {"array<string>"}
@@ -193,8 +200,8 @@ def test_options_by_which_a_credential_may_come_are_known(source, name):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "does not know which workspaces to read"),
-        ({"profiles": " , "}, "does not know which workspaces to read"),
+        ({}, "not said which workspaces to read"),
+        ({"profiles": " , "}, "not said which workspaces to read"),
         ({"profile": "w0"}, "Did you mean profiles"),
         ({"profiles": "w0", "on_error": "raise"}, "on_error cannot be 'raise'"),
         ({"hosts": "https://me:hunter2@a.cloud.databricks.com"}, "must not hold a user name or password"),
@@ -225,6 +232,59 @@ def test_no_credential_stands_in_a_plan_an_event_an_error_or_the_drivers_log(loa
     assert [(name, secret[:8]) for name, text in places.items() for secret in secrets if secret in text] == []
 
 
+def test_findings_are_what_each_workspace_finds_itself(spark, account):
+    connect(account.workspaces[1]).token_management.update_permissions(
+        [{"group_name": "users", "permission_level": "CAN_USE"}]
+    )
+    read = spark.read.format("databricks_token_findings").options(profiles="w0, w1, nowhere", clock=NOW.isoformat())
+    found = read.load().toArrow()
+    theirs = [connect(each).audit().findings.assign(workspace=each.host, error=None) for each in account.workspaces[:2]]
+    failed = [row for row in rows(found) if row["error"]]
+    assert [row["workspace"] for row in failed] == ["nowhere"]
+    assert {"everyone-may", "no-maximum"} <= {row["rule"] for row in rows(found)}  # what a listing alone does not tell
+    expected = rows(*(pa.Table.from_pandas(each, preserve_index=False) for each in theirs))
+    assert [row for row in rows(found) if not row["error"]] == expected
+
+
+def test_tokens_that_spark_has_are_audited_by_the_same_rules_a_whole_workspace_at_a_time(load, account):
+    @tokenkit.rule("long-comment", title="Says much", severity="low", why="Nobody reads it.", remedy="Say less.")
+    def long_comment(tokens, context):  # noqa: ARG001 - a rule's signature
+        return "says: " + tokens["comment"][tokens["comment"].str.len() > 10]
+
+    thresholds = {"many-tokens": {"at_least": 2}}
+    tokens = load(profiles="w0, w1, nowhere").repartition(7)
+    found = tokenkit.spark.audit(tokens, also=[long_comment], thresholds=thresholds, skip=["unused"], now=NOW).toArrow()
+    chosen = [rule for rule in audits.chosen(also=[long_comment], skip=["unused"]) if set(rule.needs) <= {"owners"}]
+    expected = [
+        audits.audit(tokens_of(each), Context(now=NOW), rules=chosen, thresholds=thresholds).findings.assign(
+            workspace=each.host
+        )
+        for each in account.workspaces[:2]
+    ]
+    assert rows(found) == rows(*(pa.Table.from_pandas(each, preserve_index=False) for each in expected))
+    assert {"many-tokens", "long-comment"} <= {row["rule"] for row in rows(found)}
+
+
+def test_an_audit_keeps_ids_and_times_that_sparks_own_pandas_would_lose(spark):
+    records = [
+        {"token_id": "a", "owner_id": 2**53 + 1, "created_by_id": 2**53, "creation_time": 1, "expiry_time": LAST_MS},
+        {"token_id": "b", "creation_time": 1, "expiry_time": -1},
+    ]
+    tokens = spark.createDataFrame(frames.frame(records, frames.TOKENS).assign(workspace="https://a"))
+    found = tokenkit.spark.audit(tokens, ["no-expiry", "many-tokens"], thresholds={"many-tokens": {"at_least": 1}})
+    assert {(row["rule"], row["token_id"], row["owner"]) for row in rows(found.toArrow())} == {
+        ("no-expiry", "b", None),
+        ("many-tokens", None, str(2**53 + 1)),
+    }
+
+
+def test_an_audit_of_a_table_refuses_what_a_table_cannot_tell(spark, load):
+    with pytest.raises(errors.UsageError, match=r"no-maximum needs.*databricks_token_findings"):
+        tokenkit.spark.audit(load(profiles="w0"), ["no-maximum"])
+    with pytest.raises(errors.UsageError, match=r"workspace, comment, .* is missing"):
+        tokenkit.spark.audit(spark.sql("SELECT 'a' AS token_id"))
+
+
 def test_spark_takes_a_frame_of_ours_as_it_is(spark, account):
     tokens = tokens_of(account.workspaces[0])
     assert tokens["scopes"].isna().any()  # an absent list is what Spark trips over in other frames
@@ -236,9 +296,8 @@ def test_spark_takes_a_frame_of_ours_as_it_is(spark, account):
 
 
 def test_spark_takes_what_is_missing_and_what_is_extreme_in_a_frame(spark):
-    last = 253_402_300_799_999
     records = [
-        {"token_id": "a", "owner_id": 2**53 + 1, "expiry_time": last, "scopes": ["sql", "jobs"]},
+        {"token_id": "a", "owner_id": 2**53 + 1, "expiry_time": LAST_MS, "scopes": ["sql", "jobs"]},
         {"token_id": "b", "owner_id": None, "expiry_time": -1, "scopes": []},
         {"token_id": "c", "comment": "", "expiry_time": 0},
     ]

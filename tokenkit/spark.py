@@ -4,6 +4,11 @@
 
     tokenkit.spark.register(spark)
     tokens = spark.read.format("databricks_tokens").option("profiles", "prod, stage").load()
+    findings = spark.read.format("databricks_token_findings").option("profiles", "prod, stage").load()
+    tokenkit.spark.audit(tokens, skip=["no-comment"])  # of tokens that are in Spark already
+
+The first format has the rows of ``Fleet.tokens``, the second those of ``Fleet.audit``; both have one more column,
+``error``. ``spark.createDataFrame(ws.tokens())`` takes a frame as it is.
 
 ==================  ==================================================================================================
 option              what it says
@@ -21,15 +26,15 @@ where it runs, with what its executor's environment holds: the profiles' file, o
 ``DATABRICKS_CLIENT_SECRET`` of a service principal, or ``DATABRICKS_TOKEN``. A Databricks cluster fills its
 environment from a secret scope when a variable is written as ``{{secrets/scope/key}}``.
 
-Each row is what ``Workspace.tokens`` has, so every review works on it. Between Spark and the reviews rows travel as
-Arrow and not as Spark's pandas: that makes floats of ids with a gap, and cannot hold the year 9999.
+Rows travel between Spark and the reviews as Arrow and not as Spark's own pandas, which makes floats of ids with a gap
+and cannot hold the year 9999: so it is ``applyInArrow`` below, and not ``mapInPandas``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -39,9 +44,15 @@ from tokenkit.redaction import redact
 from tokenkit.rest import credentials as sign_in
 from tokenkit.rest.credentials import Credentials
 from tokenkit.rest.identities import IdentitiesAPI
+from tokenkit.rest.settings import SettingsAPI
 from tokenkit.rest.token_management import TokenManagementAPI
-from tokenkit.rest.transport import Transport
+from tokenkit.rest.transport import RetryPolicy, Transport
+from tokenkit.review import audit as audits
 from tokenkit.review import lifecycle, owners
+from tokenkit.review.access import Identities
+from tokenkit.review.audit import Thresholds
+from tokenkit.review.rule import Context, Rule
+from tokenkit.review.rules import RULES
 
 try:
     from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
@@ -51,15 +62,17 @@ except ImportError:
     ) from None
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
-FORMAT = "databricks_tokens"
-
 _TIME = pa.timestamp("us", tz="UTC")  # what Spark's TIMESTAMP is in Arrow
-SCHEMA = pa.schema(
+_WORKSPACE, _ERROR = pa.field("workspace", pa.string()), pa.field("error", pa.string())
+_OWNER = [pa.field("owner", pa.string()), pa.field("owner_kind", pa.string()), pa.field("owner_active", pa.bool_())]
+
+TOKENS = pa.schema(
     [
-        *[(field.name, _TIME if field.type == frames.TIME else field.type) for field in frames.TOKENS],
+        _WORKSPACE,
+        *[field.with_type(_TIME) if field.type == frames.TIME else field for field in frames.TOKENS],
         ("status", pa.string()),
         ("never_expires", pa.bool_()),
         ("age_days", pa.float64()),
@@ -67,16 +80,18 @@ SCHEMA = pa.schema(
         ("expires_in_days", pa.float64()),
         ("idle_days", pa.float64()),
         ("effective_end", _TIME),
-        ("owner", pa.string()),
-        ("owner_kind", pa.string()),
-        ("owner_active", pa.bool_()),
-        ("workspace", pa.string()),
-        ("error", pa.string()),
+        *_OWNER,
+        _ERROR,
     ]
 )
-"""The columns of ``Workspace.tokens``, then the workspace's host, then why it could not be read. A field that a newer
-server adds has no column here: Spark wants to know the columns before it asks."""
+"""The workspace's host, the columns of ``Workspace.tokens``, then why the workspace could not be read. A field that a
+newer server adds has no column here: Spark wants to know the columns before it asks."""
 
+_FOUND = pa.schema([_WORKSPACE, *[pa.field(name, pa.string()) for name in audits.FINDING_COLUMNS]])
+FINDINGS = _FOUND.append(_ERROR)
+"""The workspace's host, the columns of ``Audit.findings``, then why the workspace could not be read."""
+
+_LISTING = pa.schema([*frames.TOKENS, *_OWNER])  # what the rules look at
 _SPARK_TYPES = {
     pa.string(): "STRING",
     pa.int64(): "BIGINT",
@@ -86,18 +101,78 @@ _SPARK_TYPES = {
     frames.TEXTS: "ARRAY<STRING>",
 }
 _ROWS_A_BATCH = 10_000
+_PATIENCE = RetryPolicy(budget_seconds=30)  # one that is down should not keep the query waiting for five minutes
 _OPTIONS = ("profiles", "hosts", "on_error", "clock")
 _ON_ERROR = ("row", "fail")
 _SECRET_WORDS = ("token", "secret", "password", "credential", "key", "auth", "bearer")
 
 
 def register(spark: SparkSession) -> None:
-    """Make ``spark.read.format("databricks_tokens")`` known to a session."""
+    """Make the formats ``databricks_tokens`` and ``databricks_token_findings`` known to a session."""
     spark.dataSource.register(TokensDataSource)
+    spark.dataSource.register(FindingsDataSource)
+
+
+def audit(
+    tokens: DataFrame,
+    rules: Iterable[str | Rule] | None = None,
+    *,
+    also: Iterable[Rule] = (),
+    skip: Iterable[str] = (),
+    thresholds: Thresholds | None = None,
+    now: pd.Timestamp | None = None,
+) -> DataFrame:
+    """Return what is dangerous about tokens that Spark has: a finding for each token and rule.
+
+    A workspace is audited as a whole, in one task, as some rules count what an owner has. No workspace is asked, so the
+    rules that need more than tokens and their owners (the workspace's settings, permissions, groups) are left out; the
+    format ``databricks_token_findings`` has every rule.
+
+    Args:
+        tokens: The format ``databricks_tokens``, or a table that was saved from it: the column ``workspace`` and those
+            of a listing, with owners if it has them. Rows that tell of a failed workspace are passed over.
+        rules: As for ``Workspace.audit``, as are the next three.
+        also: Rules of your own.
+        skip: Ids of rules to leave out.
+        thresholds: What a rule compares with, where that is other than its own.
+        now: The moment that the audit is of; this one by default.
+
+    Returns:
+        ``workspace, rule, severity, token_id, owner, evidence, remedy``.
+
+    Raises:
+        UsageError: An unknown rule, one that needs more than a listing, or a column that is not there.
+    """
+    missing = [name for name in ("workspace", *frames.TOKENS.names) if name not in tokens.columns]
+    if missing:
+        raise errors.UsageError(f"These are no tokens of workspaces: {', '.join(missing)} is missing.")
+    chosen = audits.chosen(rules, also=also, skip=skip)
+    beyond = [rule.id for rule in chosen if set(rule.needs) - {"owners"}]
+    if beyond and rules is not None:
+        raise errors.UsageError(
+            f"A listing does not hold what {' and '.join(beyond)} needs. Read the format {FindingsDataSource.name()}, "
+            "which asks the workspaces."
+        )
+    # By their ids: the functions of our own rules need not travel.
+    ours = [rule.id for rule in chosen if rule in RULES and rule.id not in beyond]
+    yours = [rule for rule in chosen if rule not in RULES]
+    moment = now or pd.Timestamp.now(tz="UTC")
+
+    def findings(key: tuple[Any, ...], table: pa.Table) -> pa.Table:
+        known = [field for field in _LISTING if field.name in table.schema.names]
+        listing = frames.to_pandas(table.select([field.name for field in known]).cast(pa.schema(known)))
+        selected = audits.chosen(ours, also=yours)
+        found = audits.audit(listing, Context(now=moment), rules=selected, thresholds=thresholds).findings
+        return pa.Table.from_pandas(found.assign(workspace=key[0].as_py()), schema=_FOUND, preserve_index=False)
+
+    read = tokens.filter("error IS NULL") if "error" in tokens.columns else tokens
+    return read.groupBy("workspace").applyInArrow(findings, schema=_declared(_FOUND))
 
 
 class TokensDataSource(DataSource):
     """The tokens of workspaces, read-only. ``register`` makes it known; the module's docstring has the options."""
+
+    columns = TOKENS
 
     def __init__(self, options: MutableMapping[str, str]) -> None:
         # Looked through before Spark has a source with these options, as it writes them into plans.
@@ -113,16 +188,50 @@ class TokensDataSource(DataSource):
     @classmethod
     def name(cls) -> str:
         """Return the format's name."""
-        return FORMAT
+        return "databricks_tokens"
+
+    @staticmethod
+    def ask(credentials: Credentials, now: pd.Timestamp) -> pd.DataFrame:
+        """Return a workspace's tokens, as ``Workspace.tokens`` does."""
+        transport = Transport(credentials, retries=_PATIENCE)
+        identities = IdentitiesAPI(transport)
+        aged = lifecycle.with_lifecycle(TokenManagementAPI(transport).list(), now=now)
+        return owners.with_owners(aged, users=identities.users(), service_principals=identities.service_principals())
 
     def schema(self) -> str:
         """Return the columns as Spark declares them."""
-        return ", ".join(f"{field.name} {_SPARK_TYPES[field.type]}" for field in SCHEMA)
+        return _declared(self.columns)
 
-    def reader(self, schema: StructType) -> TokensReader:  # noqa: ARG002 - Spark's signature
+    def reader(self, schema: StructType) -> WorkspacesReader:  # noqa: ARG002 - Spark's signature
         """Return what reads the workspaces that the options name."""
         now = self._clock or pd.Timestamp.now(tz="UTC")
-        return TokensReader(self._workspaces, now=now, fail=self._on_error == "fail")
+        return WorkspacesReader(self._workspaces, self.ask, self.columns, now=now, fail=self._on_error == "fail")
+
+
+class FindingsDataSource(TokensDataSource):
+    """What every rule of the audit finds in workspaces; the options are those of their tokens."""
+
+    columns = FINDINGS
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the format's name."""
+        return "databricks_token_findings"
+
+    @staticmethod
+    def ask(credentials: Credentials, now: pd.Timestamp) -> pd.DataFrame:
+        """Return a workspace's findings, as ``Workspace.audit`` does."""
+        transport = Transport(credentials, retries=_PATIENCE)
+        management, people = TokenManagementAPI(transport), IdentitiesAPI(transport)
+        context = Context(
+            now=now,
+            identities=Identities(
+                users=people.users(), service_principals=people.service_principals(), groups=people.groups()
+            ),
+            permissions=management.get_permissions(),
+            settings=SettingsAPI(transport).token_settings(),
+        )
+        return audits.audit(management.list(), context).findings
 
 
 @dataclass(frozen=True)
@@ -137,11 +246,21 @@ class NamedWorkspace(InputPartition):
         return sign_in.from_profile(self.name) if self.kind == "profile" else sign_in.from_host(self.name)
 
 
-class TokensReader(DataSourceReader):
-    """Reads each workspace in a task of its own, all as of one moment."""
+class WorkspacesReader(DataSourceReader):
+    """Asks each workspace in a task of its own, all as of one moment."""
 
-    def __init__(self, workspaces: list[NamedWorkspace], *, now: pd.Timestamp, fail: bool) -> None:
+    def __init__(
+        self,
+        workspaces: list[NamedWorkspace],
+        ask: Callable[[Credentials, pd.Timestamp], pd.DataFrame],
+        columns: pa.Schema,
+        *,
+        now: pd.Timestamp,
+        fail: bool,
+    ) -> None:
         self._workspaces = workspaces
+        self._ask = ask
+        self._columns = columns
         self._now = now
         self._fail = fail
 
@@ -150,7 +269,7 @@ class TokensReader(DataSourceReader):
         return [*self._workspaces]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
-        """Yield a workspace's tokens as Arrow.
+        """Yield a workspace's answer as Arrow.
 
         Raises:
             TokenKitError: The workspace could not be read, and the options say that this fails the query.
@@ -160,22 +279,19 @@ class TokensReader(DataSourceReader):
         try:
             credentials = partition.credentials()
             name = credentials.host
-            tokens = _tokens(credentials, now=self._now).assign(workspace=name, error=None)
+            answer = self._ask(credentials, self._now).assign(workspace=name, error=None)
         except errors.TokenKitError as failure:
             if self._fail:
                 raise
-            table = pa.Table.from_pylist([{"workspace": name, "error": redact(str(failure))}], schema=SCHEMA)
+            table = pa.Table.from_pylist([{"workspace": name, "error": redact(str(failure))}], schema=self._columns)
         else:
-            table = pa.Table.from_pandas(tokens, schema=SCHEMA, preserve_index=False)
+            table = pa.Table.from_pandas(answer, schema=self._columns, preserve_index=False)
         yield from table.to_batches(max_chunksize=_ROWS_A_BATCH)
 
 
-def _tokens(credentials: Credentials, *, now: pd.Timestamp) -> pd.DataFrame:
-    """Return what ``Workspace.tokens`` does."""
-    transport = Transport(credentials)
-    identities = IdentitiesAPI(transport)
-    aged = lifecycle.with_lifecycle(TokenManagementAPI(transport).list(), now=now)
-    return owners.with_owners(aged, users=identities.users(), service_principals=identities.service_principals())
+def _declared(columns: pa.Schema) -> str:
+    """Return columns as Spark declares them."""
+    return ", ".join(f"{field.name} {_SPARK_TYPES[field.type]}" for field in columns)
 
 
 def _check_names(options: MutableMapping[str, str]) -> None:
@@ -185,12 +301,12 @@ def _check_names(options: MutableMapping[str, str]) -> None:
             continue
         if any(word in name.lower() for word in _SECRET_WORDS):
             raise errors.ConfigurationError(
-                f"{FORMAT} takes no credentials as options, so {name!r} is refused: Spark writes options into plans "
+                f"The source takes no credentials as options, so {name!r} is refused: Spark writes options into plans "
                 "and logs. Put it into profiles, or into the executors' environment (DATABRICKS_CLIENT_ID and "
                 "DATABRICKS_CLIENT_SECRET, on Databricks written as {{secrets/scope/key}}). A real one that stood here "
                 "is to be revoked: it may have been written down on its way."
             )
-        raise errors.ConfigurationError(f"{FORMAT} has no option {name!r}. {errors.did_you_mean(name, _OPTIONS)}")
+        raise errors.ConfigurationError(f"The source has no option {name!r}. {errors.did_you_mean(name, _OPTIONS)}")
 
 
 def _named_workspaces(options: MutableMapping[str, str]) -> list[NamedWorkspace]:
@@ -199,7 +315,7 @@ def _named_workspaces(options: MutableMapping[str, str]) -> list[NamedWorkspace]
     named = [*(NamedWorkspace("profile", name) for name in profiles), *(NamedWorkspace("host", host) for host in hosts)]
     if not named:
         raise errors.ConfigurationError(
-            f"{FORMAT} does not know which workspaces to read: give the option profiles ('prod, stage') or hosts "
+            "It is not said which workspaces to read: give the option profiles ('prod, stage') or hosts "
             "('https://…, https://…')."
         )
     return named
