@@ -1,12 +1,18 @@
 """What the wire does to a request: each fault, and what the caller gets to see of it."""
 
+import gzip
+import io
 import itertools
+import json
 import logging
+import re
 import socket
+import sys
 import traceback
 
 import pytest
 
+from tests.conftest import ManualClock
 from tokenkit import errors
 from tokenkit.rest import credentials
 from tokenkit.rest.transport import RetryPolicy, Transport
@@ -239,3 +245,93 @@ def test_the_workspace_header_chooses_a_workspace_on_a_shared_host():
         tokens = transport.call("GET", TOKENS)["token_infos"]
         transport.close()
     assert {token["workspace_id"] for token in tokens} == {second.workspace_id}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class EachLookTakesSeconds(ManualClock):
+    """Time that passes while somebody looks at it, as it does while an answer is read."""
+
+    def monotonic(self):
+        self.seconds += 3
+        return self.seconds
+
+
+def whole(blocks):
+    return json.loads(b"".join(blocks))
+
+
+def test_a_body_is_read_as_it_comes(transport):
+    assert transport.read(TOKENS, whole) == transport.call("GET", TOKENS)
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(truncate_bytes=100_000, times=1), Fault(drop=True, times=1), Fault(status=503, times=1)]
+)
+def test_a_body_that_breaks_off_is_asked_for_again_and_read_from_its_beginning(sandbox, transport, fault):
+    expected = transport.read(TOKENS, whole)
+    sandbox.requests.clear()
+    sandbox.faults.add(fault)
+    assert transport.read(TOKENS, whole) == expected
+    assert len(list(sandbox.requests)) == 2
+
+
+def test_a_body_that_breaks_off_for_ever_is_a_lost_answer_within_the_budget(sandbox, transport, manual_clock):
+    sandbox.faults.add(Fault(truncate_bytes=100_000))
+    with pytest.raises(errors.AnswerLostError, match=re.escape(sandbox.host)) as raised:
+        transport.read(TOKENS, whole)
+    assert raised.value.__context__ is None
+    assert 30 < sum(manual_clock.slept) <= 60
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "words"),
+    [
+        (Fault(status=200, body=LOGIN_PAGE), errors.MalformedAnswerError, "web page"),
+        (Fault(status=200, body=""), errors.MalformedAnswerError, "empty body"),
+        (Fault(status=200, body='{"token_infos": [{"token_id":'), errors.MalformedAnswerError, "not a whole one"),
+        (Fault(status=403, body=LOGIN_PAGE), errors.AuthenticationError, "Sign in to Databricks"),
+        (Fault(status=302, body="", headers={"Location": "https://login"}), errors.AuthenticationError, "login page"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_an_error_that_names_the_workspace(workspace, sandbox, fault, error, words):
+    sandbox.faults.add(fault)
+    with pytest.raises(error, match=words) as raised:
+        workspace.token_management.list()
+    assert type(raised.value) is error
+    assert sandbox.host in str(raised.value)
+    assert (raised.value.__cause__, raised.value.__context__) == (None, None)
+    shown = traceback.TracebackException.from_exception(raised.value, capture_locals=True).format()
+    assert sandbox.token not in "".join(shown)
+
+
+@pytest.mark.parametrize("end", [None, -20])
+def test_a_packed_body_is_unpacked_and_one_that_ends_too_early_is_no_listing(workspace, sandbox, end):
+    packed = gzip.compress(json.dumps({"token_infos": [{"token_id": f"{n:064}"} for n in range(3_000)]}).encode())
+    sandbox.faults.add(Fault(status=200, body=packed[:end], headers={"Content-Encoding": "gzip"}))
+    if end is None:
+        assert len(workspace.token_management.list()) == 3_000
+    else:
+        with pytest.raises(errors.TokenKitError, match=re.escape(sandbox.host)):
+            workspace.token_management.list()
+
+
+def test_a_body_that_takes_longer_than_two_seconds_shows_how_far_it_is(sign_in, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    slow = Transport(sign_in, clock=EachLookTakesSeconds())
+    slow.read(TOKENS, whole)
+    slow.close()
+    assert "B/s" in sys.stderr.getvalue()
+
+
+def test_a_body_that_is_there_at_once_or_that_nobody_watches_shows_nothing(sign_in, transport, monkeypatch, capsys):
+    slow = Transport(sign_in, clock=EachLookTakesSeconds())
+    slow.read(TOKENS, whole)
+    slow.close()
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    transport.read(TOKENS, whole)
+    assert not sys.stderr.getvalue()

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tokenkit import errors, frames
 from tokenkit.frames import TokenInfo
+from tokenkit.rest import listing
 from tokenkit.rest.transport import Transport
 
 _TOKENS = "/api/2.0/token-management/tokens"
@@ -92,8 +93,9 @@ class TokenManagementAPI:
             rows.
         """
         query = {"created_by_id": created_by_id, "created_by_username": created_by_username}
-        answer = self._transport.call("GET", _TOKENS, query=query)
-        return frames.frame(_records(answer, "token_infos"), frames.TOKENS)
+        return self._transport.read(
+            _TOKENS, lambda blocks: listing.frame(blocks, "token_infos", frames.TOKENS), query=query
+        )
 
     def get(self, token_id: str) -> TokenInfo:
         """Return what the workspace knows of one token.
@@ -182,7 +184,9 @@ class TokenManagementAPI:
     def get_permission_levels(self) -> pd.DataFrame:
         """Return the levels that can be granted: columns ``permission_level`` and ``description``."""
         answer = self._transport.call("GET", f"{_PERMISSIONS}/permissionLevels")
-        return frames.frame(_records(answer, "permission_levels"), frames.PERMISSION_LEVELS)
+        return frames.frame(
+            listing.records(answer.get("permission_levels"), "permission_levels"), frames.PERMISSION_LEVELS
+        )
 
     def get_permissions(self) -> pd.DataFrame:
         """Return who may use tokens: a row for each principal and level, the ``CAN_MANAGE`` of ``admins`` included.
@@ -255,7 +259,7 @@ def access_entries(access_control_list: AccessControlList) -> list[dict[str, Any
 
 def _permissions(answer: Mapping[str, Any]) -> pd.DataFrame:
     """Flatten an ACL object: a row for each principal and level."""
-    entries = _records(answer, "access_control_list")
+    entries = listing.records(answer.get("access_control_list"), "access_control_list")
     rows = [
         {name: value for name, value in entry.items() if name != "all_permissions"} | dict(permission)
         for entry in entries
@@ -269,16 +273,6 @@ def _token_path(token_id: str) -> str:
     if not isinstance(token_id, str) or not token_id.strip():
         raise errors.UsageError(f"A token id is a string of 64 hexadecimal digits, not {token_id!r}.")
     return f"{_TOKENS}/{quote(token_id.strip(), safe='')}"
-
-
-def _records(answer: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """Return the list under a name; an absent one is empty, which is how this API says "none"."""
-    records = answer.get(name)
-    if records is None:
-        return []
-    if not isinstance(records, list) or not all(isinstance(record, Mapping) for record in records):
-        raise errors.MalformedAnswerError(f"The workspace sent {name!r} in a form that is not a list of objects.")
-    return records
 
 
 def _record(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:

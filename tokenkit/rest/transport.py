@@ -28,12 +28,13 @@ import functools
 import json
 import logging
 import random
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 import requests
@@ -49,6 +50,12 @@ _LOGGER = logging.getLogger("tokenkit")
 _CONNECT_TIMEOUT_SECONDS = 10
 _WORTH_A_WORD_SECONDS = 2.0
 _RETRIED_STATUSES = frozenset({429, 503})
+_BLOCK_BYTES = 1 << 17
+_Answer = TypeVar("_Answer")
+
+
+class NotJsonError(Exception):
+    """What a reader of a body raises when it is not JSON of the expected form, or ends too early."""
 
 
 class Clock(Protocol):
@@ -159,12 +166,35 @@ class Transport:
             AnswerLostError: A POST was sent, or the budget is spent, and no answer tells what became of it.
             MalformedAnswerError: The answer was not a JSON object.
         """
+        return self._retried(method, lambda: self._attempt(method, path, query, body))
+
+    def read(
+        self, path: str, reader: Callable[[Iterator[bytes]], _Answer], *, query: Mapping[str, object] | None = None
+    ) -> _Answer:
+        """Return what a reader makes of the body that a GET answers, as it comes, so that it is never held whole.
+
+        A body that breaks off is asked for again, as any GET is; the reader then begins anew. After two seconds a
+        progress bar shows the bytes, to a terminal or a notebook.
+
+        Args:
+            path: The path after the host, beginning with a slash.
+            reader: From blocks of the body, which it reads to the end, to the result. It raises ``NotJsonError`` where
+                they cannot be read.
+            query: Parameters; those that are None are left out.
+
+        Raises:
+            TokenKitError: As ``call``, and whatever else the reader raises.
+        """
+        return self._retried("GET", lambda: self._attempt("GET", path, query, None, reader))
+
+    def _retried(self, method: str, attempt_once: Callable[[], _Answer | errors.TokenKitError]) -> _Answer:
+        """Attempt until there is an answer, an error that will not pass, or no time left."""
         deadline = self._clock.monotonic() + self._retries.budget_seconds
         attempt, lost = 0, False
         while True:
             attempt += 1
-            outcome = self._attempt(method, path, query, body)
-            if isinstance(outcome, dict):
+            outcome = attempt_once()
+            if not isinstance(outcome, errors.TokenKitError):
                 return outcome
             error = outcome
             if isinstance(error, errors.ApiError):
@@ -192,21 +222,81 @@ class Transport:
         return ceiling * self._jitter()
 
     def _attempt(
-        self, method: str, path: str, query: Mapping[str, object] | None, body: Mapping[str, Any] | None
-    ) -> dict[str, Any] | errors.TokenKitError:
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None,
+        body: Mapping[str, Any] | None,
+        reader: Callable[[Iterator[bytes]], Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - what the reader returns, without one the JSON object; or an error
         """Send once; return the answer, or the error it amounts to, free of anything that requests holds."""
+        what, begun = f"{method} {path}", self._clock.monotonic()
         try:
             response = self._adapter.send(
                 self._signed(method, path, query, body),
                 timeout=(_CONNECT_TIMEOUT_SECONDS, self._retries.read_timeout_seconds),
                 **self._settings,
             )
-            response.content  # noqa: B018 - reads it, here where a connection that breaks is understood
+            if reader is None or not response.ok or response.is_redirect:
+                response.content  # noqa: B018 - reads it, here where a connection that breaks is understood
         except requests.RequestException as failure:
-            return _connection_error(failure, f"{method} {path}", self.name)
+            return _connection_error(failure, what, self.name)
         if not response.ok or response.is_redirect:
             return _api_error(response, self.name)
-        return _document(response, f"{method} {path}", self.name)
+        if reader is None:
+            return _document(response, what, self.name)
+        return self._consumed(response, reader, what, begun)
+
+    def _consumed(
+        self, response: requests.Response, reader: Callable[[Iterator[bytes]], Any], what: str, begun: float
+    ) -> Any:  # noqa: ANN401 - what the reader returns, or an error
+        beginning = bytearray()
+
+        def blocks() -> Iterator[bytes]:
+            failure: errors.TokenKitError | None = None
+            try:
+                for block in response.iter_content(_BLOCK_BYTES):
+                    beginning.extend(block[: 100 - len(beginning)])
+                    yield block
+            except requests.RequestException as error:
+                failure = _connection_error(error, what, self.name)
+            failure = failure or _cut_short(response, what, self.name)
+            if failure is not None:
+                raise failure
+
+        try:
+            return reader(self._shown(blocks(), response, begun))
+        except errors.AnswerLostError as lost:
+            return lost
+        except NotJsonError:
+            return _malformed(bytes(beginning), what, self.name)
+        finally:
+            response.close()
+
+    def _shown(self, blocks: Iterator[bytes], response: requests.Response, begun: float) -> Iterator[bytes]:
+        """Pass blocks on, with a progress bar once it takes longer than somebody waits without a word."""
+        bar = None
+        try:
+            for block in blocks:
+                if bar is None and self._clock.monotonic() - begun > _WORTH_A_WORD_SECONDS:
+                    from tqdm.auto import tqdm  # noqa: PLC0415 - only a slow answer needs it
+
+                    length = response.headers.get("Content-Length", "")
+                    bar = tqdm(
+                        total=int(length) if length.isdigit() else None,
+                        desc=self.name,
+                        unit="B",
+                        unit_scale=True,
+                        leave=False,
+                        disable=None,  # where nobody watches
+                        file=sys.stderr,
+                    )
+                if bar is not None:
+                    bar.update(response.raw.tell() - bar.n)
+                yield block
+        finally:
+            if bar is not None:
+                bar.close()
 
     def _signed(
         self, method: str, path: str, query: Mapping[str, object] | None, body: Mapping[str, Any] | None
@@ -276,29 +366,42 @@ def _never_connected(failure: requests.RequestException) -> bool:
 
 def _document(response: requests.Response, what: str, name: str) -> dict[str, Any] | errors.TokenKitError:
     """Return the JSON object of a successful answer, or the error that says why there is none."""
-    # urllib3 before 2.0, which Databricks Runtime still has, does not notice that a body ended too early.
-    declared = response.headers.get("Content-Length", "")
-    received = response.raw.tell() if response.raw is not None else 0
-    if declared.isdigit() and received < int(declared):
-        return errors.AnswerLostError(
-            f"{name} cut its answer to {what} short: {received:,} of {int(declared):,} bytes came. Nothing of it was "
-            "used; try again."
-        )
+    if (lost := _cut_short(response, what, name)) is not None:
+        return lost
     content = response.content
     if not content.strip() and response.request.method == "DELETE":
         return {}  # whether a deletion answers `{}` or nothing is not documented
+    try:
+        document = json.loads(content)
+    except ValueError:
+        document = None
+    return document if isinstance(document, dict) else _malformed(content, what, name)
+
+
+def _cut_short(response: requests.Response, what: str, name: str) -> errors.AnswerLostError | None:
+    """Return an error where fewer bytes came than were promised.
+
+    urllib3 before 2.0, which Databricks Runtime still has, does not notice that a body ended too early.
+    """
+    declared = response.headers.get("Content-Length", "")
+    received = response.raw.tell() if response.raw is not None else 0
+    if not declared.isdigit() or received >= int(declared):
+        return None
+    return errors.AnswerLostError(
+        f"{name} cut its answer to {what} short: {received:,} of {int(declared):,} bytes came. Nothing of it was "
+        "used; try again."
+    )
+
+
+def _malformed(content: bytes, what: str, name: str) -> errors.MalformedAnswerError:
+    """Return the error for a successful answer that is not a JSON object; its beginning is enough to know why."""
     if not content.strip():
         return errors.MalformedAnswerError(
             f"{name} answered {what} with an empty body. Try again; if it persists, check that the host is a "
             "Databricks workspace."
         )
-    try:
-        document = json.loads(content)
-    except ValueError:
-        document = None
-    if isinstance(document, dict):
-        return document
-    kind = "a web page (perhaps a login page)" if _looks_like_html(content) else "something that is not a JSON object"
+    page = _looks_like_html(content)
+    kind = "a web page (perhaps a login page)" if page else "something that is not a JSON object, or not a whole one"
     return errors.MalformedAnswerError(
         f"{name} answered {what} with {kind}. Check that the host is the workspace's own address and that no proxy "
         "stands in between."
