@@ -6,6 +6,7 @@ import sys
 
 import pandas as pd
 import pytest
+from hypothesis import settings
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -13,6 +14,10 @@ import tokenkit
 from tokenkit.rest import credentials
 from tokenkit.rest.transport import RetryPolicy
 from tokenkit.sandbox import Sandbox
+
+# Timings are never asserted, and a busy machine is no failure.
+settings.register_profile("tokenkit", deadline=None)
+settings.load_profile("tokenkit")
 
 NOW = pd.Timestamp("2026-03-01 09:30", tz="UTC")
 
