@@ -1,0 +1,200 @@
+"""How fast a listing becomes a typed frame, how much memory it takes, and what ``import tokenkit`` costs.
+
+    python -m benchmarks.listing               # 1k to 1M tokens, about five minutes
+    python -m benchmarks.listing --quick       # up to 100k
+
+A bare server in a process of its own replays one body for each size, so that its own time does not count. What is
+compared runs in turns, in one process, and each ratio is of two medians; peaks of memory are of processes of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import random
+import socketserver
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+SIZES = {1_000: 31, 10_000: 9, 100_000: 5, 1_000_000: 1}  # tokens, and how often each way is measured
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "compact": {"separators": (",", ":")},
+    "spaced": {},
+    "indented": {"indent": 2},
+}
+PATH = "/api/2.0/token-management/tokens"
+
+
+def body(count: int, layout: str) -> bytes:
+    """Return the answer of a workspace with so many made-up tokens of about 350 bytes."""
+    draw = random.Random(0)  # noqa: S311 - made-up tokens
+    tokens = [
+        {
+            "token_id": f"{draw.getrandbits(256):064x}",
+            "creation_time": 1_700_000_000_000 + draw.randrange(10**10),
+            "expiry_time": -1 if draw.random() < 0.2 else 1_800_000_000_000 + draw.randrange(10**10),
+            "comment": draw.choice(("ci", "terraform", "my laptop, jupyter", "nightly export of the data team")),
+            "created_by_id": 2**52 + (user := draw.randrange(5_000)),
+            "created_by_username": f"user{user}@example.com",
+            "owner_id": 2**52 + user,
+            "last_used_day": 1_750_032_000_000,
+            "scopes": draw.sample(("sql", "clusters", "all-apis"), draw.randrange(1, 3)),
+            "workspace_id": 7_405_610_928_370_912,
+        }
+        for _ in range(count)
+    ]
+    return json.dumps({"token_infos": tokens}, **LAYOUTS[layout]).encode()
+
+
+def serve(count: int, layout: str) -> None:
+    """Replay one body for every listing until the process is ended."""
+    answer = body(count, layout)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = 1 << 16
+
+        def do_GET(self) -> None:
+            sent = answer if self.path.startswith(PATH) else b"{}"
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(sent)))
+            self.end_headers()
+            self.wfile.write(sent)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+        server.serve_forever()
+
+
+@contextlib.contextmanager
+def serving(count: int, layout: str = "compact") -> Iterator[str]:
+    """Serve in another process; yield its host."""
+    command = [sys.executable, "-m", "benchmarks.listing", "--serve", str(count), layout]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def with_the_sdk(host: str) -> Callable[[], pd.DataFrame]:
+    """Return how an admin lists today, typed to the same frame."""
+    from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - not to be in the memory of the others
+
+    client = WorkspaceClient(host=host, token="dapi")  # noqa: S106 - nobody checks it
+    return lambda: typed(pd.DataFrame([token.as_dict() for token in client.token_management.list()]))
+
+
+def with_requests(host: str) -> Callable[[], pd.DataFrame]:
+    """Return the same without the SDK's objects."""
+    import requests  # noqa: PLC0415 - likewise
+
+    session = requests.Session()
+    return lambda: typed(pd.DataFrame(session.get(host + PATH, timeout=60).json()["token_infos"]))
+
+
+def with_tokenkit(host: str) -> Callable[[], pd.DataFrame]:
+    """Return tokenkit's listing."""
+    import tokenkit  # noqa: PLC0415 - likewise
+
+    return tokenkit.connect(host=host, token="dapi").token_management.list  # noqa: S106 - nobody checks it
+
+
+WAYS = {"sdk": with_the_sdk, "requests": with_requests, "tokenkit": with_tokenkit}
+
+
+def typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give columns the dtypes and the order of tokenkit's frame, as somebody would by hand."""
+    from tokenkit import frames  # noqa: PLC0415 - likewise
+
+    dtypes = frames.frame([], frames.TOKENS).dtypes
+    frame = frame.reindex(columns=list(frames.TOKENS.names))
+    for name, dtype in dtypes.items():
+        if isinstance(dtype, pd.DatetimeTZDtype):
+            moments = frame[name].where(frame[name] > (name == "last_used_day") - 1)
+            frame[name] = pd.to_datetime(moments, unit="ms", utc=True).astype(dtype)
+        elif isinstance(dtype, pd.ArrowDtype):  # lists, or a column that is not there
+            frame[name] = pd.array(frame[name].astype(object).where(frame[name].notna(), None), dtype=dtype)
+        else:
+            frame[name] = frame[name].astype(dtype)
+    return frame
+
+
+def peak_mb(way: str, host: str) -> float:
+    """Return how much memory one listing takes, with everything that is imported for it, in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.listing", "--peak", way, host]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def listings(sizes: dict[int, int]) -> None:
+    """Print the listing's table."""
+    print("tokens     layout      SDK ms  requests.json  tokenkit  us/token  peak MB  of SDK's")
+    for count, times in sizes.items():
+        for layout in LAYOUTS if count == 100_000 else ("compact",):
+            with serving(count, layout) as host:
+                ways = {name: way(host) for name, way in WAYS.items()}
+                for name in ("requests", "sdk"):
+                    pd.testing.assert_frame_equal(ways[name](), ways["tokenkit"]())
+                seconds: dict[str, list[float]] = {name: [] for name in ways}
+                for name in list(ways) * times:
+                    start = time.perf_counter()
+                    ways[name]()
+                    seconds[name].append(time.perf_counter() - start)
+                median = {name: statistics.median(values) for name, values in seconds.items()}
+                peak = {name: peak_mb(name, host) for name in ("sdk", "tokenkit")}
+            print(
+                f"{count:9,}  {layout:8}  {median['sdk'] * 1e3:8.1f}  "
+                f"{median['sdk'] / median['requests']:12.1f}x  {median['sdk'] / median['tokenkit']:7.1f}x  "
+                f"{median['tokenkit'] / count * 1e6:8.2f}  {peak['tokenkit']:7.0f}  "
+                f"{peak['tokenkit'] / peak['sdk']:7.2f}x",
+                flush=True,
+            )
+
+
+def imports(times: int = 15) -> None:
+    """Print what importing costs, against what has to be imported anyway."""
+    seconds: dict[str, list[float]] = {"import requests, pandas": [], "import tokenkit": []}
+    for statement in list(seconds) * times:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", statement], check=True)
+        seconds[statement].append(time.perf_counter() - start)
+    both, ours = (statistics.median(values) for values in seconds.values())
+    print(f"\nimport tokenkit: {ours * 1e3:.0f} ms, {ours / both:.2f}x of importing requests and pandas")
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="up to 100,000 tokens")
+    parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(int(options.serve[0]), options.serve[1])
+    elif options.peak:
+        WAYS[options.peak[0]](options.peak[1])()
+        # Not getrusage, whose peak a process inherits from the one that started it.
+        status = Path("/proc/self/status").read_text()
+        print(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
+    else:
+        listings({count: times for count, times in SIZES.items() if not options.quick or count <= 100_000})
+        imports()
+
+
+if __name__ == "__main__":
+    main()
