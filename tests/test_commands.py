@@ -82,7 +82,7 @@ CHANGING = [
     ("snapshot", "taken_at", True),
 ]
 # Their own programs, tested in tests/test_lab.py and tests/sandbox/test_main.py; resume needs a run, below.
-ELSEWHERE = {"sandbox", "lab", "resume"}
+ELSEWHERE = {"sandbox", "lab", "resume", "report"}
 
 
 def test_every_verb_stands_in_the_cases():
@@ -164,7 +164,9 @@ def test_every_changing_verb_does_what_it_says(notebook, company, names, capsys,
         ("audit --threshold unused.idle_days=long", "idle_days of unused is a number"),
         ("audit --accept nowhere.toml", "nowhere.toml cannot be read"),
         ("access --where hold_without_right", "Did you mean holds_without_right?"),
-        ("list --to tokens.txt", ".csv, .json or .xlsx"),
+        ("report --to audit.pdf", ".html, .csv, .json, .xlsx"),
+        ("report --to nowhere/audit.html", "No such file or directory"),
+        ("list --to tokens.txt", ".csv, .json, .xlsx"),
         ("list --to nowhere/tokens.csv", "No such file or directory"),
         ("journal --rn x", "Did you mean --run?"),
         ("changes", "has no snapshot yet"),
@@ -290,6 +292,24 @@ def test_a_listing_goes_into_the_file_that_is_named_and_replacing_one_is_said(no
     assert (
         read(path, dtype=str)["owner_id"].tolist() == tokenkit.connect().tokens()["owner_id"][:5].astype(str).tolist()
     )
+
+
+@pytest.mark.parametrize("door", [MAGIC, SHELL])
+def test_a_report_goes_into_the_file_that_is_named_and_replacing_one_is_said(
+    notebook, capsys, tmp_path, monkeypatch, door
+):
+    monkeypatch.chdir(tmp_path)
+    for line, name in [("report", "audit.html"), ("report --rule no-expiry --to audit.html", "audit.html")]:
+        there = Path(name).exists()
+        if door == MAGIC:
+            assert notebook.run_line_magic("tokens", line) == Path(name)
+            assert ("is replaced" in capsys.readouterr().out) == there
+        else:
+            assert cli.main(shlex.split(line)) == 0
+            assert capsys.readouterr().out == f"{name}\n"
+    text = Path(name).read_text("utf-8")
+    assert "Token audit of" in text
+    assert "1 of 1 rules checked" in text
 
 
 def test_a_frame_of_the_magic_is_what_python_gives(notebook):

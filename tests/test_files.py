@@ -27,7 +27,7 @@ def test_a_workbook_has_a_sheet_for_each_frame(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.xls"])
 def test_another_ending_is_refused(tmp_path, name):
-    with pytest.raises(errors.UsageError, match=r"\.csv, \.json or \.xlsx"):
+    with pytest.raises(errors.UsageError, match=r"\.csv, \.json, \.xlsx"):
         files.save(FRAMES, tmp_path / name)
     assert [*tmp_path.iterdir()] == []
 

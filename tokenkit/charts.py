@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 520, 260
 """The size of a chart on the screen. The picture has twice as many pixels each way, for sharp screens and paper."""
 
+OWNERS = 8
+"""How many owners a chart has room for."""
+
 _DOTS_PER_PIXEL = 2
 _PIXELS_PER_INCH = 96
 _TEXT, _HEADING = 8, 9.5  # in points
 _HEAD_PIXELS = 52
-_OWNERS = 8
 _NAME_LENGTH = 30
 
 
@@ -105,7 +107,7 @@ def idle(tokens: pd.DataFrame, *, dark: bool = False, width: int = WIDTH, height
 def risk_by_owner(findings: pd.DataFrame, *, dark: bool = False, width: int = WIDTH, height: int = HEIGHT) -> bytes:
     """Return a picture of the owners with the worst findings of an audit. See ``expiry_calendar``."""
     counts = distributions.by_owner(findings)
-    shown = counts.head(_OWNERS)
+    shown = counts.head(OWNERS)
     cut = "" if len(shown) == len(counts) else f", the worst {len(shown)} of {len(counts):,}"
     return _picture(f"Findings by owner{cut}", shown, _rows, dark=dark, width=width, height=height)
 
@@ -152,7 +154,7 @@ def _rows(axes: Axes, counts: pd.DataFrame, palette: Palette) -> None:
             f"{total:,}", (total, place), xytext=(3, 0), textcoords="offset points", va="center", color=palette.ink
         )
     axes.set_xlim(0, totals.max() * 1.08)
-    axes.set_ylim(max(len(counts), _OWNERS) - 0.4, -0.6)  # a bar is as thick however few there are
+    axes.set_ylim(max(len(counts), OWNERS) - 0.4, -0.6)  # a bar is as thick however few there are
     axes.spines["bottom"].set_visible(False)
 
 

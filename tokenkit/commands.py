@@ -155,6 +155,33 @@ _ENTRIES = option(
     metavar="ENTRY",
     help="group:NAME, user:NAME or service-principal:ID, with =CAN_MANAGE if not CAN_USE",
 )
+_RULES = (
+    option(
+        "--rule",
+        action="append",
+        dest="rules",
+        metavar="RULE",
+        help="only this rule, by its id or the Security Analysis Tool's (IA-4); may be given again",
+        completer=auditing.rule_ids,
+    ),
+    option(
+        "--skip",
+        action="append",
+        metavar="RULE",
+        help="leave this rule out; may be given again",
+        completer=auditing.rule_ids,
+    ),
+    option(
+        "--threshold",
+        action="append",
+        dest="thresholds",
+        metavar="RULE.NAME=VALUE",
+        type=typed(auditing.threshold_of),
+        help="compare with this instead, as in unused.idle_days=45; may be given again",
+        completer=auditing.threshold_names,
+    ),
+    option("--accept", metavar="FILE", help="a TOML file of findings that are accepted, each until a day"),
+)
 
 VERBS: tuple[Verb, ...] = (
     Verb(
@@ -288,31 +315,7 @@ VERBS: tuple[Verb, ...] = (
         "find the dangerous tokens, and say why and what to do",
         auditing.audit,
         (
-            option(
-                "--rule",
-                action="append",
-                dest="rules",
-                metavar="RULE",
-                help="only this rule, by its id or the Security Analysis Tool's (IA-4); may be given again",
-                completer=auditing.rule_ids,
-            ),
-            option(
-                "--skip",
-                action="append",
-                metavar="RULE",
-                help="leave this rule out; may be given again",
-                completer=auditing.rule_ids,
-            ),
-            option(
-                "--threshold",
-                action="append",
-                dest="thresholds",
-                metavar="RULE.NAME=VALUE",
-                type=typed(auditing.threshold_of),
-                help="compare with this instead, as in unused.idle_days=45; may be given again",
-                completer=auditing.threshold_names,
-            ),
-            option("--accept", metavar="FILE", help="a TOML file of findings that are accepted, each until a day"),
+            *_RULES,
             option(
                 "--fail-on",
                 choices=SEVERITIES,
@@ -324,6 +327,21 @@ VERBS: tuple[Verb, ...] = (
             ),
         ),
         example="audit --skip expires-soon --accept accepted.toml",
+    ),
+    Verb(
+        "report",
+        "audit the tokens, and write what was found into a page to send around",
+        auditing.report,
+        (
+            *_RULES,
+            option(
+                "--to",
+                metavar="FILE",
+                default="audit.html",
+                help="the file: .html (a page), .xlsx (Excel), .csv or .json (default: audit.html)",
+            ),
+        ),
+        example="report --accept accepted.toml --to audit.html",
     ),
     Verb(
         "journal",

@@ -12,6 +12,7 @@ import pandas as pd
 from tokenkit import errors, excel, export
 
 Target = str | os.PathLike[str]
+ENDINGS = (".csv", ".json", ".xlsx")
 
 
 def save(frames: Mapping[str, pd.DataFrame], to: Target, *, progress: bool = False) -> Path:
@@ -34,7 +35,7 @@ def save(frames: Mapping[str, pd.DataFrame], to: Target, *, progress: bool = Fal
         return write(to, export.csv_text(first).encode("utf-8-sig"))  # the mark tells Excel that it is UTF-8
     if ending == ".json":
         return write(to, json.dumps(export.records(first), ensure_ascii=False, indent=1).encode())
-    raise errors.UsageError(f"{to} should end in .csv, .json or .xlsx, which says what to write.")
+    raise errors.UsageError(f"{to} should end in {', '.join(ENDINGS)}, which says what to write.")
 
 
 def write(to: Target, content: bytes) -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tokenkit import errors
+from tokenkit import errors, report
 from tokenkit.actions import journal as records
 from tokenkit.actions import permissions, revocation, update
 from tokenkit.actions.executor import LOST_AND_GONE
@@ -355,7 +355,14 @@ class Workspace:
         )
         listing = self.token_management.list()
         return audits.audit(
-            listing, context, rules=chosen, thresholds=thresholds, accept=accept, name=self.name, plan=self.revoke
+            listing,
+            context,
+            rules=chosen,
+            thresholds=thresholds,
+            accept=accept,
+            name=self.name,
+            plan=self.revoke,
+            write=report.write,
         )
 
     def scopes(self, where: str | None = None, *, created_by: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401

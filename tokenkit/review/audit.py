@@ -6,6 +6,7 @@ import html
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,7 @@ _OWNER_COLUMNS = {"owner", "owner_kind", "owner_active"}
 
 Thresholds = Mapping[str, Mapping[str, Any]]
 MakePlan = Callable[..., Any]
+WriteReport = Callable[..., Path]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -40,6 +42,7 @@ class Audit:
         name: Of which workspace.
         now: Of which moment.
         plan: Makes a revocation plan of tokens; None where the audit is of a saved listing.
+        write: Writes the audit into a file; likewise.
     """
 
     findings: pd.DataFrame
@@ -50,6 +53,7 @@ class Audit:
     name: str
     now: pd.Timestamp
     plan: MakePlan | None = field(default=None)
+    write: WriteReport | None = field(default=None)
 
     def __repr__(self) -> str:
         rest = f", {len(self.accepted):,} accepted" if len(self.accepted) else ""
@@ -87,6 +91,21 @@ class Audit:
             raise errors.UsageError(f"{' and '.join(chosen)} finds what is no token, so there is nothing to revoke.")
         return self.plan(found.drop_duplicates("token_id"), **{"reason": f"audit: {', '.join(chosen)}"} | settings)
 
+    def report(self, to: str | os.PathLike[str], *, progress: bool = True) -> Path:
+        """Write the audit into a file, and return where it is; see ``tokenkit.report.write``.
+
+        Args:
+            to: ``audit.html``: one page, with charts, that needs no network and prints well. ``audit.xlsx``: a workbook
+                for Excel. ``audit.csv``, ``audit.json``: the findings. A file that is there is replaced.
+            progress: Show a progress bar once it takes more than two seconds.
+
+        Raises:
+            UsageError: Another ending, a file that cannot be written, or an audit of a saved listing.
+        """
+        if self.write is None:
+            raise errors.UsageError("This audit is of a saved listing. tokenkit.report.write(audit, to) writes it.")
+        return self.write(self, to, progress=progress)
+
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         shown = self.summary[["severity", "rule", "title", "findings", "accepted", "remedy"]]
@@ -107,6 +126,7 @@ def audit(
     accept: Iterable[Acceptance] | str | os.PathLike[str] | None = None,
     name: str = "a saved listing",
     plan: MakePlan | None = None,
+    write: WriteReport | None = None,
 ) -> Audit:
     """Run rules over a listing, of this moment or saved.
 
@@ -118,6 +138,7 @@ def audit(
         accept: A file of acceptances, or acceptances; see ``acceptances``.
         name: Of which workspace.
         plan: Makes a revocation plan of a frame of tokens.
+        write: Writes the audit into a file.
 
     Raises:
         UsageError: A threshold of a rule that has none of that name.
@@ -152,6 +173,7 @@ def audit(
         name=name,
         now=context.now,
         plan=plan,
+        write=write,
     )
 
 

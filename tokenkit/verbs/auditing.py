@@ -1,14 +1,15 @@
-"""The verb that audits."""
+"""The verbs that audit: audit, report."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from tokenkit import errors
 from tokenkit.review.audit import Audit
 from tokenkit.review.rules import RULES
-from tokenkit.verbs.reading import counted
+from tokenkit.verbs.reading import counted, say_if_replaced
 from tokenkit.verbs.session import Session
 
 
@@ -24,6 +25,13 @@ def audit(session: Session, options: argparse.Namespace) -> Audit:
     for note in result.notes:
         session.warn(note)
     return result
+
+
+def report(session: Session, options: argparse.Namespace) -> Path:
+    """Audit the workspace's tokens, and write what was found into a file."""
+    found = audit(session, options)
+    say_if_replaced(session, options.to)
+    return found.report(options.to, progress=session.shows_progress)
 
 
 def threshold_of(text: str) -> tuple[str, str, Any]:
