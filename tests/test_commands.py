@@ -37,7 +37,13 @@ def names(company, tmp_path):
     then = {"host": company.host, "workspace": company.host, "taken_at": pd.Timestamp("2026-01-01", tz="UTC")}
     listing = tokenkit.connect().tokens()
     earlier = snapshots.write_snapshot(listing.iloc[:-5], tmp_path / "earlier.parquet", **then)
-    return {"token": infos[0]["token_id"], "short": infos[1]["token_id"][:10], "earlier": earlier}
+    (tmp_path / "leaked.txt").write_text(f"token: {company.token}")
+    return {
+        "token": infos[0]["token_id"],
+        "short": infos[1]["token_id"][:10],
+        "earlier": earlier,
+        "leaked": tmp_path / "leaked.txt",
+    }
 
 
 READING = [
@@ -63,6 +69,7 @@ READING = [
     "journal",
     "changes {earlier}",
     "changes {earlier} {earlier}",
+    "find-leaked --file {leaked}",
 ]
 # What is typed, what is shown, and whether {token} survives it.
 CHANGING = [
@@ -171,6 +178,9 @@ def test_every_changing_verb_does_what_it_says(notebook, company, names, capsys,
         ("journal --rn x", "Did you mean --run?"),
         ("changes", "has no snapshot yet"),
         ("changes nowhere.parquet", "no such file"),
+        ("find-leaked something", "does not belong into a command"),
+        ("find-leaked --file nowhere.txt", "cannot be read: No such file"),
+        ("find-leaked --report {earlier}", "no JSON report of gitleaks"),
         ("connect nowhere", "nowhere"),
     ],
 )

@@ -22,11 +22,12 @@ class Kernel:
 
     def run(self, code, *, answers=()):
         """Return what a cell printed, its result, the error's line, and the questions that it asked."""
-        left, questions = list(answers), []
+        left, questions, unseen = list(answers), [], []
         said = {"text": "", "result": "", "html": "", "error": ""}
 
         def ask(message):
             questions.append(message["content"]["prompt"])
+            unseen.append(message["content"]["password"])
             self._client.input(left.pop(0))
 
         def hear(message):
@@ -42,7 +43,7 @@ class Kernel:
         self._client.execute_interactive(
             code, allow_stdin=True, stdin_hook=ask, output_hook=hear, timeout=_PATIENCE_SECONDS
         )
-        return said | {"questions": questions}
+        return said | {"questions": questions, "unseen": unseen}
 
     def complete(self, line):
         """Return what the cursor at the end of a line could be completed to, as whole last words."""
@@ -167,6 +168,17 @@ def test_a_value_goes_to_a_variable_and_is_never_shown(kernel):
     value = kernel.run("secret_value")["result"].strip().strip("'")
     assert value.startswith("dapi")
     assert value not in str(said)
+
+
+@pytest.mark.parametrize("code", ["%tokens find-leaked", "import tokenkit; tokenkit.connect().find_leaked()"])
+def test_leaked_values_are_asked_for_in_a_field_that_shows_nothing(kernel, company, code):
+    said = kernel.run(code, answers=[company.token, ""])
+    assert said["unseen"] == [True, True]
+    assert "of 1 value, 1 in the listing" in said["result"]
+    assert company.token not in str(said)
+    remembered = kernel.run("[str(value) for value in globals().values()]")["result"]
+    assert "Leaks on" in remembered
+    assert company.token not in remembered
 
 
 def executed(*cells):

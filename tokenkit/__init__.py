@@ -33,6 +33,7 @@ from tokenkit.rest.settings import TokenSettings
 from tokenkit.rest.token_management import OboToken, TokenManagementAPI
 from tokenkit.rest.transport import RetryPolicy
 from tokenkit.review.audit import Audit
+from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import rule
 from tokenkit.snapshots import read_snapshot
 from tokenkit.workspace import Workspace, changes, connect, resume
@@ -54,6 +55,7 @@ __all__ = [
     "FeatureDisabledError",
     "InvalidParameterError",
     "JournalError",
+    "Leaks",
     "MalformedAnswerError",
     "NotFoundError",
     "OboToken",

@@ -22,7 +22,8 @@ from tokenkit.commands import SHELL
 from tokenkit.frames import TokenInfo
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review.audit import Audit
-from tokenkit.workspace import Workspace, connect
+from tokenkit.review.leaks import Leaks
+from tokenkit.workspace import Workspace, ask_unseen, connect
 
 _FINDINGS, _UNFINISHED, _USAGE, _UNREADABLE, _INTERRUPTED = 1, 1, 2, 3, 130
 # What of a listing fits 80 columns; --columns asks for others, and json and csv carry everything.
@@ -111,6 +112,9 @@ class _ShellSession:
         sys.stderr.flush()
         return sys.stdin.readline()
 
+    def ask_unseen(self, question: str) -> str | None:
+        return ask_unseen(question) if sys.stdin.isatty() else None
+
     def keep(self, name: str, value: str, *, in_environment: bool) -> None:  # noqa: ARG002 - nothing is kept
         raise errors.UsageError("A shell's variables are out of reach of a command it runs.")
 
@@ -166,6 +170,8 @@ def as_frame(answer: object) -> pd.DataFrame:
         return pd.DataFrame({"workspace": [answer.name], "host": [answer.host]})
     if isinstance(answer, Audit):
         return answer.findings
+    if isinstance(answer, Leaks):
+        return answer.tokens
     assert isinstance(answer, pd.DataFrame), type(answer)
     return answer
 

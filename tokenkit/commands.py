@@ -388,6 +388,17 @@ VERBS: tuple[Verb, ...] = (
         example="changes prod-20260301T093000Z.parquet",
     ),
     Verb(
+        "find-leaked",
+        "find whose tokens leaked, by values that are asked for unseen or stand in a file; only hashes are compared",
+        comparing.find_leaked,
+        (
+            option("refused", nargs="*", metavar="VALUE", help="refused: a value does not belong into a command"),
+            option("--file", metavar="FILE", help="any text to search for values, or a list of them, a line each"),
+            option("--report", metavar="FILE", help="the JSON report of gitleaks or trufflehog"),
+        ),
+        example="find-leaked --report gitleaks.json",
+    ),
+    Verb(
         "sandbox",
         "serve a make-believe workspace to try things on",
         programs.sandbox,

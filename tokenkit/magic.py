@@ -15,7 +15,7 @@ from IPython.display import display
 from tokenkit import errors, grammar
 from tokenkit.commands import MAGIC
 from tokenkit.rest import credentials
-from tokenkit.workspace import Workspace, connect
+from tokenkit.workspace import Workspace, ask_unseen, connect
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +74,10 @@ class NotebookSession:
             return input(question)
         except (StdinNotImplementedError, EOFError):
             return None
+
+    def ask_unseen(self, question: str) -> str | None:
+        """Ask below the cell, in a field that shows nothing and of which nothing is saved."""
+        return ask_unseen(question)
 
     def keep(self, name: str, value: str, *, in_environment: bool) -> None:
         """Set a variable of the notebook, or of the kernel's environment."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import getpass
 import os
 import sys
 import tempfile
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -31,9 +33,11 @@ from tokenkit.rest.token_management import AccessControlList, TokenManagementAPI
 from tokenkit.rest.transport import RetryPolicy, Transport
 from tokenkit.review import access, expressions, filters, holders, lifecycle, owners, scopes
 from tokenkit.review import audit as audits
+from tokenkit.review import leaks as leaked
 from tokenkit.review.acceptances import Acceptance
 from tokenkit.review.audit import Audit, Thresholds
 from tokenkit.review.changes import between
+from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import Context, Rule
 from tokenkit.snapshots import HOST, SUFFIX, TAKEN_AT, list_snapshots, read_snapshot, unused_file, write_snapshot
 
@@ -386,6 +390,42 @@ class Workspace:
             advised = advised.loc[expressions.where(both, where).index]
         return advised
 
+    def find_leaked(
+        self,
+        values: Iterable[str] | str | None = None,
+        *,
+        file: str | os.PathLike[str] | None = None,
+        report: str | os.PathLike[str] | None = None,
+    ) -> Leaks:
+        """Return which of the workspace's tokens leaked: whose they are, what they may do, where they were seen.
+
+        Values are hashed here and compared with the listing's ids. They are not sent, kept, shown or written anywhere.
+        Without an argument they are asked for, and what is typed is not shown; do not write one into a cell or a
+        command, which are saved.
+
+        **Not found is not harmless.** It says that no token in this listing has this value: another workspace may have
+        issued it.
+
+        Args:
+            values: The values, from wherever a program has them.
+            file: A text of any kind that is searched for values, or a list with a value a line.
+            report: The report of gitleaks (``-f json``) or trufflehog 3 (``--json``), with the values in it.
+
+        Raises:
+            UsageError: More than one of them; a file that cannot be read; a report that is none, is cut short, or has
+                its values redacted.
+        """
+        if sum(each is not None for each in (values, file, report)) > 1:
+            raise errors.UsageError("Give values, a file or a report: one of them at a time.")
+        if file is not None:
+            sightings = leaked.from_file(file)
+        elif report is not None:
+            sightings = leaked.from_report(report)
+        else:
+            sightings = leaked.from_values(leaked.typed(ask_unseen) if values is None else values)
+        del values  # what fails below must not have them in its frame
+        return leaked.matched(sightings, self.tokens(), name=self.name, plan=self.revoke)
+
     def revoke(
         self,
         tokens: Tokens,
@@ -498,6 +538,16 @@ class Workspace:
         """
         with Journal(self.folder) as journal:
             return journal.frame(host=self.host)
+
+
+def ask_unseen(question: str) -> str | None:
+    """Return what a person types without showing it; None where nobody can be asked, or it would show."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return getpass.getpass(question)
+        except (EOFError, NotImplementedError, getpass.GetPassWarning):
+            return None
 
 
 def resume(run_id: str, *, workspace: Workspace | None = None, progress: bool = True) -> pd.DataFrame:

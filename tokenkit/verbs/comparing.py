@@ -7,6 +7,8 @@ import argparse
 import pandas as pd
 
 from tokenkit import errors
+from tokenkit.review import leaks
+from tokenkit.review.leaks import Leaks
 from tokenkit.snapshots import TAKEN_AT, WORKSPACE, list_snapshots, read_snapshot
 from tokenkit.verbs.reading import counted
 from tokenkit.verbs.session import Session
@@ -37,6 +39,28 @@ def changes(session: Session, options: argparse.Namespace) -> pd.DataFrame:
     counts = found["change"].value_counts(sort=False)
     said = ", ".join(f"{count:,} {change}" for change, count in counts.items()) or "no change"
     session.say(f"{before.attrs[WORKSPACE]}: {said} since {pd.Timestamp(before.attrs[TAKEN_AT]):%Y-%m-%d %H:%M} UTC.")
+    return found
+
+
+def find_leaked(session: Session, options: argparse.Namespace) -> Leaks:
+    """Return which tokens of the workspace leaked."""
+    if options.refused:
+        raise errors.UsageError(
+            "A value does not belong into a command: the history keeps it, and others see it while it runs. Leave it "
+            "out and type it when you are asked, or give --file or --report. If it was a real one, remove it from the "
+            "history."
+        )
+    workspace = session.workspace(options.profile)
+    asks = options.file is None and options.report is None
+    found = workspace.find_leaked(
+        leaks.typed(session.ask_unseen) if asks else None, file=options.file, report=options.report
+    )
+    session.say(f"{workspace.name}: {found.counted()}.")
+    if found.unmatched:
+        session.warn(
+            f"{counted(found.unmatched, 'value')} of no token in this listing. That does not say that they are dead: "
+            "another workspace may have issued them."
+        )
     return found
 
 

@@ -47,6 +47,10 @@ class Session(Protocol):
         """Return what the person answers, or None where there is nobody to ask."""
         ...
 
+    def ask_unseen(self, question: str) -> str | None:
+        """Return what the person types without showing it, or None where there is nobody to ask."""
+        ...
+
     def keep(self, name: str, value: str, *, in_environment: bool) -> None:
         """Give a variable of the person's, or of the process's environment, a value."""
         ...

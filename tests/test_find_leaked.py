@@ -1,0 +1,262 @@
+"""Fifty values are planted in a repository and twenty of them work: those are found, and no value is anywhere else."""
+
+import contextlib
+import io
+import json
+import logging
+import os
+import pty
+import re
+import secrets
+import subprocess
+import sys
+import traceback
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+import tokenkit
+from tests.conftest import NOW
+from tests.review.test_leaks import gitleaks, trufflehog
+from tokenkit import cli, errors
+from tokenkit.sandbox import Fault
+
+LIVE, PLANTED = 20, 50
+DAY_MS = 86_400_000
+_PATTERN = re.compile(r"dapi[0-9a-f]{32}")
+
+
+@pytest.fixture
+def company(fresh_sandbox, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_HOST", fresh_sandbox.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", fresh_sandbox.token)
+    return fresh_sandbox
+
+
+@pytest.fixture
+def live(company):
+    """Values of tokens that work, by their ids."""
+    tokens = company.workspaces[0].state.tokens
+    owner = tokens.infos()[-1]
+    now_ms = round(NOW.timestamp() * 1000)
+    minted = [
+        tokens.mint(
+            owner_id=owner["owner_id"],
+            created_by_id=owner["owner_id"],
+            created_by_username="ann",
+            creation_time=now_ms,
+            expiry_time=now_ms + 30 * DAY_MS,
+            # Somebody wrote a value into a comment as well.
+            comment=None if number else f"see dapi{secrets.token_hex(16)}",
+        )
+        for number in range(LIVE)
+    ]
+    return {each.info["token_id"]: each.value for each in minted}
+
+
+@pytest.fixture
+def values(live, company):
+    """All that are planted, the working ones between the others, and the one in a comment."""
+    others = [f"dapi{secrets.token_hex(16)}" for _ in range(PLANTED - LIVE)]
+    planted = [value for pair in zip(others, live.values(), strict=False) for value in pair] + others[LIVE:]
+    assert len(set(planted)) == PLANTED
+    (in_a_comment,) = [
+        match[0]
+        for info in company.workspaces[0].state.tokens.infos()
+        if info["token_id"] in live
+        for match in _PATTERN.finditer(info.get("comment", ""))
+    ]
+    return [*planted, in_a_comment]
+
+
+@pytest.fixture
+def repository(tmp_path, values):
+    """A repository with fifty values in ten files of different kinds, committed."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    forms = [
+        "token = '{}'",
+        "DATABRICKS_TOKEN={}",
+        '  "token": "{}",',
+        "curl -H 'Authorization: Bearer {}'",
+        "# {} old",
+    ]
+    for number in range(10):
+        lines = [forms[n].format(value) for n, value in enumerate(values[5 * number : 5 * number + 5])]
+        (folder / f"file{number}.txt").write_text("\n\n".join(["nothing here", *lines]))
+    git = ["git", "-c", "user.name=ann", "-c", "user.email=ann@example.com", "-C", str(folder)]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "all of it"]):
+        subprocess.run([*git, *command], check=True)
+    return folder
+
+
+@pytest.fixture
+def reports(repository, tmp_path):
+    """What gitleaks and trufflehog would report of the repository, each in its own form."""
+    commit = subprocess.run(
+        ["git", "-C", str(repository), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    )
+    commit = commit.stdout.strip()
+    seen = [
+        (match[0], file.name, line)
+        for file in sorted(repository.glob("*.txt"))
+        for line, text in enumerate(file.read_text().splitlines(), 1)
+        for match in _PATTERN.finditer(text)
+    ]
+    assert len(seen) == PLANTED
+    found = [gitleaks(value, File=file, StartLine=line, Commit=commit) for value, file, line in seen]
+    (tmp_path / "gitleaks.json").write_text(json.dumps(found, indent=1))
+    found = [trufflehog(value, {"Git": {"commit": commit, "file": file, "line": line}}) for value, file, line in seen]
+    (tmp_path / "trufflehog.json").write_text("".join(f"{json.dumps(each)}\n" for each in found))
+    (tmp_path / "list.txt").write_text("\n".join(value for value, _, _ in seen))
+    return tmp_path
+
+
+def assert_clean(text, values):
+    assert [value for value in values if value in text or value.removeprefix("dapi") in text] == []
+
+
+def assert_clean_folder(folder, values):
+    files = [each for each in folder.rglob("*") if each.is_file()]
+    assert files
+    for file in files:
+        assert_clean(file.read_bytes().decode("latin-1"), values)
+        if file.suffix == ".parquet":  # compressed
+            assert_clean(tokenkit.read_snapshot(file).to_csv(), values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("report", "gitleaks.json"), ("report", "trufflehog.json"), ("file", "list.txt")]
+)
+def test_the_twenty_that_work_are_found_and_revoked_and_no_value_is_anywhere(
+    company, connected, reports, live, values, caplog, capsys, kind, name
+):
+    caplog.set_level(logging.DEBUG)
+    ws = connected(company)
+    leaks = ws.find_leaked(**{kind: reports / name})
+    assert set(leaks.tokens["token_id"]) == set(live)
+    assert (leaks.looked_for, leaks.unmatched, len(leaks.sightings)) == (PLANTED, PLANTED - LIVE, PLANTED)
+    assert leaks.tokens["reading"].eq("the value").all()
+    place = r"file\d\.txt:\d+" if kind == "report" else r".*list\.txt:\d+"
+    assert leaks.sightings["place"].str.fullmatch(place).all()
+
+    before = ws.snapshot()
+    plan = leaks.revoke(reason="in a repository")
+    assert set(plan.token_ids) == set(live)
+    result = plan.apply(progress=False)
+    assert result["outcome"].tolist() == ["revoked"] * LIVE
+    changes = tokenkit.changes(before, ws.tokens())
+    assert changes["cause"].tolist() == ["revoked by us"] * LIVE
+
+    shown = [leaks, leaks.tokens, leaks.sightings, plan, plan.preview(), result, changes, ws.journal()]
+    texts = [repr(each) + (each._repr_html_() or "") for each in shown]
+    texts += [each.to_csv() for each in shown if hasattr(each, "to_csv")]
+    assert caplog.text
+    assert_clean("".join(texts) + caplog.text + str(capsys.readouterr()), values[:PLANTED])
+    assert_clean("".join(str(vars(each)) for each in (leaks, plan)), values[:PLANTED])
+    assert_clean("".join(f"{each.path} {each.query}" for each in company.requests), values)
+    assert_clean_folder(ws.folder, values)
+
+
+@pytest.mark.usefixtures("company")
+@pytest.mark.parametrize("output", ["table", "json", "csv"])
+def test_the_shell_finds_them_and_prints_no_value(reports, live, values, capsys, output, tmp_path):
+    code = cli.main(["find-leaked", "--report", str(reports / "gitleaks.json"), "--output", output])
+    printed = capsys.readouterr()
+    assert code == 0
+    assert all(token_id in printed.out for token_id in live)
+    assert "30 values of no token in this listing. That does not say that they are dead" in printed.err
+    assert_clean(printed.out + printed.err, values)
+    assert cli.main(["snapshot"]) == 0
+    assert_clean_folder(tmp_path / "home", values)
+
+
+@pytest.mark.usefixtures("company")
+def test_a_saved_notebook_holds_no_value(reports, live, values):
+    code = [
+        "%load_ext tokenkit",
+        f"leaks = %tokens find-leaked --report {reports}/trufflehog.json\nleaks",
+        "import tokenkit\nws = tokenkit.connect()\nplan = leaks.revoke()\nplan",
+        "plan.apply()",
+        "leaks.sightings",
+        "%xmode Verbose",
+        f"ws.find_leaked(report='{reports}/broken.json')",
+        "tokens = ws.find_leaked(open('" + f"{reports}/list.txt" + "').read().split())\ntokens",
+        f"%tokens find-leaked {values[0][:4]}" + "$nothing",
+    ]
+    (reports / "broken.json").write_text((reports / "trufflehog.json").read_text()[:-40])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in code])
+    NotebookClient(notebook, kernel_name="python3", timeout=60, allow_errors=True).execute()
+    saved = nbformat.writes(notebook)
+    assert all(token_id in saved for token_id in list(live)[:5])
+    assert "20 in the listing" in saved
+    assert "cut short" in saved
+    assert "A value does not belong into a command" in saved
+    assert_clean(saved, values)
+
+
+@pytest.mark.usefixtures("company")
+@pytest.mark.parametrize(
+    "line", ["find-leaked {}", "find-leaked --profile x {}", "find-leaked --file {}", "find-leaked --report {}"]
+)
+def test_a_value_in_a_command_is_refused_and_not_repeated(values, line, capsys):
+    assert cli.main(line.format(values[0]).split()) == 2
+    printed = capsys.readouterr()
+    assert "does not belong into a command" in printed.err or "looks like a token's value" in printed.err
+    assert_clean(printed.out + printed.err, values)
+
+
+@pytest.mark.usefixtures("company")
+def test_where_nobody_can_type_it_says_what_to_give(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert cli.main(["find-leaked"]) == 2
+    assert "Give a file of values" in capsys.readouterr().err
+
+
+def test_a_terminal_asks_and_shows_nothing_of_what_is_typed(company, live, values):
+    (token_id, value), *_ = live.items()
+    terminal, its_end = pty.openpty()
+    command = [sys.executable, "-m", "tokenkit", "find-leaked", "--output", "json"]
+    process = subprocess.Popen(command, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True)
+    os.close(its_end)
+    shown = b""
+    for answer in (value, values[0], ""):
+        while not shown.endswith(b"ends): "):
+            shown += os.read(terminal, 1)
+        os.write(terminal, answer.encode() + b"\n")
+        shown += os.read(terminal, 1)
+    with contextlib.suppress(OSError):  # how Linux says that nobody has the terminal any more
+        while piece := os.read(terminal, 4096):
+            shown += piece
+    os.close(terminal)
+    assert process.wait() == 0
+    assert token_id in shown.decode()
+    assert f"{company.host}: of 2 values, 1 in the listing" in shown.decode()
+    assert_clean(shown.decode(), values)
+
+
+@pytest.mark.parametrize("given", [{"values": "x", "file": "y"}, {"file": "x", "report": "y"}])
+def test_it_takes_one_source_at_a_time(workspace, given):
+    with pytest.raises(errors.UsageError, match="one of them at a time"):
+        workspace.find_leaked(**given)
+
+
+def test_values_are_not_in_the_frames_of_an_error_that_comes_later(company, connected, live):
+    ws = connected(company)
+    company.faults.add(Fault(path="*/token-management/tokens", status=500))
+    values = list(live.values())
+    with pytest.raises(errors.UnavailableError) as caught:
+        ws.find_leaked(values)
+    stack = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    inside = [
+        frame for frame in stack if f"{os.sep}tokenkit{os.sep}" in frame.filename and "test_" not in frame.filename
+    ]
+    assert len(inside) > 1
+    assert_clean("".join(str(frame.locals) for frame in inside), values)
+
+
+def test_nothing_found_makes_a_plan_of_nothing(workspace):
+    nothing = workspace.find_leaked(f"dapi{secrets.token_hex(16)}")
+    assert (nothing.looked_for, nothing.unmatched) == (1, 1)
+    assert len(nothing.revoke()) == 0
