@@ -1,5 +1,6 @@
 """Fifty values are planted in a repository and twenty of them work: those are found, and no value is anywhere else."""
 
+import atexit
 import contextlib
 import io
 import json
@@ -14,12 +15,15 @@ import traceback
 
 import nbformat
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 import tokenkit
 from tests.conftest import NOW
 from tests.review.test_leaks import gitleaks, trufflehog
 from tokenkit import cli, errors
+from tokenkit.magic import TokensMagics
 from tokenkit.sandbox import Fault
 
 LIVE, PLANTED = 20, 50
@@ -205,6 +209,25 @@ def test_a_value_in_a_command_is_refused_and_not_repeated(values, line, capsys):
     printed = capsys.readouterr()
     assert "does not belong into a command" in printed.err or "looks like a token's value" in printed.err
     assert_clean(printed.out + printed.err, values)
+
+
+@pytest.mark.usefixtures("company")
+@pytest.mark.parametrize("line", ["get {}", "list {}", "list --status {}", "{}", "revoke {}"])
+def test_a_value_in_another_command_is_not_repeated_either(values, line, capsys):
+    assert cli.main(line.format(values[0]).split()) == 2
+    printed = capsys.readouterr()
+    assert "[redacted]" in printed.err
+    assert_clean(printed.out + printed.err, values)
+
+
+@pytest.mark.usefixtures("company")
+def test_a_value_in_a_line_of_a_cell_is_not_repeated(values):
+    shell = InteractiveShell(config=Config(HistoryManager={"hist_file": ":memory:"}))
+    with pytest.raises(errors.UsageError, match="Line 2, 'find-leaked") as caught:
+        TokensMagics(shell).tokens("", f"find-leaked {values[0]}")
+    atexit.unregister(shell.atexit_operations)
+    shell.atexit_operations()
+    assert_clean(str(caught.value), values)
 
 
 @pytest.mark.usefixtures("company")

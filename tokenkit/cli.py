@@ -20,6 +20,7 @@ import pandas as pd
 from tokenkit import errors, export, frames, grammar
 from tokenkit.commands import SHELL
 from tokenkit.frames import TokenInfo
+from tokenkit.redaction import redact
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review.audit import Audit
 from tokenkit.review.leaks import Leaks
@@ -74,7 +75,8 @@ def _answered(answer: object, options: argparse.Namespace) -> int:
 
 
 def _fail(error: errors.TokenKitError, code: int) -> int:
-    sys.stderr.write(f"tokenkit: {export.printable(str(error))}\n")
+    # What was typed stands in some messages, and standard error in many logs.
+    sys.stderr.write(f"tokenkit: {export.printable(redact(str(error)))}\n")
     return code
 
 

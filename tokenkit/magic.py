@@ -14,6 +14,7 @@ from IPython.display import display
 
 from tokenkit import errors, grammar
 from tokenkit.commands import MAGIC
+from tokenkit.redaction import redact
 from tokenkit.rest import credentials
 from tokenkit.workspace import Workspace, ask_unseen, connect
 
@@ -124,7 +125,7 @@ class TokensMagics(Magics):
             try:
                 answer = self._run(self.shell.var_expand(command))
             except errors.UsageError as error:
-                problem = errors.UsageError(f"Line {number + 1}, {command!r}: {error}")
+                problem = errors.UsageError(f"Line {number + 1}, {redact(command)!r}: {redact(str(error))}")
             else:
                 continue
             raise problem

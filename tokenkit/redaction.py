@@ -21,15 +21,18 @@ SECRET = "|".join(
 """What a secret of a known form looks like, in any case. Python's regular expressions (with ``re.ASCII``) and Arrow's
 read it alike."""
 
-_SECRET = re.compile(rf"{SECRET}|(?P<bearer>\bBearer )[^\s\"']+", re.IGNORECASE | re.ASCII)
+CREDENTIAL = rf"{SECRET}|(?P<bearer>\bBearer )[^\s\"']+"
+"""What is redacted: a secret of a known form, and whatever follows the word Bearer."""
+
+_CREDENTIAL = re.compile(CREDENTIAL, re.IGNORECASE | re.ASCII)
 REDACTED = "[redacted]"
 
 
 def redact(text: str, *own: str) -> str:
     """Return the text without anything that looks like a credential, nor the ones that are given.
 
-    That is what ``SECRET`` describes, and whatever follows the word Bearer.
+    For a column of texts there is ``review.texts.redacted``.
     """
     for secret in filter(None, own):
         text = text.replace(secret, REDACTED)
-    return _SECRET.sub(lambda found: (found["said"] or found["bearer"] or "") + REDACTED, text)
+    return _CREDENTIAL.sub(lambda found: (found["said"] or found["bearer"] or "") + REDACTED, text)

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from tokenkit import errors, frames
 from tokenkit.frames import TEXT
-from tokenkit.redaction import redact
+from tokenkit.review.texts import redacted
 
 HOST, TAKEN_AT, WORKSPACE = "host", "taken_at", "workspace"
 """What a listing says of itself, in ``DataFrame.attrs`` and in a file's metadata: where and when it was taken."""
@@ -127,11 +127,10 @@ def _table(tokens: pd.DataFrame) -> pa.Table:
     """Return a listing as an Arrow table without what is pandas' own, its texts redacted."""
     texts = {str(name): tokens[name] for name in tokens if tokens[name].dtype == TEXT}
     # A field of which nothing is known may hold anything that JSON can.
-    texts |= {
-        str(name): tokens[name].map(json.dumps, na_action="ignore") for name in tokens if tokens[name].dtype == object
-    }
-    redacted = {name: column.map(redact, na_action="ignore").astype(TEXT) for name, column in texts.items()}
-    table = pa.Table.from_pandas(tokens.assign(**redacted), preserve_index=False)
+    unknown = [str(name) for name in tokens if tokens[name].dtype == object]
+    texts |= {name: tokens[name].map(json.dumps, na_action="ignore").astype(TEXT) for name in unknown}
+    tokens = tokens.assign(**{name: redacted(column) for name, column in texts.items()})
+    table = pa.Table.from_pandas(tokens, preserve_index=False)
     plain = [pa.field(each.name, pa.string()) if pa.types.is_large_string(each.type) else each for each in table.schema]
     return table.cast(pa.schema(plain))
 

@@ -64,6 +64,11 @@ def test_every_reading_stands_in_the_cases():
     assert {reading for *_, reading in READ} == set(leaks.READINGS)
 
 
+@pytest.mark.parametrize("typed", [f'"{VALUE}"', f"Bearer {VALUE}", f"DATABRICKS_TOKEN={VALUE};", f"{OTHER} {VALUE}"])
+def test_a_value_that_is_typed_with_something_around_it_is_the_value(typed):
+    assert matched(leaks.from_values([typed]), sha256(VALUE)).tokens["reading"].tolist() == ["the value"]
+
+
 @pytest.mark.parametrize("hashed", [VALUE.upper(), DIGITS[:-1], f"{VALUE} ", b"dapi" + bytes.fromhex(DIGITS)])
 def test_nothing_else_matches(hashed):
     assert len(matched(leaks.from_values([VALUE]), sha256(hashed)).tokens) == 0

@@ -16,6 +16,7 @@ SECRETS = [
     "password=hunter2",
     "eyJhbGciOi.eyJzdWIi.c2ln",
     "-----BEGIN PRIVATE KEY-----\nx",
+    "Bearer opaque==",
 ]
 
 

@@ -22,8 +22,8 @@ import pyarrow.compute as pc
 
 from tokenkit import frames
 from tokenkit.frames import TEXT
-from tokenkit.redaction import redact
 from tokenkit.review.lifecycle import IDLE_LIMIT_DAYS, effective_end
+from tokenkit.review.texts import members, redacted, series
 
 CREATED, VANISHED = "created", "vanished"
 RE_OWNED, RE_SCOPED, COMMENT_CHANGED, FIRST_USED = "re-owned", "re-scoped", "comment changed", "first used"
@@ -72,26 +72,27 @@ def between(
         redacted: a listing that was saved has them so, and the other has to compare with it.
     """
     old, new = _facts(before), _facts(after)
-    made, gone = new[~new.index.isin(old.index)], old[~old.index.isin(new.index)]
-    kept = new.index[new.index.isin(old.index)]
-    was, now = old.loc[kept], new.loc[kept]
+    position = old.index.get_indexer(new.index)
+    made, gone = new[position < 0], old[new.index.get_indexer(old.index) < 0]
+    was, now = old.iloc[position[position >= 0]], new[position >= 0]
     owners_known = was["owner_id"].notna() & now["owner_id"].notna()
     differs = {
         (RE_OWNED, "owner"): owners_known & (was["owner_id"] != now["owner_id"]),
         (RE_SCOPED, "scopes"): was["scopes"] != now["scopes"],
         (COMMENT_CHANGED, "comment"): was["comment"].fillna("") != now["comment"].fillna(""),
-        (FIRST_USED, "used"): was["used"].isna() & now["used"].notna(),
+        (FIRST_USED, "last_used_day"): was["last_used_day"].isna() & now["last_used_day"].notna(),
     }
     pieces = [_rows(made, CREATED, at=made["creation_time"])]
     pieces += [_rows(gone, VANISHED, **_causes(gone, after_at, revoked, idle_limit_days))]
     for (change, name), mask in differs.items():
         columns = {"before": was.loc[mask, name], "after": now.loc[mask, name]}
         if change == FIRST_USED:
-            columns["at"] = now.loc[mask, "last_used_day"]
+            at = columns["after"]
+            columns = {"after": at.dt.strftime("%Y-%m-%d"), "at": at}
         pieces.append(_rows(now[mask], change, **columns))
     changes = pd.concat(pieces, ignore_index=True)
     for name in ("comment", "before", "after"):
-        changes[name] = changes[name].map(redact, na_action="ignore").astype(TEXT)
+        changes[name] = redacted(changes[name])
     # A secret in a listing and its redaction in a snapshot are one comment.
     unseen = (changes["change"] == COMMENT_CHANGED) & (changes["before"].fillna("") == changes["after"].fillna(""))
     return changes[~unseen].reset_index(drop=True)
@@ -104,19 +105,17 @@ def _facts(listing: pd.DataFrame) -> pd.DataFrame:
         owner_id=owner_id,
         owner=listing.get("owner", owner_id),
         scopes=_words(listing["scopes"]),
-        used=listing["last_used_day"].dt.strftime("%Y-%m-%d").astype(TEXT),
     )
     return facts.drop_duplicates("token_id").set_index("token_id")
 
 
 def _words(lists: pd.Series[Any]) -> pd.Series[str]:
     """Return each list as a text of its words in order, so that another order is no other list; absent is empty."""
-    array = pa.chunked_array(pa.table({"words": lists})["words"].chunks, frames.TEXTS).combine_chunks()
-    words = pa.table({"row": pc.list_parent_indices(array), "word": pc.list_flatten(array)})
-    in_order = words.sort_by([("row", "ascending"), ("word", "ascending")])["word"].combine_chunks()
-    ends = np.cumsum(pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False))
-    joined = pa.ListArray.from_arrays(pa.array([0, *ends], pa.int32()), in_order)
-    return pd.Series(pc.binary_join(joined, " ").to_pandas().to_numpy(), index=lists.index, dtype=TEXT)
+    rows, words = members(lists)
+    in_order = pa.table({"row": rows, "word": words}).sort_by([("row", "ascending"), ("word", "ascending")])["word"]
+    ends = np.cumsum(np.bincount(rows, minlength=len(lists)))
+    joined = pc.binary_join(pa.ListArray.from_arrays([0, *ends], in_order.combine_chunks()), " ")
+    return series(joined, lists.index)
 
 
 def _causes(

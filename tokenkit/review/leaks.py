@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from tokenkit import errors, frames
 from tokenkit.redaction import redact
+from tokenkit.review.texts import redacted
 
 READINGS: Mapping[str, Callable[[str, str, str], Iterable[str | bytes]]] = {
     "the value": lambda kind, digits, suffix: [kind + digits + suffix],
@@ -135,7 +136,7 @@ def matched(
         name: Of which workspace.
         plan: Makes a revocation plan of tokens.
     """
-    hits = sightings[sightings["token_id"].isin(tokens["token_id"])][["value", "token_id", "reading"]]
+    hits = sightings[["value", "token_id", "reading"]].merge(tokens["token_id"])
     seen = sightings[["value", "place", "commit"]].drop_duplicates()
     seen = seen.merge(hits.drop_duplicates(), on="value", how="left")
     by_token = seen.dropna(subset="token_id").drop_duplicates(["token_id", "place"]).groupby("token_id", sort=False)
@@ -144,7 +145,7 @@ def matched(
     leaked = tokens[tokens["token_id"].isin(places.index)][_TOKEN_COLUMNS].reset_index(drop=True)
     return Leaks(
         tokens=leaked.assign(
-            comment=leaked["comment"].map(redact, na_action="ignore").astype(frames.TEXT),
+            comment=redacted(leaked["comment"]),
             places=places.reindex(leaked["token_id"]).array,
             reading=by_token["reading"].first().reindex(leaked["token_id"]).array,
         ),
@@ -176,7 +177,11 @@ def typed(ask: Callable[[str], str | None]) -> list[str]:
 def from_values(values: Iterable[str] | str) -> pd.DataFrame:
     """Return values as hashes, with the columns of ``SIGHTINGS``; their places are their positions."""
     given = [values] if isinstance(values, str) else values
-    return _hashed((str(value).strip(), f"value {number}", None) for number, value in enumerate(given, 1))
+    return _hashed(
+        (value, f"value {number}", None)
+        for number, text in enumerate(given, 1)
+        for value in _values([text], is_ours=True)  # pasted with its quotes, perhaps, or its name
+    )
 
 
 def from_file(path: str | os.PathLike[str]) -> pd.DataFrame:

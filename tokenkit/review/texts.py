@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenkit import frames
-from tokenkit.redaction import REDACTED, SECRET
+from tokenkit.redaction import CREDENTIAL, REDACTED, SECRET
 
 
 def said(*parts: str | pd.Series[Any]) -> pd.Series[str]:
@@ -31,8 +31,8 @@ def repeated(text: str | None, index: pd.Index) -> pd.Series[str]:
 
 
 def redacted(texts: pd.Series[str]) -> pd.Series[str]:
-    """Return texts without secrets of a known form (``redaction.SECRET``)."""
-    found = pc.replace_substring_regex(array(texts), f"(?i){SECRET}", rf"\1{REDACTED}")
+    """Return texts as ``redaction.redact`` does."""
+    found = pc.replace_substring_regex(array(texts), f"(?i){CREDENTIAL}", rf"\1\2{REDACTED}")
     return series(found, texts.index)
 
 
