@@ -170,7 +170,7 @@ def test_the_shell_finds_them_and_prints_no_value(reports, live, values, capsys,
     printed = capsys.readouterr()
     assert code == 0
     assert all(token_id in printed.out for token_id in live)
-    assert "30 values of no token in this listing. That does not say that they are dead" in printed.err
+    assert "30 values of no token in this listing. That does not mean dead" in printed.err
     assert_clean(printed.out + printed.err, values)
     assert cli.main(["snapshot"]) == 0
     assert_clean_folder(tmp_path / "home", values)

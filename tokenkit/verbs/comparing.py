@@ -58,8 +58,8 @@ def find_leaked(session: Session, options: argparse.Namespace) -> Leaks:
     session.say(f"{workspace.name}: {found.counted()}.")
     if found.unmatched:
         session.warn(
-            f"{counted(found.unmatched, 'value')} of no token in this listing. That does not say that they are dead: "
-            "another workspace may have issued them."
+            f"{counted(found.unmatched, 'value')} of no token in this listing. That does not mean dead: another "
+            "workspace may have issued it."
         )
     return found
 
