@@ -72,7 +72,7 @@ def idle(token):
 
 def unused_scopes(token):
     known = [*(token.get("inferred_scopes") or ()), *(token.get("backfill_scopes") or ())]
-    return [scope for scope in token.get("scopes") or () if scope not in known and scope != "all-apis"]
+    return [scope for scope in token.get("scopes") or () if scope not in known]
 
 
 EMPTY = {"", "test", "x", "token", "tmp", "asdf", "my token", "1", "-", "test2", "new", "-2+3"}

@@ -36,6 +36,12 @@ def test_tenths_are_shown_where_there_are_any():
     assert texts.tenths(numbers).tolist() == ["90", "90", "90.1", "2912383"]
 
 
+def test_lists_are_counted_and_joined_whatever_their_index():
+    lists = pd.Series([["a", "b"], None, []], index=[4, 4, 2], dtype=pd.ArrowDtype(frames.TEXTS))
+    assert list(texts.lengths(lists).items()) == [(4, 2), (4, 0), (2, 0)]
+    assert list(texts.joined(lists.dropna()).items()) == [(4, "a, b"), (2, "")]
+
+
 def test_no_rows_make_an_empty_column_of_text():
     assert texts.said("x", pd.Series([], dtype="Float64")).dtype == frames.TEXT
     assert texts.repeated("x", pd.RangeIndex(0)).dtype == frames.TEXT

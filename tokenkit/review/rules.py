@@ -6,16 +6,16 @@ Five of them are the Security Analysis Tool's, marked with its ids, with what is
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenkit import frames
 from tokenkit.review import access, expressions
+from tokenkit.review import scopes as scopes_review
 from tokenkit.review.lifecycle import IDLE_LIMIT_DAYS
 from tokenkit.review.rule import Context, Rule, rule
-from tokenkit.review.texts import array, holding_secrets, mask, members, redacted, repeated, said, series, tenths
+from tokenkit.review.texts import asked_once, holding_secrets, joined, lengths, redacted, repeated, said, tenths
 
 EVERYONE = "users"
 """The group that every user and service principal of a workspace is in."""
@@ -29,7 +29,6 @@ EMPTY_WORDS = (
 
 _LONGEST_LIFETIME_DAYS = 730
 _QUOTA = 600
-_OBSERVED = ("AUTOSCOPE_STATE_COMPLETED", "AUTOSCOPE_STATE_BACKFILLED")
 _LONGEST_QUOTE = 80
 
 
@@ -74,9 +73,10 @@ def admin_program(tokens: pd.DataFrame, context: Context) -> pd.Series[str]:
     """Find tokens that were made on behalf of a service principal within ``admins``, however deep."""
     assert context.identities is not None
     admins = access.paths(_NO_ENTRIES, context.identities).drop_duplicates("id").set_index("id")["via"]
-    for_another = (tokens["created_by_id"] != tokens["owner_id"]).fillna(value=True)
-    made = tokens[(tokens["owner_kind"] == "service principal") & for_another & tokens["owner_id"].isin(admins.index)]
-    return "an admin by way of " + made["owner_id"].map(admins).astype(frames.TEXT)
+    programs = tokens[tokens["owner_kind"] == "service principal"]
+    for_another = (programs["created_by_id"] != programs["owner_id"]).fillna(value=True)
+    owner = programs["owner_id"][for_another & programs["owner_id"].isin(admins.index)]
+    return "an admin by way of " + owner.map(admins).astype(frames.TEXT)
 
 
 @rule(
@@ -94,11 +94,13 @@ def wide_scope(
     scopes: tuple[str, ...] = ("all-apis", "authentication"),
 ) -> pd.Series[str]:
     """Find tokens that were granted one of the widest scopes. One without scopes says nothing of what it may do."""
-    found = pd.Series("", index=tokens.index, dtype=frames.TEXT)
-    for scope in scopes:
-        held = expressions.holds(tokens["scopes"], scope)
-        found = found.mask(held & (found != ""), found + ", " + scope).mask(held & (found == ""), scope)
-    return "granted " + found[found != ""]
+    held = {scope: expressions.holds(tokens["scopes"], scope) for scope in scopes}
+    found = tokens.index[pd.DataFrame(held, index=tokens.index).any(axis=1)]
+    names = repeated("", found)
+    for scope, holds in held.items():
+        also = holds[found]
+        names = names.mask(also & (names != ""), names + ", " + scope).mask(also & (names == ""), scope)
+    return "granted " + names
 
 
 @rule(
@@ -232,31 +234,15 @@ def never_used(
     title="Granted scopes that it never used",
     severity="low",
     why="A stolen value can do more than the work needs.",
-    remedy="Cut its scopes down to those that it used: ws.plan_update(…, scopes=…).",
-    thresholds={"ignored": "the rule wide-scope speaks of it"},
+    remedy="Cut its scopes down to those that it used: ws.plan_scopes().",
 )
-def unused_scopes(
-    tokens: pd.DataFrame,
-    _: Context,
-    *,
-    ignored: tuple[str, ...] = ("all-apis",),
-) -> pd.Series[str]:
-    """Find tokens with a scope that is neither inferred nor backfilled, where the platform is done observing."""
-    observed = tokens[tokens["autoscope_state"].isin(_OBSERVED)]
-    rows, granted = members(observed["scopes"])
-    used = [members(observed[name]) for name in ("inferred_scopes", "backfill_scopes")]
-    vocabulary = pc.unique(pa.concat_arrays([granted, *(scopes for _, scopes in used)]))
-    keys = _keys(rows, granted, vocabulary)
-    known = np.concatenate([_keys(used_rows, scopes, vocabulary) for used_rows, scopes in used])
-    idle = ~np.isin(keys, known) & ~pc.is_in(granted, pa.array(ignored, pa.string())).to_numpy(zero_copy_only=False)
-    counts = np.bincount(rows[idle], minlength=len(observed))
-    offsets = pa.array(np.append(0, counts[counts > 0].cumsum()), pa.int32())
-    names = pc.binary_join(pa.ListArray.from_arrays(offsets, granted.filter(pa.array(idle))), ", ")
-    found = observed.index[counts > 0]
-    totals = np.bincount(rows, minlength=len(observed))[counts > 0]
-    return said(
-        pd.Series(counts[counts > 0], found), " of ", pd.Series(totals, found), " never used: ", series(names, found)
-    )
+def unused_scopes(tokens: pd.DataFrame, _: Context) -> pd.Series[str]:
+    """Find tokens with a granted scope that is not in the record of their use, where that record is whole."""
+    recorded = tokens[tokens["autoscope_state"].isin(scopes_review.KNOWN)]
+    unused = scopes_review.advise(recorded)["unused_scopes"]
+    found = unused[lengths(unused) > 0]
+    granted = recorded["scopes"][found.index]
+    return said(lengths(found), " of ", lengths(granted), " never used: ", joined(found))
 
 
 @rule(
@@ -299,11 +285,14 @@ def no_comment(
     words: tuple[str, ...] = EMPTY_WORDS,
 ) -> pd.Series[str]:
     """Find tokens whose comment is absent, empty, or says nothing about them."""
-    given = array(tokens["comment"].fillna(""))
-    letters = pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.utf8_lower(given), r"[^\p{L}\p{N}]+", " "))
-    meant = pc.utf8_rtrim(letters, characters=" 0123456789")
-    says_nothing = pc.or_(pc.is_in(meant, pa.array(words, given.type)), pc.less(pc.utf8_length(letters), shortest))
-    found = tokens["comment"][mask(says_nothing)].fillna("")
+
+    def says_nothing(comments: pa.Array) -> pa.Array:
+        lower = pc.utf8_lower(pc.fill_null(comments, ""))
+        letters = pc.utf8_trim_whitespace(pc.replace_substring_regex(lower, r"[^\p{L}\p{N}]+", " "))
+        meant = pc.utf8_rtrim(letters, characters=" 0123456789")
+        return pc.or_(pc.is_in(meant, pa.array(words, pa.string())), pc.less(pc.utf8_length(letters), shortest))
+
+    found = tokens["comment"][asked_once(tokens["comment"], says_nothing)].fillna("")
     return ("comment: " + found).mask(found == "", "no comment")
 
 
@@ -352,8 +341,3 @@ _NO_ENTRIES = frames.frame([], frames.PERMISSIONS)
 def _over(days: pd.Series[float], limit: float) -> pd.Series[float]:
     known = days.dropna()
     return known[known > limit]
-
-
-def _keys(rows: np.ndarray, scopes: pa.Array, vocabulary: pa.Array) -> np.ndarray:
-    """Return a number for each pair of a row and a scope, as numbers are found faster than pairs."""
-    return rows * len(vocabulary) + pc.index_in(scopes, vocabulary).to_numpy()

@@ -40,7 +40,7 @@ NARROW, KEEP, WAIT, NONE = "narrow", "keep", "wait", "none"
 EVERYTHING, BY_MINTING, LIMITED = "everything", "everything, by minting tokens", "limited"
 
 _STATE = "AUTOSCOPE_STATE_"
-_KNOWN = [f"{_STATE}COMPLETED", f"{_STATE}BACKFILLED"]
+KNOWN = [f"{_STATE}COMPLETED", f"{_STATE}BACKFILLED"]
 _NOT_KNOWN = {
     f"{_STATE}RUNNING": (WAIT, "its use is still being recorded"),
     f"{_STATE}API_NOT_COVERED": (NONE, "it calls something that no scope stands for"),
@@ -79,7 +79,7 @@ def advise(tokens: pd.DataFrame) -> pd.DataFrame:
     covered = may_all | ~sets.any(beyond)
     fits = uses_all | ~(sets.any(unused) | sets.any(beyond))
 
-    state, recorded = tokens["autoscope_state"], tokens["autoscope_state"].isin(_KNOWN)
+    state, recorded = tokens["autoscope_state"], tokens["autoscope_state"].isin(KNOWN)
     case = _first(
         [
             (tokens["status"] != "active", NONE, "it expired"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import pyarrow.compute as pc
 
 from tokenkit import frames
 from tokenkit.redaction import CREDENTIAL, REDACTED, SECRET
+
+_STRING = pa.string()
 
 
 def said(*parts: str | pd.Series[Any]) -> pd.Series[str]:
@@ -27,7 +30,18 @@ def tenths(numbers: pd.Series[float]) -> pd.Series[str]:
 
 def repeated(text: str | None, index: pd.Index) -> pd.Series[str]:
     """Return the same text, or its absence, for each row."""
-    return series(pa.repeat(pa.scalar(text, pa.string()), len(index)), index)
+    return series(pa.repeat(pa.scalar(text, _STRING), len(index)), index)
+
+
+def lengths(lists: pd.Series[Any]) -> pd.Series[int]:
+    """Return how many texts are in each list, 0 where it is absent."""
+    # Not pandas' own list.len: in 2.2 it forgets the index.
+    return pd.Series(pc.fill_null(pc.list_value_length(array(lists, frames.TEXTS)), 0).to_numpy(), lists.index)
+
+
+def joined(lists: pd.Series[Any]) -> pd.Series[str]:
+    """Return the texts of each list as one, with commas."""
+    return series(pc.binary_join(array(lists, frames.TEXTS), ", "), lists.index)
 
 
 def redacted(texts: pd.Series[str]) -> pd.Series[str]:
@@ -38,7 +52,14 @@ def redacted(texts: pd.Series[str]) -> pd.Series[str]:
 
 def holding_secrets(texts: pd.Series[str]) -> pd.Series[bool]:
     """Return which texts have a secret of a known form in them."""
-    return pd.Series(mask(pc.match_substring_regex(array(texts), SECRET, ignore_case=True)), texts.index)
+    return asked_once(texts, lambda each: pc.match_substring_regex(each, SECRET, ignore_case=True))
+
+
+def asked_once(texts: pd.Series[str], verdict: Callable[[pa.Array], pa.Array]) -> pd.Series[bool]:
+    """Return a verdict on each text that is found once for those that are alike, as comments often are."""
+    encoded = pc.dictionary_encode(array(texts), null_encoding="encode")
+    verdicts = mask(verdict(encoded.dictionary))
+    return pd.Series(verdicts.take(encoded.indices.to_numpy()), texts.index, dtype=bool)
 
 
 def series(texts: pa.Array, index: pd.Index) -> pd.Series[str]:
@@ -46,22 +67,15 @@ def series(texts: pa.Array, index: pd.Index) -> pd.Series[str]:
     return pd.Series(frames.TEXT.__from_arrow__(pa.chunked_array([texts])), index=index)
 
 
-def array(texts: pd.Series[str]) -> pa.Array:
+def array(column: pd.Series[Any], kind: pa.DataType = _STRING) -> pa.Array:
     """Return a column as one Arrow array."""
-    found = pa.array(texts.array, pa.string(), from_pandas=True)
+    found = pa.array(column.array, kind, from_pandas=True)
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
 def mask(hits: pa.Array) -> np.ndarray:
     """Return an Arrow verdict as plain booleans: what is not known is no."""
     return pc.fill_null(hits, fill_value=False).to_numpy(zero_copy_only=False)
-
-
-def members(lists: pd.Series[Any]) -> tuple[np.ndarray, pa.Array]:
-    """Return the texts of all lists one after the other, with the position of the list of each."""
-    found = pa.array(lists.array, frames.TEXTS)
-    found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
-    return pc.list_parent_indices(found).to_numpy(), pc.list_flatten(found)
 
 
 def _words(column: pd.Series[Any]) -> pa.Array:
