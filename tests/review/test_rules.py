@@ -122,6 +122,8 @@ CASES = [
     ("beyond-maximum", NEVER, "never expires, the maximum is 90 days"),
     ("unused", {"last_used_day": MIDNIGHT - 59 * DAY, "creation_time": 0}, None),
     ("unused", {"last_used_day": MIDNIGHT - 60 * DAY, "creation_time": 0}, "unused for 60 days, revoked in 29"),
+    ("unused", {"last_used_day": NOW_MS - 60 * DAY + 1, "creation_time": 0}, None),
+    ("unused", {"last_used_day": NOW_MS - 60 * DAY, "creation_time": 0}, "unused for 60 days, revoked in 30"),
     ("unused", {"last_used_day": MIDNIGHT - 99 * DAY, "creation_time": 0}, "unused for 99 days, revoked in 0"),
     ("unused", {**UNUSED, "creation_time": 0}, None),
     ("never-used", {**UNUSED, "creation_time": NOW_MS - 30 * DAY + 1}, None),

@@ -78,6 +78,12 @@ def mask(hits: pa.Array) -> np.ndarray:
     return pc.fill_null(hits, fill_value=False).to_numpy(zero_copy_only=False)
 
 
+def members(lists: pd.Series[Any]) -> tuple[np.ndarray, pa.Array]:
+    """Return the texts of all lists one after the other, with the position of the list of each."""
+    found = array(lists, frames.TEXTS)
+    return pc.list_parent_indices(found).to_numpy(), pc.list_flatten(found)
+
+
 def _words(column: pd.Series[Any]) -> pa.Array:
     if column.dtype == frames.TEXT:
         return array(column)
