@@ -26,6 +26,14 @@ EVERY_PROFILE = ",".join(f"w{position}" for position in range(WORKSPACES))
 LAST_MS = 253_402_300_799_999  # of the year 9999
 LISTING = "/api/2.0/token-management/tokens"
 
+AUDIT_LOG = """
+    account_id STRING, workspace_id STRING, version STRING, event_time TIMESTAMP, event_date DATE,
+    source_ip_address STRING, user_agent STRING, session_id STRING,
+    user_identity STRUCT<email: STRING, subject_name: STRING>, service_name STRING, action_name STRING,
+    request_id STRING, request_params MAP<STRING, STRING>,
+    response STRUCT<status_code: INT, error_message: STRING, result: STRING>, audit_level STRING, event_id STRING,
+    identity_metadata STRUCT<run_by: STRING, run_as: STRING>
+"""  # system.access.audit, as Databricks documents it
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # for a JVM that lives a minute
 LOG_SETTINGS = """
 rootLogger.level = info
@@ -283,6 +291,35 @@ def test_an_audit_of_a_table_refuses_what_a_table_cannot_tell(spark, load):
         tokenkit.spark.audit(load(profiles="w0"), ["no-maximum"])
     with pytest.raises(errors.UsageError, match=r"workspace, comment, .* is missing"):
         tokenkit.spark.audit(spark.sql("SELECT 'a' AS token_id"))
+
+
+def test_the_audit_log_says_where_a_token_signed_in_and_who_revoked_one(spark, load, account):
+    tokens = load(profiles="w0")
+    used, revoked = sorted(tokens_of(account.workspaces[0])["token_id"])[:2]
+    here = {"workspace_id": str(account.workspaces[0].workspace_id), "service_name": "accounts"}
+    login = here | {"action_name": "tokenLogin", "request_params": {"tokenId": used}}
+    revocation = here | {"action_name": "revokeDbToken", "request_params": {"tokenHash": revoked}}
+    events = [
+        login | {"source_ip_address": "203.0.113.1", "user_identity": {"email": "ada@example.com"}},
+        login | {"source_ip_address": "203.0.113.2", "user_identity": {"email": "ada@example.com"}},
+        revocation | {"source_ip_address": "203.0.113.3", "user_identity": {"email": "bo@example.com"}},
+        login | {"service_name": "clusters"},
+    ]
+    log = spark.createDataFrame(events, AUDIT_LOG)
+    log.createOrReplaceTempView("audit_log")
+    tokens.createOrReplaceTempView("tokens")
+    seen = spark.sql("""
+        SELECT action_name, token_id, user_identity.email, count(DISTINCT source_ip_address) AS addresses
+        FROM tokens JOIN audit_log
+          ON audit_log.workspace_id = tokens.workspace_id
+         AND token_id = coalesce(request_params['tokenId'], request_params['tokenHash'])
+        WHERE service_name = 'accounts' AND action_name IN ('tokenLogin', 'revokeDbToken')
+        GROUP BY ALL ORDER BY action_name
+    """).collect()
+    assert [tuple(row) for row in seen] == [
+        ("revokeDbToken", revoked, "bo@example.com", 1),
+        ("tokenLogin", used, "ada@example.com", 2),
+    ]
 
 
 def test_spark_takes_a_frame_of_ours_as_it_is(spark, account):
