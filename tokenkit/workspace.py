@@ -44,6 +44,7 @@ from tokenkit.snapshots import HOST, SUFFIX, TAKEN_AT, list_snapshots, read_snap
 if TYPE_CHECKING:
     from tokenkit.rest.credentials import Credentials
     from tokenkit.sandbox import Sandbox
+    from tokenkit.widgets.explorer import Explorer
 
 Clock = Callable[[], pd.Timestamp]
 
@@ -516,6 +517,32 @@ class Workspace:
                 less than what they were granted.
         """
         return self.plan_update(self.scopes(where, created_by=created_by, **criteria), reason=reason)
+
+    def explore(self, where: str | None = None, *, page_size: int = 100, plain: bool = False) -> Explorer:
+        """Return the screen on which tokens are filtered, looked at, selected and changed; it shows itself.
+
+        Args:
+            where: Only tokens for which this expression holds, as for ``tokens``.
+            page_size: How many rows a page has, at most 500.
+            plain: Whether the table is a plain list, for front ends that cannot load its JavaScript.
+        """
+        from tokenkit.widgets.explorer import Explorer, Source  # noqa: PLC0415 - widgets are for notebooks
+
+        if where:
+            expressions.check(where)
+
+        def read() -> tuple[pd.DataFrame, pd.DataFrame]:
+            audit = self.audit()
+            return expressions.where(audit.tokens, where) if where else audit.tokens, audit.findings
+
+        source = Source(
+            name=self.name,
+            read=read,
+            now=self.now,
+            revoke=self.revoke,
+            update=self.plan_update,
+        )
+        return Explorer(source, page_size=page_size, plain=plain)
 
     def undo(self, run_id: str) -> UpdatePlan:
         """Return the plan that puts back what an update changed; only what the journal says was updated.

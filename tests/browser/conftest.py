@@ -1,10 +1,16 @@
 """A real browser: the system's Chromium, driven by Playwright, which may talk to this machine only."""
 
+import asyncio
+import contextlib
+import importlib.util
 import shutil
 
 import pytest
 
+from tests.browser.jupyter import Lab
+from tests.conftest import NOW
 from tests.parts import missing
+from tokenkit.sandbox import Sandbox
 
 # Without these a start of Chromium calls home many times.
 _QUIET = [
@@ -28,16 +34,84 @@ def chromium():
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=_QUIET)
+        loop = asyncio.get_running_loop()
+        # Playwright leaves its loop marked as running, though it stands still between calls. Other tests have loops of
+        # their own, so the mark is there only while a page is.
+        asyncio._set_running_loop(None)
+        browser.loop = loop
         yield browser
+        asyncio._set_running_loop(loop)
         browser.close()
+
+
+@contextlib.contextmanager
+def opened(chromium, **settings):
+    """A fresh page, 1280 by 900. ``page.sent`` has the address of every request that it makes."""
+    asyncio._set_running_loop(chromium.loop)
+    context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | settings)
+    page = context.new_page()
+    page.sent = []
+    page.on("request", lambda request: page.sent.append(request.url))
+    try:
+        yield page
+    finally:
+        asyncio._set_running_loop(chromium.loop)
+        context.close()
+        asyncio._set_running_loop(None)
 
 
 @pytest.fixture
 def page(chromium):
-    """A fresh page, 1280 by 900. ``page.sent`` has the address of every request that it makes."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.sent = []
-    page.on("request", lambda request: page.sent.append(request.url))
-    yield page
-    context.close()
+    """A fresh page of one test's own."""
+    with opened(chromium) as page:
+        yield page
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """A running JupyterLab."""
+    if not all(importlib.util.find_spec(name) for name in ("jupyterlab", "itables", "anywidget")):
+        missing("JupyterLab with itables is not installed: pip install 'tokenkit[lab]'")
+    with Lab(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+        running.close_all()
+
+
+@pytest.fixture(scope="session")
+def _notebook(lab, chromium):
+    """One page with one kernel, as starting them is most of what a browser test costs."""
+    with opened(chromium) as page:
+        notebook = lab.open(page)
+        asyncio._set_running_loop(None)
+        yield notebook
+
+
+@pytest.fixture
+def company():
+    """A sandbox of one test's own, which the kernel reaches over HTTP."""
+    with Sandbox(tokens=230, clock=NOW.timestamp) as sandbox:
+        yield sandbox
+        assert list(sandbox.errors) == []
+
+
+@pytest.fixture
+def notebook(_notebook, lab, company, chromium):
+    """Fill the notebook with cells, before which one has connected to the company as ``ws``.
+
+    When the test is over, nothing may have left this machine, and no hostile text may have been executed.
+    """
+    asyncio._set_running_loop(chromium.loop)
+    page = _notebook.page
+
+    def fill(*cells):
+        arguments = f"host={company.host!r}, token={company.token!r}, clock={str(NOW)!r}, home={str(lab.folder)!r}"
+        _notebook.fill(f"ws = tokenkit.connect({arguments})", *cells)
+        _notebook.run(0)
+        return _notebook
+
+    yield fill
+    here = (lab.url, lab.url.replace("http", "ws"), "data:", "blob:")
+    assert page.sent != []
+    assert [url for url in page.sent if not url.startswith(here)] == []
+    assert page.evaluate("() => window.__xss") is None
+    asyncio._set_running_loop(None)

@@ -13,7 +13,7 @@ from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
 from tokenkit.actions.executor import LOST_AND_GONE
 from tokenkit.actions.journal import Entry, Journal, Run, Step
-from tokenkit.actions.plan import Target
+from tokenkit.actions.plan import Progress, Target
 from tokenkit.rest.token_management import AccessControlList, access_entries
 from tokenkit.review import access
 
@@ -65,13 +65,25 @@ class PermissionPlan:
 
     def _repr_html_(self) -> str:
         title = f"The permissions of {self._target.name} will change by .apply()"
-        counts = {
+        return plans.as_html(title, self.summary().minds, self.preview())
+
+    def summary(self) -> plans.Summary:
+        """Return what the plan takes away, the number to confirm it with, and whom it is about.
+
+        Where nobody loses anything there is nothing to confirm: ``doing`` is empty and the count 0.
+        """
+        minds = {
             "gain the right to use tokens": len(self.gains),
             "lose it": len(self.loses),
             "keep it by another path": len(self.keeps_by_another_path),
             "tokens will be deleted by the workspace, for good": len(self),
         }
-        return plans.as_html(title, counts, self.preview())
+        if len(self):
+            return plans.Summary(
+                doing=f"delete {plans.counted(len(self), 'token')} for good", count=len(self), minds=minds
+            )
+        doing = f"take the right from {plans.counted(len(self.loses), 'principal')}" if len(self.loses) else ""
+        return plans.Summary(doing=doing, count=len(self.loses), minds=minds)
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that the workspace will delete: ``token_id, owner, owner_kind, comment, status,
@@ -79,7 +91,7 @@ class PermissionPlan:
         """
         return self._dying[_COLUMNS].reset_index(drop=True)
 
-    def apply(self, *, progress: bool = True, stop: threading.Event | None = None) -> pd.DataFrame:  # noqa: ARG002 - one request; as all plans
+    def apply(self, *, progress: bool | Progress = True, stop: threading.Event | None = None) -> pd.DataFrame:  # noqa: ARG002 - one request; as all plans
         """Change the permissions, and return what became of each token that was to die. It cannot be undone.
 
         Returns:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import html
+import itertools
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 import pyarrow as pa
@@ -83,6 +84,38 @@ class Settings:
 
     workers: int = WORKERS
     despite_drift: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a plan will do, in words and numbers, for whoever is asked to confirm it.
+
+    Attributes:
+        doing: ``revoke 12 tokens for good``; empty where there is nothing to do.
+        count: The number to type.
+        minds: What to mind, and how many tokens or principals it is about.
+    """
+
+    doing: str
+    count: int
+    minds: Mapping[str, int]
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: ``1 token``, ``2,000 tokens``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+class Progress(Protocol):
+    """Whoever watches a run, on a screen of their own. Both are called by the thread that carries the run out."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Take note of how many tokens have got an outcome, of how many there are to do."""
+        ...
+
+    def end_early(self, words: str) -> None:
+        """Take note that something is left, and of why and how to go on."""
+        ...
 
 
 def entries_of(tokens: pd.DataFrame) -> list[Entry]:
@@ -160,7 +193,7 @@ def carry_out(
     journal: Journal,
     *,
     settings: Settings,
-    progress: bool,
+    progress: bool | Progress,
     stop: threading.Event | None,
 ) -> pd.DataFrame:
     """Carry out the entries of a run that the journal has, and return a row for each with the columns of ``RESULT``.
@@ -192,7 +225,8 @@ def carry_out(
             token_id=entry.token_id, outcome=outcome, error=error, attempts=entry.attempts, finished_at_ms=at_ms
         )
     journal.record_all(steps)
-    with _progress_bar(len(todo), run, shown=progress) as advance:
+    watcher = _Terminal() if isinstance(progress, bool) else progress
+    with _progress_bar(len(todo), run) if progress is True else _counted_for(watcher, len(todo)) as advance:
         execution = Execution(
             run.run_id,
             task,
@@ -206,7 +240,7 @@ def carry_out(
     ended = result(entries, outcomes)
     left = int(ended["outcome"].isin([records.PLANNED, records.UNKNOWN]).sum())
     if execution.ended_by is not None or (left and stop is not None and stop.is_set()):
-        _tell(execution.ended_by, run, left, len(entries))
+        watcher.end_early(_how_to_go_on(execution.ended_by, run, left, len(entries)))
     return ended
 
 
@@ -223,17 +257,31 @@ class _Clock:
         return self._now().timestamp()
 
 
-def _tell(ended_by: errors.TokenKitError | KeyboardInterrupt | None, run: Run, left: int, total: int) -> None:
-    """Say that a run ended early, and how to go on."""
+def _how_to_go_on(ended_by: errors.TokenKitError | KeyboardInterrupt | None, run: Run, left: int, total: int) -> str:
     why = f"Ended early: {ended_by}" if isinstance(ended_by, errors.TokenKitError) else "Stopped"
-    sys.stderr.write(
-        f"{why.rstrip('.')}. {left:,} of {total:,} are left; tokenkit.resume({run.run_id!r}) finishes them.\n"
-    )
+    return f"{why.rstrip('.')}. {left:,} of {total:,} are left; tokenkit.resume({run.run_id!r}) finishes them."
+
+
+class _Terminal:
+    """Nobody in particular watches: what must be said goes to the standard error."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def end_early(self, words: str) -> None:
+        """Print it."""
+        sys.stderr.write(f"{words}\n")
 
 
 @contextlib.contextmanager
-def _progress_bar(total: int, run: Run, *, shown: bool) -> Iterator[Callable[[int], None]]:
-    if not shown or not total:
+def _counted_for(watcher: Progress, total: int) -> Iterator[Callable[[int], None]]:
+    done = itertools.count(1)
+    yield lambda _: watcher.advance(next(done), total)
+
+
+@contextlib.contextmanager
+def _progress_bar(total: int, run: Run) -> Iterator[Callable[[int], None]]:
+    if not total:
         yield lambda _: None
         return
     from tqdm.auto import tqdm  # noqa: PLC0415 - only a run needs it

@@ -16,7 +16,7 @@ from tokenkit.actions import plan as plans
 from tokenkit.actions import protect as protection
 from tokenkit.actions.executor import LOST_AND_GONE, Task
 from tokenkit.actions.journal import Entry, Journal, Run
-from tokenkit.actions.plan import Settings, Target
+from tokenkit.actions.plan import Progress, Settings, Target
 from tokenkit.frames import TEXT
 from tokenkit.review.durations import duration
 
@@ -73,10 +73,13 @@ class RevocationPlan:
 
     def _repr_html_(self) -> str:
         title = f"{len(self):,} tokens on {self._target.name} will be revoked by .apply(), for good"
-        counts = dict(self.warnings()) | {
-            f"left out ({reason})": n for reason, n in self.left_out["reason"].value_counts().items()
-        }
-        return plans.as_html(title, counts, self.preview())
+        return plans.as_html(title, self.summary().minds, self.preview())
+
+    def summary(self) -> plans.Summary:
+        """Return what the plan will do, the number to confirm it with, and what to mind."""
+        left_out = {f"left out ({reason})": int(n) for reason, n in self.left_out["reason"].value_counts().items()}
+        doing = f"revoke {plans.counted(len(self), 'token')} for good" if len(self) else ""
+        return plans.Summary(doing=doing, count=len(self), minds=self.warnings() | left_out)
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that will be revoked, with what to mind about it.
@@ -98,7 +101,7 @@ class RevocationPlan:
         *,
         workers: int = plans.WORKERS,
         despite_drift: bool = False,
-        progress: bool = True,
+        progress: bool | Progress = True,
         stop: threading.Event | None = None,
     ) -> pd.DataFrame:
         """Revoke the tokens of the plan, and return what became of each. It cannot be undone.
@@ -106,7 +109,7 @@ class RevocationPlan:
         Args:
             workers: How many requests may be under way at once. The pace follows the workspace's limit by itself.
             despite_drift: Also revoke tokens that were used, or changed owner, since the plan was made.
-            progress: Show a progress bar once it takes more than two seconds.
+            progress: Show a progress bar once it takes more than two seconds; or who is told instead.
             stop: When set, by another thread, nothing new is sent.
 
         Returns:
@@ -250,7 +253,7 @@ def resume(
     entries: Sequence[Entry],
     journal: Journal,
     *,
-    progress: bool,
+    progress: bool | Progress,
     stop: threading.Event | None = None,
 ) -> pd.DataFrame:
     """Carry out what is left of a run that revokes.

@@ -15,7 +15,7 @@ from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
 from tokenkit.actions.executor import LOST_AND_GONE, Task
 from tokenkit.actions.journal import Entry, Journal, Run
-from tokenkit.actions.plan import Settings, Target
+from tokenkit.actions.plan import Progress, Settings, Target
 from tokenkit.actions.revocation import Tokens, token_ids_of
 from tokenkit.redaction import redact
 
@@ -56,8 +56,13 @@ class UpdatePlan:
 
     def _repr_html_(self) -> str:
         title = f"{len(self):,} tokens on {self._target.name} will be changed by .apply()"
+        return plans.as_html(title, self.summary().minds, self.preview())
+
+    def summary(self) -> plans.Summary:
+        """Return what the plan will do, the number to confirm it with, and which fields change."""
         fields = {f"get another {field}": sum(field in (e.change or {}) for e in self._entries) for field in FIELDS}
-        return plans.as_html(title, fields, self.preview())
+        doing = f"change {plans.counted(len(self), 'token')}" if len(self) else ""
+        return plans.Summary(doing=doing, count=len(self), minds=fields)
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that changes: ``token_id, owner, comment, new_comment, scopes, new_scopes``.
@@ -74,13 +79,13 @@ class UpdatePlan:
         return frames.frame(rows, _PREVIEW)
 
     def apply(
-        self, *, workers: int = plans.WORKERS, progress: bool = True, stop: threading.Event | None = None
+        self, *, workers: int = plans.WORKERS, progress: bool | Progress = True, stop: threading.Event | None = None
     ) -> pd.DataFrame:
         """Change the tokens, and return what became of each.
 
         Args:
             workers: How many requests may be under way at once.
-            progress: Show a progress bar once it takes more than two seconds.
+            progress: Show a progress bar once it takes more than two seconds; or who is told instead.
             stop: When set, by another thread, nothing new is sent.
 
         Returns:
@@ -189,7 +194,7 @@ def resume(
     entries: Sequence[Entry],
     journal: Journal,
     *,
-    progress: bool,
+    progress: bool | Progress,
     stop: threading.Event | None = None,
 ) -> pd.DataFrame:
     """Carry out what is left of a run that updates."""

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tokenkit import errors
+from tokenkit.actions.plan import counted
 from tokenkit.review.audit import Audit
 from tokenkit.review.rules import RULES
-from tokenkit.verbs.reading import counted, say_if_replaced
+from tokenkit.verbs.reading import say_if_replaced
 from tokenkit.verbs.session import Session
 
 

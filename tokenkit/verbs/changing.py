@@ -8,11 +8,12 @@ from typing import Protocol
 import pandas as pd
 
 from tokenkit import errors
+from tokenkit.actions.plan import Summary, counted
 from tokenkit.actions.update import UpdatePlan
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access
 from tokenkit.review.filters import FILTERS
-from tokenkit.verbs.reading import counted, limited, selected, whole_ids
+from tokenkit.verbs.reading import limited, selected, whole_ids
 from tokenkit.verbs.session import Session
 from tokenkit.workspace import Workspace
 from tokenkit.workspace import resume as resume_run
@@ -20,6 +21,8 @@ from tokenkit.workspace import resume as resume_run
 
 class _Plan(Protocol):
     run_id: str | None
+
+    def summary(self) -> Summary: ...
 
     def preview(self) -> pd.DataFrame: ...
 
@@ -45,9 +48,7 @@ def revoke(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
     if not len(plan):
         session.warn(f"{workspace.name}: nothing to revoke.")
         return plan.preview()
-    return _decide(
-        session, options, plan, workspace, count=len(plan), doing=f"revoke {counted(len(plan), 'token')} for good"
-    )
+    return _decide(session, options, plan, workspace)
 
 
 def update(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
@@ -59,7 +60,7 @@ def update(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
     if not len(plan):
         session.say(f"{workspace.name}: nothing to change, they are so already.")
         return plan.preview()
-    return _decide_on_update(session, options, plan, workspace, doing=f"change {counted(len(plan), 'token')}")
+    return _decide_on_update(session, options, plan, workspace)
 
 
 def scopes(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
@@ -80,10 +81,10 @@ def scopes(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
 
 
 def _decide_on_update(
-    session: Session, options: argparse.Namespace, plan: UpdatePlan, workspace: Workspace, *, doing: str
+    session: Session, options: argparse.Namespace, plan: UpdatePlan, workspace: Workspace, *, doing: str | None = None
 ) -> pd.DataFrame | None:
     """Decide on a plan that can be undone, and say how."""
-    result = _decide(session, options, plan, workspace, count=len(plan), doing=doing)
+    result = _decide(session, options, plan, workspace, doing=doing)
     if plan.run_id:
         session.say(f"Workspace.undo({plan.run_id!r}) plans the way back.")
     return result
@@ -110,9 +111,7 @@ def _change_permissions(session: Session, options: argparse.Namespace, *, replac
     if not len(plan.loses) and not options.dry_run:
         plan.apply(progress=session.shows_progress)
         return workspace.token_management.get_permissions()
-    count, what = (len(plan), "token") if len(plan) else (len(plan.loses), "principal")
-    doing = f"delete {counted(count, what)} for good" if len(plan) else f"take the right from {counted(count, what)}"
-    return _decide(session, options, plan, workspace, count=count, doing=doing)
+    return _decide(session, options, plan, workspace)
 
 
 def resume(session: Session, options: argparse.Namespace) -> pd.DataFrame:
@@ -189,20 +188,22 @@ def _chooses(options: argparse.Namespace) -> bool:
 
 
 def _decide(
-    session: Session, options: argparse.Namespace, plan: _Plan, workspace: Workspace, *, count: int, doing: str
+    session: Session, options: argparse.Namespace, plan: _Plan, workspace: Workspace, *, doing: str | None = None
 ) -> pd.DataFrame | None:
     """Show a plan and carry it out, after the count was typed unless ``--yes``; with ``--dry-run``, return the
-    preview.
+    preview. ``doing`` says what it does, where the verb knows better than the plan.
     """
+    asked = plan.summary()
+    doing = doing or asked.doing
     if options.dry_run:
-        session.say(f"{workspace.name}: would {doing}.")
+        session.say(f"{workspace.name}: would {doing or 'take nothing away'}.")
         return plan.preview()
     if not options.yes:
         session.show(plan, plan.preview())
-        answer = session.ask(f"Type {count} to {doing} on {workspace.name}, anything else to leave them: ")
+        answer = session.ask(f"Type {asked.count} to {doing} on {workspace.name}, anything else to leave them: ")
         if answer is None:
             raise errors.UsageError("There is nobody to ask here: add --yes to go ahead unasked, or --dry-run to look.")
-        if answer.strip().replace(",", "") != str(count):
+        if answer.strip().replace(",", "") != str(asked.count):
             session.warn("Nothing was changed.")
             return None
     result = plan.apply(progress=session.shows_progress)

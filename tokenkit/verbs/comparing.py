@@ -7,10 +7,10 @@ import argparse
 import pandas as pd
 
 from tokenkit import errors
+from tokenkit.actions.plan import counted
 from tokenkit.review import leaks
 from tokenkit.review.leaks import Leaks
 from tokenkit.snapshots import TAKEN_AT, WORKSPACE, list_snapshots, read_snapshot
-from tokenkit.verbs.reading import counted
 from tokenkit.verbs.session import Session
 from tokenkit.workspace import Workspace
 from tokenkit.workspace import changes as compare

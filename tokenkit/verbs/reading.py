@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from tokenkit import errors, files
+from tokenkit.actions.plan import counted
 from tokenkit.frames import TokenInfo
 from tokenkit.review.filters import FILTERS
 from tokenkit.verbs.session import Session
@@ -132,11 +133,6 @@ def whole_ids(given: list[str], listing: pd.DataFrame, workspace: Workspace) -> 
             raise errors.UsageError(f"{workspace.name} has {what} {word!r}.")
         found += matches
     return found
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun: ``1 token``, ``2,000 tokens``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _known_columns(names: list[str], tokens: pd.DataFrame) -> list[str]:

@@ -1,0 +1,188 @@
+"""The model: filters that combine, counts beside each choice, pages, and a selection that nothing moves."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import tokenkit
+from tests.conftest import NOW
+from tokenkit import export
+from tokenkit.widgets.facets import Span
+from tokenkit.widgets.model import LARGEST_PAGE, Model, completed
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    with tokenkit.sandbox.Sandbox(tokens=400, clock=NOW.timestamp) as sandbox:
+        return tokenkit.connect(host=sandbox.host, token=sandbox.token, clock=NOW).tokens()
+
+
+@pytest.fixture
+def findings(tokens):
+    idle = tokens[tokens["idle_days"] > 30]
+    return pd.DataFrame({"rule": "unused", "severity": "medium", "token_id": idle["token_id"], "evidence": "long"})
+
+
+@pytest.fixture
+def model(tokens, findings):
+    return Model(completed(tokens, now=NOW), findings, page_size=25)
+
+
+def test_filters_combine_and_say_what_pandas_says(model, tokens):
+    model.narrow(text="PROD", status="active", idle=Span(3, 40))
+    words = tokens[["comment", "owner", "created_by_username", "token_id"]].fillna("")
+    hit = words.apply(lambda column: column.str.lower().str.contains("prod", regex=False)).any(axis=1)
+    days = np.floor(tokens["idle_days"].to_numpy(dtype=float, na_value=np.nan))
+    kept = tokens[hit & (tokens["status"] == "active") & (days >= 3) & (days <= 40)]
+    assert 0 < len(kept) < len(tokens)
+    assert model.filtered["token_id"].tolist() == kept["token_id"].tolist()
+    assert model.matching == len(kept)
+    model.widen()
+    assert model.matching == len(tokens)
+
+
+def test_every_choice_leaves_as_many_as_its_count_says_whatever_else_is_chosen(model):
+    model.narrow(status="active", text="a", rule="unused")
+    for name in model.facets:
+        for choice, count in model.counts(name).items():
+            chosen = model.filters.get(name)
+            model.narrow(**{name: choice})
+            assert model.matching == count, (name, choice)
+            model.narrow(**{name: chosen})
+
+
+def test_the_rule_that_found_something_is_a_filter(model, findings):
+    model.narrow(rule="unused")
+    assert set(model.filtered["token_id"]) == set(findings["token_id"])
+    assert len(model.findings_of(findings["token_id"].iloc[0])) == 1
+
+
+@pytest.mark.parametrize("column", ["owner", "idle_days", "expiry_time", "scopes", "comment", "never_expires"])
+@pytest.mark.parametrize("descending", [False, True])
+def test_sorting_keeps_every_token_and_puts_what_is_absent_at_the_end(model, tokens, column, descending):
+    model.sort(column, descending=descending)
+    ordered = model.filtered
+    assert set(ordered["token_id"]) == set(tokens["token_id"])
+    absent = ordered[column].isna().tolist()
+    assert absent == sorted(absent)
+    if column in {"idle_days", "expiry_time"}:
+        known = ordered[column].dropna()
+        assert known.is_monotonic_decreasing if descending else known.is_monotonic_increasing
+    model.sort(None)
+    assert model.filtered["token_id"].tolist() == tokens["token_id"].tolist()
+
+
+def test_pages_hold_every_token_once_and_never_more_than_500(model, tokens):
+    seen = []
+    for page in range(model.pages):
+        model.turn(page)
+        assert len(model.on_page()) <= 25
+        seen += model.on_page()["token_id"].tolist()
+    assert seen == tokens["token_id"].tolist()
+    model.turn(10_000)
+    assert model.page == model.pages - 1
+    model.turn(-3)
+    assert model.page == 0
+    assert Model(completed(tokens, now=NOW), page_size=10_000).page_size == LARGEST_PAGE
+
+
+def test_a_filter_shows_the_first_page_and_one_that_keeps_nothing_has_a_page_without_rows(model):
+    model.turn(3)
+    model.narrow(status="active")
+    assert model.page == 0
+    model.narrow(text="there is no such token")
+    assert (model.matching, model.pages, len(model.on_page())) == (0, 1, 0)
+
+
+MOVES = {
+    "filter": lambda model, _: model.narrow(status="expired", text="zzz"),
+    "sort": lambda model, _: model.sort("owner", descending=True),
+    "page": lambda model, _: model.turn(2),
+    "page size": lambda model, _: setattr(model, "page_size", 7),
+    "refresh": lambda model, tokens: model.replace(completed(tokens, now=NOW)),
+    "refresh in another order": lambda model, tokens: model.replace(completed(tokens.iloc[::-1], now=NOW)),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_nothing_that_moves_rows_changes_who_is_selected(model, tokens, move):
+    page = model.on_page()["token_id"].tolist()
+    model.choose(page[3:6], page)
+    MOVES[move](model, tokens)
+    assert model.selection == set(page[3:6])
+    assert set(model.selected["token_id"]) == set(page[3:6])
+
+
+def test_a_page_is_selected_beside_what_other_pages_have_and_all_that_match_on_every_page(model):
+    first = model.on_page()["token_id"].tolist()
+    model.choose(first[:2], first)
+    model.turn(1)
+    second = model.on_page()["token_id"].tolist()
+    model.choose(second[:1], second)
+    assert model.selection == {*first[:2], *second[:1]}
+    model.choose([], second)
+    assert model.selection == set(first[:2])
+    model.narrow(status="expired")
+    model.choose_matching()
+    assert model.selection == {*first[:2], *model.filtered["token_id"]}
+    assert model.hidden == len(set(first[:2]) - set(model.filtered["token_id"]))
+    model.choose_none()
+    assert model.selected.empty
+
+
+def test_a_fresh_listing_drops_from_the_selection_what_is_gone_and_counts_it(model, tokens):
+    model.choose(tokens["token_id"].tolist()[:10], [])
+    assert model.replace(completed(tokens.iloc[4:], now=NOW)) == 4
+    assert model.selection == set(tokens["token_id"].tolist()[4:10])
+
+
+def test_a_filter_stays_over_a_refresh_even_if_nothing_has_its_choice_any_more(model, tokens):
+    model.narrow(status="expired")
+    model.replace(completed(tokens[tokens["status"] == "active"], now=NOW))
+    assert model.matching == 0
+    assert model.filters == {"status": "expired"}
+
+
+def test_a_saved_listing_is_read_back_whatever_form_it_was_saved_in(tokens):
+    raw = tokens[list(tokenkit.frames.TOKEN_COLUMNS)]
+    csv = pd.read_csv(io.StringIO(export.csv_text(tokens)))
+    parquet = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(tokens).replace_schema_metadata(), parquet)
+    arrow = pd.read_parquet(parquet, dtype_backend="pyarrow")
+    for saved in (raw, csv, arrow, pd.DataFrame(export.records(raw))):
+        model = Model(completed(saved, now=NOW))
+        model.narrow(status="expired")
+        assert set(model.filtered["token_id"]) == set(tokens.loc[tokens["status"] == "expired", "token_id"])
+        model.widen()
+        assert {k: v for k, v in model.counts("scope").items() if v} == {
+            k: v for k, v in Model(tokens).counts("scope").items() if v
+        }
+        assert model.counts("expiry") == Model(tokens).counts("expiry")
+
+
+def test_a_frame_of_nothing_but_ids_can_be_explored_and_one_without_cannot():
+    model = Model(completed(pd.DataFrame({"token_id": ["a", "b"]}), now=NOW))
+    assert model.counts("status") == {"active": 2}
+    assert model.matching == 2
+    with pytest.raises(tokenkit.UsageError, match="token_id"):
+        completed(pd.DataFrame({"id": ["a"]}), now=NOW)
+
+
+def test_an_empty_listing_has_no_choices_and_one_page(tokens):
+    model = Model(completed(tokens.iloc[:0], now=NOW))
+    model.narrow(text="x")
+    model.sort("owner")
+    assert (model.matching, model.pages) == (0, 1)
+    assert model.counts("owner") == {}
+
+
+def test_tokens_of_several_workspaces_can_be_told_apart(tokens):
+    half = len(tokens) // 2
+    fleet = tokens.assign(workspace=["https://a.example.com"] * half + ["https://b.example.com"] * (len(tokens) - half))
+    model = Model(completed(fleet, now=NOW))
+    model.narrow(workspace="https://a.example.com")
+    assert model.matching == half

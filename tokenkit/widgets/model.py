@@ -1,0 +1,245 @@
+"""What the explorer knows: which tokens match, in what order, on which page, and which are selected.
+
+There is no widget in here. Everything is an array over all tokens, so a change of filter, with the counts of every
+choice, takes milliseconds for a hundred thousand. **The selection is a set of token ids**: filters, sorting, pages and
+a fresh listing move rows, and nothing that moves rows can change who is selected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tokenkit import errors, frames
+from tokenkit.review import lifecycle
+from tokenkit.widgets import facets
+from tokenkit.widgets.facets import Facet, Mask, Positions, Span
+
+TEXT_FILTER = "text"
+LARGEST_PAGE = 500
+IDLE_SPANS: dict[str, Span | None] = {
+    "0 to 6 days": Span(None, 6),
+    "7 to 29 days": Span(7, 29),
+    "30 to 59 days": Span(30, 59),
+    "60 to 89 days": Span(60, 89),
+    "90 days or more": Span(90, None),
+}
+EXPIRY_SPANS: dict[str, Span | None] = {
+    "expired": Span(None, -1),
+    "in 0 to 6 days": Span(0, 6),
+    "in 7 to 29 days": Span(7, 29),
+    "in 30 to 89 days": Span(30, 89),
+    "in 90 to 364 days": Span(90, 364),
+    "in a year or later": Span(365, None),
+    "never": None,
+}
+_SEARCHED = ("comment", "owner", "created_by_username", "token_id")
+NO_FINDINGS = pd.DataFrame({name: pd.Series(dtype=frames.TEXT) for name in ("rule", "severity", "token_id")})
+
+
+def completed(tokens: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
+    """Return a listing with every column that the explorer reads; what it lacks is derived, or absent.
+
+    Args:
+        tokens: A frame with the column ``token_id``: of ``Workspace.tokens`` or ``token_management.list``, or saved as
+            CSV, Excel or Parquet and read back.
+        now: The moment that ages are counted to, where the listing does not have them.
+
+    Raises:
+        UsageError: There is no column ``token_id``.
+    """
+    if "token_id" not in tokens.columns:
+        raise errors.UsageError("A listing to explore needs the column token_id, as ws.tokens() has it.")
+    tokens = tokens.reset_index(drop=True)
+    absent = frames.frame([], frames.TOKENS).reindex(tokens.index)
+    tokens = tokens.assign(**{name: absent[name] for name in absent.columns if name not in tokens.columns})
+    for field in frames.TOKENS:
+        if field.type == frames.TIME and not isinstance(tokens[field.name].dtype, pd.DatetimeTZDtype):
+            tokens[field.name] = _moments(tokens[field.name])
+    if "idle_days" not in tokens.columns or "status" not in tokens.columns:
+        tokens = lifecycle.with_lifecycle(tokens, now=now)
+    if "owner" not in tokens.columns:
+        tokens = tokens.assign(owner=tokens["created_by_username"], owner_kind="unknown")
+    return tokens
+
+
+def _moments(column: pd.Series[Any]) -> pd.Series[Any]:
+    unit = {"unit": "ms"} if pd.api.types.is_numeric_dtype(column.dtype) else {"format": "ISO8601"}
+    return pd.to_datetime(column, utc=True, errors="coerce", **unit).dt.as_unit("ms")  # type: ignore[call-overload]
+
+
+class Model:
+    """A listing being explored.
+
+    Args:
+        tokens: A listing, as ``completed`` returns it.
+        findings: What an audit found: a frame with ``token_id`` and ``rule`` at least.
+        page_size: How many rows a page has.
+
+    Attributes:
+        tokens: The listing.
+        findings: What an audit found.
+        facets: The ways to filter, by name.
+        filters: What is chosen, by facet; ``text`` is what is searched for.
+        selection: The ids of the selected tokens.
+        page: Which page is shown, from 0.
+        sorted_by: The column of the order and whether it is turned round; None is the listing's own order.
+    """
+
+    def __init__(self, tokens: pd.DataFrame, findings: pd.DataFrame | None = None, *, page_size: int = 100) -> None:
+        self.filters: dict[str, str | Span] = {}
+        self.selection: set[str] = set()
+        self.sorted_by: tuple[str, bool] | None = None
+        self.page = 0
+        self.page_size = min(page_size, LARGEST_PAGE)
+        self._load(tokens, NO_FINDINGS if findings is None else findings)
+
+    def _load(self, tokens: pd.DataFrame, findings: pd.DataFrame) -> None:
+        self.tokens, self.findings = tokens, findings
+        self.facets: dict[str, Facet] = {
+            "status": facets.of_column("Status", tokens["status"], order=("active", "expired")),
+            "owner_kind": facets.of_column("Kind of owner", tokens["owner_kind"]),
+            "owner": facets.of_column("Owner", tokens["owner"]),
+            "rule": facets.of_findings("Rule found", tokens["token_id"], findings),
+            "scope": facets.of_lists("Scope", tokens["scopes"]),
+            "idle": facets.DayFacet("Idle for", tokens["idle_days"], IDLE_SPANS),
+            "expiry": facets.DayFacet("Expires", tokens["expires_in_days"], EXPIRY_SPANS),
+        }
+        if "workspace" in tokens.columns:
+            self.facets["workspace"] = facets.of_column("Workspace", tokens["workspace"])
+        self._searched = [pc.utf8_lower(pa.array(tokens[name].astype(frames.TEXT))) for name in _SEARCHED]
+        self._masks: dict[str, Mask] = {}
+        for name, value in self.filters.items():
+            self._masks[name] = self._mask(name, value)
+        self._arrange()
+        self._look()
+
+    def replace(self, tokens: pd.DataFrame, findings: pd.DataFrame | None = None) -> int:
+        """Take a fresh listing; filters, order and selection stay. Return how many selected tokens are gone from it."""
+        self._load(tokens, NO_FINDINGS if findings is None else findings)
+        gone = self.selection - set(tokens["token_id"])
+        self.selection -= gone
+        return len(gone)
+
+    # Filters
+
+    def narrow(self, **choices: str | Span | None) -> None:
+        """Set filters; None, or an empty text, takes one away. The first page is shown."""
+        for name, value in choices.items():
+            self.filters.pop(name, None)
+            self._masks.pop(name, None)
+            if value is not None and value != "":
+                self.filters[name] = value
+                self._masks[name] = self._mask(name, value)
+        self.page = 0
+        self._look()
+
+    def widen(self) -> None:
+        """Take every filter away."""
+        self.narrow(**dict.fromkeys(self.filters))
+
+    def counts(self, name: str) -> dict[str, int]:
+        """Return how many tokens each choice of a facet would leave, given all other filters."""
+        mask = self._misses == 0
+        if name in self._masks:
+            mask = (self._misses - ~self._masks[name]) == 0
+        return self.facets[name].counts(mask)
+
+    def _mask(self, name: str, value: str | Span) -> Mask:
+        if name != TEXT_FILTER:
+            return self.facets[name].mask(value)
+        found = np.zeros(len(self.tokens), dtype=bool)
+        for column in self._searched:
+            hits = pc.match_substring(column, str(value).lower()).fill_null(False)  # noqa: FBT003 - Arrow's signature
+            found |= hits.to_numpy(zero_copy_only=False)
+        return found
+
+    # Order and pages
+
+    def sort(self, column: str | None, *, descending: bool = False) -> None:
+        """Order by a column, what is absent at the end; None is the listing's own order. The first page is shown."""
+        self.sorted_by = None if column is None else (column, descending)
+        self.page = 0
+        self._arrange()
+        self._look()
+
+    def _arrange(self) -> None:
+        if self.sorted_by is None or self.sorted_by[0] not in self.tokens.columns:
+            self._order = np.arange(len(self.tokens))
+            return
+        name, descending = self.sorted_by
+        values = self.tokens[name]
+        if isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_list(values.dtype.pyarrow_dtype):
+            values = values.map(" ".join, na_action="ignore").astype(frames.TEXT)
+        if pd.api.types.is_string_dtype(values.dtype):
+            values = values.astype(frames.TEXT).str.lower()
+        order = pc.array_sort_indices(
+            pa.array(values, from_pandas=True), order="descending" if descending else "ascending"
+        )
+        self._order = order.to_numpy().astype(np.intp)
+
+    def _look(self) -> None:
+        misses = np.zeros(len(self.tokens), dtype=np.int8)  # how many filters each token fails
+        for mask in self._masks.values():
+            misses += ~mask
+        self._misses = misses
+        self._matching: Positions = self._order[misses[self._order] == 0]
+        self.page = min(self.page, self.pages - 1)
+
+    @property
+    def matching(self) -> int:
+        """How many tokens the filters keep."""
+        return len(self._matching)
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are; an empty listing has one."""
+        return max(1, -(-len(self._matching) // self.page_size))
+
+    def turn(self, page: int) -> None:
+        """Show a page, the nearest there is."""
+        self.page = max(0, min(page, self.pages - 1))
+
+    def on_page(self) -> pd.DataFrame:
+        """Return the rows of the page that is shown."""
+        start = self.page * self.page_size
+        return self.tokens.iloc[self._matching[start : start + self.page_size]]
+
+    @property
+    def filtered(self) -> pd.DataFrame:
+        """The tokens that the filters keep, in the order that is shown."""
+        return self.tokens.iloc[self._matching].reset_index(drop=True)
+
+    # Selection
+
+    def choose(self, chosen: Collection[str], among: Collection[str]) -> None:
+        """Make these the selected ones among some tokens, such as those of a page; the others stay as they are."""
+        self.selection -= set(among)
+        self.selection |= set(chosen)
+
+    def choose_matching(self) -> None:
+        """Select every token that the filters keep, on all pages, beside what is selected already."""
+        self.selection |= set(self.tokens["token_id"].iloc[self._matching])
+
+    def choose_none(self) -> None:
+        """Select nothing."""
+        self.selection = set()
+
+    @property
+    def hidden(self) -> int:
+        """How many selected tokens the filters do not show."""
+        return len(self.selection) - int(self.tokens["token_id"].iloc[self._matching].isin(self.selection).sum())
+
+    @property
+    def selected(self) -> pd.DataFrame:
+        """The selected tokens, in the listing's own order, whatever the filters are."""
+        return self.tokens[self.tokens["token_id"].isin(self.selection)].reset_index(drop=True)
+
+    def findings_of(self, token_id: str) -> pd.DataFrame:
+        """Return what the audit found about one token."""
+        return self.findings[self.findings["token_id"] == token_id]
