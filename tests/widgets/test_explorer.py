@@ -179,6 +179,9 @@ def test_the_preview_says_what_to_mind_and_what_is_left_out(explorer, somebody, 
     said = somebody.reads()
     assert any("left out (yours" in line for line in said)
     assert any(line.startswith("Revoke 1 token for good on ") for line in said)
+    somebody.type("Type", "1")
+    somebody.press("Revoke")
+    assert explorer.selected.empty  # what was left out is not offered for another try
 
 
 def test_what_failed_stays_selected_and_works_at_another_try(explorer, somebody, company, ids, victims):

@@ -67,6 +67,7 @@ class Explorer:
         tokens, findings = source.read()
         self._model = Model(completed(tokens, now=source.now()), findings, page_size=page_size)
         self._detailed: str | None = None
+        self._asked_for: list[str] = []
         self._notice = style.Notice()
         self._filters = Filters(self._model, self._filtered, self._notice.complain)
         self._table = PageTable("Tokens", self._ticked, plain=plain)
@@ -320,14 +321,14 @@ class Explorer:
 
     def _plan(self, action: Action, answers: Answers) -> None:
         """Plan what was asked for, for the tokens that are selected at this moment."""
-        ids = self._selected_ids()
+        ids = self._asked_for = self._selected_ids()
         self._confirmation.ask(lambda: action.plan(ids, answers), verb=action.verb, carry_out=action.carry_out(answers))
 
     def _carried_out(self, result: pd.DataFrame) -> None:
         """Read the workspace again, and leave selected what did not work, for another try."""
         if "outcome" in result:
             again = result["outcome"].isin(_AGAIN)
-            self._model.choose(set(result.loc[again, "token_id"]), set(result["token_id"]))
+            self._model.choose(set(result.loc[again, "token_id"]), self._asked_for)
         self.refresh()
 
 
