@@ -44,6 +44,7 @@ from tokenkit.snapshots import HOST, SUFFIX, TAKEN_AT, list_snapshots, read_snap
 if TYPE_CHECKING:
     from tokenkit.rest.credentials import Credentials
     from tokenkit.sandbox import Sandbox
+    from tokenkit.widgets.access import PermissionReview
     from tokenkit.widgets.explorer import Explorer
 
 Clock = Callable[[], pd.Timestamp]
@@ -543,6 +544,22 @@ class Workspace:
             update=self.plan_update,
         )
         return Explorer(source, page_size=page_size, plain=plain)
+
+    def review_access(self, *, plain: bool = False) -> PermissionReview:
+        """Return the screen on which the permissions are drafted, with what the draft would destroy beside it; it shows
+        itself.
+
+        Args:
+            plain: Whether tables are plain lists, for front ends that cannot load their JavaScript.
+        """
+        from tokenkit.widgets.access import PermissionReview, Source  # noqa: PLC0415 - widgets are for notebooks
+
+        source = Source(
+            name=self.name,
+            read=lambda: (self.token_management.get_permissions(), self.identities()),
+            plan=lambda entries: self.plan_permissions(entries, replace=True),
+        )
+        return PermissionReview(source, plain=plain)
 
     def undo(self, run_id: str) -> UpdatePlan:
         """Return the plan that puts back what an update changed; only what the journal says was updated.

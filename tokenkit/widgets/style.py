@@ -73,6 +73,20 @@ _CSS = """
 .tokenkit .tk-details { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 2px 14px;
   margin: 4px 0; }
 .tokenkit .tk-details > * { margin: 0; }
+.tokenkit .tk-beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr));
+  gap: 12px 24px; margin: 6px 0; overflow: visible; }
+.tokenkit .tk-beside > * { min-width: 0; margin: 0; overflow: visible; }
+.tokenkit .tk-entries { max-height: 420px; overflow: auto; border: 1px solid var(--tk-line); border-radius: 4px;
+  padding: 2px 8px; }
+.tokenkit .tk-entries > .tk-row { flex-wrap: nowrap; flex: none; margin: 2px 0; }
+.tokenkit .tk-entries .tk-text { min-width: 0; line-height: 1.4; }
+.tokenkit .tk-beside .tk-bottom > .tk-grow { width: 160px; }
+.tokenkit .tk-entries .widget-dropdown { width: 130px; flex: none; }
+.tokenkit .tk-entries button.jupyter-button { width: 76px; flex: none; }
+.tokenkit .tk-change { white-space: nowrap; flex: none; }
+.tokenkit .tk-removed { text-decoration: line-through; }
+.tokenkit .tk-unseen > .widget-label { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); }
 .tokenkit .widget-inline-hbox .widget-readout { color: inherit; }
 .tokenkit .tk-charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(max(220px, 33% - 8px), 1fr));
   gap: 8px; margin: 6px 0; }
