@@ -356,7 +356,7 @@ class Workspace:
         context = Context(
             now=self.now(),
             identities=self.identities(),
-            permissions=self.token_management.get_permissions() if "permissions" in needs else None,
+            permissions=self._permissions() if "permissions" in needs else None,
             settings=self.token_settings() if "settings" in needs else None,
         )
         listing = self.token_management.list()
@@ -427,6 +427,13 @@ class Workspace:
             sightings = leaked.from_values(leaked.typed(ask_unseen) if values is None else values)
         del values  # what fails below must not have them in its frame
         return leaked.matched(sightings, self.tokens(), name=self.name, plan=self.revoke)
+
+    def _permissions(self) -> pd.DataFrame | None:
+        """Return who may use tokens; None where no token was ever made, of which the API says that nothing is there."""
+        try:
+            return self.token_management.get_permissions()
+        except errors.NotFoundError:
+            return None
 
     def revoke(
         self,

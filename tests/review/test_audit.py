@@ -119,6 +119,19 @@ def test_what_only_skipped_rules_need_is_not_asked(sandbox, workspace):
     assert "/api/2.0/permissions/authorization/tokens" in {request.path for request in sandbox.requests}
 
 
+def test_permissions_that_are_not_there_yet_leave_one_rule_unchecked_and_the_others_go_on(sandbox, workspace):
+    sandbox.faults.add(tokenkit.sandbox.Fault(method="GET", path="*/permissions/authorization/tokens", status=404))
+    audit = workspace.audit()
+    assert audit.notes == ("everyone-may was not checked: it needs the workspace's permissions.",)
+    assert len(audit.findings) > 0
+
+
+def test_what_cannot_be_read_is_no_clean_audit(sandbox, workspace):
+    sandbox.faults.add(tokenkit.sandbox.Fault(method="GET", path="*/workspace-conf", status=403))
+    with pytest.raises(errors.PermissionDeniedError):
+        workspace.audit()
+
+
 def test_a_rule_of_ones_own_is_run_beside_the_others_with_its_thresholds():
     audit = audited(NEVER, rules=audits.chosen(also=[nightly]))
     own = audit.findings[audit.findings["rule"] == "nightly"].iloc[0]
