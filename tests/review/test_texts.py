@@ -56,3 +56,8 @@ def test_a_column_is_redacted_as_each_text_would_be(values, between):
     assert [None if pd.isna(value) else value for value in texts.redacted(both)] == expected
     held = [bool(value and re.search(SECRET, value, re.IGNORECASE | re.ASCII)) for value in (text, *values)]
     assert texts.holding_secrets(both).tolist() == held
+
+
+def test_a_number_that_is_not_known_is_said_to_be_so():
+    days = pd.Series([2.9, None], index=["a", "b"], dtype="Float64")
+    assert texts.said(days, " days old").tolist() == ["2 days old", "an unknown number of days old"]

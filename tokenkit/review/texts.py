@@ -87,4 +87,5 @@ def members(lists: pd.Series[Any]) -> tuple[np.ndarray, pa.Array]:
 def _words(column: pd.Series[Any]) -> pa.Array:
     if column.dtype == frames.TEXT:
         return array(column)
-    return pc.cast(pa.array(np.floor(column.to_numpy(dtype=float)).astype("int64")), pa.string())
+    numbers = pa.array(np.floor(column.to_numpy(dtype=float, na_value=np.nan)), from_pandas=True)
+    return pc.fill_null(pc.cast(pc.cast(numbers, pa.int64()), pa.string()), "an unknown number of")
