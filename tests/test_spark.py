@@ -254,6 +254,13 @@ def test_findings_are_what_each_workspace_finds_itself(spark, account):
     assert [row for row in rows(found) if not row["error"]] == expected
 
 
+def test_findings_go_on_where_no_permission_was_ever_granted(spark, account):
+    account.faults.add(Fault(path="/api/2.0/permissions/authorization/tokens", status=404, times=1))
+    read = spark.read.format("databricks_token_findings").options(profiles="w2", on_error="fail").load()
+    assert "no-maximum" in {row["rule"] for row in rows(read.toArrow())}
+    account.faults.clear()
+
+
 def test_tokens_that_spark_has_are_audited_by_the_same_rules_a_whole_workspace_at_a_time(load, account):
     @tokenkit.rule("long-comment", title="Says much", severity="low", why="Nobody reads it.", remedy="Say less.")
     def long_comment(tokens, context):  # noqa: ARG001 - a rule's signature

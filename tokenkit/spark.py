@@ -228,7 +228,7 @@ class FindingsDataSource(TokensDataSource):
             identities=Identities(
                 users=people.users(), service_principals=people.service_principals(), groups=people.groups()
             ),
-            permissions=management.get_permissions(),
+            permissions=_permissions(management),
             settings=SettingsAPI(transport).token_settings(),
         )
         return audits.audit(management.list(), context).findings
@@ -287,6 +287,14 @@ class WorkspacesReader(DataSourceReader):
         else:
             table = pa.Table.from_pandas(answer, schema=self._columns, preserve_index=False)
         yield from table.to_batches(max_chunksize=_ROWS_A_BATCH)
+
+
+def _permissions(management: TokenManagementAPI) -> pd.DataFrame | None:
+    """Return who may use tokens; None where no token was ever made, of which the API says that nothing is there."""
+    try:
+        return management.get_permissions()
+    except errors.NotFoundError:
+        return None
 
 
 def _declared(columns: pa.Schema) -> str:
