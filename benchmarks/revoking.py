@@ -31,8 +31,10 @@ def sandbox(tokens: int, *options: str) -> Iterator[dict[str, str]]:
     command = [sys.executable, "-m", "tokenkit.sandbox", "--json", "--tokens", str(tokens), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield json.loads(process.stdout.readline())
-        process.terminate()
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.terminate()
 
 
 def seconds_of_the_sdk(where: dict[str, str], count: int) -> float:
