@@ -17,6 +17,7 @@ from tokenkit.errors import (
     ConflictError,
     ConnectionFailedError,
     FeatureDisabledError,
+    FleetError,
     InvalidParameterError,
     JournalError,
     MalformedAnswerError,
@@ -28,6 +29,8 @@ from tokenkit.errors import (
     UnavailableError,
     UsageError,
 )
+from tokenkit.fleet import Fleet, fleet, resume
+from tokenkit.fleet_plans import FleetPermissionPlan, FleetRevocationPlan
 from tokenkit.frames import TokenInfo
 from tokenkit.rest.settings import TokenSettings
 from tokenkit.rest.token_management import OboToken, TokenManagementAPI
@@ -36,7 +39,7 @@ from tokenkit.review.audit import Audit
 from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import rule
 from tokenkit.snapshots import read_snapshot
-from tokenkit.workspace import Workspace, changes, connect, resume
+from tokenkit.workspace import Workspace, changes, connect
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -53,6 +56,10 @@ __all__ = [
     "ConflictError",
     "ConnectionFailedError",
     "FeatureDisabledError",
+    "Fleet",
+    "FleetError",
+    "FleetPermissionPlan",
+    "FleetRevocationPlan",
     "InvalidParameterError",
     "JournalError",
     "Leaks",
@@ -77,6 +84,7 @@ __all__ = [
     "__version__",
     "changes",
     "connect",
+    "fleet",
     "load_ipython_extension",
     "read_snapshot",
     "resume",

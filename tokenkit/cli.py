@@ -19,16 +19,18 @@ import pandas as pd
 
 from tokenkit import errors, export, frames, grammar
 from tokenkit.commands import SHELL
+from tokenkit.fleet import Fleet
 from tokenkit.frames import TokenInfo
 from tokenkit.redaction import redact
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review.audit import Audit
 from tokenkit.review.leaks import Leaks
+from tokenkit.verbs.fleets import fleet_of
 from tokenkit.workspace import Workspace, ask_unseen, connect
 
 _FINDINGS, _UNFINISHED, _USAGE, _UNREADABLE, _INTERRUPTED = 1, 1, 2, 3, 130
 # What of a listing fits 80 columns; --columns asks for others, and json and csv carry everything.
-_TABLE_COLUMNS = ("token_id", "owner", "comment", "status", "expiry_time", "last_used_day")
+_TABLE_COLUMNS = ("workspace", "token_id", "owner", "comment", "status", "expiry_time", "last_used_day")
 _NEVER_IN_A_TABLE = ("snapshot", "host", "run_started_at", "started_at", "why", "remedy")
 _SHORT_ID = 12
 _SHORT_WIDTH = 14
@@ -43,7 +45,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if "_ARGCOMPLETE" in os.environ:
             _complete(session)
         verb, options = grammar.parse(sys.argv[1:] if words is None else words, SHELL)
-        return _answered(verb.run(session, options), options)
+        return _answered(verb.run(session, options), options) or (_UNREADABLE if session.has_failures else 0)
     except grammar.HelpAsked as help_text:
         sys.stdout.write(f"{help_text}\n".replace("\n\n\n", "\n\n"))
     except (errors.UsageError, errors.ConfigurationError) as error:
@@ -85,6 +87,14 @@ class _ShellSession:
 
     returns_objects = False
 
+    def __init__(self) -> None:
+        self._fleet: Fleet | None = None
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether a workspace of a fleet failed, so that the answer is partial."""
+        return self._fleet is not None and len(self._fleet.errors) > 0
+
     @property
     def shows_progress(self) -> bool:
         return sys.stderr.isatty()
@@ -94,6 +104,10 @@ class _ShellSession:
 
     def workspace(self, profile: str | None) -> Workspace:
         return connect(profile)
+
+    def fleet(self, profiles: str | None, account: str | None, account_id: str | None) -> Fleet:
+        self._fleet = fleet_of(profiles, account, account_id)
+        return self._fleet
 
     def say(self, message: str) -> None:
         """Write to standard error, where a person sees it; quiet in a pipe."""

@@ -17,7 +17,7 @@ from tokenkit.rest import credentials
 from tokenkit.review.durations import duration
 from tokenkit.review.filters import FILTERS, Filter
 from tokenkit.review.rule import SEVERITIES
-from tokenkit.verbs import auditing, changing, comparing, programs, reading
+from tokenkit.verbs import auditing, changing, comparing, fleets, programs, reading
 from tokenkit.verbs.session import Session
 from tokenkit.workspace import SANDBOX
 
@@ -63,7 +63,8 @@ class Verb:
         options: What may follow, beside ``--profile`` where ``needs_workspace``.
         example: What somebody would really type after the program's name.
         doors: Where it is offered.
-        needs_workspace: Whether it works on a workspace, and so takes ``--profile``.
+        needs_workspace: Whether it works on a workspace, and so takes ``where``.
+        where: The options that say which workspace; ``--profile`` where there are none.
         configure: For a verb whose options stand elsewhere: adds them to its parser.
     """
 
@@ -74,6 +75,7 @@ class Verb:
     example: str = ""
     doors: tuple[str, ...] = BOTH
     needs_workspace: bool = True
+    where: tuple[Option, ...] = ()
     configure: Callable[[argparse.ArgumentParser], None] | None = None
 
 
@@ -416,4 +418,28 @@ VERBS: tuple[Verb, ...] = (
         doors=(SHELL,),
         needs_workspace=False,
     ),
+)
+
+_FLEET = (
+    option("--profiles", metavar="NAMES", help="profiles or hosts, separated by commas"),
+    option(
+        "--account",
+        metavar="NAME",
+        help="a profile of an account, or the host of its console: all its workspaces",
+        completer=_profiles,
+    ),
+    option("--account-id", metavar="ID", help="which account, where --account is a host"),
+)
+_OVER_FLEETS = ("list", "access", "audit", "revoke", "journal", "resume")
+VERBS += tuple(
+    dataclasses.replace(
+        verb,
+        words=f"fleet {verb.words}",
+        help=f"in many workspaces at once: {verb.help}",
+        run=fleets.across(verb.run),
+        example=f"fleet {verb.example} --profiles prod,dev",
+        where=_FLEET,
+    )
+    for verb in VERBS
+    if verb.words in _OVER_FLEETS
 )

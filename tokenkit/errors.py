@@ -6,6 +6,7 @@
     ├── ConnectionFailedError (ConnectionError) nothing reached the workspace
     ├── AnswerLostError (ConnectionError)       the request left, its answer never came: it may have been carried out
     ├── JournalError                            the journal cannot be written or read; a run stops before it goes on
+    ├── FleetError                              no workspace of a fleet answered
     ├── MalformedAnswerError                    an answer came that is not what the API answers: HTML, empty, cut short
     └── ApiError                                the workspace said no
         ├── BadRequestError                     400
@@ -61,6 +62,10 @@ class MalformedAnswerError(TokenKitError):
 
 class JournalError(TokenKitError):
     """The journal is damaged, locked, read-only or full. Nothing is sent that could not be written down first."""
+
+
+class FleetError(TokenKitError):
+    """No workspace of a fleet could be asked; ``Fleet.errors`` has what went wrong with each."""
 
 
 class ApiError(TokenKitError):

@@ -206,6 +206,42 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
+def concat(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of frames one after the other, every dtype kept.
+
+    ``pandas.concat`` guesses where a frame is empty, a column is missing or holds nothing, and the guess depends on its
+    version. Here a column has the dtype that the frames with values in it agree on; where they do not (a field that a
+    newer server added), its values are kept as they are.
+
+    Args:
+        parts: At least one frame. The columns are those of the first, then what others have beyond it.
+
+    Returns:
+        A frame with a fresh RangeIndex.
+    """
+    columns = dict.fromkeys(name for part in parts for name in part.columns)
+    dtypes = {name: _shared_dtype([part[name] for part in parts if name in part]) for name in columns}
+    alike = [_with_columns(part, dtypes) for part in parts]
+    return pd.concat(alike, ignore_index=True)
+
+
+def _shared_dtype(columns: Sequence[pd.Series[Any]]) -> Any:  # noqa: ANN401 - numpy's and pandas' dtypes share no type
+    first = columns[0].dtype
+    if all(column.dtype == first for column in columns):
+        return first
+    filled = {column.dtype for column in columns if column.notna().any()}
+    return filled.pop() if len(filled) == 1 else object
+
+
+def _with_columns(part: pd.DataFrame, dtypes: Mapping[Any, Any]) -> pd.DataFrame:
+    wanted = {
+        name: part[name].astype(dtype) if name in part else pd.Series([None] * len(part), part.index, dtype)
+        for name, dtype in dtypes.items()
+        if name not in part or part[name].dtype != dtype
+    }
+    return part.assign(**wanted)[list(dtypes)] if wanted or list(part.columns) != list(dtypes) else part
+
+
 def _column(values: list[Any], name: str, kind: pa.DataType) -> pa.Array:
     try:
         # Arrow would take a text for a list of its letters.

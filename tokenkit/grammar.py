@@ -55,8 +55,11 @@ def verbs_at(door: str) -> tuple[Verb, ...]:
 
 def options_at(verb: Verb, door: str) -> tuple[Option, ...]:
     """Return the options of a verb at a door, those that all verbs on a workspace share included."""
-    shared = (PROFILE, OUTPUT) if verb.needs_workspace else ()
-    return tuple(each for each in (*verb.options, *shared) if door in each.doors)
+    return tuple(each for each in (*verb.options, *_shared(verb)) if door in each.doors)
+
+
+def _shared(verb: Verb) -> tuple[Option, ...]:
+    return (*(verb.where or (PROFILE,)), OUTPUT) if verb.needs_workspace else ()
 
 
 def parse(words: Sequence[str], door: str) -> tuple[Verb, argparse.Namespace]:
@@ -189,7 +192,7 @@ def _reference_rows(verb: Verb) -> list[str]:
     if verb.configure is not None:
         verb.configure(parser)
     doors = {}
-    for each in (*verb.options, *((PROFILE, OUTPUT) if verb.needs_workspace else ())):
+    for each in (*verb.options, *_shared(verb)):
         action = parser.add_argument(*each.names, **each.settings)
         doors[action.dest] = each.doors
     rows = []

@@ -14,8 +14,10 @@ from IPython.display import display
 
 from tokenkit import errors, grammar
 from tokenkit.commands import MAGIC
+from tokenkit.fleet import Fleet
 from tokenkit.redaction import redact
 from tokenkit.rest import credentials
+from tokenkit.verbs.fleets import fleet_of
 from tokenkit.workspace import Workspace, ask_unseen, connect
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class NotebookSession:
         self._names = names
         self._current: Workspace | None = None
         self._by_profile: dict[str | None, Workspace] = {}
+        self._fleet: Fleet | None = None
+        self._fleets: dict[tuple[str | None, ...], Fleet] = {}
         self._listing: pd.DataFrame | None = None
 
     def connect(self, target: str | None) -> Workspace:
@@ -58,6 +62,16 @@ class NotebookSession:
         if profile not in self._by_profile:
             self._by_profile[profile] = connect(profile)
         return self._by_profile[profile]
+
+    def fleet(self, profiles: str | None, account: str | None, account_id: str | None) -> Fleet:
+        """Return the fleet that the options name, or that a variable of that name holds; the last one, if neither."""
+        variable = self._names.get(profiles) if profiles else None
+        key = (profiles, account, account_id)
+        if isinstance(variable, Fleet):
+            self._fleet = variable
+        elif self._fleet is None or any(key):
+            self._fleet = self._fleets.setdefault(key, self._fleets.get(key) or fleet_of(*key))
+        return self._fleet
 
     def say(self, message: str) -> None:
         """Print to the cell, beside its answer."""

@@ -7,6 +7,7 @@ import getpass
 import os
 import sys
 import tempfile
+import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ from tokenkit.actions import permissions, revocation, update
 from tokenkit.actions.executor import LOST_AND_GONE
 from tokenkit.actions.journal import FILE_NAME, Journal, Run
 from tokenkit.actions.permissions import PermissionPlan
-from tokenkit.actions.plan import Target
+from tokenkit.actions.plan import Progress, Target
 from tokenkit.actions.revocation import RevocationPlan, Tokens
 from tokenkit.actions.update import UpdatePlan
 from tokenkit.home import home as state_folder
@@ -66,6 +67,7 @@ def connect(
     home: str | os.PathLike[str] | None = None,
     tokens: int | None = None,
     seed: int | None = None,
+    workspaces: int | None = None,
 ) -> Workspace:
     """Return a workspace to work on. Nothing is asked of it yet, so a wrong credential shows at the first call.
 
@@ -87,6 +89,8 @@ def connect(
             sandbox in this process has one of its own, which goes with it.
         tokens: How many tokens the sandbox has, the caller's own included; 1,000 by default.
         seed: Which make-believe company the sandbox is; 0 by default.
+        workspaces: How many workspaces the sandbox has, each with so many tokens; 1 by default. The first is returned;
+            ``Workspace.sandbox`` has them all, and their account.
 
     Raises:
         ConfigurationError: No credentials were found, or settings contradict each other.
@@ -97,9 +101,12 @@ def connect(
             raise errors.ConfigurationError(
                 'connect("sandbox") starts a workspace of its own; it takes no host or token.'
             )
-        return _start_sandbox(now, retries, home, tokens=_SANDBOX_TOKENS if tokens is None else tokens, seed=seed or 0)
-    if tokens is not None or seed is not None:
-        raise errors.ConfigurationError('tokens= and seed= shape a sandbox: connect("sandbox", tokens=…, seed=…).')
+        count = _SANDBOX_TOKENS if tokens is None else tokens
+        return _start_sandbox(now, retries, home, tokens=count, seed=seed or 0, workspaces=workspaces or 1)
+    if not (tokens is seed is workspaces is None):
+        raise errors.ConfigurationError(
+            'tokens=, seed= and workspaces= shape a sandbox: connect("sandbox", tokens=…, seed=…).'
+        )
     folder = state_folder() if home is None else Path(home)
     signed = _credentials(target, host, token, str(workspace_id or ""))
     return Workspace(signed, folder=folder, clock=now, retries=retries)
@@ -126,14 +133,21 @@ def _credentials(target: object, host: str | None, token: str | None, workspace_
 
 
 def _start_sandbox(
-    clock: Clock, retries: RetryPolicy | None, home: str | os.PathLike[str] | None, *, tokens: int, seed: int
+    clock: Clock,
+    retries: RetryPolicy | None,
+    home: str | os.PathLike[str] | None,
+    *,
+    tokens: int,
+    seed: int,
+    workspaces: int,
 ) -> Workspace:
     from tokenkit.sandbox import Sandbox  # noqa: PLC0415 - a web server and a database, for those who ask for them
 
-    sandbox = Sandbox(tokens=tokens, seed=seed, clock=lambda: clock().timestamp())
+    sandbox = Sandbox(tokens=tokens, seed=seed, workspaces=workspaces, clock=lambda: clock().timestamp())
     sandbox.start()
     # Without the address: the line stands in saved notebooks, where a port would change with each run.
-    sys.stderr.write(f"Started a sandbox in this process: {tokens:,} made-up tokens, nothing of it is real.\n")
+    what = f"{tokens:,} made-up tokens" + (f" in each of {workspaces:,} workspaces" if workspaces > 1 else "")
+    sys.stderr.write(f"Started a sandbox in this process: {what}, nothing of it is real.\n")
     credentials = sign_in.from_token(sandbox.host, sandbox.token, origin="the sandbox in this process", name=SANDBOX)
     # What was done to a make-believe workspace does not belong into the record of the real ones.
     temporary = tempfile.TemporaryDirectory(prefix="tokenkit-") if home is None else None
@@ -175,7 +189,9 @@ class Workspace:
         sandbox: Sandbox | None = None,
     ) -> None:
         transport = Transport(credentials, retries=retries)
-        self._one_shot = TokenManagementAPI(Transport(credentials, retries=RetryPolicy(budget_seconds=0)))
+        one_shot = Transport(credentials, retries=RetryPolicy(budget_seconds=0))
+        self._transports = (transport, one_shot)
+        self._one_shot = TokenManagementAPI(one_shot)
         self.host = credentials.host
         self.name = credentials.name
         self.token_management = TokenManagementAPI(transport)
@@ -190,6 +206,11 @@ class Workspace:
 
     def __repr__(self) -> str:
         return f"<Workspace {self.name}, signed in by {self._origin}>"
+
+    def close(self) -> None:
+        """Close the connections that are kept open; a later call opens new ones."""
+        for transport in self._transports:
+            transport.close()
 
     def now(self) -> pd.Timestamp:
         """Return the moment that ages and statuses are counted to."""
@@ -616,15 +637,26 @@ def resume(run_id: str, *, workspace: Workspace | None = None, progress: bool = 
     Raises:
         UsageError: There is no such run, or the workspace is another than the run's.
     """
-    with Journal(workspace.folder if workspace else _folder_of(run_id)) as journal:
+    with Journal(workspace.folder if workspace else folder_of(run_id)) as journal:
         run = journal.run(run_id)
-        workspace = workspace or _CONNECTED.get(run.host) or _signed_in_as(run)
-        if workspace.host != run.host:
-            raise errors.UsageError(
-                f"Run {run_id} is of {run.host}, not of {workspace.host}. Connect there and give workspace=…."
-            )
-        with journal.held(run_id):
-            return _RESUME[run.kind](workspace._target(), run, journal.entries(run_id), journal, progress=progress)  # noqa: SLF001 - one module
+        return carry_on(journal, run, workspace or workspace_of(run), progress=progress)
+
+
+def carry_on(
+    journal: Journal, run: Run, workspace: Workspace, *, progress: bool | Progress, stop: threading.Event | None = None
+) -> pd.DataFrame:
+    """Carry out what is left of a run that a journal has.
+
+    Raises:
+        UsageError: The workspace is another than the run's, or another process carries it out now.
+    """
+    if workspace.host != run.host:
+        raise errors.UsageError(
+            f"Run {run.run_id} is of {run.host}, not of {workspace.host}. Connect there and give workspace=…."
+        )
+    with journal.held(run.run_id):
+        target, entries = workspace._target(), journal.entries(run.run_id)  # noqa: SLF001 - one module
+        return _RESUME[run.kind](target, run, entries, journal, progress=progress, stop=stop)
 
 
 def changes(
@@ -689,7 +721,7 @@ _CONNECTED: weakref.WeakValueDictionary[str, Workspace] = weakref.WeakValueDicti
 """The workspaces in hand by their host, so that a run is resumed with the sign-in that is there."""
 
 
-def _folder_of(run_id: str) -> Path:
+def folder_of(run_id: str) -> Path:
     """Return the folder whose journal has a run: of a workspace in hand, else the state folder."""
     for folder in {workspace.folder for workspace in _CONNECTED.values()} - {state_folder()}:
         if (folder / FILE_NAME).exists():
@@ -699,7 +731,9 @@ def _folder_of(run_id: str) -> Path:
     return state_folder()
 
 
-def _signed_in_as(run: Run) -> Workspace:
-    """Connect as a run was, as far as that is known: by its profile, else as the environment says."""
+def workspace_of(run: Run) -> Workspace:
+    """Return the workspace of a run: one in hand, else connected as the run was, by its profile or the environment."""
+    if (in_hand := _CONNECTED.get(run.host)) is not None:
+        return in_hand
     _, is_profile, profile = run.origin.partition("profile ")
     return connect(profile if is_profile else None)

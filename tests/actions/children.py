@@ -39,6 +39,20 @@ def revoke_with_little_room(host, token, home, token_ids, room_bytes, results):
         results.put(("refused", str(error)))
 
 
+def revoke_in_a_fleet(workspaces, home, chosen):
+    """Plan and apply in several workspaces, of which each is a host and a token."""
+    fleet_of(workspaces, home).revoke(chosen).apply(workers=4, progress=False)
+
+
+def resume_in_a_fleet(workspaces, home, run_id):
+    """Finish a run of a fleet."""
+    fleet_of(workspaces, home).resume(run_id, progress=False)
+
+
+def fleet_of(workspaces, home):
+    return tokenkit.fleet([tokenkit.connect(host=h, token=t, clock=NOW, home=home) for h, t in workspaces])
+
+
 def open_journals(folders, barrier, results):
     """Open a new journal in each folder at the moment that others do."""
     try:

@@ -10,6 +10,9 @@ The row ``sent`` is on the disk before its request leaves. So after a crash an e
 not sent, and one whose last step is ``sent`` may have been carried out and has to be looked up. What is not here cannot
 have happened through tokenkit.
 
+The runs of a fleet's plan, one a workspace, are parts of one run: ``20260301-093000-1a2b3c4d.1``, ``….2``. They are all
+begun before the first of them sends anything.
+
 A row on the disk costs milliseconds, so rows are written many at once: see ``record_all``.
 
 No credential is written. Comments are, as the snapshot would be worth little without them; what looks like a credential
@@ -225,9 +228,19 @@ class Journal:
             self._insert_steps(connection, steps)
 
     def has(self, run_id: str) -> bool:
-        """Tell whether there is such a run."""
+        """Tell whether there is such a run, or one in parts."""
+        statement = "SELECT 1 FROM runs WHERE run_id = ?"
         with self._explained(), self._lock:
-            return self._connection.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone() is not None
+            whole = self._connection.execute(statement, (run_id,)).fetchone()
+        return whole is not None or bool(self.parts(run_id))
+
+    def parts(self, run_id: str) -> list[Run]:
+        """Return the parts of a run of a fleet in the order of its plan; none if it is no such run."""
+        beginning = f"{run_id}."
+        statement = "SELECT run_id FROM runs WHERE substr(run_id, 1, ?) = ? ORDER BY rowid"
+        with self._explained(), self._lock:
+            found = self._connection.execute(statement, (len(beginning), beginning)).fetchall()
+        return [self.run(part_id) for (part_id,) in found]
 
     def run(self, run_id: str) -> Run:
         """Return a run.

@@ -103,23 +103,27 @@ class PermissionPlan:
             ApiError: The workspace refused the change; nothing changed.
             JournalError: The journal cannot be written; nothing was sent.
         """
-        entries = plans.entries_of(self._dying)
+        with Journal(self._target.folder) as journal:
+            run = self.record(journal)
+            with journal.held(run.run_id):
+                return _carry_out(self._target, run, journal.entries(run.run_id), journal)
+
+    def record(self, journal: Journal, *, run_id: str | None = None) -> Run:
+        """Write the plan down as a run, every token ``planned``, and return it. ``resume`` carries it out.
+
+        Raises:
+            UsageError: The permissions changed since the plan, or more tokens would die than it shows: plan again.
+        """
         now = make(self._target, self._asked, replace=self._replace, reason=self._reason)
         if not _same_entries(now.before, self.before):
             raise errors.UsageError(f"The permissions of {self._target.name} changed since the plan. Plan again.")
         if more := set(now.token_ids) - set(self.token_ids):
             raise errors.UsageError(f"{len(more):,} more tokens would die than the plan shows. Plan again.")
-        settings = {
-            "asked": self._asked,
-            "replace": self._replace,
-            "before": access_entries(self.before),
-        }
-        with Journal(self._target.folder) as journal:
-            run = plans.begin(self._target, KIND, reason=self._reason, settings=settings)
-            journal.begin(run, entries)
-            self.run_id = run.run_id
-            with journal.held(run.run_id):
-                return _carry_out(self._target, run, entries, journal)
+        settings = {"asked": self._asked, "replace": self._replace, "before": access_entries(self.before)}
+        run = plans.begin(self._target, KIND, reason=self._reason, settings=settings, run_id=run_id)
+        journal.begin(run, plans.entries_of(self._dying))
+        self.run_id = run.run_id
+        return run
 
 
 def make(

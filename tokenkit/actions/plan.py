@@ -169,11 +169,13 @@ _LONG_AGO = pd.Timestamp(0, tz="UTC")
 GONE = "gone"
 
 
-def begin(target: Target, kind: str, *, reason: str | None, settings: Mapping[str, Any]) -> Run:
+def begin(
+    target: Target, kind: str, *, reason: str | None, settings: Mapping[str, Any], run_id: str | None = None
+) -> Run:
     """Return a new run of a plan; the journal does not have it yet."""
     _, caller = target.caller()
     return Run(
-        run_id=new_run_id(target.now()),
+        run_id=run_id or new_run_id(target.now()),
         kind=kind,
         host=target.host,
         workspace=target.name,

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from tokenkit import errors
+from tokenkit import errors, frames
 from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
 from tokenkit.actions import protect as protection
@@ -23,7 +24,19 @@ from tokenkit.review.durations import duration
 KIND = "revoke"
 RECENTLY_DAYS = 7
 _YOURS = "yours"
-_COLUMNS = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time"]
+PREVIEW = pa.schema(
+    [
+        ("token_id", pa.string()),
+        ("owner", pa.string()),
+        ("owner_kind", pa.string()),
+        ("comment", pa.string()),
+        ("status", pa.string()),
+        ("last_used_day", frames.TIME),
+        ("expiry_time", frames.TIME),
+        ("warnings", pa.string()),
+    ]
+)
+LEFT_OUT = pa.schema([(name, pa.string()) for name in ("token_id", "owner", "comment", "reason")])
 
 Tokens = pd.DataFrame | pd.Series | Iterable[str] | str
 
@@ -88,7 +101,7 @@ class RevocationPlan:
             ``token_id, owner, owner_kind, comment, status, last_used_day, expiry_time, warnings``; ``warnings`` is
             text, empty where there is nothing to mind.
         """
-        return self._planned[[*_COLUMNS, "warnings"]].reset_index(drop=True)
+        return self._planned[PREVIEW.names].reset_index(drop=True)
 
     def warnings(self) -> dict[str, int]:
         """Return each warning that the preview has, with how many tokens it is about."""
@@ -120,14 +133,24 @@ class RevocationPlan:
         Raises:
             JournalError: The journal cannot be written; nothing was sent.
         """
-        settings = Settings(workers=workers, despite_drift=despite_drift)
-        entries = _own_last(plans.entries_of(self._planned), self._planned)
         with Journal(self._target.folder) as journal:
-            run = plans.begin(self._target, KIND, reason=self._reason, settings=asdict(settings))
-            journal.begin(run, entries)
-            self.run_id = run.run_id
+            run = self.record(journal, workers=workers, despite_drift=despite_drift)
             with journal.held(run.run_id):
+                entries = journal.entries(run.run_id)
                 return resume(self._target, run, entries, journal, progress=progress, stop=stop)
+
+    def record(
+        self, journal: Journal, *, run_id: str | None = None, workers: int = plans.WORKERS, despite_drift: bool = False
+    ) -> Run:
+        """Write the plan down as a run, every token ``planned``, and return it. ``resume`` carries it out."""
+        settings = Settings(workers=workers, despite_drift=despite_drift)
+        return self._begin(journal, asdict(settings), run_id)
+
+    def _begin(self, journal: Journal, settings: dict[str, Any], run_id: str | None = None) -> Run:
+        run = plans.begin(self._target, KIND, reason=self._reason, settings=settings, run_id=run_id)
+        journal.begin(run, _own_last(plans.entries_of(self._planned), self._planned))
+        self.run_id = run.run_id
+        return run
 
     def stage(self, *, grace: str | pd.Timedelta = "14d") -> StagedRevocation:
         """Record the intent to revoke, and return whom to tell. Nothing is revoked before the grace is over.
@@ -137,12 +160,8 @@ class RevocationPlan:
         """
         span = duration(grace)
         due = self._target.now() + span
-        entries = _own_last(plans.entries_of(self._planned), self._planned)
-        settings = asdict(Settings()) | {"due": due.isoformat()}
         with Journal(self._target.folder) as journal:
-            run = plans.begin(self._target, KIND, reason=self._reason, settings=settings)
-            journal.begin(run, entries)
-        self.run_id = run.run_id
+            run = self._begin(journal, asdict(Settings()) | {"due": due.isoformat()})
         return StagedRevocation(run.run_id, due, self._planned)
 
 
@@ -193,7 +212,7 @@ def make(
     unknown = pd.DataFrame({"token_id": np.array(asked, dtype=object)[missing]}, dtype=TEXT)
     left_out = pd.concat(
         [
-            chosen[["token_id", "owner", "comment"]].assign(reason=reasons)[(reasons != "").to_numpy()].astype(TEXT),
+            chosen.assign(reason=reasons)[LEFT_OUT.names][(reasons != "").to_numpy()].astype(TEXT),
             unknown.assign(owner=None, comment=None, reason="no such token").astype(TEXT),
         ],
         ignore_index=True,

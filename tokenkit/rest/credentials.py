@@ -8,6 +8,7 @@ is imported only then: it costs 0.7 s.
 from __future__ import annotations
 
 import configparser
+import importlib
 import os
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -107,12 +108,17 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Credentials:
     if host and token and not asks_otherwise:
         workspace_id = environ.get("DATABRICKS_WORKSPACE_ID", "")
         return from_token(host, token, workspace_id=workspace_id, origin="the environment")
-    return from_sdk_config(_sdk_config(), origin="the environment or ~/.databrickscfg")
+    return from_sdk_config(sdk_config(), origin="the environment or ~/.databrickscfg")
 
 
 def from_profile(profile: str) -> Credentials:
-    """Return the credentials of a profile in ``~/.databrickscfg``, or in the file that ``DATABRICKS_CONFIG_FILE``
-    names.
+    """Return the credentials of a profile; see ``profile_config``."""
+    return from_sdk_config(profile_config(profile), origin=f"profile {profile}")
+
+
+def profile_config(profile: str) -> SdkConfig:
+    """Return the official ``Config`` of a profile in ``~/.databrickscfg``, or in the file that
+    ``DATABRICKS_CONFIG_FILE`` names.
 
     The official tools let ``DATABRICKS_HOST`` override the host of a profile that was asked for by name. Somebody who
     types ``prod`` and lands elsewhere revokes the wrong tokens, so here the contradiction is an error.
@@ -126,21 +132,41 @@ def from_profile(profile: str) -> Credentials:
             f"Profile {profile!r} is overridden by {' and '.join(overriding)} in the environment. "
             f"Unset {'it' if len(overriding) == 1 else 'them'}, or connect without a profile."
         )
-    if profile not in profiles():
-        known = errors.did_you_mean(profile, profiles()) if profiles() else "It has no profile at all."
-        raise errors.ConfigurationError(f"There is no profile {profile!r} in {_config_file()}. {known}")
-    return from_sdk_config(_sdk_config(profile=profile), origin=f"profile {profile}")
+    _check_profile(profile)
+    return sdk_config(profile=profile)
 
 
 def profiles() -> list[str]:
     """Return the names of the profiles in the configuration file; none if it is missing or cannot be read."""
-    parser = configparser.ConfigParser(interpolation=None)
+    return [name for name, values in _config_sections().items() if name != "__settings__" and values]
+
+
+def profile_host(profile: str) -> str:
+    """Return the host that a profile names, without signing in; empty where the sign-in has to find it.
+
+    Raises:
+        ConfigurationError: No such profile, or a host that is none.
+    """
+    _check_profile(profile)
+    host = _config_sections()[profile].get("host", "").strip()
+    return normal_host(host) if host else ""
+
+
+def _check_profile(profile: str) -> None:
+    known = profiles()
+    if profile not in known:
+        hint = errors.did_you_mean(profile, known) if known else "It has no profile at all."
+        raise errors.ConfigurationError(f"There is no profile {profile!r} in {_config_file()}. {hint}")
+
+
+def _config_sections() -> Mapping[str, Mapping[str, str]]:
+    # To the official tools DEFAULT is a profile like others, whose values the others do not take over.
+    parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
         parser.read(_config_file(), encoding="utf-8")
     except (configparser.Error, OSError, UnicodeDecodeError):
-        return []
-    names = [name for name in parser.sections() if name != "__settings__"]
-    return (["DEFAULT"] if parser.defaults() else []) + names
+        return {}
+    return {name: dict(parser[name]) for name in parser.sections()}
 
 
 def _config_file() -> Path:
@@ -149,7 +175,7 @@ def _config_file() -> Path:
 
 def from_host(host: str) -> Credentials:
     """Return credentials for a host by whatever sign-in the official SDK finds for it."""
-    return from_sdk_config(_sdk_config(host=normal_host(host)), origin="unified authentication")
+    return from_sdk_config(sdk_config(host=normal_host(host)), origin="unified authentication")
 
 
 def from_sdk_config(config: SdkConfig, *, origin: str = "a databricks.sdk object") -> Credentials:
@@ -170,7 +196,12 @@ _NOTHING_FOUND = (
 )
 
 
-def _sdk_config(**arguments: Any) -> SdkConfig:  # noqa: ANN401 - the arguments of Config
+def load_sdk() -> None:
+    """Import the official SDK, before threads would do it all at once."""
+    importlib.import_module("databricks.sdk.core")
+
+
+def sdk_config(**arguments: Any) -> SdkConfig:  # noqa: ANN401 - the arguments of Config
     """Build the official ``Config``; what it raises becomes one line."""
     from databricks.sdk.core import Config  # noqa: PLC0415 - 0.7 s, and only needed here
 
@@ -192,14 +223,15 @@ def _configuration_error(failure: Exception) -> errors.ConfigurationError:
     said = str(failure)
     if "cannot configure default credentials" in said:
         return errors.ConfigurationError(_NOTHING_FOUND)
-    return errors.ConfigurationError(f"databricks-sdk found no usable credentials: {_first_line(said)}")
+    return errors.ConfigurationError(f"databricks-sdk found no usable credentials: {first_line(said)}")
 
 
 def _sign_in_error(failure: Exception, name: str) -> errors.ConfigurationError:
     return errors.ConfigurationError(
-        f"{name}: signing in failed: {_first_line(str(failure))} Sign in again, or use another profile."
+        f"{name}: signing in failed: {first_line(str(failure))} Sign in again, or use another profile."
     )
 
 
-def _first_line(text: str) -> str:
+def first_line(text: str) -> str:
+    """Return the beginning of what another library said, as a sentence's end."""
     return text.strip().splitlines()[0][:300] if text.strip() else "no reason given."

@@ -89,7 +89,10 @@ class Audit:
         found = self.findings[self.findings["rule"].isin(chosen)]
         if found["token_id"].isna().any():
             raise errors.UsageError(f"{' and '.join(chosen)} finds what is no token, so there is nothing to revoke.")
-        return self.plan(found.drop_duplicates("token_id"), **{"reason": f"audit: {', '.join(chosen)}"} | settings)
+        return self.plan(
+            found.drop_duplicates([name for name in ("workspace", "token_id") if name in found]),
+            **{"reason": f"audit: {', '.join(chosen)}"} | settings,
+        )
 
     def report(self, to: str | os.PathLike[str], *, progress: bool = True) -> Path:
         """Write the audit into a file, and return where it is; see ``tokenkit.report.write``.

@@ -10,13 +10,13 @@ import pandas as pd
 from tokenkit import errors
 from tokenkit.actions.plan import Summary, counted
 from tokenkit.actions.update import UpdatePlan
+from tokenkit.fleet import resume as resume_run
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access
 from tokenkit.review.filters import FILTERS
 from tokenkit.verbs.reading import limited, selected, whole_ids
 from tokenkit.verbs.session import Session
 from tokenkit.workspace import Workspace
-from tokenkit.workspace import resume as resume_run
 
 
 class _Plan(Protocol):
@@ -38,7 +38,7 @@ def revoke(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
         )
     tokens = selected(workspace, options)
     if options.token_ids:
-        ids = whole_ids(options.token_ids, workspace.token_management.list(), workspace)
+        ids = whole_ids(options.token_ids, workspace.tokens(), workspace)
         # Ids and filters together mean both: of these, those that the filters keep.
         tokens = tokens[tokens["token_id"].isin(ids)]
     tokens = limited(tokens, options)

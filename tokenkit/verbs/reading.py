@@ -107,9 +107,14 @@ def journal(session: Session, options: argparse.Namespace) -> pd.DataFrame:
     """Return what was done to the workspace's tokens from here."""
     workspace = session.workspace(options.profile)
     rows = workspace.journal()
-    rows = rows[rows["run_id"] == options.run_id] if options.run_id else rows
+    rows = rows[_of_run(rows, options.run_id)] if options.run_id else rows
     session.say(f"{workspace.name}: {counted(len(rows), 'token')} in the journal.")
     return rows
+
+
+def _of_run(rows: pd.DataFrame, run_id: str) -> pd.Series[bool]:
+    """Tell which rows of a journal are of a run, or of a part of it."""
+    return (rows["run_id"] == run_id) | rows["run_id"].str.startswith(f"{run_id}.")
 
 
 def whole_ids(given: list[str], listing: pd.DataFrame, workspace: Workspace) -> list[str]:
@@ -123,7 +128,7 @@ def whole_ids(given: list[str], listing: pd.DataFrame, workspace: Workspace) -> 
     found: list[str] = []
     # A list that a notebook's variable held arrives as Python writes it: ['3f…', '9a…'].
     for word in filter(None, (each.strip("[](),'\"") for each in given)):
-        matches = [word] if word in known else ids[ids.str.startswith(word)].tolist()
+        matches = ids[ids == word].tolist() if word in known else ids[ids.str.startswith(word)].tolist()
         if len(word) < _SHORTEST_PREFIX and word not in known:
             raise errors.UsageError(
                 f"{word!r} is too short: give at least {_SHORTEST_PREFIX} characters of a token's id."

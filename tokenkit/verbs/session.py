@@ -6,6 +6,7 @@ from typing import Protocol
 
 import pandas as pd
 
+from tokenkit.fleet import Fleet
 from tokenkit.workspace import Workspace
 
 
@@ -29,6 +30,10 @@ class Session(Protocol):
 
     def workspace(self, profile: str | None) -> Workspace:
         """Return the workspace that a command is for: of the profile, else the one connected to."""
+        ...
+
+    def fleet(self, profiles: str | None, account: str | None, account_id: str | None) -> Fleet:
+        """Return the workspaces that a command is for."""
         ...
 
     def say(self, message: str) -> None:

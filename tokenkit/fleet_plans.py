@@ -1,0 +1,232 @@
+"""Plans over several workspaces: a plan for each, shown as one and carried out as one run.
+
+Applying writes every workspace's plan into the journal, as a part of one run, before the first request leaves; carrying
+the parts out is then what ``resume`` does with any run. So a kernel that dies between two workspaces loses nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+import pandas as pd
+import pyarrow as pa
+
+from tokenkit import frames
+from tokenkit.actions import journal as records
+from tokenkit.actions import plan as plans
+from tokenkit.actions import revocation
+from tokenkit.actions.journal import Journal, Run
+from tokenkit.actions.permissions import PermissionPlan
+from tokenkit.actions.revocation import RevocationPlan
+from tokenkit.redaction import redact
+
+
+class Plan(Protocol):
+    """What is needed of a workspace's plan."""
+
+    token_ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Count the tokens that are hit."""
+        ...
+
+    def preview(self) -> pd.DataFrame:
+        """Return a row for each of them."""
+        ...
+
+
+P = TypeVar("P", bound=Plan)
+Record = Callable[[Any, Journal, str], Run]
+"""Writes a plan into a journal as a run of that id."""
+
+
+class Apply(Protocol):
+    """Carries out plans as one run."""
+
+    def __call__(
+        self, made: Mapping[str, Any], record: Record, *, progress: bool, stop: threading.Event | None
+    ) -> tuple[str, pd.DataFrame]:
+        """Return the run's id, and a row for each token of the plans."""
+        ...
+
+
+def by_workspace(parts: Mapping[str, pd.DataFrame], *, empty: pa.Schema | None = None) -> pd.DataFrame:
+    """Return frames one below the other, the workspace of each before its columns.
+
+    Args:
+        parts: A frame for each workspace.
+        empty: The columns where there are no parts.
+    """
+    hosts = pd.Series(list(parts), dtype=frames.TEXT)
+    together = frames.concat(list(parts.values()) or [frames.frame([], empty or pa.schema([]))])
+    together.insert(0, "workspace", hosts.repeat([len(part) for part in parts.values()]).array)
+    return together
+
+
+def not_begun(plan: Plan, failure: Exception) -> pd.DataFrame:
+    """Return the result of a plan that could not be written down."""
+    said = f"not begun, and not in the journal: {redact(str(failure))}"
+    rows = [{"token_id": each, "outcome": records.PLANNED, "error": said, "attempts": 0} for each in plan.token_ids]
+    return frames.frame(rows, plans.RESULT).assign(owner=plan.preview()["owner"].array)
+
+
+class FleetPlan(Generic[P]):
+    """A plan for each of several workspaces, frozen. ``preview()`` shows them; ``apply()`` carries them out.
+
+    Attributes:
+        plans: The plans by workspace.
+        run_id: The run of the last ``apply()``, for ``tokenkit.resume``; None before.
+    """
+
+    _PREVIEW: pa.Schema | None = None  # its columns where there is no workspace
+
+    def __init__(self, made: Mapping[str, P], apply: Apply, *, unplanned: int) -> None:
+        self.plans = dict(made)
+        self.run_id: str | None = None
+        self._apply_all = apply
+        self._unplanned = unplanned
+
+    def __len__(self) -> int:
+        return sum(len(plan) for plan in self.plans.values())
+
+    def __repr__(self) -> str:
+        failed = f", {plans.counted(self._unplanned, 'workspace')} failed" if self._unplanned else ""
+        return f"<{type(self).__name__}: {self._title()}{failed}; nothing changes before .apply()>"
+
+    def _repr_html_(self) -> str:
+        failed = {"workspaces could not be planned: the fleet's .errors says why": self._unplanned}
+        return plans.as_html(f"{self._title()} by .apply()", failed | dict(self.summary().minds), self.preview())
+
+    def preview(self) -> pd.DataFrame:
+        """Return a row for each token that is hit: ``workspace``, and what the workspaces' plans show."""
+        return self._joined(lambda plan: plan.preview(), self._PREVIEW)
+
+    def _joined(self, part: Callable[[P], pd.DataFrame], empty: pa.Schema | None = None) -> pd.DataFrame:
+        return by_workspace({host: part(plan) for host, plan in self.plans.items()}, empty=empty)
+
+    def _carry_out(self, record: Record, *, progress: bool, stop: threading.Event | None) -> pd.DataFrame:
+        if not self.plans:
+            return by_workspace({}, empty=plans.RESULT)
+        self.run_id, result = self._apply_all(self.plans, record, progress=progress, stop=stop)
+        return result
+
+    def summary(self) -> plans.Summary:
+        """Return what the plan will do, the number to confirm it with, and what to mind."""
+        raise NotImplementedError
+
+    def _title(self) -> str:
+        raise NotImplementedError
+
+
+class FleetRevocationPlan(FleetPlan[RevocationPlan]):
+    """Tokens to revoke in several workspaces, frozen."""
+
+    _PREVIEW = revocation.PREVIEW
+
+    @property
+    def left_out(self) -> pd.DataFrame:
+        """What was asked for and will not be revoked: ``workspace, token_id, owner, comment, reason``."""
+        return self._joined(lambda plan: plan.left_out, revocation.LEFT_OUT)
+
+    def warnings(self) -> dict[str, int]:
+        """Return each warning that the preview has, with how many tokens it is about."""
+        counts: dict[str, int] = {}
+        for plan in self.plans.values():
+            for warning, count in plan.warnings().items():
+                counts[warning] = counts.get(warning, 0) + count
+        return counts
+
+    def apply(
+        self,
+        *,
+        workers: int = plans.WORKERS,
+        despite_drift: bool = False,
+        progress: bool = True,
+        stop: threading.Event | None = None,
+    ) -> pd.DataFrame:
+        """Revoke the tokens, in several workspaces at once, and return what became of each. It cannot be undone.
+
+        Args:
+            workers: How many requests may be under way at once in a workspace.
+            despite_drift: As for ``RevocationPlan.apply``.
+            progress: Show a progress bar once it takes more than two seconds.
+            stop: When set, by another thread, nothing new is sent.
+
+        Returns:
+            ``workspace`` and the columns of ``RevocationPlan.apply``: a row for each token of the plan. Those of a
+            workspace that failed are ``planned``, with its error; ``tokenkit.resume(plan.run_id)`` goes on.
+
+        Raises:
+            JournalError: The journal cannot be written; nothing was sent.
+        """
+        return self._carry_out(
+            lambda plan, journal, run_id: plan.record(
+                journal, run_id=run_id, workers=workers, despite_drift=despite_drift
+            ),
+            progress=progress,
+            stop=stop,
+        )
+
+    def _title(self) -> str:
+        where = plans.counted(len(self.plans), "workspace")
+        return f"{plans.counted(len(self), 'token')} on {where} will be revoked for good"
+
+    def summary(self) -> plans.Summary:
+        """Return what the plan will do, the number to confirm it with, and what to mind."""
+        reasons = self.left_out["reason"].value_counts()
+        minds = self.warnings() | {f"left out ({reason})": int(count) for reason, count in reasons.items()}
+        doing = f"revoke {plans.counted(len(self), 'token')} for good" if len(self) else ""
+        return plans.Summary(doing=doing, count=len(self), minds=minds)
+
+
+class FleetPermissionPlan(FleetPlan[PermissionPlan]):
+    """One change of the permissions of several workspaces, frozen. ``preview()`` shows the tokens that die of it."""
+
+    @property
+    def gains(self) -> pd.DataFrame:
+        """Who gets the right where: ``workspace, id, principal, kind, via``."""
+        return self._joined(lambda plan: plan.gains)
+
+    @property
+    def loses(self) -> pd.DataFrame:
+        """Who loses it where: ``workspace, id, principal, kind, via, tokens``."""
+        return self._joined(lambda plan: plan.loses)
+
+    @property
+    def keeps_by_another_path(self) -> pd.DataFrame:
+        """Whose path is cut and who keeps the right by another: ``workspace, id, principal, kind, via``."""
+        return self._joined(lambda plan: plan.keeps_by_another_path)
+
+    def apply(self, *, progress: bool = True, stop: threading.Event | None = None) -> pd.DataFrame:
+        """Change the permissions, in several workspaces at once, and return what became of each token that was to die.
+
+        Args:
+            progress: Show a progress bar once it takes more than two seconds.
+            stop: When set, by another thread, nothing new is sent.
+
+        Returns:
+            ``workspace`` and the columns of ``PermissionPlan.apply``. A workspace whose permissions changed since the
+            plan is left alone; the fleet's ``errors`` says so.
+
+        Raises:
+            JournalError: The journal cannot be written; nothing was sent.
+        """
+        return self._carry_out(
+            lambda plan, journal, run_id: plan.record(journal, run_id=run_id), progress=progress, stop=stop
+        )
+
+    def _title(self) -> str:
+        return f"The permissions of {plans.counted(len(self.plans), 'workspace')} will change"
+
+    def summary(self) -> plans.Summary:
+        """Return what the plan takes away, the number to confirm it with, and whom it is about."""
+        minds = {
+            "gain the right to use tokens": len(self.gains),
+            "lose it": len(self.loses),
+            "keep it by another path": len(self.keeps_by_another_path),
+            "tokens will be deleted by the workspaces, for good": len(self),
+        }
+        doing = f"delete {plans.counted(len(self), 'token')} for good" if len(self) else ""
+        return plans.Summary(doing=doing, count=len(self), minds=minds)
