@@ -75,7 +75,7 @@ def connect(
         target: One of
 
             - nothing: the environment, ``~/.databrickscfg``, or the notebook's own sign-in, as the official tools find
-            them;
+              them;
             - a profile's name: ``connect("prod")``;
             - a host: ``connect("https://my.cloud.databricks.com")``, signed in as the official tools would;
             - an official ``WorkspaceClient`` or ``Config``, whose sign-in is shared;

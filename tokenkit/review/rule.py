@@ -2,7 +2,7 @@
 
 A rule is a small vectorised function over a listing. It is handed the tokens that still work, with the columns of
 ``Workspace.tokens``, and returns the **evidence**: one short text, with the number that matters, for each token at
-fault, indexed like the tokens; whatever has none is fine. Everything else about a rule stands beside the function:
+fault, indexed like the tokens; whatever has none is fine. Everything else about a rule stands beside the function::
 
     @rule("shared-account", title="Belongs to an account that several people use", severity="high",
           why="Nobody can tell who used it.", remedy="Revoke it; give each person a token of their own.",
