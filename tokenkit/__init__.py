@@ -93,7 +93,11 @@ __all__ = [
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Register ``%tokens``; IPython calls this on ``%load_ext tokenkit``."""
+    """Register ``%tokens``; IPython calls this on ``%load_ext tokenkit``.
+
+    Args:
+        shell: IPython's shell, which knows the magic afterwards.
+    """
     from tokenkit.magic import register  # noqa: PLC0415 - IPython is there when this is called, and not needed before
 
     register(shell)

@@ -341,7 +341,14 @@ class TokenInfo:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> TokenInfo:
-        """Read one JSON object by the rules of a listing."""
+        """Return what one JSON object says of a token, by the rules of a listing.
+
+        Args:
+            document: The decoded object; fields that are not known go to ``extra``.
+
+        Raises:
+            MalformedAnswerError: A known field holds what cannot be read as its type.
+        """
         known = {name: value for name, value in document.items() if name in TOKENS.names}
         row = frame([known], TOKENS)
         fields: dict[str, Any] = {}

@@ -77,6 +77,12 @@ def read_snapshot(path: str | os.PathLike[str]) -> pd.DataFrame:
 
     ``attrs`` of the frame says where and when it was taken: ``host``, ``workspace`` and ``taken_at`` (ISO 8601).
 
+    Args:
+        path: A file that ``Workspace.snapshot`` wrote.
+
+    Returns:
+        The columns of ``frames.TOKENS`` and those that ``Workspace.tokens`` adds to them.
+
     Raises:
         UsageError: There is no such file, or it is no snapshot.
     """

@@ -263,7 +263,17 @@ class Workspace:
         return self._secrets.scopes()
 
     def put_secret(self, scope: str, key: str, value: str) -> None:
-        """Write a Databricks secret, such as the value of a new token; one that is there is overwritten."""
+        """Write a Databricks secret, such as the value of a new token; one that is there is overwritten.
+
+        Args:
+            scope: The secret scope's name; it must be there.
+            key: What the secret is called in it.
+            value: The secret itself. It is sent, and neither kept nor shown.
+
+        Raises:
+            NotFoundError: There is no such scope.
+            PermissionDeniedError: The caller may not write to it.
+        """
         self._secrets.put(scope, key, value)
 
     def tokens(self, where: str | None = None, *, created_by: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401
@@ -592,6 +602,9 @@ class Workspace:
     def undo(self, run_id: str) -> UpdatePlan:
         """Return the plan that puts back what an update changed; only what the journal says was updated.
 
+        Args:
+            run_id: As ``UpdatePlan.run_id`` and ``journal`` name it.
+
         Raises:
             UsageError: There is no such run, or it was no update.
         """
@@ -633,6 +646,9 @@ def resume(run_id: str, *, workspace: Workspace | None = None, progress: bool = 
         workspace: The workspace of the run; by default one that is connected to the same host, else signed in as the
             run was.
         progress: Show a progress bar once it takes more than two seconds.
+
+    Returns:
+        A row for each token of the run: ``token_id, owner, outcome, error, attempts, started_at, finished_at``.
 
     Raises:
         UsageError: There is no such run, or the workspace is another than the run's.

@@ -94,6 +94,10 @@ class PermissionPlan:
     def apply(self, *, progress: bool | Progress = True, stop: threading.Event | None = None) -> pd.DataFrame:  # noqa: ARG002 - one request; as all plans
         """Change the permissions, and return what became of each token that was to die. It cannot be undone.
 
+        Args:
+            progress: As other plans take it; one request has no progress to show.
+            stop: Likewise: one request is not stopped half way.
+
         Returns:
             A row for each token of the preview: ``token_id, owner, outcome, error, attempts, started_at, finished_at``.
             The outcome is ``revoked`` (by the workspace, for this change), or ``failed`` where the workspace kept it.

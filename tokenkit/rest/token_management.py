@@ -100,6 +100,9 @@ class TokenManagementAPI:
     def get(self, token_id: str) -> TokenInfo:
         """Return what the workspace knows of one token.
 
+        Args:
+            token_id: The whole id; it is 64 hexadecimal digits.
+
         Raises:
             NotFoundError: There is no such token, or no longer.
         """
@@ -108,6 +111,9 @@ class TokenManagementAPI:
 
     def delete(self, token_id: str) -> None:
         """Revoke a token, at once and for good. ``Workspace.revoke`` shows first what that breaks, and keeps a journal.
+
+        Args:
+            token_id: The whole id; it is 64 hexadecimal digits.
 
         Raises:
             NotFoundError: There is no such token. Where an earlier attempt of this very call was sent and its answer

@@ -67,7 +67,11 @@ class Audit:
         return f"{total:,} finding{'' if total == 1 else 's'} ({parts})"
 
     def fails(self, severity: Severity) -> bool:
-        """Whether there is a finding of this severity or worse that nobody accepted."""
+        """Return whether there is a finding of a severity or worse that nobody accepted.
+
+        Args:
+            severity: ``high``, ``medium`` or ``low``.
+        """
         return bool(self.findings["severity"].isin(SEVERITIES[: SEVERITIES.index(severity) + 1]).any())
 
     def revoke(self, *, rule: str | Sequence[str], **settings: Any) -> Any:  # noqa: ANN401 - the plan's kind is the maker's

@@ -117,10 +117,26 @@ def rule(
     sat: str = "",
     thresholds: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., pd.Series[str] | str | None]], Rule]:
-    """Make a rule of a function; see the top of this module for one, and ``Rule`` for what the arguments say.
+    """Make a rule of a function, as the example at the top of this module does. ``Workspace.audit(also=[…])`` takes it.
 
-    Here ``thresholds`` explains the defaults of the function's keyword-only arguments. The rule can still be called as
-    the function. ``Workspace.audit(also=[…])`` takes it.
+    The function gets the tokens that still work and the ``Context``; it returns a text of evidence for each token at
+    fault, indexed like the tokens. The rule can still be called as the function.
+
+    Args:
+        id: What it is called in findings, in commands, in a file of acceptances.
+        title: What is wrong with whatever it finds, in a few words.
+        severity: ``high``, ``medium`` or ``low``.
+        why: Why it matters.
+        remedy: What to do about it.
+        subject: What a finding is about: ``token``, ``owner`` or ``workspace``.
+        needs: What of the context the function cannot do without, such as ``settings``; where it is not there, the rule
+            is not checked, and that is said.
+        expired_too: Whether the function gets expired tokens as well.
+        sat: The rule of the Security Analysis Tool that it is.
+        thresholds: For each keyword-only argument of the function, why its default is what it is.
+
+    Raises:
+        UsageError: Another severity.
     """
 
     def make(find: Callable[..., pd.Series[str] | str | None]) -> Rule:

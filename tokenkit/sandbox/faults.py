@@ -65,7 +65,13 @@ class Fault:
     workspace_id: int | None = None
 
     def matches(self, method: str, path: str, workspace_id: int) -> bool:
-        """Tell whether this fault is about a request."""
+        """Tell whether this fault is about a request.
+
+        Args:
+            method: The request's method, in capitals.
+            path: Its path, without the query.
+            workspace_id: The workspace that it was sent to.
+        """
         return (
             fnmatchcase(method, self.method.upper())
             and fnmatchcase(path, self.path)
@@ -79,7 +85,11 @@ class Fault:
         return self.after_handler or spoils_nothing
 
     def answer(self, real: Answer | None) -> Answer:
-        """Return what is sent instead of the real answer (None when the handler did not run)."""
+        """Return what is sent instead of the real answer.
+
+        Args:
+            real: What the handler answered; None when it did not run.
+        """
         if self.status is None and self.body is None and real is not None:
             return Answer(real.status, real.body, real.content_type, {**real.headers, **self.headers})
         status = self.status or 200

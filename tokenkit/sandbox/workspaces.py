@@ -170,7 +170,11 @@ class Sandbox:
         return self._service.errors
 
     def state(self, workspace_id: int) -> State:
-        """Return the state of a workspace, for a look inside."""
+        """Return the state of a workspace, for a look inside.
+
+        Args:
+            workspace_id: As its ``SandboxWorkspace`` has it.
+        """
         return self._states[workspace_id]
 
     def _make_service(

@@ -1,0 +1,131 @@
+"""Every public name is explained: what it gives, each argument, each column of a frame, and no types."""
+
+import inspect
+import re
+
+import pytest
+
+import tokenkit
+from tokenkit import frames, sandbox
+from tokenkit.sandbox import Sandbox
+
+NAMES = {f"tokenkit.{name}": getattr(tokenkit, name) for name in tokenkit.__all__ if name != "__version__"}
+NAMES |= {f"tokenkit.sandbox.{name}": getattr(sandbox, name) for name in sandbox.__all__}
+CLASSES = {name: value for name, value in NAMES.items() if inspect.isclass(value)}
+
+
+def methods(cls):
+    """Yield the public methods and properties that are ours, inherited ones too."""
+    for name in dir(cls):
+        member = inspect.getattr_static(cls, name)
+        member = getattr(member, "__func__", getattr(member, "fget", member))
+        if not name.startswith("_") and inspect.isfunction(member) and member.__module__.startswith("tokenkit"):
+            yield member
+
+
+FUNCTIONS = {name: value for name, value in NAMES.items() if inspect.isfunction(value)}
+FUNCTIONS |= {f"{name}.{each.__name__}": each for name, cls in CLASSES.items() for each in methods(cls)}
+TAKING = {name: each for name, each in FUNCTIONS.items() if set(inspect.signature(each).parameters) - {"self", "cls"}}
+GIVING_FRAMES = {name for name, each in FUNCTIONS.items() if each.__annotations__.get("return") == "pd.DataFrame"}
+
+
+def section(docstring, title):
+    """Return the indented text below a title, without its indentation; empty where there is none."""
+    found = re.search(rf"^{title}:\n((?:    .*\n?|\n)+)", docstring, re.MULTILINE)
+    return re.sub(r"^    ", "", found[1], flags=re.MULTILINE) if found else ""
+
+
+@pytest.mark.parametrize("name", NAMES | FUNCTIONS)
+def test_every_public_name_says_in_its_first_sentence_what_it_gives(name):
+    docstring = inspect.getdoc((NAMES | FUNCTIONS)[name]) or ""
+    first = docstring.split("\n\n")[0]
+    assert len(first) > len(name.rpartition(".")[2]) + 10
+    assert re.search(r"[.:]$|\.\s", first), first
+
+
+@pytest.mark.parametrize("name", TAKING)
+def test_every_argument_is_explained_in_the_order_of_the_signature(name):
+    parameters = [each for each in inspect.signature(TAKING[name]).parameters if each not in {"self", "cls"}]
+    explained = re.findall(r"^(\w+):", section(inspect.getdoc(TAKING[name]), "Args"), re.MULTILINE)
+    assert explained == parameters
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_attribute_that_is_explained_is_there(name):
+    source = inspect.getsource(CLASSES[name])
+    for each in re.findall(r"^(\w+):", section(inspect.getdoc(CLASSES[name]), "Attributes"), re.MULTILINE):
+        assert re.search(rf"self\.{each} = |self\.{each}: |^    {each}: |def {each}\(", source, re.MULTILINE), each
+
+
+@pytest.mark.parametrize("name", NAMES | FUNCTIONS)
+def test_types_stand_in_signatures_and_not_in_docstrings(name):
+    docstring = inspect.getdoc((NAMES | FUNCTIONS)[name])
+    assert not re.findall(r"^\w+ \(.+\):", section(docstring, "Args"), re.MULTILINE)
+    assert not re.match(
+        r"(a )?(pd\.)?(DataFrame|Series|str|int|bool|list|dict|None)\b.*:", section(docstring, "Returns")
+    )
+
+
+# What each of the functions that give frames gives on a sandbox.
+FRAMES = {
+    "tokenkit.changes": lambda ws, _: tokenkit.changes(ws.tokens().iloc[1:], ws.tokens()),
+    "tokenkit.read_snapshot": lambda ws, _: tokenkit.read_snapshot(ws.snapshot()),
+    "tokenkit.resume": lambda _, plan: tokenkit.resume(plan.run_id),
+    "tokenkit.PermissionPlan.apply": lambda ws, _: ws.plan_permissions([BI_TEAM]).apply(),
+    "tokenkit.PermissionPlan.preview": lambda ws, _: ws.plan_permissions([BI_TEAM]).preview(),
+    "tokenkit.RevocationPlan.apply": lambda ws, _: ws.revoke(ws.tokens(status="expired").head(1)).apply(),
+    "tokenkit.RevocationPlan.preview": lambda _, plan: plan.preview(),
+    "tokenkit.UpdatePlan.apply": lambda ws, _: ws.plan_scopes().apply(),
+    "tokenkit.UpdatePlan.preview": lambda ws, _: ws.plan_scopes().preview(),
+    "tokenkit.TokenManagementAPI.get_permission_levels": lambda ws, _: ws.token_management.get_permission_levels(),
+    "tokenkit.TokenManagementAPI.get_permissions": lambda ws, _: ws.token_management.get_permissions(),
+    "tokenkit.TokenManagementAPI.list": lambda ws, _: ws.token_management.list(),
+    "tokenkit.TokenManagementAPI.set_permissions": lambda ws, _: ws.token_management.set_permissions([BI_TEAM]),
+    "tokenkit.TokenManagementAPI.update_permissions": lambda ws, _: ws.token_management.update_permissions([BI_TEAM]),
+    "tokenkit.Workspace.access": lambda ws, _: ws.access(),
+    "tokenkit.Workspace.groups": lambda ws, _: ws.groups(),
+    "tokenkit.Workspace.journal": lambda ws, _: ws.journal(),
+    "tokenkit.Workspace.scopes": lambda ws, _: ws.scopes(),
+    "tokenkit.Workspace.service_principals": lambda ws, _: ws.service_principals(),
+    "tokenkit.Workspace.snapshots": lambda ws, _: ws.snapshots(),
+    "tokenkit.Workspace.tokens": lambda ws, _: ws.tokens(),
+    "tokenkit.Workspace.users": lambda ws, _: ws.users(),
+}
+BI_TEAM = {"group_name": "bi-team", "permission_level": "CAN_USE"}
+
+
+def named(name):
+    """Return the columns that a docstring names: one by one, as those of a schema, or as another function's."""
+    returns = section(inspect.getdoc(FUNCTIONS[name]), "Returns")
+    like = [
+        each for each in GIVING_FRAMES for words in re.findall(r"``([\w.]+)``", returns) if each.endswith(f".{words}")
+    ]
+    return set().union(*map(spelled_out, [name, *like]))
+
+
+def spelled_out(name):
+    docstring = inspect.getdoc(FUNCTIONS[name])
+    schemas = re.findall(r"``frames\.(\w+)``", section(docstring, "Returns"))
+    words = re.findall(r"\w+", " ".join(re.findall(r"``([\w,\s]+)``", docstring)))
+    return set(words).union(*(getattr(frames, schema).names for schema in schemas))
+
+
+def test_every_function_that_gives_a_frame_is_among_the_cases():
+    assert set(FRAMES) == GIVING_FRAMES
+
+
+@pytest.fixture(scope="module")
+def revocation(tmp_path_factory):
+    """A workspace, and a plan that was carried out there. Tests change it: it is asked for columns, not for rows."""
+    with Sandbox(tokens=60) as company:
+        home = tmp_path_factory.mktemp("home")
+        workspace = tokenkit.connect(host=company.host, token=company.token, home=home)
+        plan = workspace.revoke(workspace.tokens(status="active").tail(1))
+        plan.apply()
+        yield workspace, plan
+        assert list(company.errors) == []
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_the_docstring_names_every_column_of_the_frame(name, revocation):
+    assert set(FRAMES[name](*revocation).columns) <= named(name)
