@@ -1,8 +1,8 @@
 """The documentation site: the Markdown of the repository where it stands, the guides, and the docstrings.
 
-Made by ``sphinx-build --fail-on-warning -c docs . site`` (extra ``docs``). The sources' root is the repository, so that a link in the
-README leads to the same page there, here and in an editor. The guides are shown with the outputs they store, which
-nbval holds to what the code does; nothing is executed here, and nothing is fetched.
+Made by ``sphinx-build --fail-on-warning -c docs . site`` (extra ``docs``). The sources' root is the repository, so that
+a link in the README leads to the same page there, here and in an editor. The guides are shown with the outputs they
+store, which nbval holds to what the code does; nothing is executed here, and nothing is fetched.
 """
 
 from importlib.metadata import version as version_of

@@ -71,6 +71,22 @@ FRAMES = {
     "tokenkit.changes": lambda ws, _: tokenkit.changes(ws.tokens().iloc[1:], ws.tokens()),
     "tokenkit.read_snapshot": lambda ws, _: tokenkit.read_snapshot(ws.snapshot()),
     "tokenkit.resume": lambda _, plan: tokenkit.resume(plan.run_id),
+    "tokenkit.Fleet.access": lambda ws, _: tokenkit.fleet([ws]).access(),
+    "tokenkit.Fleet.changes": lambda ws, _: (tokenkit.fleet([ws]).snapshot(), tokenkit.fleet([ws]).changes())[-1],
+    "tokenkit.Fleet.errors": lambda ws, _: tokenkit.fleet([ws]).errors,
+    "tokenkit.Fleet.journal": lambda ws, _: tokenkit.fleet([ws]).journal(),
+    "tokenkit.Fleet.resume": lambda ws, plan: tokenkit.fleet([ws]).resume(plan.run_id),
+    "tokenkit.Fleet.tokens": lambda ws, _: tokenkit.fleet([ws]).tokens(),
+    "tokenkit.FleetPermissionPlan.apply": lambda ws, _: tokenkit.fleet([ws]).plan_permissions([BI_TEAM]).apply(),
+    "tokenkit.FleetPermissionPlan.gains": lambda ws, _: tokenkit.fleet([ws]).plan_permissions([BI_TEAM]).gains,
+    "tokenkit.FleetPermissionPlan.keeps_by_another_path": lambda ws, _: (
+        tokenkit.fleet([ws]).plan_permissions([BI_TEAM]).keeps_by_another_path
+    ),
+    "tokenkit.FleetPermissionPlan.loses": lambda ws, _: tokenkit.fleet([ws]).plan_permissions([BI_TEAM]).loses,
+    "tokenkit.FleetPermissionPlan.preview": lambda ws, _: tokenkit.fleet([ws]).plan_permissions([BI_TEAM]).preview(),
+    "tokenkit.FleetRevocationPlan.apply": lambda ws, _: of_fleet(ws).apply(),
+    "tokenkit.FleetRevocationPlan.left_out": lambda ws, _: of_fleet(ws).left_out,
+    "tokenkit.FleetRevocationPlan.preview": lambda ws, _: of_fleet(ws).preview(),
     "tokenkit.PermissionPlan.apply": lambda ws, _: ws.plan_permissions([BI_TEAM]).apply(),
     "tokenkit.PermissionPlan.preview": lambda ws, _: ws.plan_permissions([BI_TEAM]).preview(),
     "tokenkit.RevocationPlan.apply": lambda ws, _: ws.revoke(ws.tokens(status="expired").head(1)).apply(),
@@ -94,12 +110,16 @@ FRAMES = {
 BI_TEAM = {"group_name": "bi-team", "permission_level": "CAN_USE"}
 
 
+def of_fleet(workspace):
+    fleet = tokenkit.fleet([workspace])
+    return fleet.revoke(fleet.tokens(status="expired").head(1))
+
+
 def named(name):
     """Return the columns that a docstring names: one by one, as those of a schema, or as another function's."""
     returns = section(inspect.getdoc(FUNCTIONS[name]), "Returns")
-    like = [
-        each for each in GIVING_FRAMES for words in re.findall(r"``([\w.]+)``", returns) if each.endswith(f".{words}")
-    ]
+    mentioned = tuple(f".{words}" for words in re.findall(r"``([\w.]+)``", returns))
+    like = [each for each in GIVING_FRAMES if f".{each}".endswith(mentioned)]
     return set().union(*map(spelled_out, [name, *like]))
 
 

@@ -1,4 +1,6 @@
-"""Every error that tokenkit raises, in one tree::
+"""Every error that tokenkit raises, in one tree.
+
+::
 
     TokenKitError
     ├── ConfigurationError (ValueError)         no credentials, an unknown profile, a setting that contradicts another

@@ -49,7 +49,7 @@ from tokenkit.review.rule import Rule
 from tokenkit.workspace import SANDBOX, Clock, Workspace, carry_on, changes, connect, folder_of, workspace_of
 from tokenkit.workspace import resume as resume_one
 
-WORKERS = 64
+WORKERS = 32
 """How many workspaces are asked at once."""
 
 _APPLYING = 8  # each has threads of its own
@@ -210,11 +210,14 @@ class Fleet:
         return frames.frame([row for rows in self._failures.values() for row in rows], ERRORS)
 
     def forget_errors(self) -> None:
-        """Empty ``errors``."""
+        """Empty ``errors``, before asking anew."""
         self._failures.clear()
 
     def workspace(self, host: str) -> Workspace:
         """Return one of the workspaces, connected.
+
+        Args:
+            host: Its address, as in ``hosts`` and in the column ``workspace``.
 
         Raises:
             UsageError: It is not of this fleet.
@@ -229,6 +232,9 @@ class Fleet:
             where: An expression over the columns, ``workspace`` included.
             criteria: As for ``Workspace.tokens``.
 
+        Returns:
+            ``workspace``, then the columns of ``Workspace.tokens``.
+
         Raises:
             FleetError: No workspace answered.
             UsageError: An unknown filter or column.
@@ -237,18 +243,18 @@ class Fleet:
         tokens = self._joined("tokens", lambda workspace: workspace.tokens(**criteria))
         return expressions.where(tokens, where) if where else tokens
 
-    def listing(self) -> pd.DataFrame:
-        """Return every token as the workspaces list them: the frame of ``token_management.list``, ``workspace`` first.
+    def access(self, where: str | None = None) -> pd.DataFrame:
+        """Return who may use tokens of which workspace, and who holds one: the frame of ``Workspace.access``.
 
-        One request a workspace; ``tokens()`` adds whose they are and what their times mean.
+        Args:
+            where: An expression over the columns, ``workspace`` included.
+
+        Returns:
+            ``workspace``, then the columns of ``Workspace.access``.
 
         Raises:
             FleetError: No workspace answered.
         """
-        return self._joined("listing", lambda workspace: workspace.token_management.list())
-
-    def access(self, where: str | None = None) -> pd.DataFrame:
-        """Return who may use tokens of which workspace, and who holds one: the frame of ``Workspace.access``."""
         everybody = self._joined("access", lambda workspace: workspace.access())
         return expressions.where(everybody, where) if where else everybody
 
@@ -313,6 +319,9 @@ class Fleet:
         Args:
             path: The folder that ``snapshot`` wrote to.
 
+        Returns:
+            ``workspace``, then the columns of ``tokenkit.changes``.
+
         Raises:
             FleetError: No workspace answered, or none has a snapshot there.
         """
@@ -333,6 +342,9 @@ class Fleet:
         """Return what was done to the workspaces' tokens from here: the frame of ``Workspace.journal``.
 
         No workspace is asked.
+
+        Returns:
+            ``workspace``, then the other columns of ``Workspace.journal``.
 
         Raises:
             JournalError: The journal is damaged.
@@ -382,6 +394,11 @@ class Fleet:
     ) -> FleetPermissionPlan:
         """Return a plan to make the same change of permissions in every workspace, and which tokens die of it where.
 
+        Args:
+            access_control_list: As for ``Workspace.plan_permissions``, as are the others.
+            replace: Whether the entries replace all others.
+            reason: Why, for the journal.
+
         Raises:
             FleetError: No workspace answered.
             UsageError: An entry that names nobody or several, or no level.
@@ -394,6 +411,14 @@ class Fleet:
 
     def resume(self, run_id: str, *, progress: bool = True, stop: threading.Event | None = None) -> pd.DataFrame:
         """Finish a run of a fleet, and return what became of each of its tokens; see ``tokenkit.resume``.
+
+        Args:
+            run_id: As the plan's ``apply`` and ``journal`` name it.
+            progress: Show a progress bar once it takes more than two seconds.
+            stop: When set, by another thread, nothing new is sent.
+
+        Returns:
+            ``workspace``, then the columns of ``tokenkit.resume``: a row for each token of the run.
 
         Raises:
             UsageError: There is no such run.
@@ -613,6 +638,10 @@ def resume(run_id: str, *, workspace: Workspace | Fleet | None = None, progress:
         workspace: The workspace of the run, or the fleet; by default workspaces that are connected to the same host,
             else signed in as the run was.
         progress: Show a progress bar once it takes more than two seconds.
+
+    Returns:
+        A row for each token of the run: ``token_id, owner, outcome, error, attempts, started_at, finished_at``; of a
+        fleet's run, ``workspace`` before them.
 
     Raises:
         UsageError: There is no such run, or the workspace is another than the run's.

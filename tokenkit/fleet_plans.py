@@ -100,7 +100,11 @@ class FleetPlan(Generic[P]):
         return plans.as_html(f"{self._title()} by .apply()", failed | dict(self.summary().minds), self.preview())
 
     def preview(self) -> pd.DataFrame:
-        """Return a row for each token that is hit: ``workspace``, and what the workspaces' plans show."""
+        """Return a row for each token that is hit, and where.
+
+        Returns:
+            ``workspace``, then the columns of ``RevocationPlan.preview`` or ``PermissionPlan.preview``.
+        """
         return self._joined(lambda plan: plan.preview(), self._PREVIEW)
 
     def _joined(self, part: Callable[[P], pd.DataFrame], empty: pa.Schema | None = None) -> pd.DataFrame:

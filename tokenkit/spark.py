@@ -1,4 +1,6 @@
-"""The tokens of many workspaces as a Spark DataFrame: a Python data source, one partition a workspace::
+"""The tokens of many workspaces as a Spark DataFrame: a Python data source, one partition a workspace.
+
+::
 
     import tokenkit.spark
 

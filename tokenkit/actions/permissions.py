@@ -115,6 +115,10 @@ class PermissionPlan:
     def record(self, journal: Journal, *, run_id: str | None = None) -> Run:
         """Write the plan down as a run, every token ``planned``, and return it. ``resume`` carries it out.
 
+        Args:
+            journal: Where to.
+            run_id: What the run is called, where it is a part of another; a new name by default.
+
         Raises:
             UsageError: The permissions changed since the plan, or more tokens would die than it shows: plan again.
         """

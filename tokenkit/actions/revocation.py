@@ -142,7 +142,14 @@ class RevocationPlan:
     def record(
         self, journal: Journal, *, run_id: str | None = None, workers: int = plans.WORKERS, despite_drift: bool = False
     ) -> Run:
-        """Write the plan down as a run, every token ``planned``, and return it. ``resume`` carries it out."""
+        """Write the plan down as a run, every token ``planned``, and return it. ``resume`` carries it out.
+
+        Args:
+            journal: Where to.
+            run_id: What the run is called, where it is a part of another; a new name by default.
+            workers: As for ``apply``.
+            despite_drift: As for ``apply``.
+        """
         settings = Settings(workers=workers, despite_drift=despite_drift)
         return self._begin(journal, asdict(settings), run_id)
 

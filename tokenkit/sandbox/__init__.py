@@ -1,4 +1,6 @@
-"""Databricks workspaces on this machine: token management, its permissions, SCIM, and what can go wrong with them::
+"""Databricks workspaces on this machine: token management, its permissions, SCIM, and what can go wrong with them.
+
+::
 
     with Sandbox(tokens=1000) as sandbox:
         ...                                # any client, with sandbox.host and sandbox.token
