@@ -89,7 +89,7 @@ CHANGING = [
     ("snapshot", "taken_at", True),
 ]
 # Their own programs, tested in tests/test_lab.py and tests/sandbox/test_main.py; resume needs a run, below.
-ELSEWHERE = {"sandbox", "lab", "resume", "report"}
+ELSEWHERE = {"sandbox", "lab", "resume", "report", "explore"}
 FLEET = {verb.words for verb in VERBS if verb.words.startswith("fleet ")}  # tests/verbs/test_fleets.py
 
 
@@ -278,6 +278,14 @@ def test_thresholds_that_are_lists_are_typed_with_commas(notebook):
     audit = notebook.run_line_magic("tokens", "audit --rule wide-scope --threshold wide-scope.scopes=jobs,files")
     assert audit.findings["evidence"].isin(["granted jobs", "granted files", "granted jobs, files"]).all()
     assert len(audit.findings) > 0
+
+
+def test_the_explorer_opens_in_a_notebook_and_a_shell_says_where_it_is(notebook, company, capsys):
+    screen = notebook.run_line_magic("tokens", "explore --where \"status == 'active'\"")
+    assert set(screen.filtered["status"]) == {"active"}
+    assert repr(screen).endswith(f"on {company.host}>")
+    assert cli.main(["explore"]) == 2
+    assert "%tokens explore" in capsys.readouterr().err
 
 
 def test_ids_that_a_variable_holds_expand(notebook, names):

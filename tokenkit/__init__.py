@@ -44,6 +44,8 @@ from tokenkit.workspace import Workspace, changes, connect
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from tokenkit.widgets.explorer import explore
+
 __version__ = version("tokenkit")
 
 __all__ = [
@@ -84,12 +86,22 @@ __all__ = [
     "__version__",
     "changes",
     "connect",
+    "explore",
     "fleet",
     "load_ipython_extension",
     "read_snapshot",
     "resume",
     "rule",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load the screens when somebody asks for one: widgets are slow to import, and of no use outside a notebook."""
+    if name == "explore":
+        from tokenkit.widgets.explorer import explore  # noqa: PLC0415 - as said
+
+        return explore
+    raise AttributeError(f"module 'tokenkit' has no attribute {name!r}")
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -17,7 +17,7 @@ from tokenkit.rest import credentials
 from tokenkit.review.durations import duration
 from tokenkit.review.filters import FILTERS, Filter
 from tokenkit.review.rule import SEVERITIES
-from tokenkit.verbs import auditing, changing, comparing, fleets, programs, reading
+from tokenkit.verbs import auditing, changing, comparing, fleets, programs, reading, screens
 from tokenkit.verbs.session import Session
 from tokenkit.workspace import SANDBOX
 
@@ -311,6 +311,16 @@ VERBS: tuple[Verb, ...] = (
         reading.access,
         (dataclasses.replace(_WHERE, settings={**_WHERE.settings, "help": "an expression over the columns"}),),
         example="access --where holds_without_right",
+    ),
+    Verb(
+        "explore",
+        "filter, select and change tokens on a screen; in a notebook only",
+        screens.explore,
+        (
+            option("--where", metavar="EXPR", help="only tokens for which this expression over the columns holds"),
+            option("--plain", action="store_true", help="a plain list, where the table does not appear"),
+        ),
+        example="explore --where \"status == 'active'\"",
     ),
     Verb(
         "audit",

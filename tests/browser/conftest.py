@@ -13,7 +13,7 @@ from tests.parts import missing
 from tokenkit.sandbox import Sandbox
 
 # Without these a start of Chromium calls home many times.
-_QUIET = [
+QUIET = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -33,7 +33,7 @@ def chromium():
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - starting it costs a process
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=_QUIET)
+        browser = playwright.chromium.launch(executable_path=executable, args=QUIET)
         loop = asyncio.get_running_loop()
         # Playwright leaves its loop marked as running, though it stands still between calls. Other tests have loops of
         # their own, so the mark is there only while a page is.

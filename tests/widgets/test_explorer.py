@@ -92,6 +92,13 @@ def test_findings_of_the_audit_are_a_filter_a_column_and_stand_in_the_details(ex
     assert any(line.startswith(rule) for line in somebody.reads())
 
 
+def test_the_details_are_of_what_was_ticked_last_even_of_several_at_once(explorer, somebody, victims):
+    tick_ids(explorer, [victims[4], victims[2], victims[3]])
+    assert victims[3] in somebody.reads()
+    somebody.press("←")
+    assert victims[2] in somebody.reads()
+
+
 def test_the_selected_tokens_are_revoked_and_no_others(explorer, somebody, ids, victims):
     before = ids()
     tick_ids(explorer, victims[:3])

@@ -172,6 +172,11 @@ def test_a_frame_of_nothing_but_ids_can_be_explored_and_one_without_cannot():
         completed(pd.DataFrame({"id": ["a"]}), now=NOW)
 
 
+def test_a_time_that_cannot_be_read_is_one_line_that_names_its_column():
+    with pytest.raises(tokenkit.UsageError, match="expiry_time holds what is no time in ISO 8601"):
+        completed(pd.DataFrame({"token_id": ["a"], "expiry_time": ["next week"]}), now=NOW)
+
+
 def test_an_empty_listing_has_no_choices_and_one_page(tokens):
     model = Model(completed(tokens.iloc[:0], now=NOW))
     model.narrow(text="x")

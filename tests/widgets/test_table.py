@@ -23,7 +23,7 @@ def heard():
 
 @pytest.fixture
 def shown(heard):
-    made = PageTable("Tokens", lambda chosen, among: heard.append((chosen, list(among))))
+    made = PageTable("Tokens", lambda chosen, among: heard.append((set(chosen), list(among))))
     made.show(rows(A), A)
     return made
 
@@ -74,7 +74,7 @@ def test_long_text_is_cut_and_only_a_part_of_the_id_is_sent(shown):
 
 
 def test_the_plain_list_reports_ids_too_and_an_old_list_is_about_its_own_page(heard):
-    plain = PageTable("Tokens", lambda chosen, among: heard.append((chosen, list(among))), plain=True)
+    plain = PageTable("Tokens", lambda chosen, among: heard.append((set(chosen), list(among))), plain=True)
     plain.show(rows(A), A, {A[4]})
     old = plain.widget.children[0]
     assert old.value == (A[4],)

@@ -163,9 +163,9 @@ class Explorer:
         self._previous = style.button("← Previous", lambda: self._turn(-1), says="Previous page")
         self._place = style.text()
         self._next = style.button("Next →", lambda: self._turn(1), says="Next page")
-        gap = style.classed(widgets.Box(), "tk-grow")
         order = (self._sort, self._downwards, style.field(size), clear)
-        return style.classed(style.row(*order, gap, self._previous, self._place, self._next), "tk-bottom")
+        pages = style.together(self._previous, self._place, self._next)
+        return style.classed(style.row(*order, pages), "tk-bottom")
 
     def _build_choice(self) -> widgets.Box:
         self._selection = style.text("", "tk-strong")
@@ -178,8 +178,8 @@ class Explorer:
         actions = revoking(self._source.revoke) if self._source.revoke else []
         actions += [updating(self._source.update)] if self._source.update else []
         self._actions = [self._opener(action) for action in actions]
-        gap = style.classed(widgets.Box(), "tk-grow")
-        return style.row(self._selection, page, self._all, self._none, gap, self._save_selected, *self._actions)
+        acts = style.together(self._save_selected, *self._actions)
+        return style.row(self._selection, page, self._all, self._none, acts)
 
     def _opener(self, action: Action) -> widgets.Button:
         kind = "danger" if action.dangerous else ""
@@ -259,9 +259,9 @@ class Explorer:
         self._show_page()
 
     def _ticked(self, chosen: Collection[str], among: Collection[str]) -> None:
-        new = set(chosen) - self._model.selection
+        new = [each for each in chosen if each not in self._model.selection]
         self._model.choose(chosen, among)
-        self._detailed = next(iter(new), self._detailed)
+        self._detailed = new[-1] if new else self._detailed
         self._show_selection()
 
     def _select_page(self) -> None:

@@ -60,7 +60,13 @@ def completed(tokens: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
     tokens = tokens.assign(**{name: absent[name] for name in absent.columns if name not in tokens.columns})
     for field in frames.TOKENS:
         if field.type == frames.TIME and not isinstance(tokens[field.name].dtype, pd.DatetimeTZDtype):
-            tokens[field.name] = _moments(tokens[field.name])
+            try:
+                tokens[field.name] = _moments(tokens[field.name])
+            except pa.ArrowInvalid as problem:
+                message = f"{field.name} holds what is no time in ISO 8601: {str(problem).splitlines()[0]}"
+            else:
+                continue
+            raise errors.UsageError(message)
     if "idle_days" not in tokens.columns or "status" not in tokens.columns:
         tokens = lifecycle.with_lifecycle(tokens, now=now)
     if "owner" not in tokens.columns:
@@ -69,8 +75,14 @@ def completed(tokens: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
 
 
 def _moments(column: pd.Series[Any]) -> pd.Series[Any]:
-    unit = {"unit": "ms"} if pd.api.types.is_numeric_dtype(column.dtype) else {"format": "ISO8601"}
-    return pd.to_datetime(column, utc=True, errors="coerce", **unit).dt.as_unit("ms")  # type: ignore[call-overload]
+    """Return times that were saved as text, as epoch milliseconds, or in another unit."""
+    # Arrow and not pd.to_datetime, which in pandas 2.2 counts nanoseconds, where the year 9999 does not fit.
+    saved = pa.array(column, from_pandas=True)
+    if pa.types.is_integer(saved.type) or pa.types.is_floating(saved.type):
+        name = str(column.name)
+        records = [{name: each} for each in saved.cast(pa.int64()).to_pylist()]
+        return frames.frame(records, pa.schema([(name, frames.TIME)]))[name]
+    return frames.to_pandas(pa.table({"time": saved.cast(frames.TIME)}))["time"]
 
 
 class Model:

@@ -20,6 +20,7 @@ _CSS = """
 .tokenkit .tk-row > * { margin: 0; }
 .tokenkit > .tk-row { margin: 3px 0; }
 .tokenkit .tk-row > .tk-text { line-height: 28px; }
+.tokenkit .tk-together { flex-wrap: nowrap; margin-left: auto; }
 .tokenkit .tk-bottom { align-items: flex-end; }
 .tokenkit .tk-grow { flex: 1 1 auto; }
 .tokenkit .tk-title { font-size: var(--jp-ui-font-size2, 15px); font-weight: 600; height: auto; line-height: 1.4; }
@@ -119,6 +120,11 @@ def text(value: str = "", *names: str) -> widgets.Label:
 def row(*children: widgets.Widget) -> widgets.Box:
     """Return parts side by side, on several lines where there is little room."""
     return classed(widgets.Box(children), "tk-row")
+
+
+def together(*children: widgets.Widget) -> widgets.Box:
+    """Return parts at the right end of a row, which move to the next line together."""
+    return classed(row(*children), "tk-together")
 
 
 def button(words: str, act: Callable[[], object], *, says: str = "", style: str = "") -> widgets.Button:

@@ -39,8 +39,8 @@ class PageTable:
 
     Args:
         name: What it is a table of, for screen readers.
-        chosen: Called with the ids that are ticked and all ids of their page, when somebody ticks; without it there is
-            nothing to tick.
+        chosen: Called with the ids that are ticked, the last one last, and all ids of their page, when somebody ticks;
+            without it there is nothing to tick.
         plain: Whether to show a plain list instead of a table.
         short: Whether it takes little height.
 
@@ -138,7 +138,7 @@ class PageTable:
         number = sum(1 << position for position in change["new"] if position < STOWAWAYS)
         ids = self._pages.get(number)
         if ids is not None:
-            self._chosen({ids[each - STOWAWAYS] for each in change["new"] if each >= STOWAWAYS}, ids)
+            self._chosen([ids[each - STOWAWAYS] for each in change["new"] if each >= STOWAWAYS], ids)
 
     # As a plain list
 
@@ -156,7 +156,7 @@ class PageTable:
             disabled=chosen is None,
         )
         if chosen is not None:
-            listed.observe(lambda change: chosen(set(change["new"]), ids), "value")
+            listed.observe(lambda change: chosen(change["new"], ids), "value")
         self.widget.remove_class("tk-table")
         for old in self.widget.children:
             if old is not self._table:
