@@ -5,6 +5,7 @@ import pytest
 
 import tokenkit
 from tokenkit import errors, frames
+from tokenkit.sandbox import Sandbox
 
 DERIVED = [
     "status",
@@ -94,3 +95,28 @@ def test_an_unknown_filter_is_refused_before_anything_is_asked(workspace, sandbo
     with pytest.raises(errors.UsageError, match="Did you mean owner"):
         workspace.tokens(ownr="x")
     assert not list(sandbox.requests)
+
+
+def test_a_sandbox_says_what_it_is_and_what_it_is_not(capsys, monkeypatch, tmp_path):
+    (tmp_path / "databrickscfg").write_text("[sandbox]\nhost = https://sandbox.cloud.databricks.com\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "databrickscfg"))
+    workspace = tokenkit.connect("sandbox", tokens=5)
+    assert repr(workspace) == "<Workspace sandbox, signed in by the sandbox in this process>"
+    said = capsys.readouterr().err
+    assert "nothing of it is real" in said
+    assert "Your profile 'sandbox' was not used" in said
+    workspace.sandbox.stop()
+
+
+def test_only_a_sandbox_of_this_process_is_taken_for_one(sandbox):
+    for host in (sandbox.host, "https://sandbox.cloud.databricks.com"):
+        workspace = tokenkit.connect(host=host, token=sandbox.token)
+        assert workspace.sandbox is None
+        assert workspace.name == host
+        assert repr(workspace) == f"<Workspace {host}, signed in by arguments>"
+
+
+def test_a_sandbox_takes_no_address_to_listen_on():
+    for setting in ("host", "address", "bind"):
+        with pytest.raises(TypeError):
+            Sandbox(**{setting: "0.0.0.0"})  # noqa: S104 - that is the point

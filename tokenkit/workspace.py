@@ -148,6 +148,8 @@ def _start_sandbox(
     # Without the address: the line stands in saved notebooks, where a port would change with each run.
     what = f"{tokens:,} made-up tokens" + (f" in each of {workspaces:,} workspaces" if workspaces > 1 else "")
     sys.stderr.write(f"Started a sandbox in this process: {what}, nothing of it is real.\n")
+    if SANDBOX in sign_in.profiles():
+        sys.stderr.write(f"Your profile {SANDBOX!r} was not used; connect to it by its host, or rename it.\n")
     credentials = sign_in.from_token(sandbox.host, sandbox.token, origin="the sandbox in this process", name=SANDBOX)
     # What was done to a make-believe workspace does not belong into the record of the real ones.
     temporary = tempfile.TemporaryDirectory(prefix="tokenkit-") if home is None else None

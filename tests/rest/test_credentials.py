@@ -33,7 +33,17 @@ def test_a_host_is_understood_as_it_is_pasted(given, host):
     assert credentials.normal_host(given) == host
 
 
-@pytest.mark.parametrize("given", ["", "https://", "ftp://a", "https://user:secret@a"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "https://",
+        "ftp://a",
+        "https://user:secret@a",
+        "http://a.cloud.databricks.com",
+        "http://127.0.0.1.example.com",
+    ],
+)
 def test_what_is_no_host_is_refused(given):
     with pytest.raises(errors.ConfigurationError) as raised:
         credentials.normal_host(given)

@@ -10,6 +10,7 @@ import socket
 import sys
 import traceback
 
+import certifi
 import pytest
 
 from tests.conftest import ManualClock
@@ -222,19 +223,34 @@ def test_a_server_that_echoes_the_credential_does_not_get_it_into_an_error(sandb
     transport.close()
 
 
-def test_proxies_and_certificates_of_the_environment_are_kept(sign_in, monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+def test_proxies_and_certificates_of_the_environment_are_kept(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/company.pem")
+    sign_in = credentials.from_token("https://prod.example.com", "dapi1")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
     through_a_proxy = Transport(sign_in, retries=RetryPolicy(budget_seconds=0))
-    assert through_a_proxy._settings["verify"] == "/etc/company.pem"
+    assert through_a_proxy._settings["verify"] == certifi.where()
     with pytest.raises(errors.ConnectionFailedError, match="proxy"):
         through_a_proxy.call("GET", TOKENS)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", "prod.example.com")
     direct = Transport(sign_in)
-    assert "token_infos" in direct.call("GET", TOKENS)
+    assert not direct._settings["proxies"]
     for transport in (through_a_proxy, direct):
         transport.close()
+
+
+def test_certificates_that_are_not_there_are_named(sign_in, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/company.pem")
+    with pytest.raises(errors.ConfigurationError, match=r"/nowhere/company\.pem.*REQUESTS_CA_BUNDLE"):
+        Transport(sign_in)
+
+
+def test_a_sandbox_on_this_machine_is_not_asked_through_a_proxy(sign_in, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    transport = Transport(sign_in, retries=RetryPolicy(budget_seconds=0))
+    assert "token_infos" in transport.call("GET", TOKENS)
+    transport.close()
 
 
 def test_the_workspace_header_chooses_a_workspace_on_a_shared_host():

@@ -157,3 +157,26 @@ def test_a_fault_is_data():
     assert len({Fault(status=503), Fault(status=503), Fault(status=504)}) == 2
     with pytest.raises(AttributeError):
         Fault().status = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"headers": {"X-Note": "snow \u2603"}}, "cannot stand in a header"),
+        ({"headers": {"X-Note\r\nX-More": "1"}}, "cannot stand in a header"),
+        ({"headers": {"X-Note": "1\r\n\r\n<html>"}}, "cannot stand in a header"),
+        ({"body": "x", "content_type": "text/\u2603"}, "cannot stand in a header"),
+        ({"body": "\ud83d"}, "surrogates"),
+        ({"body": {"a": "\ud83d"}}, "surrogates"),
+        ({"status": 100}, "ends no request"),
+        ({"status": 1000}, "ends no request"),
+    ],
+)
+def test_a_fault_that_no_answer_could_carry_is_refused_where_it_is_made(settings, words):
+    with pytest.raises(ValueError, match=words):
+        Fault(**settings)
+
+
+def test_a_header_may_hold_what_http_can_carry(admin, sandbox):
+    sandbox.faults.add(Fault(headers={"X-Note": "größer"}))
+    assert admin("GET", TOKENS).headers["X-Note"] == "größer"

@@ -1,3 +1,4 @@
+import contextlib
 import io
 import socket
 import urllib.parse
@@ -60,7 +61,13 @@ def test_the_end_of_a_connection_is_no_request():
         (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400),
         (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n", 400),
         (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", 400),
+        (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", 400),
+        (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"a: b\r\n" * 300, 431),
         (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n", 413),
+        (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 60_000 + b"\r\n", 413),
+        (b"GET / HTTP/1.1\r\nContent-Length: 999999999999999\r\n\r\nabc", 413),
+        (b"GET / HTTP/1.1\r\nContent-Length: 9999999999999999999999\r\n\r\nabc", 400),
         (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 300 + b"\r\n", 431),
     ],
@@ -101,3 +108,14 @@ def test_an_old_client_gets_one_answer(sandbox):
 def test_a_client_that_asks_first_is_told_to_go_on(sandbox):
     request = b"POST /oidc/v1/token HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\na=b"
     assert raw(sandbox, request).startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 ")
+
+
+def test_slow_bodies_are_waited_for_while_others_are_served(sandbox, admin):
+    port = urllib.parse.urlsplit(sandbox.host).port
+    head = b"POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n"
+    chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"
+    with contextlib.ExitStack() as slow:
+        for data in [head, chunked] * 50:
+            connection = slow.enter_context(socket.create_connection(("127.0.0.1", port)))
+            connection.sendall(data)
+        assert admin.ok("GET", f"{SCIM}/Me")

@@ -142,6 +142,7 @@ def test_service_principals_are_named_by_application_id(admin, state):
         ({"permission_level": "CAN_USE"}, (400, "INVALID_PARAMETER_VALUE")),
         ({**user("d"), **group("inner")}, (400, "INVALID_PARAMETER_VALUE")),
         (user("d", "CAN_RUN"), (400, "INVALID_PARAMETER_VALUE")),
+        (user("d", ["CAN_USE"]), (400, "INVALID_PARAMETER_VALUE")),
         (user("d", None), (400, "INVALID_PARAMETER_VALUE")),
         (user("nobody"), (400, "INVALID_PARAMETER_VALUE")),
         (group("nobody"), (400, "INVALID_PARAMETER_VALUE")),

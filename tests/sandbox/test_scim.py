@@ -55,7 +55,9 @@ def test_a_page_is_never_larger_than_a_thousand(admin, state):
     assert page["totalResults"] > 1001
 
 
-@pytest.mark.parametrize("query", ["startIndex=x", "count=1.5", "sortBy=shoeSize", "startIndex=99999999999999999999"])
+@pytest.mark.parametrize(
+    "query", ["startIndex=x", "startIndex=--5", "count=1.5", "sortBy=shoeSize", "count=99999999999999999999"]
+)
 def test_a_bad_page_is_refused(admin, query):
     assert scim_error(admin, "GET", f"{USERS}?{query}") == 400
 
@@ -251,3 +253,11 @@ def test_hostile_names_are_only_text(admin):
     text = name.replace("\\", "\\\\").replace('"', '\\"')
     found = admin.ok("GET", GROUPS, params={"filter": f'displayName eq "{text}"'})
     assert [each["displayName"] for each in found["Resources"]] == [name]
+
+
+def test_what_is_stored_can_be_listed_however_deep_it_is(admin):
+    for depth in range(850, 1000):
+        nest = "[" * depth + "]" * depth
+        body = f'{{"userName": "deep{depth}", "entitlements": [{{"value": {nest}}}]}}'
+        assert admin("POST", USERS, data=body.encode()).status_code in {201, 400}
+    assert admin.ok("GET", USERS)

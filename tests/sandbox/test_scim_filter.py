@@ -57,6 +57,9 @@ def test_a_filter_finds(find, text, found):
         'active eq "true"',
         "active co true",
         '(userName eq "a")',
+        'userName eq "\\ud83d"',
+        'id eq "²"',
+        " or ".join(["id eq 5"] * 101),
     ],
 )
 def test_what_is_no_filter_is_refused(text):

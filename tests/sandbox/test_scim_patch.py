@@ -113,3 +113,8 @@ def test_references_are_ids():
     for value in ("5", ["5"], [{}], [{"value": "-5"}], [{"value": str(2**63)}], [{"value": "²"}]):
         with pytest.raises(ScimError):
             member_ids(value)
+
+
+def test_a_text_has_no_parts_to_change():
+    with pytest.raises(ScimError):
+        applied(user(externalId="x"), "replace", "externalId.part", {"a": 1})

@@ -16,6 +16,13 @@ def test_only_the_loopback_interface_is_bound(sandbox):
     assert {each.getsockname()[0] for each in sandbox._server._listeners} == {"127.0.0.1"}
 
 
+def test_another_address_of_this_machine_is_not_served(sandbox):
+    port = urllib.parse.urlsplit(sandbox.host).port
+    for address in ("127.0.0.2", "::1"):
+        with pytest.raises(OSError):  # noqa: PT011 - refused, or there is no such family here
+            socket.create_connection((address, port), timeout=5)
+
+
 def test_many_threads_delete_each_token_exactly_once(sandbox, admin, make_sandbox, clients):
     sandbox = make_sandbox(tokens=400)
     admin = clients(sandbox.host, sandbox.token)

@@ -1,4 +1,5 @@
 import pytest
+import requests
 
 from tokenkit.sandbox.service import RequestRecord, Requests
 
@@ -79,3 +80,30 @@ def test_nothing_of_a_refused_request_remains(admin, state):
     group = {"displayName": "half", "members": [{"value": "5"}]}
     assert admin("POST", f"{SCIM}/Groups", group).status_code == 400
     assert state.directory.named("group", "half") is None
+
+
+def test_every_answer_says_that_it_is_a_sandbox_s(admin):
+    for path in (TOKENS, "/api/2.0/nothing", "/.well-known/databricks-config"):
+        assert admin("GET", path).headers["server"] == "tokenkit-sandbox"
+
+
+@pytest.mark.parametrize("host", ["prod.cloud.databricks.com", "127.0.0.1.example.com:443", "10.0.0.1", "[", ""])
+def test_what_was_meant_for_another_host_is_refused(admin, host):
+    assert admin.refused("GET", TOKENS, headers={"Host": host}) == (421, "MISDIRECTED_REQUEST")
+
+
+def test_a_sandbox_is_no_proxy_to_a_real_workspace(sandbox):
+    proxied = requests.get(
+        "http://prod.cloud.databricks.com" + TOKENS,
+        headers={"Authorization": f"Bearer {sandbox.token}"},
+        proxies={"http": sandbox.host},
+        timeout=30,
+    )
+    assert proxied.status_code == 421
+    assert "sandbox of tokenkit and not 'prod.cloud.databricks.com'" in proxied.json()["message"]
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_this_machine_s_own_names_are_served(sandbox, admin, name):
+    port = sandbox.host.rpartition(":")[2]
+    assert admin("GET", TOKENS, headers={"Host": f"{name}:{port}"}).status_code == 200

@@ -71,7 +71,7 @@ def normal_host(host: str) -> str:
     """Return a host as ``https://name``: the scheme added where it is missing, path and trailing slash removed.
 
     Raises:
-        ConfigurationError: There is no host name in it.
+        ConfigurationError: There is no host name in it, or a credential would travel to it unencrypted.
     """
     parts = urlsplit(host.strip() if "://" in host else f"https://{host.strip()}")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -80,7 +80,16 @@ def normal_host(host: str) -> str:
         )
     if parts.username or parts.password:
         raise errors.ConfigurationError("A host must not hold a user name or password. Give the token as token=….")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise errors.ConfigurationError(
+            f"{host!r} would get your token unencrypted. Write https://; plain http is for a sandbox on this machine."
+        )
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, where only a sandbox can be."""
+    return urlsplit(host).hostname in {"127.0.0.1", "localhost", "::1"}
 
 
 def from_token(

@@ -34,6 +34,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
@@ -44,7 +45,7 @@ from requests.structures import CaseInsensitiveDict
 
 from tokenkit import errors
 from tokenkit.redaction import redact
-from tokenkit.rest.credentials import Credentials
+from tokenkit.rest.credentials import Credentials, is_loopback
 
 _LOGGER = logging.getLogger("tokenkit")
 _CONNECT_TIMEOUT_SECONDS = 10
@@ -136,6 +137,12 @@ class Transport:
         # Proxies and certificates of the environment, read once: requests would read them again for each request.
         environment = requests.Session().merge_environment_settings(self.host, {}, None, None, None)
         self._settings: dict[str, Any] = {name: environment[name] for name in ("proxies", "verify")}
+        if isinstance(self._settings["verify"], str) and not Path(self._settings["verify"]).exists():
+            raise errors.ConfigurationError(
+                f"There are no certificates at {self._settings['verify']}. Mend REQUESTS_CA_BUNDLE."
+            )
+        if is_loopback(self.host):
+            self._settings["proxies"] = {}  # a proxy would look for the sandbox on its own machine, with our credential
 
     def __repr__(self) -> str:
         return f"<Transport to {self.name}>"

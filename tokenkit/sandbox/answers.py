@@ -37,7 +37,7 @@ class Request:
         try:
             document = json.loads(self.body, parse_constant=_refuse_constant)
             # JSON can spell half a surrogate pair, which no UTF-8 answer could ever send back.
-            encode(document)
+            encode(_nested(document))
         except (ValueError, RecursionError) as error:
             raise ApiError(400, "MALFORMED_REQUEST", f"Could not parse request object: {error}") from None
         if not isinstance(document, dict):
@@ -99,6 +99,17 @@ def invalid(message: str) -> ApiError:
 def encode(document: object) -> bytes:
     """Return compact JSON in UTF-8, the layout of every document that the sandbox sends."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _nested(document: object) -> object:
+    """Return a document within a hundred lists.
+
+    How deep a document may be depends on how deep in the program it is read and written. What passes a check with this
+    much to spare can be stored, and shown ever after.
+    """
+    for _ in range(100):
+        document = [document]
+    return document
 
 
 def _refuse_constant(name: str) -> NoReturn:

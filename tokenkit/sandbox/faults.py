@@ -48,6 +48,9 @@ class Fault:
         truncate_bytes: Declare the whole length, send this much of the body, then close.
         after_handler: Let the request do its work first, and spoil only the answer.
         workspace_id: Hit this workspace alone.
+
+    Raises:
+        ValueError: No HTTP answer can carry the status, a header or the body.
     """
 
     method: str = "*"
@@ -63,6 +66,15 @@ class Fault:
     truncate_bytes: int | None = None
     after_handler: bool = False
     workspace_id: int | None = None
+
+    def __post_init__(self) -> None:
+        # Found out here, where the mistake is; in the middle of an answer it would only end a connection.
+        if self.status is not None and not 200 <= self.status <= 599:
+            raise ValueError(f"status {self.status} ends no request; use 200 to 599")
+        for text in (*self.headers, *self.headers.values(), self.content_type or ""):
+            if not text.isprintable() or not _is_latin_1(text):
+                raise ValueError(f"{text!r} cannot stand in a header: use printable characters of ISO 8859-1")
+        self.answer(None)  # a body that cannot be encoded is a ValueError or a TypeError of its own
 
     def matches(self, method: str, path: str, workspace_id: int) -> bool:
         """Tell whether this fault is about a request.
@@ -106,6 +118,10 @@ class Fault:
             body = self.body.encode() if isinstance(self.body, str) else self.body
             return body, "text/html; charset=utf-8" if body.lstrip().startswith(b"<") else "text/plain; charset=utf-8"
         return encode(dict(self.body)), "application/json"
+
+
+def _is_latin_1(text: str) -> bool:
+    return all(ord(character) < 256 for character in text)
 
 
 class Faults:

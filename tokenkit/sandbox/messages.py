@@ -24,6 +24,8 @@ LARGEST_LINE = 1 << 16
 MOST_HEADERS = 200
 # How much of a body that is too large is read and thrown away, so that the client gets to read the refusal.
 MOST_DRAINED = 64 << 20
+# What tells a person, a proxy's log or a packet capture that this is no real workspace; no client is known to read it.
+SERVER = "tokenkit-sandbox"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -54,6 +56,8 @@ def read_request(stream: BufferedReader, send: Callable[[bytes], object]) -> Req
     if not version.startswith("HTTP/1."):
         raise _malformed("only HTTP/1.1 is served")
     headers = _headers(stream)
+    if parts.netloc:
+        headers["host"] = parts.netloc  # RFC 9112, 3.2.2: what a client tells a proxy counts for more
     if version == "HTTP/1.0":
         headers.setdefault("connection", "close")
     if headers.get("expect", "").lower() == "100-continue":
@@ -74,7 +78,7 @@ def head(answer: Answer, *, workspace_id: int, now: float, close: bool) -> bytes
         reason = HTTPStatus(answer.status).phrase
     except ValueError:
         reason = "Unknown"
-    lines = [f"HTTP/1.1 {answer.status} {reason}", "server: databricks", f"date: {formatdate(now, usegmt=True)}"]
+    lines = [f"HTTP/1.1 {answer.status} {reason}", f"server: {SERVER}", f"date: {formatdate(now, usegmt=True)}"]
     if answer.status not in (204, 304):
         lines += [f"content-type: {answer.content_type}", f"content-length: {len(answer.body)}"]
     lines.append(f"x-databricks-org-id: {workspace_id}")
@@ -132,9 +136,9 @@ def _chunked(stream: BufferedReader) -> bytes:
             _drain(stream, size)
         else:
             chunks.append(stream.read(size))
-        _line(stream)
-    while _line(stream) not in (b"\r\n", b"\n", b""):
-        pass  # trailers
+        if _line(stream).strip():
+            raise _malformed("a chunk is longer than its size")
+    _headers(stream)  # trailers, which nobody asks for
     if total > LARGEST_BODY:
         raise _too_large()
     return b"".join(chunks)

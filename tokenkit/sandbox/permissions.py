@@ -110,9 +110,9 @@ class Permissions:
             raise invalid(f"{_FIELD_OF_KIND[kind]} must be a string")
         if kind == "group" and name.casefold() == ADMINS and level != CAN_MANAGE:
             raise invalid(f"Cannot change permissions for group 'admins' to {level}.")
-        if level not in LEVELS:
+        if not isinstance(level, str) or level not in LEVELS:
             raise invalid(f"{level!r} is not a permission level of tokens; use CAN_USE or CAN_MANAGE")
-        return self._principal(kind, name).id, str(level)
+        return self._principal(kind, name).id, level
 
     def _principal(self, kind: Kind, name: str) -> Identity:
         identity = self._directory.named(kind, name)

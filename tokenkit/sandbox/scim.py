@@ -204,7 +204,7 @@ def _text(payload: Mapping[str, Any], attribute: str) -> str | None:
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name, "") or str(default)
-    if not (text.lstrip("-").isdigit() and text.isascii() and len(text) < 19):
+    if not (text.removeprefix("-").isdigit() and text.isascii() and len(text) < 19):
         raise ScimError(400, f"{name} must be an integer, not {text!r}", "invalidValue")
     return int(text)
 

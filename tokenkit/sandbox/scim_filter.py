@@ -6,13 +6,15 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from tokenkit.sandbox.answers import ScimError
+from tokenkit.sandbox.answers import ScimError, encode
 
 if TYPE_CHECKING:
     from tokenkit.sandbox.directory import Kind
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _COMPARISON = re.compile(rf"\s*([\w.]+)\s+(eq|ne|co|sw)\s+({_STRING}|true|false|\d+)\s*", re.IGNORECASE)
+# SQLite takes an expression of a depth of 1,000; nobody writes a hundred comparisons by hand.
+_MOST_COMPARISONS = 100
 _CONNECTIVE = re.compile(r"(and|or)\s", re.IGNORECASE)
 _COLUMNS: dict[Kind, dict[str, str]] = {
     "user": {"username": "name", "emails.value": "name", "displayname": "display_name"},
@@ -35,10 +37,12 @@ def condition(text: str | None, kind: Kind) -> tuple[str, list[object]]:
     """
     if not text or not text.strip():
         return "1", []
-    clauses, parameters, position = [], [], 0
+    clauses: list[str] = []
+    parameters: list[object] = []
+    position = 0
     while True:
         found = _COMPARISON.match(text, position)
-        if not found:
+        if not found or len(clauses) == _MOST_COMPARISONS:
             raise _refusal(text)
         clause, parameter = _comparison(text, kind, *found.groups())
         clauses.append(clause)
@@ -56,16 +60,21 @@ def _comparison(text: str, kind: Kind, attribute: str, operator: str, literal: s
     attribute, operator = attribute.lower(), operator.lower()
     try:
         value = json.loads(literal.lower() if literal[0] != '"' else literal)
+        encode(value)  # half a surrogate pair is no text that the database could be asked for
     except ValueError:
         raise _refusal(text) from None
     if attribute == "active" and isinstance(value, bool) and kind != "group" and operator in ("eq", "ne"):
         return f"active {'=' if operator == 'eq' else '<>'} ?", int(value)
-    if attribute == "id" and operator in ("eq", "ne") and str(value).isdigit() and len(str(value)) < 19:
+    if attribute == "id" and operator in ("eq", "ne") and _is_id(str(value)):
         return f"id {'=' if operator == 'eq' else '<>'} ?", int(value)
     column = _COLUMNS[kind].get(attribute)
     if column is None or not isinstance(value, str):
         raise _refusal(text)
     return _OPERATORS[operator].format(column=column), value
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def _refusal(text: str) -> ScimError:

@@ -128,7 +128,7 @@ def _edit_attribute(draft: Draft, verb: str, path: str, value: object, element: 
     old = attributes.get(name)
     if name in _LISTS:
         attributes[name] = _edited_list(old or [], verb, value, element)
-    elif child:
+    elif child and isinstance(old, dict | None):
         attributes[name] = {**(old or {}), child: value}
     else:
         attributes[name] = value

@@ -98,7 +98,10 @@ class Server:
                 )
                 with self._lock:
                     self._connections[connection] = thread
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError:  # no thread is left: this client is turned away, the others are served
+                    self._forget(connection)
 
     def _serve(self, connection: socket.socket, host: str, workspace_id: int) -> None:
         try:
@@ -122,9 +125,12 @@ class Server:
         except OSError:
             return  # the client left in the middle
         finally:
-            with self._lock:
-                self._connections.pop(connection, None)
-            connection.close()
+            self._forget(connection)
+
+    def _forget(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._connections.pop(connection, None)
+        connection.close()
 
     def _send(self, connection: socket.socket, delivery: Delivery, *, close: bool, only_head: bool = False) -> None:
         answer: Answer = delivery.answer

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tokenkit.sandbox.account import ACCOUNT, Account
 from tokenkit.sandbox.answers import Answer, ApiError, Request, encode, invalid
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tokenkit.sandbox.state import State
 
 DROPPED = 0  # the status of a request that got no answer
+_OWN_NAMES = ("127.0.0.1", "localhost")
 _KEPT_REQUESTS = 100_000
 _DISCOVERY = "/oidc/.well-known/oauth-authorization-server"
 _GRANT = "/oidc/v1/token"
@@ -110,6 +112,7 @@ class Service:
     def serve(self, request: Request, *, host: str, workspace_id: int) -> Delivery:
         """Return what to send for a request that came in at a workspace's host."""
         try:
+            _check_host(request)
             workspace_id = self._addressed(request, workspace_id)
         except ApiError as error:
             return self._record(request, Delivery(error.answer(), workspace_id))
@@ -208,6 +211,22 @@ class Service:
         record = RequestRecord(delivery.workspace_id, request.method, request.path, request.query, status, user_agent)
         self.requests.append(record)
         return delivery
+
+
+def _check_host(request: Request) -> None:
+    """Refuse what was meant for another host.
+
+    A name, a proxy or a line of ``/etc/hosts`` that leads here from a real workspace's address must not make somebody
+    believe that they speak with it; nor may a web page reach a sandbox through a name of its own.
+    """
+    host = request.headers.get("host", _OWN_NAMES[0])
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        name = None
+    if name not in _OWN_NAMES:
+        message = f"This is a sandbox of tokenkit and not {host[:100]!r}; it answers to {' and '.join(_OWN_NAMES)} only"
+        raise ApiError(421, "MISDIRECTED_REQUEST", message)
 
 
 def _delivery(fault: Fault | None, real: Answer | None, workspace_id: int) -> Delivery:
