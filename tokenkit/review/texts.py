@@ -70,7 +70,8 @@ def series(texts: pa.Array, index: pd.Index) -> pd.Series[str]:
 def array(column: pd.Series[Any], kind: pa.DataType = _STRING) -> pa.Array:
     """Return a column as one Arrow array."""
     found = pa.array(column.array, kind, from_pandas=True)
-    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    return found.cast(kind)  # which pyarrow 15 does not heed where pandas makes the array
 
 
 def mask(hits: pa.Array) -> np.ndarray:
