@@ -100,6 +100,14 @@ def test_tokens_are_those_of_each_workspace_with_its_host_before_them(company, f
     assert list(fleet.errors.columns) == ["workspace", "asked", "kind", "message"]
 
 
+def test_a_listing_is_what_the_workspaces_list(company, fleet):
+    listing = fleet.listing()
+    for workspace in hands(company):
+        part = listing[listing["workspace"] == workspace.host].drop(columns="workspace").reset_index(drop=True)
+        pd.testing.assert_frame_equal(part, workspace.token_management.list())
+    assert {each.path for each in company.requests} == {LISTING}
+
+
 def test_filters_hold_in_every_workspace_and_where_sees_the_column_workspace(company, fleet):
     host = company.workspaces[2].host
     found = fleet.tokens(f"workspace == '{host}'", status="active", owner="*@example.com")

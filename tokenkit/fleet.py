@@ -49,7 +49,7 @@ from tokenkit.review.rule import Rule
 from tokenkit.workspace import SANDBOX, Clock, Workspace, carry_on, changes, connect, folder_of, workspace_of
 from tokenkit.workspace import resume as resume_one
 
-WORKERS = 32
+WORKERS = 64
 """How many workspaces are asked at once."""
 
 _APPLYING = 8  # each has threads of its own
@@ -242,6 +242,16 @@ class Fleet:
         filters.check(where, {name: value for name, value in criteria.items() if name != "created_by"})
         tokens = self._joined("tokens", lambda workspace: workspace.tokens(**criteria))
         return expressions.where(tokens, where) if where else tokens
+
+    def listing(self) -> pd.DataFrame:
+        """Return every token as the workspaces list them: the frame of ``token_management.list``, ``workspace`` first.
+
+        One request a workspace; ``tokens()`` adds whose they are and what their times mean.
+
+        Raises:
+            FleetError: No workspace answered.
+        """
+        return self._joined("listing", lambda workspace: workspace.token_management.list())
 
     def access(self, where: str | None = None) -> pd.DataFrame:
         """Return who may use tokens of which workspace, and who holds one: the frame of ``Workspace.access``.
