@@ -248,6 +248,9 @@ class Fleet:
 
         One request a workspace; ``tokens()`` adds whose they are and what their times mean.
 
+        Returns:
+            ``workspace``, then the columns of ``frames.TOKENS``, and any that a server added.
+
         Raises:
             FleetError: No workspace answered.
         """
