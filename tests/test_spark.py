@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from tokenkit import errors, frames
 from tokenkit.review import audit as audits
 from tokenkit.review.rule import Context
 from tokenkit.sandbox import Fault, Sandbox
+from tokenkit.sandbox.account import ACCOUNT
 
 # Spark says this of every pandas 3, at each conversion; that our frames convert is what is tested here.
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
@@ -148,9 +150,9 @@ def rows(*tables):
     return sorted((row for table in tables for row in table.to_pylist()), key=lambda row: sorted(map(str, row.items())))
 
 
-def test_the_rows_of_fifty_workspaces_are_what_each_workspace_says_itself(account, every_token):
-    theirs = [tokens_of(each).assign(workspace=each.host, error=None) for each in account.workspaces]
-    assert rows(every_token) == rows(*(pa.Table.from_pandas(each, preserve_index=False) for each in theirs))
+def test_the_rows_of_fifty_workspaces_are_those_of_a_fleet(account, every_token):
+    theirs = tokenkit.fleet([connect(each) for each in account.workspaces]).tokens()
+    assert rows(every_token) == rows(pa.Table.from_pandas(theirs.assign(error=None), preserve_index=False))
 
 
 def test_the_columns_are_those_of_a_workspace_in_sparks_types(load, account):
@@ -190,6 +192,21 @@ def test_hosts_are_signed_in_to_with_the_service_principal_of_the_executors_envi
     assert read["error"].null_count == len(read)
     counts = {host: read["workspace"].to_pylist().count(host) for host in hosts}
     assert counts == {each.host: len(tokens_of(each)) for each in account.workspaces[:2]}
+
+
+def test_the_workspaces_of_an_account_are_read_and_one_that_is_not_running_says_so(load, account):
+    named = {"account": account.account_host, "account_id": account.account_id}
+    assert load(**named).rdd.getNumPartitions() == WORKSPACES
+    running, banned = account.workspaces[0], {"workspace_id": 2, "workspace_name": "old", "workspace_status": "BANNED"}
+    listed = [{"workspace_id": running.workspace_id, "workspace_url": running.host, "deployment_name": "a"}, banned]
+    account.faults.add(Fault(workspace_id=ACCOUNT, path="*/workspaces", status=200, body=json.dumps(listed)))
+    read = load(**named).toArrow().to_pylist()
+    assert [row["error"] for row in read if row["workspace"] == "old"] == ["old is BANNED, so it is not asked."]
+    assert len([row for row in read if row["workspace"] == running.host]) == len(tokens_of(running))
+    account.faults.clear()
+    account.faults.add(Fault(workspace_id=ACCOUNT, path="*/workspaces", status=403))
+    with pytest.raises(Exception, match="must be an admin of the account"):
+        load(**named).count()
 
 
 def test_an_option_that_would_hold_a_credential_is_refused_and_its_value_said_nowhere(load):

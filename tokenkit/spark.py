@@ -17,6 +17,8 @@ option              what it says
 ==================  ==================================================================================================
 ``profiles``        the workspaces, by profiles of ``~/.databrickscfg``
 ``hosts``           the workspaces, by their addresses
+``account``         the workspaces of an account, by a profile or the account console's address, which needs
+                    ``account_id`` as well; the driver lists them, signed in like the executors
 ``on_error``        ``row``: a workspace that fails becomes a row with ``workspace`` and ``error`` and nothing else;
                     ``fail``: it fails the query. ``row`` unless said otherwise
 ``clock``           the moment that ages and statuses are counted to, in ISO 8601; the moment of the query by default
@@ -43,6 +45,7 @@ import pyarrow as pa
 
 from tokenkit import errors, frames
 from tokenkit.redaction import redact
+from tokenkit.rest import accounts
 from tokenkit.rest import credentials as sign_in
 from tokenkit.rest.credentials import Credentials
 from tokenkit.rest.identities import IdentitiesAPI
@@ -104,7 +107,7 @@ _SPARK_TYPES = {
 }
 _ROWS_A_BATCH = 10_000
 _PATIENCE = RetryPolicy(budget_seconds=30)  # one that is down should not keep the query waiting for five minutes
-_OPTIONS = ("profiles", "hosts", "on_error", "clock")
+_OPTIONS = ("profiles", "hosts", "account", "account_id", "on_error", "clock")
 _ON_ERROR = ("row", "fail")
 _SECRET_WORDS = ("token", "secret", "password", "credential", "key", "auth", "bearer")
 
@@ -205,9 +208,14 @@ class TokensDataSource(DataSource):
         return _declared(self.columns)
 
     def reader(self, schema: StructType) -> WorkspacesReader:  # noqa: ARG002 - Spark's signature
-        """Return what reads the workspaces that the options name."""
+        """Return what reads the workspaces that the options name.
+
+        Raises:
+            ConfigurationError: The account could not be listed.
+        """
         now = self._clock or pd.Timestamp.now(tz="UTC")
-        return WorkspacesReader(self._workspaces, self.ask, self.columns, now=now, fail=self._on_error == "fail")
+        workspaces = [*self._workspaces, *_workspaces_of_account(self.options)]
+        return WorkspacesReader(workspaces, self.ask, self.columns, now=now, fail=self._on_error == "fail")
 
 
 class FindingsDataSource(TokensDataSource):
@@ -238,14 +246,17 @@ class FindingsDataSource(TokensDataSource):
 
 @dataclass(frozen=True)
 class NamedWorkspace(InputPartition):
-    """What a task is told of its workspace: a name to sign in by, and nothing secret."""
+    """What a task is told of its workspace: a host or a profile's name, and nothing secret."""
 
-    kind: str
     name: str
+    is_profile: bool = False
+    status: str = accounts.RUNNING
 
     def credentials(self) -> Credentials:
         """Sign in, with what the place has where this runs."""
-        return sign_in.from_profile(self.name) if self.kind == "profile" else sign_in.from_host(self.name)
+        if self.status != accounts.RUNNING:
+            raise errors.ConfigurationError(f"{self.name} is {self.status}, so it is not asked.")
+        return sign_in.from_profile(self.name) if self.is_profile else sign_in.from_host(self.name)
 
 
 class WorkspacesReader(DataSourceReader):
@@ -322,13 +333,20 @@ def _check_names(options: MutableMapping[str, str]) -> None:
 def _named_workspaces(options: MutableMapping[str, str]) -> list[NamedWorkspace]:
     hosts = dict.fromkeys(sign_in.normal_host(host) for host in _words(options.get("hosts", "")))
     profiles = _words(options.get("profiles", ""))
-    named = [*(NamedWorkspace("profile", name) for name in profiles), *(NamedWorkspace("host", host) for host in hosts)]
-    if not named:
+    if not profiles and not hosts and not options.get("account"):
         raise errors.ConfigurationError(
-            "It is not said which workspaces to read: give the option profiles ('prod, stage') or hosts "
-            "('https://…, https://…')."
+            "It is not said which workspaces to read: give the option profiles ('prod, stage'), hosts "
+            "('https://…, https://…') or account."
         )
-    return named
+    return [*(NamedWorkspace(name, is_profile=True) for name in profiles), *map(NamedWorkspace, hosts)]
+
+
+def _workspaces_of_account(options: MutableMapping[str, str]) -> list[NamedWorkspace]:
+    if not options.get("account"):
+        return []
+    config = accounts.account_config(options["account"], options.get("account_id"))
+    found = accounts.account_workspaces(config)
+    return [NamedWorkspace(each.host or each.name, status=each.status) for each in found]
 
 
 def _words(text: str) -> list[str]:
