@@ -257,18 +257,19 @@ def test_no_credential_stands_in_a_plan_an_event_an_error_or_the_drivers_log(loa
     assert [(name, secret[:8]) for name, text in places.items() for secret in secrets if secret in text] == []
 
 
-def test_findings_are_what_each_workspace_finds_itself(spark, account):
+def test_findings_of_fifty_workspaces_are_those_of_a_fleet(spark, account):
     connect(account.workspaces[1]).token_management.update_permissions(
         [{"group_name": "users", "permission_level": "CAN_USE"}]
     )
-    read = spark.read.format("databricks_token_findings").options(profiles="w0, w1, nowhere", clock=NOW.isoformat())
-    found = read.load().toArrow()
-    theirs = [connect(each).audit().findings.assign(workspace=each.host, error=None) for each in account.workspaces[:2]]
-    failed = [row for row in rows(found) if row["error"]]
-    assert [row["workspace"] for row in failed] == ["nowhere"]
-    assert {"everyone-may", "no-maximum"} <= {row["rule"] for row in rows(found)}  # what a listing alone does not tell
-    expected = rows(*(pa.Table.from_pandas(each, preserve_index=False) for each in theirs))
-    assert [row for row in rows(found) if not row["error"]] == expected
+    profiles = f"{EVERY_PROFILE}, nowhere"
+    found = spark.read.format("databricks_token_findings").options(profiles=profiles, clock=NOW.isoformat()).load()
+    found = rows(found.toArrow())
+    assert [row["workspace"] for row in found if row["error"]] == ["nowhere"]
+    assert {"everyone-may", "no-maximum"} <= {row["rule"] for row in found}  # what a listing alone does not tell
+    theirs = tokenkit.fleet([connect(each) for each in account.workspaces]).audit().findings
+    expected = rows(pa.Table.from_pandas(theirs.assign(error=None), preserve_index=False))
+    assert [row for row in found if not row["error"]] == expected
+    assert len({row["workspace"] for row in expected}) == WORKSPACES
 
 
 def test_findings_go_on_where_no_permission_was_ever_granted(spark, account):
