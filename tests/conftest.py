@@ -17,6 +17,7 @@ from tokenkit.sandbox import Sandbox
 
 # Timings are never asserted, and a busy machine is no failure.
 settings.register_profile("tokenkit", deadline=None)
+settings.register_profile("long", deadline=None, max_examples=5_000)  # pytest --hypothesis-profile=long
 settings.load_profile("tokenkit")
 
 NOW = pd.Timestamp("2026-03-01 09:30", tz="UTC")

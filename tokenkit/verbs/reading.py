@@ -69,7 +69,10 @@ def get(session: Session, options: argparse.Namespace) -> TokenInfo:
     workspace = session.workspace(options.profile)
     token_id = options.token_id
     if len(token_id) < _WHOLE_ID:
-        token_id = whole_ids([token_id], workspace.token_management.list(), workspace)[0]
+        found = whole_ids([token_id], workspace.token_management.list(), workspace)
+        if len(found) != 1:
+            raise errors.UsageError("Say which token: give its id, or the beginning of it.")
+        token_id = found[0]
     token = workspace.token_management.get(token_id)
     session.say(f"{workspace.name}: 1 token.")
     return token
