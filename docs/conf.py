@@ -13,7 +13,7 @@ version = release = version_of("tokenkit")
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/**", "notebooks/*.ipynb"]
+include_patterns = ["*.md", "benchmarks/*.md", "docs/**", "notebooks/*.ipynb"]
 exclude_patterns = [".venv", "site", "docs/_templates"]
 html_theme = "furo"
 html_title = "tokenkit"
