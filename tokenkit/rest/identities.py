@@ -12,7 +12,7 @@ from tokenkit import errors, frames
 from tokenkit.rest.transport import Transport
 
 _SCIM = "/api/2.0/preview/scim/v2"
-_FIELDS = {"userName": "user_name", "displayName": "display_name", "applicationId": "application_id"}
+_WIRE_NAMES = {"user_name": "userName", "display_name": "displayName", "application_id": "applicationId"}
 
 
 class IdentitiesAPI:
@@ -43,11 +43,12 @@ class IdentitiesAPI:
         return self._transport.call("GET", f"{_SCIM}/Me")
 
     def _listing(self, resource: str, schema: pa.Schema) -> pd.DataFrame:
-        wire_names = {ours: theirs for theirs, ours in _FIELDS.items()}
-        attributes = ",".join(wire_names.get(name, name) for name in schema.names)
-        records = (_flat(record, schema) for record in self._pages(resource, attributes))
+        wire_names = {name: _WIRE_NAMES.get(name, name) for name in schema.names}
         # Somebody added between two pages shifts the rest by one, and the last of a page comes again in the next.
-        return frames.frame(records, schema).drop_duplicates("id", ignore_index=True)
+        found: dict[str, Mapping[str, Any]] = {}
+        for record in self._pages(resource, ",".join(wire_names.values())):
+            found.setdefault(str(record.get("id")), record)
+        return frames.frame([_row(record, wire_names) for record in found.values()], schema)
 
     def _pages(self, resource: str, attributes: str) -> Iterator[Mapping[str, Any]]:
         start = 1
@@ -66,9 +67,8 @@ class IdentitiesAPI:
                 )
 
 
-def _flat(record: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
+def _row(record: Mapping[str, Any], wire_names: Mapping[str, str]) -> dict[str, Any]:
     """Return a SCIM resource as a row: our names, and references to others reduced to their ids."""
-    row = {_FIELDS.get(name, name): value for name, value in record.items()}
-    references = [name for name in ("groups", "members") if name in schema.names]
-    row |= {name: [int(reference["value"]) for reference in row.get(name) or ()] for name in references}
-    return {name: row.get(name) for name in schema.names}
+    row = {ours: record.get(theirs) for ours, theirs in wire_names.items()}
+    references = row.keys() & {"groups", "members"}
+    return row | {name: [int(reference["value"]) for reference in row[name] or ()] for name in references}

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import Any
 
-from tokenkit.frames import TEXT
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tokenkit.review import texts
 
 IDLE_LIMIT_DAYS = 90
 """The platform revokes tokens that were not used for so many days (Databricks documentation)."""
@@ -25,16 +31,18 @@ def with_lifecycle(tokens: pd.DataFrame, *, now: pd.Timestamp, idle_limit_days: 
         now: The moment that ages are counted to, with a zone.
         idle_limit_days: Days without use after which the platform revokes.
     """
-    created, expires = tokens["creation_time"], tokens["expiry_time"]
-    now = now.as_unit("ms")  # in nanoseconds the difference to the year 9999 would not fit
+    created, used, expires = (_times(tokens[name]) for name in ("creation_time", "last_used_day", "expiry_time"))
+    seen = _later(used, created)
+    moment = now.as_unit("ms").asm8
+    index = tokens.index
     return tokens.assign(
-        status=(expires <= now).map({True: "expired", False: "active"}).astype(TEXT),
-        never_expires=expires.isna(),
-        age_days=_days(now - created),
-        lifetime_days=_days(expires - created),
-        expires_in_days=_days(expires - now),
-        idle_days=_days(now - last_seen(tokens)),
-        effective_end=effective_end(tokens, idle_limit_days=idle_limit_days),
+        status=texts.series(pc.if_else(pa.array(expires <= moment), "expired", "active"), index),
+        never_expires=np.isnat(expires),
+        age_days=_days(moment - created, index),
+        lifetime_days=_days(expires - created, index),
+        expires_in_days=_days(expires - moment, index),
+        idle_days=_days(moment - seen, index),
+        effective_end=_moments(_end(seen, expires, idle_limit_days), index),
     )
 
 
@@ -44,8 +52,7 @@ def last_seen(tokens: pd.DataFrame) -> pd.Series[pd.Timestamp]:
     ``last_used_day`` is a UTC midnight, so a token made and used on one day seems used before it was made; the later
     counts.
     """
-    used, created = tokens["last_used_day"], tokens["creation_time"]
-    return used.where(used > created, created)
+    return _moments(_later(_times(tokens["last_used_day"]), _times(tokens["creation_time"])), tokens.index)
 
 
 def effective_end(tokens: pd.DataFrame, *, idle_limit_days: int = IDLE_LIMIT_DAYS) -> pd.Series[pd.Timestamp]:
@@ -60,13 +67,30 @@ def effective_end(tokens: pd.DataFrame, *, idle_limit_days: int = IDLE_LIMIT_DAY
     Returns:
         UTC timestamps, indexed like ``tokens``; NaT where neither time is known.
     """
-    idle_end = last_seen(tokens) + pd.Timedelta(days=idle_limit_days).as_unit("ms")
-    expires = tokens["expiry_time"]
-    return expires.where(expires < idle_end, idle_end.fillna(expires))
+    return _moments(_end(_times(last_seen(tokens)), _times(tokens["expiry_time"]), idle_limit_days), tokens.index)
 
 
-def _days(span: pd.Series[pd.Timedelta]) -> pd.Series[float]:
-    # Not `span / Timedelta`: pandas 2.2 does that in nanoseconds, where the way to the year 9999 overflows in silence.
-    milliseconds = span.dt.as_unit("ms").to_numpy().view("i8")
-    days = pd.Series(milliseconds / _DAY_MS, index=span.index, dtype="Float64")
-    return days.mask(span.isna())
+# In NumPy, as pandas takes a millisecond for each step over a short column, and a fleet has hundreds of short listings.
+# In milliseconds, as the way to the year 9999 does not fit into nanoseconds.
+_Times = npt.NDArray[np.datetime64]
+
+
+def _times(column: pd.Series[Any]) -> _Times:
+    return column.to_numpy(dtype="datetime64[ms]")
+
+
+def _later(used: _Times, created: _Times) -> _Times:
+    return np.where(used > created, used, created)
+
+
+def _end(seen: _Times, expires: _Times, idle_limit_days: int) -> _Times:
+    idle_end = seen + np.timedelta64(idle_limit_days, "D")
+    return np.where((idle_end <= expires) | np.isnat(expires), idle_end, expires)
+
+
+def _moments(times: _Times, index: pd.Index) -> pd.Series[pd.Timestamp]:
+    return pd.Series(times, index).dt.tz_localize("UTC")
+
+
+def _days(span: npt.NDArray[np.timedelta64], index: pd.Index) -> pd.Series[float]:
+    return pd.Series(pd.arrays.FloatingArray(span.view("i8") / _DAY_MS, np.isnat(span)), index)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from tokenkit.frames import TEXT
+from tokenkit import frames
+from tokenkit.review.texts import array
 
 
 def with_owners(tokens: pd.DataFrame, *, users: pd.DataFrame, service_principals: pd.DataFrame) -> pd.DataFrame:
@@ -21,27 +24,30 @@ def with_owners(tokens: pd.DataFrame, *, users: pd.DataFrame, service_principals
         users: The frame of ``Workspace.users``.
         service_principals: The frame of ``Workspace.service_principals``.
     """
-    directory = pd.concat(
+    # In Arrow, as pandas takes ten times as long for a short listing, of which a fleet has hundreds.
+    ids = pa.concat_arrays([array(each["id"], pa.int64()) for each in (users, service_principals)])
+    names = pa.concat_arrays(
         [
-            pd.DataFrame({"id": users["id"], "name": users["user_name"], "active": users["active"]}).assign(
-                kind="user"
-            ),
-            pd.DataFrame(
-                {
-                    "id": service_principals["id"],
-                    "name": service_principals["display_name"].fillna(service_principals["application_id"]),
-                    "active": service_principals["active"],
-                }
-            ).assign(kind="service principal"),
+            array(users["user_name"]),
+            pc.coalesce(array(service_principals["display_name"]), array(service_principals["application_id"])),
         ]
-    ).set_index("id")
-    owner_id = tokens["owner_id"]
-    found = directory.reindex(owner_id.astype(object).where(owner_id.notna(), None))
-    found.index = tokens.index
-    known, gone = found["kind"].notna(), found["kind"].isna() & owner_id.notna()
-    made_it = (tokens["created_by_id"] == owner_id).fillna(value=False)
-    stand_in = tokens["created_by_username"].where(made_it, None).fillna(owner_id.astype(TEXT))
-    kind = found["kind"].astype(TEXT).mask(gone, "deleted").fillna("unknown")
-    # SCIM leaves `active` out of some answers, and there it means active.
-    active = found["active"].astype("boolean").mask(known & found["active"].isna(), other=True).mask(gone, other=False)
-    return tokens.assign(owner=found["name"].astype(TEXT).where(known, stand_in), owner_kind=kind, owner_active=active)
+    )
+    kinds = pa.concat_arrays([pa.repeat("user", len(users)), pa.repeat("service principal", len(service_principals))])
+    active = pa.concat_arrays([array(each["active"], pa.bool_()) for each in (users, service_principals)])
+    owner_id = array(tokens["owner_id"], pa.int64())
+    at = pc.index_in(owner_id, ids, skip_nulls=True)
+    known, has_id = pc.is_valid(at), pc.is_valid(owner_id)
+    made_it = pc.fill_null(pc.equal(array(tokens["created_by_id"], pa.int64()), owner_id), fill_value=False)
+    maker = pc.if_else(made_it, array(tokens["created_by_username"]), pa.scalar(None, pa.string()))
+    found = {
+        "owner": pc.if_else(known, names.take(at), pc.coalesce(maker, owner_id.cast(pa.string()))),
+        "owner_kind": pc.coalesce(kinds.take(at), pc.if_else(has_id, "deleted", "unknown")),
+        # SCIM leaves `active` out of some answers, and there it means active.
+        "owner_active": pc.if_else(
+            known,
+            pc.fill_null(active, fill_value=True).take(at),
+            pc.if_else(has_id, False, pa.scalar(None, pa.bool_())),  # noqa: FBT003
+        ),
+    }
+    columns = frames.to_pandas(pa.table(found))
+    return tokens.assign(**{name: columns[name].array for name in found})
