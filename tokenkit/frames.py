@@ -219,7 +219,10 @@ def concat(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     Returns:
         A frame with a fresh RangeIndex.
     """
-    columns = dict.fromkeys(name for part in parts for name in part.columns)
+    kinds = [dict(part.dtypes) for part in parts]
+    if all(list(each.items()) == list(kinds[0].items()) for each in kinds):
+        return pd.concat(parts, ignore_index=True)
+    columns = dict.fromkeys(name for each in kinds for name in each)
     dtypes = {name: _shared_dtype([part[name] for part in parts if name in part]) for name in columns}
     alike = [_with_columns(part, dtypes) for part in parts]
     return pd.concat(alike, ignore_index=True)
