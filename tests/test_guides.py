@@ -6,7 +6,15 @@ from pathlib import Path
 import nbformat
 import pytest
 
-GUIDES = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).parent.parent / "notebooks"
+INDEX = FOLDER / "00_index.ipynb"
+GUIDES = sorted(set(FOLDER.glob("*.ipynb")) - {INDEX})
+
+
+def test_the_index_has_a_line_for_every_guide_and_for_nothing_else():
+    (cell,) = nbformat.read(INDEX, as_version=4).cells
+    lines = re.findall(r"^\| \[.+\]\((.+)\) \| \S.+ \|$", cell.source, re.MULTILINE)
+    assert lines == [guide.name for guide in GUIDES]
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)

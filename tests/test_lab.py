@@ -15,6 +15,7 @@ import pytest
 from tokenkit import errors, lab
 
 GUIDES = sorted(path.name for path in (Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+INDEX = "00_index.ipynb"
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def test_the_lab_prints_its_address_serves_the_guides_and_stops_when_told(runnin
             return json.load(answer)
 
     assert sorted(entry["name"] for entry in ask("/api/contents")["content"]) == GUIDES
+    assert url.path == f"/lab/tree/{INDEX}"
     assert ask("/api/kernelspecs")["default"]
     running.send_signal(signal.SIGTERM)
     assert running.wait(timeout=60) == 0
@@ -49,8 +51,14 @@ def test_the_lab_prints_its_address_serves_the_guides_and_stops_when_told(runnin
 def test_the_guides_are_copied_and_a_changed_copy_is_kept(tmp_path):
     folder = lab.copy_guides(tmp_path / "guides")
     assert sorted(path.name for path in folder.iterdir()) == GUIDES != []
-    (folder / GUIDES[0]).write_text("changed")
-    assert (lab.copy_guides(folder) / GUIDES[0]).read_text() == "changed"
+    (folder / GUIDES[1]).write_text("changed")
+    assert (lab.copy_guides(folder) / GUIDES[1]).read_text() == "changed"
+
+
+def test_the_index_is_always_the_one_of_the_guides_that_are_there(tmp_path):
+    index = lab.copy_guides(tmp_path / "guides") / INDEX
+    index.write_text("of an older tokenkit")
+    assert "(01_quickstart.ipynb)" in (lab.copy_guides(index.parent) / INDEX).read_text()
 
 
 def test_without_jupyterlab_one_line_names_the_extra(monkeypatch):

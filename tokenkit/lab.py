@@ -1,8 +1,8 @@
 """``tokenkit lab``: JupyterLab on a copy of the guides, with a sandbox behind it.
 
-The copy lies in the state folder, so that what somebody tries in a guide stays and the guide itself does too. In the
-lab ``tokenkit.connect()`` and the official tools find the sandbox, as ``DATABRICKS_HOST`` and ``DATABRICKS_TOKEN`` name
-it.
+It opens at the guides' index. The copy lies in the state folder, so that what somebody tries in a guide stays and the
+guide itself does too. In the lab ``tokenkit.connect()`` and the official tools find the sandbox, as ``DATABRICKS_HOST``
+and ``DATABRICKS_TOKEN`` name it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tokenkit import errors
 from tokenkit.home import home
 from tokenkit.sandbox import Sandbox
 
-_START = "01_quickstart.ipynb"
+_INDEX = "00_index.ipynb"
 _TOKENS = 2_000
 _PATIENCE_SECONDS = 120
 
@@ -54,7 +54,7 @@ def serve(say: Callable[[str], None], *, open_browser: bool) -> int:
         lab = subprocess.Popen(_command(port, guides), env=environment, stdout=log, stderr=log)  # noqa: S603 - our own interpreter
         try:
             _wait_until_up(lab, port, Path(log.name))
-            url = f"http://127.0.0.1:{port}/lab/tree/{_START}?token={token}"
+            url = f"http://127.0.0.1:{port}/lab/tree/{_INDEX}?token={token}"
             sys.stdout.write(f"JupyterLab on the guides: {url}\n")
             sys.stdout.flush()
             say(f"The guides are copies in {guides}; connect() finds the sandbox at {sandbox.host}. Ctrl-C stops both.")
@@ -94,8 +94,12 @@ def _wait_until_up(lab: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 
 def copy_guides(folder: Path) -> Path:
-    """Copy the guides that are not there yet into a folder, and return it. A guide that somebody changed is kept."""
+    """Copy the guides that are not there yet into a folder, and return it. A guide that somebody changed is kept.
+
+    Their index is always copied, as a newer tokenkit may have more guides.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(_guides() / _INDEX, folder)
     for guide in sorted(_guides().glob("*.ipynb")):
         if not (folder / guide.name).exists():
             shutil.copy(guide, folder / guide.name)
