@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import random
 
 import pytest
 
@@ -27,7 +28,7 @@ class Bucket:
         return True
 
 
-def simulated(bucket, *, workers, tokens=TOKENS, latency=LATENCY_SECONDS):
+def simulated(bucket, *, workers, tokens=TOKENS, latency=LATENCY_SECONDS, delay=lambda: 0.0):
     """Revoke tokens through a pacer; return the seconds it took and how often it was refused."""
     pacer, numbers, events, done, refused = Pacer(workers=workers), itertools.count(), [], 0, 0
     waiting = [(0.0, number) for number in range(tokens)]
@@ -43,7 +44,7 @@ def simulated(bucket, *, workers, tokens=TOKENS, latency=LATENCY_SECONDS):
             if not isinstance(leave, Permit):
                 happen(leave, "turn", None, None)
                 return
-            happen(now + latency / 2, "arrives", heapq.heappop(waiting)[1], leave)
+            happen(now + latency / 2 + delay(), "arrives", heapq.heappop(waiting)[1], leave)
 
     hand_out(0.0)
     now = 0.0
@@ -70,6 +71,15 @@ def simulated(bucket, *, workers, tokens=TOKENS, latency=LATENCY_SECONDS):
 def test_most_of_the_limit_is_used_with_few_refusals(per_second, burst, workers):
     seconds, refused = simulated(Bucket(per_second, burst), workers=workers)
     assert TOKENS / per_second / seconds >= (0.75 if burst == 1 else 0.9)
+    assert refused <= 0.05 * (TOKENS + refused)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_request_that_meets_the_next_one_does_not_slow_the_rest(seed):
+    rng = random.Random(seed)  # noqa: S311 - a delay is no secret
+    late = lambda: rng.expovariate(1 / 0.0005) + (0.008 if rng.random() < 0.02 else 0)  # noqa: E731
+    seconds, refused = simulated(Bucket(30, 1), workers=16, delay=late)
+    assert TOKENS / 30 / seconds >= 0.75
     assert refused <= 0.05 * (TOKENS + refused)
 
 

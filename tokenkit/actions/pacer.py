@@ -13,7 +13,8 @@ limit and met it.
 
 **Steady.** The refusals measure the limit: the allowance was used up at each of two refusals, so what was answered
 between them, over the time between them, is the limit. The rate goes a little below that, and rises slowly until the
-next.
+next; faster up to the lowest rate that was refused, where the search ended too far below it. Few refusals are let pass:
+where a limit allows no burst, a request that the network delayed meets the next one, and that says nothing of the rate.
 
 A refusal of a request that left before the last change of rate says nothing new and changes nothing.
 
@@ -33,6 +34,8 @@ _DOUBLING_SECONDS = 0.3
 _ENOUGH_ANSWERS = 4
 _DECREASE = 0.8
 _BELOW_THE_LIMIT = 0.955
+_CATCH_UP = 0.5  # of what is missing to the lowest rate that was refused, each second
+_TOLERATED = 0.025  # refusals, of the answers
 _GROWTH = 0.006  # of the rate, each second
 _LEAST_GROWTH = 0.06  # requests a second, each second
 _SLOWEST = 2.0  # below it, a storm that had other causes would take minutes to recover from
@@ -67,6 +70,8 @@ class Pacer:
         self._round_trip = 0.0
         self._searching = True
         self._rising = False
+        self._ceiling = 0.0
+        self._let_through = self._turned_away = 0
 
     def __repr__(self) -> str:
         pace = f"{self._rate:.1f} a second" if self._rate else f"{int(self._window)} at once"
@@ -94,6 +99,7 @@ class Pacer:
         """Note that a request was let through, whatever the workspace said to it."""
         self._under_way -= 1
         self._answers += 1
+        self._let_through += 1
         self._note_round_trip(now - permit.left_at)
         if self._rate is None:
             self._window = min(self._window + _WINDOW_GROWTH, self._workers)
@@ -105,6 +111,7 @@ class Pacer:
     def refused(self, permit: Permit, now: float) -> None:
         """Note that a request was turned away for coming too soon."""
         self._under_way -= 1
+        self._turned_away += 1
         self._note_round_trip(now - permit.left_at)
         if permit.epoch != self._epoch:
             return
@@ -114,11 +121,14 @@ class Pacer:
         elapsed = now - self._epoch_at
         measured = _BELOW_THE_LIMIT * self._answers / elapsed if elapsed > 0 else self._rate
         if not self._searching:
-            wanted = max(self._rate * _DECREASE, measured)
-            self._change(min(wanted, self._rate * _BELOW_THE_LIMIT), now)
+            if self._turned_away <= _TOLERATED * self._let_through:
+                return
+            self._ceiling = min(max(self._rate * _DECREASE, measured), self._rate * _BELOW_THE_LIMIT)
+            self._change(self._ceiling, now)
         elif self._rising or self._answers >= _ENOUGH_ANSWERS:
             self._searching = False
-            wanted = min(measured, self._rate * _BELOW_THE_LIMIT)
+            self._ceiling = self._rate * _BELOW_THE_LIMIT
+            wanted = min(measured, self._ceiling)
             self._change(max(self._rate * _SEARCH_DECREASE, wanted), now, pause=self._round_trip)
         else:
             self._change(self._rate * _SEARCH_DECREASE, now, pause=self._round_trip)
@@ -126,7 +136,8 @@ class Pacer:
     def _risen(self, rate: float, now: float) -> float:
         elapsed, self._grown_at = now - self._grown_at, now
         if not self._searching:
-            return rate + elapsed * max(_LEAST_GROWTH, _GROWTH * rate)
+            missing = max(self._ceiling - rate, 0.0)
+            return rate + elapsed * max(_LEAST_GROWTH, _GROWTH * rate, _CATCH_UP * missing)
         # A slow rate needs fewer answers, or it would be long before it is a fast one.
         enough = min(_ENOUGH_ANSWERS, max(1.0, rate * _DOUBLING_SECONDS))
         if now - self._epoch_at < _DOUBLING_SECONDS or self._answers < enough:
