@@ -114,3 +114,10 @@ def test_the_reference_page_is_made_from_the_table():
     assert page.read_text(encoding="utf-8") == grammar.reference(), "run: python -m tokenkit.grammar > docs/verbs.md"
     for verb in VERBS:
         assert f"\n## {verb.words}\n" in grammar.reference()
+
+
+@pytest.mark.parametrize("word", ["\0", "a\0b", "\udcff"])
+def test_what_is_no_text_is_refused_before_anything_is_done_with_it(word):
+    for words in ([word], ["list", "--owner", word], ["snapshot", word]):
+        with pytest.raises(errors.UsageError, match="no text"):
+            grammar.parse(words, SHELL)

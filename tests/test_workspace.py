@@ -1,5 +1,9 @@
 """One workspace in hand: connecting to it, and its tokens with what is known about them."""
 
+import gc
+import threading
+import time
+
 import pandas as pd
 import pytest
 
@@ -106,6 +110,20 @@ def test_a_sandbox_says_what_it_is_and_what_it_is_not(capsys, monkeypatch, tmp_p
     assert "nothing of it is real" in said
     assert "Your profile 'sandbox' was not used" in said
     workspace.sandbox.stop()
+
+
+def test_a_sandbox_lives_as_long_as_anything_speaks_with_it():
+    before = threading.active_count()
+    for _ in range(3):  # as a first cell that is run again
+        api = tokenkit.connect("sandbox", tokens=5).token_management
+        gc.collect()
+        assert len(api.list()) == 5
+    del api
+    deadline = time.monotonic() + 20
+    while threading.active_count() > before and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.01)
+    assert threading.active_count() <= before
 
 
 def test_only_a_sandbox_of_this_process_is_taken_for_one(sandbox):

@@ -75,6 +75,8 @@ def parse(words: Sequence[str], door: str) -> tuple[Verb, argparse.Namespace]:
     """
     if not words or words[0] in {"-h", "--help", "help"}:
         raise HelpAsked(overview(door))
+    if not all(map(_is_text, words)):
+        raise errors.UsageError("There is something in the command that is no text: a null character, or no UTF-8.")
     verb, rest = _verb(list(words), door)
     parser = parser_of(verb, door)
     options, unknown = parser.parse_known_args(rest)
@@ -85,6 +87,11 @@ def parse(words: Sequence[str], door: str) -> tuple[Verb, argparse.Namespace]:
             raise errors.UsageError(f"There is no option {name}. {errors.did_you_mean(name, known)}")
         raise errors.UsageError(f"There is no use for {word!r} here. See {parser.prog} --help.")
     return verb, options
+
+
+def _is_text(word: str) -> bool:
+    # What a shell hands over as bytes that are no UTF-8, Python reads as halves of surrogate pairs.
+    return "\0" not in word and not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def _verb(words: list[str], door: str) -> tuple[Verb, list[str]]:

@@ -150,7 +150,14 @@ def _start_sandbox(
     sys.stderr.write(f"Started a sandbox in this process: {what}, nothing of it is real.\n")
     if SANDBOX in sign_in.profiles():
         sys.stderr.write(f"Your profile {SANDBOX!r} was not used; connect to it by its host, or rename it.\n")
-    credentials = sign_in.from_token(sandbox.host, sandbox.token, origin="the sandbox in this process", name=SANDBOX)
+    # Whatever speaks with the sandbox signs by it and so holds it; when nothing does any more, it ends.
+    sandbox.stop_when_forgotten()
+    credentials = sign_in.Credentials(
+        sandbox.host,
+        lambda: {"Authorization": f"Bearer {sandbox.token}"},
+        origin="the sandbox in this process",
+        name=SANDBOX,
+    )
     # What was done to a make-believe workspace does not belong into the record of the real ones.
     temporary = tempfile.TemporaryDirectory(prefix="tokenkit-") if home is None else None
     folder = Path(temporary.name if temporary else home or "")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -105,6 +107,7 @@ class Sandbox:
             for workspace_id, host in self._account.hosts.items()
         ]
         self._state = "made"
+        self._forgotten: weakref.finalize[[Server, Database], Sandbox] | None = None
 
     def __repr__(self) -> str:
         return f"<Sandbox {self.host}, workspaces: {len(self.workspaces)}, {self._state}>"
@@ -126,8 +129,14 @@ class Sandbox:
         """Close the ports and the database; a second time does nothing."""
         if self._state != "stopped":
             self._state = "stopped"
-            self._server.stop()
-            self._database.close()
+            if self._forgotten is not None:
+                self._forgotten.detach()
+            _end(self._server, self._database)
+
+    def stop_when_forgotten(self) -> None:
+        """Stop, too, once nothing in this process holds the sandbox any more."""
+        self._forgotten = weakref.finalize(self, _end_elsewhere, self._server, self._database)
+        self._forgotten.atexit = False  # a process that ends closes its ports by itself
 
     @property
     def host(self) -> str:
@@ -203,6 +212,16 @@ class Sandbox:
 
     def _property(self, name: str) -> str:
         return str(self._properties[name])
+
+
+def _end(server: Server, database: Database) -> None:
+    server.stop()
+    database.close()
+
+
+def _end_elsewhere(server: Server, database: Database) -> None:
+    # Whoever drops the last reference may be one of the server's own threads, which cannot wait for itself.
+    threading.Thread(target=_end, args=(server, database), name="sandbox-end", daemon=True).start()
 
 
 def _check(
