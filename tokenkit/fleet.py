@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import pandas as pd
@@ -48,6 +48,9 @@ from tokenkit.review.audit import Audit, Thresholds
 from tokenkit.review.rule import Rule
 from tokenkit.workspace import SANDBOX, Clock, Workspace, carry_on, changes, connect, folder_of, workspace_of
 from tokenkit.workspace import resume as resume_one
+
+if TYPE_CHECKING:
+    from tokenkit.widgets.explorer import Explorer
 
 WORKERS = 64
 """How many workspaces are asked at once."""
@@ -397,6 +400,48 @@ class Fleet:
             hosts=list(chosen),
         )
         return FleetRevocationPlan(made, self._apply, unplanned=len(chosen) - len(made))
+
+    def explore(self, where: str | None = None, *, page_size: int = 100, plain: bool = False) -> Explorer:
+        """Return the screen on which the tokens of all workspaces are filtered, looked at, selected and revoked.
+
+        A selected token is one of its workspace: the same id elsewhere is another. To stage or to change tokens,
+        explore the one workspace.
+
+        Args:
+            where: Only tokens for which this expression holds, ``workspace`` included.
+            page_size: As for ``Workspace.explore``.
+            plain: Whether the table is a plain list.
+
+        Raises:
+            FleetError: No workspace answered.
+        """
+        from tokenkit.widgets.bulk import revoking  # noqa: PLC0415 - widgets are for notebooks
+        from tokenkit.widgets.explorer import Explorer, Source  # noqa: PLC0415
+
+        if where:
+            expressions.check(where)
+
+        read_last: list[Audit] = []
+
+        def read() -> tuple[pd.DataFrame, pd.DataFrame]:
+            read_last[:] = [audit := self.audit()]
+            return expressions.where(audit.tokens, where) if where else audit.tokens, audit.findings
+
+        def lacks() -> str:
+            failed = len(self._failures["audit"])
+            return f"{counted(failed, 'workspace')} failed: see .errors" if failed else ""
+
+        def revoke(plan: FleetRevocationPlan, _: object, stop: threading.Event) -> pd.DataFrame:
+            return plan.apply(progress=False, stop=stop)
+
+        source = Source(
+            name=self.name,
+            read=read,
+            now=lambda: read_last[0].now,
+            actions=[revoking(self.revoke, revoke)],
+            lacks=lacks,
+        )
+        return Explorer(source, page_size=page_size, plain=plain)
 
     def plan_permissions(
         self,

@@ -96,8 +96,12 @@ class FleetPlan(Generic[P]):
         return f"<{type(self).__name__}: {self._title()}{failed}; nothing changes before .apply()>"
 
     def _repr_html_(self) -> str:
-        failed = {"workspaces could not be planned: the fleet's .errors says why": self._unplanned}
-        return plans.as_html(f"{self._title()} by .apply()", failed | dict(self.summary().minds), self.preview())
+        minds = self._missed() | dict(self.summary().minds)
+        return plans.as_html(f"{self._title()} by .apply()", minds, self.preview())
+
+    def _missed(self) -> dict[str, int]:
+        words = "workspaces could not be planned: the fleet's .errors says why"
+        return {words: self._unplanned} if self._unplanned else {}
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that is hit, and where.
@@ -180,7 +184,8 @@ class FleetRevocationPlan(FleetPlan[RevocationPlan]):
     def summary(self) -> plans.Summary:
         """Return what the plan will do, the number to confirm it with, and what to mind."""
         reasons = self.left_out["reason"].value_counts()
-        minds = self.warnings() | {f"left out ({reason})": int(count) for reason, count in reasons.items()}
+        left_out = {f"left out ({reason})": int(count) for reason, count in reasons.items()}
+        minds = self._missed() | self.warnings() | left_out
         doing = f"revoke {plans.counted(len(self), 'token')} for good" if len(self) else ""
         return plans.Summary(doing=doing, count=len(self), minds=minds)
 

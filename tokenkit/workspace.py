@@ -574,7 +574,8 @@ class Workspace:
             page_size: How many rows a page has, at most 500.
             plain: Whether the table is a plain list, for front ends that cannot load its JavaScript.
         """
-        from tokenkit.widgets.explorer import Explorer, Source  # noqa: PLC0415 - widgets are for notebooks
+        from tokenkit.widgets.bulk import revoking, staging, updating  # noqa: PLC0415 - widgets are for notebooks
+        from tokenkit.widgets.explorer import Explorer, Source  # noqa: PLC0415
 
         if where:
             expressions.check(where)
@@ -587,8 +588,7 @@ class Workspace:
             name=self.name,
             read=read,
             now=self.now,
-            revoke=self.revoke,
-            update=self.plan_update,
+            actions=[revoking(self.revoke), staging(self.revoke), updating(self.plan_update)],
         )
         return Explorer(source, page_size=page_size, plain=plain)
 

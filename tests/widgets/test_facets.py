@@ -43,7 +43,7 @@ def test_lists_count_a_token_once_for_each_of_its_scopes_whatever_holds_them(col
 
 
 def test_findings_that_are_about_no_token_or_about_an_unknown_one_are_left_out():
-    findings = pd.DataFrame({"token_id": ["b", "b", "e", None, "zz"], "rule": ["old", "idle", "old", "acl", "old"]})
+    findings = pd.DataFrame({"key": ["b", "b", "e", None, "zz"], "rule": ["old", "idle", "old", "acl", "old"]})
     rules = facets.of_findings("Rule", pd.Series(list("abcde"), dtype=frames.TEXT), findings)
     assert rules.counts(ALL) == {"old": 2, "idle": 1}
     assert rules.mask("old").tolist() == [False, True, False, False, True]

@@ -191,3 +191,19 @@ def test_tokens_of_several_workspaces_can_be_told_apart(tokens):
     model = Model(completed(fleet, now=NOW))
     model.narrow(workspace="https://a.example.com")
     assert model.matching == half
+
+
+def test_the_same_id_in_two_workspaces_is_two_tokens(tokens):
+    a, b = (tokens.head(3).assign(workspace=f"https://{name}.example.com") for name in "ab")
+    found = pd.DataFrame({"workspace": b["workspace"].iloc[:1], "token_id": b["token_id"].iloc[:1], "rule": ["old"]})
+    model = Model(completed(pd.concat([a, b]), now=NOW), found)
+    model.narrow(workspace="https://b.example.com")
+    model.choose(model.keys_on_page()[:1], [])
+    expected = b[["workspace", "token_id"]].head(1).to_dict("records")
+    assert model.selected[["workspace", "token_id"]].to_dict("records") == expected
+    assert model.hidden == 0
+    assert model.counts("rule") == {"old": 1}
+    model.widen()
+    model.narrow(rule="old")
+    assert model.filtered["workspace"].tolist() == ["https://b.example.com"]
+    assert model.replace(completed(a, now=NOW)) == 1

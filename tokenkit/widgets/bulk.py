@@ -26,7 +26,7 @@ class Action:
         verb: What its buttons say.
         says: What it does, in a sentence.
         questions: What is asked first: a name, what it is called, and the answer that stands there already.
-        plan: From token ids and answers to the plan.
+        plan: From the selected tokens and answers to the plan.
         carry_out: From answers to what carries the plan out.
         dangerous: Whether it cannot be undone.
     """
@@ -34,7 +34,7 @@ class Action:
     verb: str
     says: str
     questions: Sequence[tuple[str, str, str]]
-    plan: Callable[[Sequence[str], Answers], Plan]
+    plan: Callable[[pd.DataFrame, Answers], Plan]
     carry_out: Callable[[Answers], CarryOut] = lambda _: apply
     dangerous: bool = False
 
@@ -42,42 +42,47 @@ class Action:
 _REASON = ("reason", "Reason, for the journal", "")
 
 
-def revoking(make: Callable[..., RevocationPlan]) -> list[Action]:
-    """Return the actions that a maker of revocation plans allows: revoke now, or after a grace."""
+def revoking(make: Callable[..., Plan], carry_out: CarryOut = apply) -> Action:
+    """Return the action that a maker of revocation plans allows."""
+    return Action(
+        verb="Revoke",
+        says="Revoke the selected tokens, after a preview",
+        questions=[_REASON],
+        plan=_reasoned(make),
+        carry_out=lambda _: carry_out,
+        dangerous=True,
+    )
 
-    def plan(ids: Sequence[str], answers: Answers) -> Plan:
-        return make(ids, reason=answers["reason"] or None)
 
-    def staging(answers: Answers) -> CarryOut:
+def staging(make: Callable[..., RevocationPlan]) -> Action:
+    """Return the action that a maker of revocation plans which can be staged allows: revoke after a grace."""
+
+    def staged(answers: Answers) -> CarryOut:
         def stage(plan: RevocationPlan, _: Progress, __: threading.Event) -> pd.DataFrame:
             return plan.stage(grace=answers["grace"]).notices
 
         return stage
 
-    return [
-        Action(
-            verb="Revoke",
-            says="Revoke the selected tokens, after a preview",
-            questions=[_REASON],
-            plan=plan,
-            dangerous=True,
-        ),
-        Action(
-            verb="Stage",
-            says="Announce a revocation, and carry it out after a grace",
-            questions=[("grace", "Grace", "14d"), _REASON],
-            plan=plan,
-            carry_out=staging,
-        ),
-    ]
+    return Action(
+        verb="Stage",
+        says="Announce a revocation, and carry it out after a grace",
+        questions=[("grace", "Grace", "14d"), _REASON],
+        plan=_reasoned(make),
+        carry_out=staged,
+    )
+
+
+def _reasoned(make: Callable[..., Plan]) -> Callable[[pd.DataFrame, Answers], Plan]:
+    return lambda tokens, answers: make(tokens, reason=answers["reason"] or None)
 
 
 def updating(make: Callable[..., Plan]) -> Action:
     """Return the action that a maker of update plans allows."""
 
-    def plan(ids: Sequence[str], answers: Answers) -> Plan:
+    def plan(tokens: pd.DataFrame, answers: Answers) -> Plan:
         scopes = [each.strip() for each in answers["scopes"].split(",") if each.strip()]
-        return make(ids, comment=answers["comment"] or None, scopes=scopes or None, reason=answers["reason"] or None)
+        comment, reason = answers["comment"] or None, answers["reason"] or None
+        return make(tokens["token_id"].tolist(), comment=comment, scopes=scopes or None, reason=reason)
 
     return Action(
         verb="Update",

@@ -26,13 +26,17 @@ _SECONDS_BETWEEN_STEPS = 0.2
 
 
 class Plan(Protocol):
-    """What every plan of ``tokenkit.actions`` has."""
+    """What every plan has, of one workspace or of several."""
 
     run_id: str | None
 
     def summary(self) -> Summary: ...  # noqa: D102 - as the plans say
 
     def preview(self) -> pd.DataFrame: ...  # noqa: D102
+
+
+class WatchedPlan(Plan, Protocol):
+    """What every plan of ``tokenkit.actions`` has."""
 
     def apply(  # noqa: D102
         self, *, progress: bool | Progress = True, stop: threading.Event | None = None
@@ -42,7 +46,7 @@ class Plan(Protocol):
 CarryOut = Callable[[Any, Progress, threading.Event], pd.DataFrame]
 
 
-def apply(plan: Plan, progress: Progress, stop: threading.Event) -> pd.DataFrame:
+def apply(plan: WatchedPlan, progress: Progress, stop: threading.Event) -> pd.DataFrame:
     """Carry a plan out, as a confirmation does unless it is told otherwise."""
     return plan.apply(progress=progress, stop=stop)
 

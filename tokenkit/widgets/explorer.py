@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,12 @@ import pandas as pd
 
 from tokenkit import errors, export
 from tokenkit.actions.plan import counted
-from tokenkit.actions.revocation import RevocationPlan
-from tokenkit.actions.update import UpdatePlan
 from tokenkit.widgets import rows, style
-from tokenkit.widgets.bulk import Action, Answers, Form, revoking, updating
+from tokenkit.widgets.bulk import Action, Answers, Form
 from tokenkit.widgets.confirmation import Confirmation
 from tokenkit.widgets.details import Details
 from tokenkit.widgets.filters import Filters
-from tokenkit.widgets.model import LARGEST_PAGE, Model, completed
+from tokenkit.widgets.model import LARGEST_PAGE, Model, completed, keys_of
 from tokenkit.widgets.pictures import Pictures
 from tokenkit.widgets.table import PageTable
 from tokenkit.widgets.work import in_background
@@ -36,15 +34,15 @@ class Source:
         name: What the workspace or the listing is called.
         read: Returns the tokens and what an audit finds about them, as they are now.
         now: The present moment.
-        revoke: Makes a plan to revoke tokens; without it an explorer has no actions.
-        update: Makes a plan to change them.
+        actions: What can be done to tokens.
+        lacks: Says what the last reading lacks, in a few words; nothing if it was whole.
     """
 
     name: str
     read: Callable[[], tuple[pd.DataFrame, pd.DataFrame | None]]
     now: Callable[[], pd.Timestamp]
-    revoke: Callable[..., RevocationPlan] | None = None
-    update: Callable[..., UpdatePlan] | None = None
+    actions: Sequence[Action] = ()
+    lacks: Callable[[], str] = lambda: ""
 
 
 class Explorer:
@@ -109,9 +107,21 @@ class Explorer:
         """The selected tokens, whatever the filters are; with the listing's own columns."""
         return self._model.selected
 
-    def select(self, token_ids: Collection[str]) -> None:
-        """Select these tokens and no others; ids that the listing does not have are left out."""
-        self._model.selection = set(self._model.tokens["token_id"]) & set(token_ids)
+    def select(self, tokens: pd.DataFrame | Collection[str]) -> None:
+        """Select these tokens and no others; those that the listing does not have are left out.
+
+        Args:
+            tokens: A frame such as ``filtered`` or an audit's findings, or ids. In a listing of several workspaces ids
+                alone select a token wherever it is; a frame with ``workspace`` says where.
+        """
+        ids, keys = self._model.tokens["token_id"], self._model.keys
+        if not isinstance(tokens, pd.DataFrame):
+            chosen = ids.isin(list(tokens))
+        elif "workspace" in self._model.tokens and "workspace" in tokens:
+            chosen = keys.isin(keys_of(tokens))
+        else:
+            chosen = ids.isin(tokens["token_id"])
+        self._model.selection = set(keys[chosen])
         self._show_page()
 
     def export(self, path: str | Path, *, selected: bool = False) -> Path:
@@ -175,9 +185,7 @@ class Explorer:
         self._save_selected = style.button(
             "Export selected", lambda: self._save(selected=True), says="Write the selected tokens to a file"
         )
-        actions = revoking(self._source.revoke) if self._source.revoke else []
-        actions += [updating(self._source.update)] if self._source.update else []
-        self._actions = [self._opener(action) for action in actions]
+        self._actions = [self._opener(action) for action in self._source.actions]
         acts = style.together(self._save_selected, *self._actions)
         return style.row(self._selection, page, self._all, self._none, acts)
 
@@ -192,7 +200,9 @@ class Explorer:
         counts = self._model.tokens["status"].value_counts()
         parts = [counted(len(self._model.tokens), "token"), *(f"{n:,} {status}" for status, n in counts.items())]
         if len(self._model.findings):
-            parts.append(f"{self._model.findings['token_id'].nunique():,} with findings")
+            parts.append(f"{self._model.findings['key'].nunique():,} with findings")
+        if lacks := self._source.lacks():
+            parts.append(lacks)
         self._title.value = f"Tokens of {self._source.name}"
         self._counts.value = f"{' · '.join(parts)} · as of {self._source.now():%Y-%m-%d %H:%M} UTC"
         self._filters.refresh()
@@ -200,12 +210,12 @@ class Explorer:
 
     def _show_page(self) -> None:
         page = self._model.on_page()
-        lines = rows.lines(page, self._model.findings)
+        lines = rows.lines(page, self._model.keys.loc[page.index], self._model.findings)
         if self._model.sorted_by is not None:
             name, downwards = self._model.sorted_by
             arrow = "▼" if downwards else "▲"
             lines = lines.rename(columns={t: f"{t} {arrow}" for t, each in rows.COLUMNS.items() if each == name})
-        self._table.show(lines, page["token_id"].tolist(), self._model.selection)
+        self._table.show(lines, self._model.keys_on_page(), self._model.selection)
         pages, number = self._model.pages, self._model.page
         self._place.value = f"Page {number + 1:,} of {pages:,}"
         self._previous.disabled, self._next.disabled = number == 0, number + 1 >= pages
@@ -219,22 +229,22 @@ class Explorer:
         for each in (*self._actions, self._none, self._save_selected):
             each.disabled = not count
         if self._detailed not in self._model.selection:
-            self._detailed = next(iter(self._selected_ids()), None)
+            self._detailed = next(iter(self._selected_keys()), None)
         self._show_details()
 
     def _show_details(self) -> None:
         if self._detailed is None:
             self._details.show(None, self._model.findings)
             return
-        ids = self._selected_ids()
-        token = self._model.tokens.loc[self._model.tokens["token_id"] == self._detailed].iloc[0]
+        ids = self._selected_keys()
+        token = self._model.tokens.loc[self._model.keys == self._detailed].iloc[0]
         place = f"{ids.index(self._detailed) + 1:,} of {len(ids):,}"
         self._details.show(token, self._model.findings_of(self._detailed), place=place)
 
-    def _selected_ids(self) -> list[str]:
-        """Return the selected ids in the listing's order."""
-        ids = self._model.tokens["token_id"]
-        return ids[ids.isin(self._model.selection)].tolist()
+    def _selected_keys(self) -> list[str]:
+        """Return the selected keys in the listing's order."""
+        keys = self._model.keys
+        return keys[keys.isin(self._model.selection)].tolist()
 
     # What somebody does
 
@@ -265,8 +275,8 @@ class Explorer:
         self._show_selection()
 
     def _select_page(self) -> None:
-        ids = self._model.on_page()["token_id"].tolist()
-        self._model.choose(ids, ids)
+        keys = self._model.keys_on_page()
+        self._model.choose(keys, keys)
         self._show_page()
 
     def _select_matching(self) -> None:
@@ -278,7 +288,7 @@ class Explorer:
         self._show_page()
 
     def _step(self, step: int) -> None:
-        ids = self._selected_ids()
+        ids = self._selected_keys()
         self._detailed = ids[(ids.index(str(self._detailed)) + step) % len(ids)]
         self._show_details()
 
@@ -321,14 +331,17 @@ class Explorer:
 
     def _plan(self, action: Action, answers: Answers) -> None:
         """Plan what was asked for, for the tokens that are selected at this moment."""
-        ids = self._asked_for = self._selected_ids()
-        self._confirmation.ask(lambda: action.plan(ids, answers), verb=action.verb, carry_out=action.carry_out(answers))
+        self._asked_for = self._selected_keys()
+        tokens = self.selected
+        self._confirmation.ask(
+            lambda: action.plan(tokens, answers), verb=action.verb, carry_out=action.carry_out(answers)
+        )
 
     def _carried_out(self, result: pd.DataFrame) -> None:
         """Read the workspace again, and leave selected what did not work, for another try."""
         if "outcome" in result:
             again = result["outcome"].isin(_AGAIN)
-            self._model.choose(set(result.loc[again, "token_id"]), self._asked_for)
+            self._model.choose(set(keys_of(result[again])), self._asked_for)
         self.refresh()
 
 

@@ -127,11 +127,17 @@ def of_lists(title: str, column: pd.Series[Any]) -> Facet:
     return _of_pairs(title, pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists), size=len(column))
 
 
-def of_findings(title: str, token_ids: pd.Series[Any], findings: pd.DataFrame) -> Facet:
-    """Return the facet of the rules that found something about each token."""
-    rows = pd.DataFrame({"token_id": token_ids.astype(TEXT), "row": np.arange(len(token_ids))})
-    found = rows.merge(findings[["token_id", "rule"]].dropna().astype(TEXT), on="token_id")
-    return _of_pairs(title, found["row"].to_numpy(), pa.array(found["rule"]), size=len(token_ids))
+def of_findings(title: str, keys: pd.Series[Any], findings: pd.DataFrame) -> Facet:
+    """Return the facet of the rules that found something about each token.
+
+    Args:
+        title: What it is called on the screen.
+        keys: What tells the tokens apart.
+        findings: A frame with ``key`` and ``rule``.
+    """
+    rows = pd.DataFrame({"key": keys.astype(TEXT), "row": np.arange(len(keys))})
+    found = rows.merge(findings[["key", "rule"]].dropna().astype(TEXT), on="key")
+    return _of_pairs(title, found["row"].to_numpy(), pa.array(found["rule"]), size=len(keys))
 
 
 def _of_pairs(title: str, rows: npt.NDArray[Any], values: pa.Array, *, size: int) -> Facet:

@@ -1,8 +1,9 @@
 """What the explorer knows: which tokens match, in what order, on which page, and which are selected.
 
 There is no widget in here. Everything is an array over all tokens, so a change of filter, with the counts of every
-choice, takes milliseconds for a hundred thousand. **The selection is a set of token ids**: filters, sorting, pages and
-a fresh listing move rows, and nothing that moves rows can change who is selected.
+choice, takes milliseconds for a hundred thousand. **The selection is a set of keys, which are token ids**, with the
+workspace where there are several: filters, sorting, pages and a fresh listing move rows, and nothing that moves rows
+can change who is selected.
 """
 
 from __future__ import annotations
@@ -39,7 +40,17 @@ EXPIRY_SPANS: dict[str, Span | None] = {
     "never": None,
 }
 _SEARCHED = ("comment", "owner", "created_by_username", "token_id")
+_SEPARATOR = " "  # neither an id nor a host has one
 NO_FINDINGS = pd.DataFrame({name: pd.Series(dtype=frames.TEXT) for name in ("rule", "severity", "token_id")})
+
+
+def keys_of(rows: pd.DataFrame) -> pd.Series[str]:
+    """Return what tells the tokens of a frame apart: their ids, with the workspace where the frame has that column.
+
+    The same id in two workspaces is two tokens, of which one may be selected and the other not.
+    """
+    ids = rows["token_id"].astype(frames.TEXT)
+    return ids + _SEPARATOR + rows["workspace"].astype(frames.TEXT) if "workspace" in rows.columns else ids
 
 
 def completed(tokens: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
@@ -98,7 +109,8 @@ class Model:
         findings: What an audit found.
         facets: The ways to filter, by name.
         filters: What is chosen, by facet; ``text`` is what is searched for.
-        selection: The ids of the selected tokens.
+        keys: What tells its tokens apart, as ``keys_of`` makes it.
+        selection: The keys of the selected tokens.
         page: Which page is shown, from 0.
         sorted_by: The column of the order and whether it is turned round; None is the listing's own order.
     """
@@ -112,12 +124,15 @@ class Model:
         self._load(tokens, NO_FINDINGS if findings is None else findings)
 
     def _load(self, tokens: pd.DataFrame, findings: pd.DataFrame) -> None:
-        self.tokens, self.findings = tokens, findings
+        if "workspace" in tokens.columns and "workspace" not in findings.columns:
+            findings = findings.merge(tokens[["token_id", "workspace"]], on="token_id")
+        self.tokens, self.keys = tokens, keys_of(tokens)
+        self.findings = findings.assign(key=keys_of(findings))
         self.facets: dict[str, Facet] = {
             "status": facets.of_column("Status", tokens["status"], order=("active", "expired")),
             "owner_kind": facets.of_column("Kind of owner", tokens["owner_kind"]),
             "owner": facets.of_column("Owner", tokens["owner"]),
-            "rule": facets.of_findings("Rule found", tokens["token_id"], findings),
+            "rule": facets.of_findings("Rule found", self.keys, self.findings),
             "scope": facets.of_lists("Scope", tokens["scopes"]),
             "idle": facets.DayFacet("Idle for", tokens["idle_days"], IDLE_SPANS),
             "expiry": facets.DayFacet("Expires", tokens["expires_in_days"], EXPIRY_SPANS),
@@ -134,7 +149,7 @@ class Model:
     def replace(self, tokens: pd.DataFrame, findings: pd.DataFrame | None = None) -> int:
         """Take a fresh listing; filters, order and selection stay. Return how many selected tokens are gone from it."""
         self._load(tokens, NO_FINDINGS if findings is None else findings)
-        gone = self.selection - set(tokens["token_id"])
+        gone = self.selection - set(self.keys)
         self.selection -= gone
         return len(gone)
 
@@ -222,6 +237,10 @@ class Model:
         start = self.page * self.page_size
         return self.tokens.iloc[self._matching[start : start + self.page_size]]
 
+    def keys_on_page(self) -> list[str]:
+        """Return the keys of the rows of the page that is shown."""
+        return self.keys.loc[self.on_page().index].tolist()
+
     @property
     def filtered(self) -> pd.DataFrame:
         """The tokens that the filters keep, in the order that is shown."""
@@ -236,7 +255,7 @@ class Model:
 
     def choose_matching(self) -> None:
         """Select every token that the filters keep, on all pages, beside what is selected already."""
-        self.selection |= set(self.tokens["token_id"].iloc[self._matching])
+        self.selection |= set(self.keys.iloc[self._matching])
 
     def choose_none(self) -> None:
         """Select nothing."""
@@ -245,13 +264,13 @@ class Model:
     @property
     def hidden(self) -> int:
         """How many selected tokens the filters do not show."""
-        return len(self.selection) - int(self.tokens["token_id"].iloc[self._matching].isin(self.selection).sum())
+        return len(self.selection) - int(self.keys.iloc[self._matching].isin(self.selection).sum())
 
     @property
     def selected(self) -> pd.DataFrame:
         """The selected tokens, in the listing's own order, whatever the filters are."""
-        return self.tokens[self.tokens["token_id"].isin(self.selection)].reset_index(drop=True)
+        return self.tokens[self.keys.isin(self.selection)].reset_index(drop=True)
 
-    def findings_of(self, token_id: str) -> pd.DataFrame:
+    def findings_of(self, key: str) -> pd.DataFrame:
         """Return what the audit found about one token."""
-        return self.findings[self.findings["token_id"] == token_id]
+        return self.findings[self.findings["key"] == key]

@@ -29,7 +29,7 @@ COLUMNS: dict[str, str] = {
 ID_LETTERS = 12
 
 
-def lines(tokens: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
+def lines(tokens: pd.DataFrame, keys: pd.Series[str], findings: pd.DataFrame) -> pd.DataFrame:
     """Return tokens as the table shows them: text, secrets in comments redacted, what was found beside the comment."""
     shown = {title: text(tokens[name]) for title, name in COLUMNS.items() if name in tokens.columns}
     shown["Expires"] = shown["Expires"].fillna("never")
@@ -38,9 +38,9 @@ def lines(tokens: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
     shown["Token id"] = tokens["token_id"].astype(TEXT).str.slice(0, ID_LETTERS)
     table = pd.DataFrame(shown, index=tokens.index)
     if len(findings):
-        here = findings[findings["token_id"].isin(tokens["token_id"])].drop_duplicates(["token_id", "rule"])
-        rules = here.groupby("token_id", observed=True)["rule"].agg(", ".join)
-        found = tokens["token_id"].map(rules).astype(TEXT)
+        here = findings[findings["key"].isin(keys)].drop_duplicates(["key", "rule"])
+        rules = here.groupby("key", observed=True)["rule"].agg(", ".join)
+        found = keys.map(rules).astype(TEXT)
         table.insert(list(table.columns).index("Comment") + 1, "Found", found)
     return table
 

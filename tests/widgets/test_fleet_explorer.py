@@ -1,0 +1,112 @@
+"""The explorer of a fleet: a selected token is one of its workspace, and is revoked there and nowhere else."""
+
+import threading
+
+import ipywidgets as widgets
+import pytest
+
+import tokenkit
+from tests.conftest import NOW
+from tokenkit.rest.transport import RetryPolicy
+from tokenkit.sandbox import Fault, Sandbox
+
+LISTING = "/api/2.0/token-management/tokens"
+
+
+@pytest.fixture
+def company():
+    with Sandbox(tokens=60, workspaces=3, clock=NOW.timestamp) as sandbox:
+        yield sandbox
+        assert list(sandbox.errors) == []
+
+
+@pytest.fixture
+def fleet(company, tmp_path):
+    settings = {"clock": NOW, "retries": RetryPolicy(budget_seconds=0), "home": tmp_path}
+    return tokenkit.fleet([tokenkit.connect(host=w.host, token=w.token, **settings) for w in company.workspaces])
+
+
+@pytest.fixture
+def explorer(fleet):
+    return fleet.explore(page_size=20)
+
+
+@pytest.fixture
+def somebody(explorer, person):
+    return person(explorer.widget)
+
+
+@pytest.fixture
+def ids(company):
+    """The ids of the tokens that each workspace has at this moment."""
+    return lambda: {workspace.host: set(workspace.state.tokens.ids()) for workspace in company.workspaces}
+
+
+@pytest.fixture
+def victims(explorer):
+    """Two active tokens of other people in each workspace."""
+    tokens = explorer.filtered.query("status == 'active' and owner != 'admin@example.com'")
+    return tokens.groupby("workspace").head(2)
+
+
+def revoke(somebody, count):
+    somebody.press("Revoke …")
+    somebody.press("Preview")
+    somebody.type("Type", str(count))
+    somebody.press("Revoke")
+
+
+def test_it_shows_the_tokens_of_all_workspaces_and_filters_by_workspace(explorer, somebody, fleet):
+    listing = fleet.tokens()
+    assert len(explorer.filtered) == len(listing)
+    somebody.choose("Workspace", fleet.hosts[1])
+    assert set(explorer.filtered["workspace"]) == {fleet.hosts[1]}
+    assert list(explorer.filtered.columns) == list(listing.columns)
+
+
+def test_what_is_selected_is_revoked_in_its_own_workspaces(explorer, somebody, ids, victims):
+    before = ids()
+    explorer.select(victims)
+    revoke(somebody, len(victims))
+    gone = {host: before[host] - now for host, now in ids().items()}
+    assert gone == {host: set(rows["token_id"]) for host, rows in victims.groupby("workspace")}
+    assert len(victims) == 6
+    assert explorer.selected.empty
+
+
+def test_a_workspace_that_fails_leaves_its_tokens_selected_and_costs_no_others(
+    explorer, somebody, ids, victims, company
+):
+    before = ids()
+    down = company.workspaces[1]
+    company.faults.add(Fault(method="DELETE", path=f"{LISTING}/*", status=400, workspace_id=down.workspace_id))
+    explorer.select(victims)
+    revoke(somebody, len(victims))
+    assert {host: len(before[host] - now) for host, now in ids().items()} == {
+        each.host: 0 if each is down else 2 for each in company.workspaces
+    }
+    assert set(explorer.selected["workspace"]) == {down.host}
+    assert len(explorer.selected) == 2
+
+
+def test_a_workspace_that_does_not_answer_is_said_on_the_screen(fleet, company, person):
+    company.faults.add(Fault(path=LISTING, status=403, workspace_id=company.workspaces[0].workspace_id))
+    explorer = fleet.explore()
+    assert any("1 workspace failed: see .errors" in line for line in person(explorer.widget).reads())
+    assert set(explorer.filtered["workspace"]) == set(fleet.hosts[1:])
+
+
+def test_a_stop_is_heard_by_the_plan_of_all_workspaces(explorer, ids, victims):
+    before = ids()
+    action = explorer._source.actions[0]
+    stop = threading.Event()
+    stop.set()
+    result = action.carry_out({})(action.plan(victims, {"reason": ""}), None, stop)
+    assert set(result["outcome"]) == {"planned"}
+    assert ids() == before
+
+
+def test_only_what_a_fleet_can_do_is_offered(somebody):
+    offered = {each.description for each in somebody.parts(widgets.Button)}
+    assert "Revoke …" in offered
+    assert not offered & {"Stage …", "Update …"}
