@@ -7,13 +7,19 @@ import pandas as pd
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk import errors as sdk_errors
-from databricks.sdk.common.types.fieldmask import FieldMask
 from databricks.sdk.service import iam, settings
 
 import tokenkit
 from tests.conftest import NOW
 from tokenkit import frames
 from tokenkit.sandbox import Fault, Sandbox
+
+# tokenkit needs the SDK to sign in, which an older one does as well.
+fieldmask = pytest.importorskip(
+    "databricks.sdk.common.types.fieldmask", reason="this databricks-sdk knows less of tokens than we compare with"
+)
+if not hasattr(settings.TokenManagementAPI, "update_token_management"):
+    pytest.skip("this databricks-sdk knows less of tokens than we compare with", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +66,7 @@ def test_all_nine_calls_answer_the_official_sdk():
         api = WorkspaceClient(host=sandbox.host, token=sandbox.token).token_management
         token = next(token for token in api.list() if token.comment != "tokenkit (this session)")
         changed = api.update_token_management(
-            token.token_id, settings.TokenInfo(comment="changed"), FieldMask(["comment"])
+            token.token_id, settings.TokenInfo(comment="changed"), fieldmask.FieldMask(["comment"])
         )
         assert changed == dataclasses.replace(token, comment="changed")
         assert next(iter(api.get_permission_levels().permission_levels)).permission_level is (
@@ -147,7 +153,7 @@ def test_set_permissions_takes_the_official_request_objects():
 def test_update_takes_the_official_record_and_mask(official, ours):
     token = list(official.token_management.list())[7]
     changed = ours.token_management.update_token_management(
-        token.token_id, settings.TokenInfo(comment="by way of the SDK's types"), FieldMask(["comment"])
+        token.token_id, settings.TokenInfo(comment="by way of the SDK's types"), fieldmask.FieldMask(["comment"])
     )
     assert changed.comment == "by way of the SDK's types"
 
@@ -188,7 +194,7 @@ def test_identities_are_found_by_name(official):
         (lambda w: w.users.get("1"), sdk_errors.NotFound),
         (
             lambda w: w.token_management.update_token_management(
-                "0" * 64, settings.TokenInfo(), FieldMask(["owner_id"])
+                "0" * 64, settings.TokenInfo(), fieldmask.FieldMask(["owner_id"])
             ),
             (sdk_errors.InvalidParameterValue, sdk_errors.NotFound),
         ),

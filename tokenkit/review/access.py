@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from tokenkit import errors
 from tokenkit.frames import TEXT
+from tokenkit.review.texts import array
 
 ADMINS, USERS = "admins", "users"
 CAN_USE, CAN_MANAGE = "CAN_USE", "CAN_MANAGE"
@@ -195,7 +196,7 @@ def consequences(
 def merged(found: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each principal of some paths, its paths in one cell: ``id, principal, kind, via``."""
     # A Python function for each of a hundred thousand groups takes seconds.
-    texts = pa.table({"id": pa.array(found["id"], pa.int64()), "via": pa.array(found["via"], pa.string())})
+    texts = pa.table({"id": array(found["id"], pa.int64()), "via": array(found["via"])})
     by_id = texts.group_by("id", use_threads=False).aggregate([("via", "list")])
     via = pd.Series(pc.binary_join(by_id["via_list"], "; ").to_pylist(), by_id["id"].to_pandas(), dtype=TEXT)
     first = found.drop_duplicates("id")[["id", "principal", "kind"]]
