@@ -24,5 +24,5 @@ def test_whatever_is_asked_the_answer_is_as_described_and_no_mistake_of_the_sand
     with Sandbox(tokens=20, clock=Clock()) as sandbox:
         answered = fuzz.fuzz(sandbox, examples=8, seed=0)
     assert answered.total() > 300
-    assert {200, 201, 204, 400, 401, 404} <= set(answered)
+    assert {200, 204, 400, 401, 404} <= set(answered)
     assert max(answered) < 500
