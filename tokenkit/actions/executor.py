@@ -202,8 +202,8 @@ class Execution:
         """Give workers what may leave now; return how long to wait for a report at the most."""
         while (self._fresh or self._later) and not self._stop.is_set():
             now = self._clock.monotonic()
-            again = bool(self._later) and (self._later[0][0] <= now or not self._fresh)
-            ready_at, item = (self._later[0][0], self._later[0][2]) if again else (now, self._fresh[0])
+            # Another try comes after all first ones: most are gone soonest so, and the order is always the same.
+            ready_at, item = (now, self._fresh[0]) if self._fresh else (self._later[0][0], self._later[0][2])
             if ready_at <= now and not self._is_marked(item) and not self._mark(item):
                 break
             leave = self._pacer.permit(now) if ready_at <= now else ready_at
@@ -211,10 +211,10 @@ class Execution:
                 break
             if not isinstance(leave, Permit):
                 return min(max(leave - now, 0.0), _WRITE_SECONDS)
-            if again:
-                heapq.heappop(self._later)
-            else:
+            if self._fresh:
                 self._fresh.popleft()
+            else:
+                heapq.heappop(self._later)
             self._under_way += 1
             self._orders.put((item, leave))
         return _WRITE_SECONDS
