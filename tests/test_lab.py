@@ -7,11 +7,13 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.parts import missing
 from tokenkit import errors, lab
 
 GUIDES = sorted(path.name for path in (Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
@@ -20,7 +22,8 @@ INDEX = "00_index.ipynb"
 
 @pytest.fixture
 def running(tmp_path):
-    pytest.importorskip("jupyterlab", reason="JupyterLab is an extra: pip install 'tokenkit[lab]'")
+    if find_spec("jupyterlab") is None:
+        missing("JupyterLab is an extra: pip install 'tokenkit[lab]'")
     environment = os.environ | {"TOKENKIT_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "tokenkit", "lab", "--no-browser"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
