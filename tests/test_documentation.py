@@ -155,12 +155,13 @@ def run_in_spark(page):
     if importlib.util.find_spec("pyspark") is None:
         missing("PySpark is not installed (pip install 'tokenkit[spark]')")
     # A JVM that lives for seconds need not learn to be fast.
-    java = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+    settings = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+    settings["PYSPARK_PYTHON"] = sys.executable  # Spark would take whatever python3 is on the path
     session = "from pyspark.sql import SparkSession\nimport tokenkit\nws = tokenkit.connect('prod')\n"
     session += "spark = SparkSession.builder.master('local[1]').config('spark.ui.enabled', 'false').getOrCreate()\n"
     script = session + "\n".join(block.text for block in blocks(page) if block.language == "python")
     done = subprocess.run(
-        [sys.executable, "-c", script], env=os.environ | java, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script], env=os.environ | settings, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
 

@@ -228,6 +228,7 @@ def test_a_report_without_findings_finds_nothing(tmp_path, report):
 
 
 WRONG = {
+    "no text": ("PAR1\0\n{ \0", "no JSON report of gitleaks"),
     "no JSON": (f"token: {VALUE}", "no JSON report of gitleaks"),
     "other JSON": (json.dumps([{"secret": VALUE}]), "no JSON report of gitleaks"),
     "a number": ("3", None),

@@ -264,6 +264,8 @@ def _findings(text: str) -> list[dict[str, Any]] | str:
         pass
     else:
         return [each for each in (whole if isinstance(whole, list) else [whole]) if isinstance(each, dict)]
+    if "\0" in text:
+        return _NO_REPORT  # no text at all, where a line that begins with a brace means nothing
     findings = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.lstrip().startswith("{"):
