@@ -1,15 +1,9 @@
-"""One workspace in hand: connecting to it, and its tokens with what is known about them."""
-
-import gc
-import threading
-import time
+"""One workspace in hand: its tokens with what is known about them."""
 
 import pandas as pd
 import pytest
 
-import tokenkit
 from tokenkit import errors, frames
-from tokenkit.sandbox import Sandbox
 
 DERIVED = [
     "status",
@@ -23,37 +17,6 @@ DERIVED = [
     "owner_kind",
     "owner_active",
 ]
-
-
-def test_connect_to_the_sandbox_starts_one_in_this_process_and_says_so(capsys):
-    workspace = tokenkit.connect("sandbox", tokens=40, seed=3)
-    assert "sandbox" in capsys.readouterr().err
-    assert workspace.name == "sandbox"
-    assert len(workspace.token_management.list()) == 40
-    assert workspace.me() == "admin@example.com"
-    workspace.sandbox.stop()
-
-
-def test_the_same_seed_and_clock_make_the_same_sandbox():
-    listings = []
-    for seed in (5, 5, 6):
-        workspace = tokenkit.connect("sandbox", tokens=30, seed=seed, clock="2026-03-01")
-        listings.append(workspace.token_management.list())
-        workspace.sandbox.stop()
-    pd.testing.assert_frame_equal(listings[0], listings[1])
-    assert listings[0]["token_id"].tolist() != listings[2]["token_id"].tolist()
-
-
-@pytest.mark.parametrize(
-    "clock",
-    [
-        "2026-03-01 09:30",
-        pd.Timestamp("2026-03-01 10:30", tz="Europe/Berlin"),
-        lambda: pd.Timestamp("2026-03-01 09:30Z"),
-    ],
-)
-def test_the_clock_is_a_moment_in_any_zone_or_a_function(sandbox, connected, clock):
-    assert connected(sandbox, clock=clock).now() == pd.Timestamp("2026-03-01 09:30", tz="UTC")
 
 
 def test_tokens_are_the_listing_with_the_derived_columns_of_the_contract(workspace):
@@ -99,42 +62,3 @@ def test_an_unknown_filter_is_refused_before_anything_is_asked(workspace, sandbo
     with pytest.raises(errors.UsageError, match="Did you mean owner"):
         workspace.tokens(ownr="x")
     assert not list(sandbox.requests)
-
-
-def test_a_sandbox_says_what_it_is_and_what_it_is_not(capsys, monkeypatch, tmp_path):
-    (tmp_path / "databrickscfg").write_text("[sandbox]\nhost = https://sandbox.cloud.databricks.com\n")
-    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "databrickscfg"))
-    workspace = tokenkit.connect("sandbox", tokens=5)
-    assert repr(workspace) == "<Workspace sandbox, signed in by the sandbox in this process>"
-    said = capsys.readouterr().err
-    assert "nothing of it is real" in said
-    assert "Your profile 'sandbox' was not used" in said
-    workspace.sandbox.stop()
-
-
-def test_a_sandbox_lives_as_long_as_anything_speaks_with_it():
-    before = threading.active_count()
-    for _ in range(3):  # as a first cell that is run again
-        api = tokenkit.connect("sandbox", tokens=5).token_management
-        gc.collect()
-        assert len(api.list()) == 5
-    del api
-    deadline = time.monotonic() + 20
-    while threading.active_count() > before and time.monotonic() < deadline:
-        gc.collect()
-        time.sleep(0.01)
-    assert threading.active_count() <= before
-
-
-def test_only_a_sandbox_of_this_process_is_taken_for_one(sandbox):
-    for host in (sandbox.host, "https://sandbox.cloud.databricks.com"):
-        workspace = tokenkit.connect(host=host, token=sandbox.token)
-        assert workspace.sandbox is None
-        assert workspace.name == host
-        assert repr(workspace) == f"<Workspace {host}, signed in by arguments>"
-
-
-def test_a_sandbox_takes_no_address_to_listen_on():
-    for setting in ("host", "address", "bind"):
-        with pytest.raises(TypeError):
-            Sandbox(**{setting: "0.0.0.0"})  # noqa: S104 - that is the point

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from tokenkit.actions.permissions import PermissionPlan
 from tokenkit.actions.revocation import RevocationPlan, StagedRevocation
 from tokenkit.actions.update import UpdatePlan
+from tokenkit.comparison import changes
+from tokenkit.connecting import connect
 from tokenkit.errors import (
     AnswerLostError,
     ApiError,
@@ -39,7 +41,7 @@ from tokenkit.review.audit import Audit
 from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import rule
 from tokenkit.snapshots import read_snapshot
-from tokenkit.workspace import Workspace, changes, connect
+from tokenkit.workspace import Workspace
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

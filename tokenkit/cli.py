@@ -19,14 +19,16 @@ import pandas as pd
 
 from tokenkit import errors, export, frames, grammar
 from tokenkit.commands import SHELL
+from tokenkit.connecting import connect
 from tokenkit.fleet import Fleet
 from tokenkit.frames import TokenInfo
+from tokenkit.prompt import ask_unseen
 from tokenkit.redaction import redact
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review.audit import Audit
 from tokenkit.review.leaks import Leaks
 from tokenkit.verbs.fleets import fleet_of
-from tokenkit.workspace import Workspace, ask_unseen, connect
+from tokenkit.workspace import Workspace
 
 _FINDINGS, _UNFINISHED, _USAGE, _UNREADABLE, _INTERRUPTED = 1, 1, 2, 3, 130
 # What of a listing fits 80 columns; --columns asks for others, and json and csv carry everything.

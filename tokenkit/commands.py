@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tokenkit import errors
+from tokenkit.connecting import SANDBOX
 from tokenkit.rest import credentials
 from tokenkit.review.durations import duration
 from tokenkit.review.filters import FILTERS, Filter
 from tokenkit.review.rule import SEVERITIES
 from tokenkit.verbs import auditing, changing, comparing, fleets, programs, reading, screens
 from tokenkit.verbs.session import Session
-from tokenkit.workspace import SANDBOX
 
 MAGIC, SHELL = "magic", "shell"
 BOTH = (MAGIC, SHELL)

@@ -28,6 +28,9 @@ from tokenkit.actions import plan as plans
 from tokenkit.actions.journal import Journal, Run, new_run_id
 from tokenkit.actions.plan import counted
 from tokenkit.actions.revocation import token_ids_of
+from tokenkit.clock import Clock
+from tokenkit.comparison import changes
+from tokenkit.connecting import SANDBOX, connect
 from tokenkit.fleet_audit import joined_audit
 from tokenkit.fleet_plans import (
     FleetPermissionPlan,
@@ -46,8 +49,9 @@ from tokenkit.review import expressions, filters
 from tokenkit.review.acceptances import Acceptance
 from tokenkit.review.audit import Audit, Thresholds
 from tokenkit.review.rule import Rule
-from tokenkit.workspace import SANDBOX, Clock, Workspace, carry_on, changes, connect, folder_of, workspace_of
-from tokenkit.workspace import resume as resume_one
+from tokenkit.runs import carry_on, folder_of, workspace_of
+from tokenkit.runs import resume as resume_one
+from tokenkit.workspace import Workspace
 
 if TYPE_CHECKING:
     from tokenkit.widgets.explorer import Explorer

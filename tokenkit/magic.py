@@ -14,11 +14,13 @@ from IPython.display import display
 
 from tokenkit import errors, grammar
 from tokenkit.commands import MAGIC
+from tokenkit.connecting import connect
 from tokenkit.fleet import Fleet
+from tokenkit.prompt import ask_unseen
 from tokenkit.redaction import redact
 from tokenkit.rest import credentials
 from tokenkit.verbs.fleets import fleet_of
-from tokenkit.workspace import Workspace, ask_unseen, connect
+from tokenkit.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd

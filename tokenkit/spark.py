@@ -48,10 +48,8 @@ from tokenkit.redaction import redact
 from tokenkit.rest import accounts
 from tokenkit.rest import credentials as sign_in
 from tokenkit.rest.credentials import Credentials
-from tokenkit.rest.identities import IdentitiesAPI
-from tokenkit.rest.settings import SettingsAPI
-from tokenkit.rest.token_management import TokenManagementAPI
-from tokenkit.rest.transport import RetryPolicy, Transport
+from tokenkit.rest.transport import RetryPolicy
+from tokenkit.rest.workspace import WorkspaceAPI
 from tokenkit.review import audit as audits
 from tokenkit.review import lifecycle, owners
 from tokenkit.review.access import Identities
@@ -198,10 +196,9 @@ class TokensDataSource(DataSource):
     @staticmethod
     def ask(credentials: Credentials, now: pd.Timestamp) -> pd.DataFrame:
         """Return a workspace's tokens, as ``Workspace.tokens`` does."""
-        transport = Transport(credentials, retries=_PATIENCE)
-        identities = IdentitiesAPI(transport)
-        aged = lifecycle.with_lifecycle(TokenManagementAPI(transport).list(), now=now)
-        return owners.with_owners(aged, users=identities.users(), service_principals=identities.service_principals())
+        asked = WorkspaceAPI(credentials, retries=_PATIENCE)
+        aged = lifecycle.with_lifecycle(asked.token_management.list(), now=now)
+        return owners.with_owners(aged, users=asked.users(), service_principals=asked.service_principals())
 
     def schema(self) -> str:
         """Return the columns as Spark declares them."""
@@ -231,17 +228,16 @@ class FindingsDataSource(TokensDataSource):
     @staticmethod
     def ask(credentials: Credentials, now: pd.Timestamp) -> pd.DataFrame:
         """Return a workspace's findings, as ``Workspace.audit`` does."""
-        transport = Transport(credentials, retries=_PATIENCE)
-        management, people = TokenManagementAPI(transport), IdentitiesAPI(transport)
+        asked = WorkspaceAPI(credentials, retries=_PATIENCE)
         context = Context(
             now=now,
             identities=Identities(
-                users=people.users(), service_principals=people.service_principals(), groups=people.groups()
+                users=asked.users(), service_principals=asked.service_principals(), groups=asked.groups()
             ),
-            permissions=_permissions(management),
-            settings=SettingsAPI(transport).token_settings(),
+            permissions=asked.permissions(),
+            settings=asked.token_settings(),
         )
-        return audits.audit(management.list(), context).findings
+        return audits.audit(asked.token_management.list(), context).findings
 
 
 @dataclass(frozen=True)
@@ -300,14 +296,6 @@ class WorkspacesReader(DataSourceReader):
         else:
             table = pa.Table.from_pandas(answer, schema=self._columns, preserve_index=False)
         yield from table.to_batches(max_chunksize=_ROWS_A_BATCH)
-
-
-def _permissions(management: TokenManagementAPI) -> pd.DataFrame | None:
-    """Return who may use tokens; None where no token was ever made, of which the API says that nothing is there."""
-    try:
-        return management.get_permissions()
-    except errors.NotFoundError:
-        return None
 
 
 def _declared(columns: pa.Schema) -> str:

@@ -193,26 +193,3 @@ def test_a_staged_revocation_waits_for_its_day_and_spares_what_came_alive(ws, co
     result = tokenkit.resume(staged.run_id, workspace=later).set_index("token_id")
     assert result.loc[alive, "outcome"] == "skipped"
     assert result["outcome"].value_counts().to_dict() == {"revoked": 4, "skipped": 1}
-
-
-def test_resume_finds_the_workspace_that_is_connected_and_refuses_another(ws, victims):
-    plan = ws.revoke(victims)
-    plan.apply()
-    assert tokenkit.resume(plan.run_id)["outcome"].eq("revoked").all()
-    with tokenkit.sandbox.Sandbox(tokens=3) as other:
-        elsewhere = tokenkit.connect(host=other.host, token=other.token, home=ws.folder)
-        with pytest.raises(tokenkit.UsageError, match="is of"):
-            tokenkit.resume(plan.run_id, workspace=elsewhere)
-
-
-def test_a_run_of_a_profile_is_resumed_by_signing_in_as_that_profile(company, victims, tmp_path, monkeypatch):
-    (tmp_path / "databrickscfg").write_text(f"[prod]\nhost = {company.host}\ntoken = {company.token}\n")
-    monkeypatch.setenv("TOKENKIT_HOME", str(tmp_path / "state"))
-    by_profile = tokenkit.connect("prod", clock=NOW)
-    company.faults.add(tokenkit.sandbox.Fault(method="DELETE", status=400, times=2))
-    plan = by_profile.revoke(victims.head(4))
-    plan.apply()
-    run_id = plan.run_id
-    del by_profile, plan
-    monkeypatch.setattr("tokenkit.workspace._CONNECTED", {})  # as a new process has it
-    assert tokenkit.resume(run_id)["outcome"].eq("revoked").all()

@@ -23,6 +23,12 @@ def test_another_address_of_this_machine_is_not_served(sandbox):
             socket.create_connection((address, port), timeout=5)
 
 
+def test_a_sandbox_takes_no_address_to_listen_on():
+    for setting in ("host", "address", "bind"):
+        with pytest.raises(TypeError):
+            Sandbox(**{setting: "0.0.0.0"})  # noqa: S104 - that is the point
+
+
 def test_many_threads_delete_each_token_exactly_once(sandbox, admin, make_sandbox, clients):
     sandbox = make_sandbox(tokens=400)
     admin = clients(sandbox.host, sandbox.token)

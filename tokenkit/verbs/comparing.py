@@ -8,12 +8,12 @@ import pandas as pd
 
 from tokenkit import errors
 from tokenkit.actions.plan import counted
+from tokenkit.comparison import changes as compare
 from tokenkit.review import leaks
 from tokenkit.review.leaks import Leaks
 from tokenkit.snapshots import TAKEN_AT, WORKSPACE, list_snapshots, read_snapshot
 from tokenkit.verbs.session import Session
 from tokenkit.workspace import Workspace
-from tokenkit.workspace import changes as compare
 
 LATEST = "latest"
 """The word for the newest snapshot of the workspace, in its own folder."""

@@ -1,0 +1,92 @@
+"""Everything that is asked of one workspace with one sign-in: its tokens, its people, its settings, its secrets."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tokenkit import errors
+from tokenkit.rest.credentials import Credentials
+from tokenkit.rest.identities import IdentitiesAPI
+from tokenkit.rest.secrets import SecretsAPI
+from tokenkit.rest.settings import SettingsAPI, TokenSettings
+from tokenkit.rest.token_management import TokenManagementAPI
+from tokenkit.rest.transport import RetryPolicy, Transport
+
+
+class WorkspaceAPI:
+    """What a workspace answers, as it answers it.
+
+    Attributes:
+        host: Its address.
+        name: What it is called in messages: the host, or ``sandbox``.
+        token_management: The nine calls of the Token Management API.
+    """
+
+    def __init__(self, credentials: Credentials, *, retries: RetryPolicy | None = None) -> None:
+        transport = Transport(credentials, retries=retries)
+        one_shot = Transport(credentials, retries=RetryPolicy(budget_seconds=0))
+        self._transports = (transport, one_shot)
+        self._one_shot = TokenManagementAPI(one_shot)  # for a run, which has its own patience
+        self.host = credentials.host
+        self.name = credentials.name
+        self.token_management = TokenManagementAPI(transport)
+        self._origin = credentials.origin
+        self._identities = IdentitiesAPI(transport)
+        self._settings = SettingsAPI(transport)
+        self._secrets = SecretsAPI(transport)
+
+    def close(self) -> None:
+        """Close the connections that are kept open; a later call opens new ones."""
+        for transport in self._transports:
+            transport.close()
+
+    def users(self) -> pd.DataFrame:
+        """Return every user: ``id, user_name, display_name, active, groups``."""
+        return self._identities.users()
+
+    def service_principals(self) -> pd.DataFrame:
+        """Return every service principal: ``id, application_id, display_name, active, groups``."""
+        return self._identities.service_principals()
+
+    def groups(self) -> pd.DataFrame:
+        """Return every group: ``id, display_name, members`` (ids of those directly in it)."""
+        return self._identities.groups()
+
+    def me(self) -> str:
+        """Return the caller's user name, or the application id of a service principal."""
+        return self._caller()[1]
+
+    def _caller(self) -> tuple[int, str]:
+        caller = self._identities.me()
+        return int(caller.get("id", 0)), str(caller.get("userName", ""))
+
+    def permissions(self) -> pd.DataFrame | None:
+        """Return who may use tokens, as ``token_management.get_permissions``; None where no token was ever made, of
+        which the API says that nothing is there.
+        """
+        try:
+            return self.token_management.get_permissions()
+        except errors.NotFoundError:
+            return None
+
+    def token_settings(self) -> TokenSettings:
+        """Return whether tokens are enabled, and the longest lifetime of a new one."""
+        return self._settings.token_settings()
+
+    def secret_scopes(self) -> list[str]:
+        """Return the names of the secret scopes that the caller can see."""
+        return self._secrets.scopes()
+
+    def put_secret(self, scope: str, key: str, value: str) -> None:
+        """Write a Databricks secret, such as the value of a new token; one that is there is overwritten.
+
+        Args:
+            scope: The secret scope's name; it must be there.
+            key: What the secret is called in it.
+            value: The secret itself. It is sent, and neither kept nor shown.
+
+        Raises:
+            NotFoundError: There is no such scope.
+            PermissionDeniedError: The caller may not write to it.
+        """
+        self._secrets.put(scope, key, value)
