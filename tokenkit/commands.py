@@ -440,7 +440,7 @@ _FLEET = (
     ),
     option("--account-id", metavar="ID", help="which account, where --account is a host"),
 )
-_OVER_FLEETS = ("list", "access", "audit", "revoke", "journal", "resume")
+_OVER_FLEETS = ("list", "access", "explore", "audit", "revoke", "journal", "resume")
 VERBS += tuple(
     dataclasses.replace(
         verb,

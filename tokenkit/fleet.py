@@ -26,7 +26,7 @@ from tokenkit import errors, frames
 from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
 from tokenkit.actions.journal import Journal, Run, new_run_id
-from tokenkit.actions.plan import counted
+from tokenkit.actions.plan import Progress, counted
 from tokenkit.actions.revocation import token_ids_of
 from tokenkit.clock import Clock
 from tokenkit.comparison import changes
@@ -37,6 +37,7 @@ from tokenkit.fleet_plans import (
     FleetRevocationPlan,
     Plan,
     Record,
+    Together,
     by_workspace,
     not_begun,
 )
@@ -435,14 +436,11 @@ class Fleet:
             failed = len(self._failures["audit"])
             return f"{counted(failed, 'workspace')} failed: see .errors" if failed else ""
 
-        def revoke(plan: FleetRevocationPlan, _: object, stop: threading.Event) -> pd.DataFrame:
-            return plan.apply(progress=False, stop=stop)
-
         source = Source(
             name=self.name,
             read=read,
             now=lambda: read_last[0].now,
-            actions=[revoking(self.revoke, revoke)],
+            actions=[revoking(self.revoke)],
             lacks=lacks,
         )
         return Explorer(source, page_size=page_size, plain=plain)
@@ -490,7 +488,7 @@ class Fleet:
             parts = parts or [(each, each.run(run_id)) for each in journals.values() if each.has(run_id)]
             if not parts:
                 raise errors.UsageError(f"There is no run {run_id!r} here; Fleet.journal() has them all.")
-            return self._carry_on(run_id, parts, progress=progress, stop=stop)
+            return self._carry_on(run_id, parts, Together(plans.Terminal(), {}), progress=progress, stop=stop)
 
     def _folders(self) -> list[Path]:
         return list(dict.fromkeys(member.folder for member in self._members.values()))
@@ -590,19 +588,21 @@ class Fleet:
             )
 
     def _apply(
-        self, made: Mapping[str, Plan], record: Record, *, progress: bool, stop: threading.Event | None
+        self, made: Mapping[str, Plan], record: Record, *, progress: bool | Progress, stop: threading.Event | None
     ) -> tuple[str, pd.DataFrame]:
         """Write down every plan as a part of one run, then carry them all out; return the run's id and the result."""
         run_id = new_run_id(self.workspace(next(iter(made))).now())
         part_ids = {host: f"{run_id}.{number}" for number, host in enumerate(made, 1)}
+        watcher = plans.Terminal() if isinstance(progress, bool) else progress
+        together, bars = Together(watcher, {host: len(plan) for host, plan in made.items()}), progress is True
         with _open_journals(self._folders()) as journals:
 
             def begin(workspace: Workspace) -> tuple[Journal, Run]:
                 journal = journals[workspace.folder]
                 return journal, record(made[workspace.host], journal, part_ids[workspace.host])
 
-            begun, failures = self._gather("apply", begin, list(made), workers=self._workers, progress=progress)
-            ended = self._carry_on(run_id, list(begun.values()), progress=progress, stop=stop, failures=failures)
+            begun, failures = self._gather("apply", begin, list(made), workers=self._workers, progress=bars)
+            ended = self._carry_on(run_id, list(begun.values()), together, progress=bars, stop=stop, failures=failures)
         missed = {host: not_begun(made[host], failure) for host, failure in failures.items()}
         return run_id, frames.concat([ended, by_workspace(missed, empty=plans.RESULT)])
 
@@ -610,6 +610,7 @@ class Fleet:
         self,
         run_id: str,
         parts: Sequence[tuple[Journal, Run]],
+        together: Together,
         *,
         progress: bool,
         stop: threading.Event | None,
@@ -621,7 +622,7 @@ class Fleet:
 
         def carry_on_there(workspace: Workspace) -> pd.DataFrame:
             journal, run = by_host[workspace.host]
-            return carry_on(journal, run, workspace, progress=_Quiet(), stop=stop)
+            return carry_on(journal, run, workspace, progress=together.part(run.host), stop=stop)
 
         strangers = [host for host in by_host if host not in self._members]
         mine = [host for host in by_host if host in self._members]
@@ -636,18 +637,8 @@ class Fleet:
         result = by_workspace({host: ended[host] for host in by_host}, empty=plans.RESULT)
         left = int(result["outcome"].isin([records.PLANNED, records.UNKNOWN]).sum())
         if left or failed:
-            sys.stderr.write(f"{counted(left, 'token')} left; tokenkit.resume({run_id!r}) finishes the run.\n")
+            together.end_early(f"{counted(left, 'token')} left; tokenkit.resume({run_id!r}) finishes the run.")
         return result
-
-
-class _Quiet:
-    """Nobody watches a part: what is left is said once, of the whole run."""
-
-    def advance(self, done: int, total: int) -> None:
-        """Say nothing."""
-
-    def end_early(self, words: str) -> None:
-        """Say nothing."""
 
 
 def _left(known: pd.DataFrame, failure: Exception) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from tokenkit.actions import plan as plans
 from tokenkit.actions import revocation
 from tokenkit.actions.journal import Journal, Run
 from tokenkit.actions.permissions import PermissionPlan
+from tokenkit.actions.plan import Progress
 from tokenkit.actions.revocation import RevocationPlan
 from tokenkit.redaction import redact
 
@@ -46,7 +47,7 @@ class Apply(Protocol):
     """Carries out plans as one run."""
 
     def __call__(
-        self, made: Mapping[str, Any], record: Record, *, progress: bool, stop: threading.Event | None
+        self, made: Mapping[str, Any], record: Record, *, progress: bool | Progress, stop: threading.Event | None
     ) -> tuple[str, pd.DataFrame]:
         """Return the run's id, and a row for each token of the plans."""
         ...
@@ -70,6 +71,50 @@ def not_begun(plan: Plan, failure: Exception) -> pd.DataFrame:
     said = f"not begun, and not in the journal: {redact(str(failure))}"
     rows = [{"token_id": each, "outcome": records.PLANNED, "error": said, "attempts": 0} for each in plan.token_ids]
     return frames.frame(rows, plans.RESULT).assign(owner=plan.preview()["owner"].array)
+
+
+class Together:
+    """Adds up how far the workspaces of a run are, for somebody who watches them all.
+
+    Each is carried out in a thread of its own; whoever watches is told by one at a time.
+
+    Args:
+        watcher: Who watches.
+        counts: How many tokens each workspace has to do, as far as that is known.
+    """
+
+    def __init__(self, watcher: Progress, counts: Mapping[str, int]) -> None:
+        self._watcher = watcher
+        self._lock = threading.Lock()
+        self._done = 0
+        self._totals = dict(counts)
+
+    def part(self, host: str) -> Progress:
+        """Return who watches one of the workspaces."""
+        return _Part(self, host)
+
+    def advance(self, host: str, total: int) -> None:
+        """Take note that a workspace is a token further; what it left out beforehand is no part of its total."""
+        with self._lock:
+            self._done, self._totals[host] = self._done + 1, total
+            self._watcher.advance(self._done, sum(self._totals.values()))
+
+    def end_early(self, words: str) -> None:
+        """Take note that something of the run is left, and of how to go on."""
+        self._watcher.end_early(words)
+
+
+class _Part:
+    """Watches one workspace. What it leaves is said once, of the whole run."""
+
+    def __init__(self, together: Together, host: str) -> None:
+        self._together, self._host = together, host
+
+    def advance(self, done: int, total: int) -> None:  # noqa: ARG002 - each call is a token more
+        self._together.advance(self._host, total)
+
+    def end_early(self, words: str) -> None:
+        pass
 
 
 class FleetPlan(Generic[P]):
@@ -114,7 +159,7 @@ class FleetPlan(Generic[P]):
     def _joined(self, part: Callable[[P], pd.DataFrame], empty: pa.Schema | None = None) -> pd.DataFrame:
         return by_workspace({host: part(plan) for host, plan in self.plans.items()}, empty=empty)
 
-    def _carry_out(self, record: Record, *, progress: bool, stop: threading.Event | None) -> pd.DataFrame:
+    def _carry_out(self, record: Record, *, progress: bool | Progress, stop: threading.Event | None) -> pd.DataFrame:
         if not self.plans:
             return by_workspace({}, empty=plans.RESULT)
         self.run_id, result = self._apply_all(self.plans, record, progress=progress, stop=stop)
@@ -151,7 +196,7 @@ class FleetRevocationPlan(FleetPlan[RevocationPlan]):
         *,
         workers: int = plans.WORKERS,
         despite_drift: bool = False,
-        progress: bool = True,
+        progress: bool | Progress = True,
         stop: threading.Event | None = None,
     ) -> pd.DataFrame:
         """Revoke the tokens, in several workspaces at once, and return what became of each. It cannot be undone.
@@ -159,7 +204,7 @@ class FleetRevocationPlan(FleetPlan[RevocationPlan]):
         Args:
             workers: How many requests may be under way at once in a workspace.
             despite_drift: As for ``RevocationPlan.apply``.
-            progress: Show a progress bar once it takes more than two seconds.
+            progress: Show a progress bar once it takes more than two seconds; or who is told instead.
             stop: When set, by another thread, nothing new is sent.
 
         Returns:
@@ -208,11 +253,11 @@ class FleetPermissionPlan(FleetPlan[PermissionPlan]):
         """Whose path is cut and who keeps the right by another: ``workspace, id, principal, kind, via``."""
         return self._joined(lambda plan: plan.keeps_by_another_path)
 
-    def apply(self, *, progress: bool = True, stop: threading.Event | None = None) -> pd.DataFrame:
+    def apply(self, *, progress: bool | Progress = True, stop: threading.Event | None = None) -> pd.DataFrame:
         """Change the permissions, in several workspaces at once, and return what became of each token that was to die.
 
         Args:
-            progress: Show a progress bar once it takes more than two seconds.
+            progress: Show a progress bar once it takes more than two seconds; or who is told instead.
             stop: When set, by another thread, nothing new is sent.
 
         Returns:

@@ -129,6 +129,13 @@ def test_a_notebook_names_a_fleet_that_a_variable_holds_and_remembers_it(company
     assert notebook.run_line_magic("tokens", "fleet list --profiles prod")["workspace"].unique() == [company.host]
 
 
+def test_the_explorer_opens_over_a_fleet_in_a_notebook_and_a_shell_says_where_it_is(company, notebook, capsys):
+    screen = notebook.run_line_magic("tokens", "fleet explore --profiles prod,dev --where \"status == 'active'\"")
+    assert set(screen.filtered["workspace"]) == {each.host for each in company.workspaces[:2]}
+    assert set(screen.filtered["status"]) == {"active"}
+    assert "%tokens fleet explore" in shell(capsys, "fleet explore --profiles prod,dev", code=2).err
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

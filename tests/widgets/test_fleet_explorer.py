@@ -7,6 +7,8 @@ import pytest
 
 import tokenkit
 from tests.conftest import NOW
+from tests.widgets.conftest import settle
+from tokenkit.actions.plan import Terminal
 from tokenkit.rest.transport import RetryPolicy
 from tokenkit.sandbox import Fault, Sandbox
 
@@ -96,12 +98,45 @@ def test_a_workspace_that_does_not_answer_is_said_on_the_screen(fleet, company, 
     assert set(explorer.filtered["workspace"]) == set(fleet.hosts[1:])
 
 
+def test_the_bar_moves_over_all_workspaces_together_and_ends_where_they_do(explorer, somebody, victims):
+    explorer.select(victims)
+    seen = []
+    (bar,) = somebody.parts(widgets.IntProgress, explorer._confirmation._bar)
+    bar.observe(lambda _: seen.append((bar.value, bar.max)), ["value", "max"])
+    revoke(somebody, len(victims))
+    assert seen[-1] == (6, 6)
+    values = [value for value, _ in seen]
+    assert values == sorted(values)
+
+
+def test_a_stop_half_way_says_how_to_go_on_and_leaves_the_rest_selected(explorer, somebody, ids, company, fleet):
+    before = ids()
+    company.faults.add(Fault(method="DELETE", latency_ms=200))
+    others = explorer.filtered.query("owner != 'admin@example.com'")
+    explorer.select(others)
+    somebody.press("Revoke …")
+    somebody.press("Preview")
+    somebody.type("Type", str(len(others)))
+    somebody.named(widgets.Button, "Revoke").click()
+    while sum(len(before[host] - now) for host, now in ids().items()) < 5:
+        pass
+    somebody.named(widgets.Button, "Stop").click()
+    settle()
+    assert 0 < explorer._confirmation._bar.value < explorer._confirmation._bar.max
+    gone = sum(len(before[host] - now) for host, now in ids().items())
+    assert 5 <= gone < len(others)
+    run_id = fleet.journal()["run_id"].iloc[-1].rpartition(".")[0]
+    left = len(others) - gone
+    assert f"{left} tokens left; tokenkit.resume({run_id!r}) finishes the run." in somebody.reads()
+    assert len(explorer.selected) == left
+
+
 def test_a_stop_is_heard_by_the_plan_of_all_workspaces(explorer, ids, victims):
     before = ids()
     action = explorer._source.actions[0]
     stop = threading.Event()
     stop.set()
-    result = action.carry_out({})(action.plan(victims, {"reason": ""}), None, stop)
+    result = action.carry_out({})(action.plan(victims, {"reason": ""}), Terminal(), stop)
     assert set(result["outcome"]) == {"planned"}
     assert ids() == before
 

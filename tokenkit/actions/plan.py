@@ -227,7 +227,7 @@ def carry_out(
             token_id=entry.token_id, outcome=outcome, error=error, attempts=entry.attempts, finished_at_ms=at_ms
         )
     journal.record_all(steps)
-    watcher = _Terminal() if isinstance(progress, bool) else progress
+    watcher = Terminal() if isinstance(progress, bool) else progress
     with _progress_bar(len(todo), run) if progress is True else _counted_for(watcher, len(todo)) as advance:
         execution = Execution(
             run.run_id,
@@ -264,7 +264,7 @@ def _how_to_go_on(ended_by: errors.TokenKitError | KeyboardInterrupt | None, run
     return f"{why.rstrip('.')}. {left:,} of {total:,} are left; tokenkit.resume({run.run_id!r}) finishes them."
 
 
-class _Terminal:
+class Terminal:
     """Nobody in particular watches: what must be said goes to the standard error."""
 
     def advance(self, done: int, total: int) -> None:

@@ -16,7 +16,7 @@ def explore(session: Session, options: argparse.Namespace) -> Explorer:
     """Open the explorer on the workspace's tokens."""
     if not session.returns_objects:
         raise errors.UsageError(
-            "The explorer is a screen for a notebook: %tokens explore there, or ws.explore(). "
+            "The explorer is a screen for a notebook: `%tokens explore` or `%tokens fleet explore` there. "
             "Here, `tokenkit list` and `tokenkit audit` say the same, and `tokenkit lab` opens notebooks."
         )
     return session.workspace(options.profile).explore(options.where, plain=options.plain)

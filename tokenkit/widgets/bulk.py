@@ -42,14 +42,13 @@ class Action:
 _REASON = ("reason", "Reason, for the journal", "")
 
 
-def revoking(make: Callable[..., Plan], carry_out: CarryOut = apply) -> Action:
+def revoking(make: Callable[..., Plan]) -> Action:
     """Return the action that a maker of revocation plans allows."""
     return Action(
         verb="Revoke",
         says="Revoke the selected tokens, after a preview",
         questions=[_REASON],
         plan=_reasoned(make),
-        carry_out=lambda _: carry_out,
         dangerous=True,
     )
 

@@ -34,10 +34,6 @@ class Plan(Protocol):
 
     def preview(self) -> pd.DataFrame: ...  # noqa: D102
 
-
-class WatchedPlan(Plan, Protocol):
-    """What every plan of ``tokenkit.actions`` has."""
-
     def apply(  # noqa: D102
         self, *, progress: bool | Progress = True, stop: threading.Event | None = None
     ) -> pd.DataFrame: ...
@@ -46,7 +42,7 @@ class WatchedPlan(Plan, Protocol):
 CarryOut = Callable[[Any, Progress, threading.Event], pd.DataFrame]
 
 
-def apply(plan: WatchedPlan, progress: Progress, stop: threading.Event) -> pd.DataFrame:
+def apply(plan: Plan, progress: Progress, stop: threading.Event) -> pd.DataFrame:
     """Carry a plan out, as a confirmation does unless it is told otherwise."""
     return plan.apply(progress=progress, stop=stop)
 
