@@ -10,7 +10,8 @@ import pytest
 
 import tokenkit
 from tokenkit import cli, export, grammar, snapshots
-from tokenkit.commands import MAGIC, SHELL, VERBS
+from tokenkit.commands import VERBS
+from tokenkit.options import MAGIC, SHELL
 from tokenkit.sandbox import Sandbox
 
 

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tokenkit import TokenKitError, cli, grammar
-from tokenkit.commands import MAGIC, SHELL
 from tokenkit.magic import TokensMagics
+from tokenkit.options import MAGIC, SHELL
 from tokenkit.sandbox import Sandbox
 from tokenkit.sandbox.tokens import token_id_of
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from tokenkit import errors, grammar
-from tokenkit.commands import MAGIC, SHELL, VERBS
+from tokenkit.commands import VERBS
+from tokenkit.options import MAGIC, SHELL
 from tokenkit.review.filters import FILTERS
 
 DOORS = (MAGIC, SHELL)

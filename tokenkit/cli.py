@@ -18,10 +18,10 @@ from typing import TextIO
 import pandas as pd
 
 from tokenkit import errors, export, frames, grammar
-from tokenkit.commands import SHELL
 from tokenkit.connecting import connect
 from tokenkit.fleet import Fleet
 from tokenkit.frames import TokenInfo
+from tokenkit.options import SHELL
 from tokenkit.prompt import ask_unseen
 from tokenkit.redaction import redact
 from tokenkit.rest.token_management import OboToken

@@ -9,47 +9,32 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from tokenkit import errors
 from tokenkit.connecting import SANDBOX
-from tokenkit.rest import credentials
+from tokenkit.options import (
+    BOTH,
+    CHANGE,
+    ENTRIES,
+    FILTERED,
+    MAGIC,
+    OF_FLEET,
+    RULES,
+    SELECTION,
+    SHELL,
+    TO,
+    TOKEN_ID,
+    WHERE,
+    Option,
+    option,
+    profiles,
+    token_ids,
+    typed,
+)
 from tokenkit.review.durations import duration
-from tokenkit.review.filters import FILTERS, Filter
 from tokenkit.review.rule import SEVERITIES
 from tokenkit.verbs import auditing, changing, comparing, fleets, programs, reading, screens
 from tokenkit.verbs.session import Session
-
-MAGIC, SHELL = "magic", "shell"
-BOTH = (MAGIC, SHELL)
-
-
-@dataclasses.dataclass(frozen=True)
-class Option:
-    """An option or a positional of a verb.
-
-    Attributes:
-        names: ``("--owner",)``, or ``("token_id",)`` for a positional.
-        settings: What argparse is told: ``help``, ``metavar``, ``choices``, ``type`` ….
-        completer: From the session to the values that TAB offers, where they are not fixed.
-        doors: Where it is offered.
-    """
-
-    names: tuple[str, ...]
-    settings: Mapping[str, Any]
-    completer: Callable[[Session], Iterable[str]] | None = None
-    doors: tuple[str, ...] = BOTH
-
-
-def option(
-    *names: str,
-    completer: Callable[[Session], Iterable[str]] | None = None,
-    doors: tuple[str, ...] = BOTH,
-    **settings: Any,  # noqa: ANN401 - as argparse takes them
-) -> Option:
-    """Write an option the way argparse's ``add_argument`` is called."""
-    return Option(names, settings, completer, doors)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,112 +64,6 @@ class Verb:
     configure: Callable[[argparse.ArgumentParser], None] | None = None
 
 
-def natural(text: str) -> int:
-    """Read a whole number from 0 up, for argparse."""
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def typed(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a reader whose ``UsageError`` argparse passes on; it replaces the words of any other ``ValueError``."""
-
-    def read_for_argparse(text: str) -> Any:  # noqa: ANN401 - as the reader
-        try:
-            return read(text)
-        except errors.UsageError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return read_for_argparse
-
-
-def _profiles(_: Session) -> list[str]:
-    return [*credentials.profiles(), SANDBOX]
-
-
-def _remembered(column: str) -> Callable[[Session], list[str]]:
-    """Return a completer that offers what the last listing has in a column."""
-
-    def offer(session: Session) -> list[str]:
-        listing = session.remembered()
-        return [] if listing is None or column not in listing else listing[column].dropna().unique().tolist()
-
-    return offer
-
-
-def _filter_option(filter_: Filter) -> Option:
-    settings: dict[str, Any] = {"action": "store_true", "default": None}
-    if filter_.metavar is not None:
-        settings = {"metavar": filter_.metavar, "type": typed(filter_.read), "choices": filter_.choices or None}
-    completer = _remembered(filter_.name) if filter_.name == "owner" else None
-    return option(f"--{filter_.name.replace('_', '-')}", help=filter_.help, completer=completer, **settings)
-
-
-PROFILE = option(
-    "--profile", metavar="NAME", help=f"a profile of ~/.databrickscfg, a host, or {SANDBOX!r}", completer=_profiles
-)
-_WHERE = option(
-    "--where",
-    metavar="EXPR",
-    help="an expression over the columns, as in \"idle_days > 60 and owner_kind == 'user'\"",
-)
-_FILTERS = (
-    option(
-        "--created-by",
-        metavar="USER",
-        help="made by this user (asked of the server; the other filters are applied here)",
-        completer=_remembered("created_by_username"),
-    ),
-    *(_filter_option(each) for each in FILTERS),
-    _WHERE,
-)
-_SELECTION = (
-    *_FILTERS,
-    option("--columns", metavar="NAMES", help="show only these columns, separated by commas"),
-    option("--sort", metavar="COLUMN", help="sort by this column; -COLUMN for the other way round (--sort=-idle_days)"),
-    option("--limit", metavar="N", type=natural, help="only the first N"),
-)
-_TO = option("--to", metavar="FILE", help="write them into this file instead: .csv, .json or .xlsx (Excel)")
-_TOKEN_ID = option(
-    "token_id", metavar="ID", help="a token's id, or the beginning of it", completer=_remembered("token_id")
-)
-_DRY_RUN = option("--dry-run", action="store_true", help="show what would happen, and stop")
-_YES = option("--yes", action="store_true", help="do not ask")
-_REASON = option("--reason", metavar="TEXT", help="why, for the journal")
-_ENTRIES = option(
-    "entries",
-    nargs="+",
-    metavar="ENTRY",
-    help="group:NAME, user:NAME or service-principal:ID, with =CAN_MANAGE if not CAN_USE",
-)
-_RULES = (
-    option(
-        "--rule",
-        action="append",
-        dest="rules",
-        metavar="RULE",
-        help="only this rule, by its id or the Security Analysis Tool's (IA-4); may be given again",
-        completer=auditing.rule_ids,
-    ),
-    option(
-        "--skip",
-        action="append",
-        metavar="RULE",
-        help="leave this rule out; may be given again",
-        completer=auditing.rule_ids,
-    ),
-    option(
-        "--threshold",
-        action="append",
-        dest="thresholds",
-        metavar="RULE.NAME=VALUE",
-        type=typed(auditing.threshold_of),
-        help="compare with this instead, as in unused.idle_days=45; may be given again",
-        completer=auditing.threshold_names,
-    ),
-    option("--accept", metavar="FILE", help="a TOML file of findings that are accepted, each until a day"),
-)
-
 VERBS: tuple[Verb, ...] = (
     Verb(
         "connect",
@@ -195,7 +74,7 @@ VERBS: tuple[Verb, ...] = (
                 "target",
                 nargs="?",
                 help=f"a profile, a host, or {SANDBOX!r}; what the environment names, if left out",
-                completer=_profiles,
+                completer=profiles,
             ),
         ),
         example="connect prod",
@@ -204,10 +83,10 @@ VERBS: tuple[Verb, ...] = (
         "list",
         "list tokens with their owners, ages and ends",
         reading.list_tokens,
-        (*_SELECTION, _TO),
+        (*SELECTION, TO),
         example="list --idle 60d --status active --sort=-idle_days",
     ),
-    Verb("get", "show what the workspace knows of one token", reading.get, (_TOKEN_ID,), example="get 3f1c9a0b"),
+    Verb("get", "show what the workspace knows of one token", reading.get, (TOKEN_ID,), example="get 3f1c9a0b"),
     Verb(
         "create-obo",
         "make a token that acts as a service principal; its value is not printed",
@@ -239,14 +118,10 @@ VERBS: tuple[Verb, ...] = (
         "give tokens another comment or other scopes",
         changing.update,
         (
-            dataclasses.replace(
-                _TOKEN_ID, names=("token_ids",), settings={**_TOKEN_ID.settings, "nargs": "+", "metavar": "ID"}
-            ),
+            token_ids("+"),
             option("--comment", metavar="TEXT", help="the new comment"),
             option("--scopes", metavar="NAMES", help="the new scopes, separated by commas"),
-            _REASON,
-            _DRY_RUN,
-            _YES,
+            *CHANGE,
         ),
         example='update 3f1c9a0b --comment "nightly export, data team"',
     ),
@@ -255,14 +130,10 @@ VERBS: tuple[Verb, ...] = (
         "revoke tokens for good, after a preview",
         changing.revoke,
         (
-            dataclasses.replace(
-                _TOKEN_ID, names=("token_ids",), settings={**_TOKEN_ID.settings, "nargs": "*", "metavar": "ID"}
-            ),
-            *_SELECTION,
+            token_ids("*"),
+            *SELECTION,
             option("--include-own", action="store_true", help="also your own tokens, which are left out otherwise"),
-            _REASON,
-            _DRY_RUN,
-            _YES,
+            *CHANGE,
         ),
         example="revoke --owner 'jane@example.com' --reason 'left the company'",
     ),
@@ -271,11 +142,9 @@ VERBS: tuple[Verb, ...] = (
         "show what tokens may do and what they are known to do, and narrow them to it",
         changing.scopes,
         (
-            *_FILTERS,
+            *FILTERED,
             option("--narrow", action="store_true", help="give each the smallest set of scopes that covers its use"),
-            _REASON,
-            _DRY_RUN,
-            _YES,
+            *CHANGE,
         ),
         example="scopes --owner '*@example.com' --narrow --dry-run",
     ),
@@ -295,21 +164,21 @@ VERBS: tuple[Verb, ...] = (
         "permissions set",
         "replace who may use tokens; whoever loses the right loses their tokens",
         changing.permissions_set,
-        (_ENTRIES, _REASON, _DRY_RUN, _YES),
+        (ENTRIES, *CHANGE),
         example="permissions set group:data-engineers user:ann@example.com --dry-run",
     ),
     Verb(
         "permissions add",
         "add to who may use tokens, or change a level",
         changing.permissions_add,
-        (_ENTRIES, _REASON, _DRY_RUN, _YES),
+        (ENTRIES, *CHANGE),
         example="permissions add group:analysts",
     ),
     Verb(
         "access",
         "show everybody who may use tokens or holds one, by which groups, and how many",
         reading.access,
-        (dataclasses.replace(_WHERE, settings={**_WHERE.settings, "help": "an expression over the columns"}),),
+        (dataclasses.replace(WHERE, settings={**WHERE.settings, "help": "an expression over the columns"}),),
         example="access --where holds_without_right",
     ),
     Verb(
@@ -327,7 +196,7 @@ VERBS: tuple[Verb, ...] = (
         "find the dangerous tokens, and say why and what to do",
         auditing.audit,
         (
-            *_RULES,
+            *RULES,
             option(
                 "--fail-on",
                 choices=SEVERITIES,
@@ -345,7 +214,7 @@ VERBS: tuple[Verb, ...] = (
         "audit the tokens, and write what was found into a page to send around",
         auditing.report,
         (
-            *_RULES,
+            *RULES,
             option(
                 "--to",
                 metavar="FILE",
@@ -430,16 +299,6 @@ VERBS: tuple[Verb, ...] = (
     ),
 )
 
-_FLEET = (
-    option("--profiles", metavar="NAMES", help="profiles or hosts, separated by commas"),
-    option(
-        "--account",
-        metavar="NAME",
-        help="a profile of an account, or the host of its console: all its workspaces",
-        completer=_profiles,
-    ),
-    option("--account-id", metavar="ID", help="which account, where --account is a host"),
-)
 _OVER_FLEETS = ("list", "access", "explore", "audit", "revoke", "journal", "resume")
 VERBS += tuple(
     dataclasses.replace(
@@ -448,7 +307,7 @@ VERBS += tuple(
         help=f"in many workspaces at once: {verb.help}",
         run=fleets.across(verb.run),
         example=f"fleet {verb.example} --profiles prod,dev",
-        where=_FLEET,
+        where=OF_FLEET,
     )
     for verb in VERBS
     if verb.words in _OVER_FLEETS

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from tokenkit import errors
-from tokenkit.commands import MAGIC, PROFILE, SHELL, VERBS, Option, Verb, option
+from tokenkit.commands import VERBS, Verb
+from tokenkit.options import MAGIC, PROFILE, SHELL, Option, option
 from tokenkit.verbs.session import Session
 
 OUTPUT = option(

@@ -13,9 +13,9 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.display import display
 
 from tokenkit import errors, grammar
-from tokenkit.commands import MAGIC
 from tokenkit.connecting import connect
 from tokenkit.fleet import Fleet
+from tokenkit.options import MAGIC
 from tokenkit.prompt import ask_unseen
 from tokenkit.redaction import redact
 from tokenkit.rest import credentials
