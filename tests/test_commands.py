@@ -50,7 +50,7 @@ def names(company, tmp_path):
 READING = [
     "list",
     "list --status active --sort=-idle_days --limit 7",
-    "list --owner '*@example.com' --columns owner,comment,scopes",
+    "list --owner '*@example.com' --columns 'owner, comment,scopes'",
     "list --created-by admin@example.com",
     "list --idle 30d --expires-in 400d",
     "list --never-expires",

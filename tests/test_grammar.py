@@ -64,6 +64,12 @@ def test_an_option_may_be_written_with_an_equals_sign():
     assert (verb.words, options.where, options.sort) == ("list", "a == 1", "-x")
 
 
+@pytest.mark.parametrize("line", [["update", "x"], ["create-obo", "x"]])
+def test_words_with_commas_between_may_have_spaces_too(line):
+    _, options = grammar.parse([*line, "--scopes", " sql, jobs,"], MAGIC)
+    assert options.scopes == ["sql", "jobs"]
+
+
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.words)
 def test_the_example_of_every_verb_parses(verb, door):

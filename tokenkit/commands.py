@@ -15,6 +15,7 @@ from tokenkit.connecting import SANDBOX
 from tokenkit.options import (
     BOTH,
     CHANGE,
+    COLUMNS,
     ENTRIES,
     FILTERED,
     MAGIC,
@@ -26,6 +27,7 @@ from tokenkit.options import (
     TOKEN_ID,
     WHERE,
     Option,
+    names,
     option,
     profiles,
     token_ids,
@@ -83,7 +85,7 @@ VERBS: tuple[Verb, ...] = (
         "list",
         "list tokens with their owners, ages and ends",
         reading.list_tokens,
-        (*SELECTION, TO),
+        (*SELECTION, COLUMNS, TO),
         example="list --idle 60d --status active --sort=-idle_days",
     ),
     Verb("get", "show what the workspace knows of one token", reading.get, (TOKEN_ID,), example="get 3f1c9a0b"),
@@ -103,6 +105,7 @@ VERBS: tuple[Verb, ...] = (
             option(
                 "--scopes",
                 metavar="NAMES",
+                type=names,
                 help="what it may do, separated by commas (all that its owner may, if left out)",
             ),
             option("--autoscope", action="store_true", default=None, help="record which scopes it really uses"),
@@ -120,7 +123,7 @@ VERBS: tuple[Verb, ...] = (
         (
             token_ids("+"),
             option("--comment", metavar="TEXT", help="the new comment"),
-            option("--scopes", metavar="NAMES", help="the new scopes, separated by commas"),
+            option("--scopes", metavar="NAMES", type=names, help="the new scopes, separated by commas"),
             *CHANGE,
         ),
         example='update 3f1c9a0b --comment "nightly export, data team"',

@@ -56,6 +56,11 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def names(text: str) -> list[str]:
+    """Read words with commas between, for argparse."""
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
 def typed(read: Callable[[str], Any]) -> Callable[[str], Any]:
     """Return a reader whose ``UsageError`` argparse passes on; it replaces the words of any other ``ValueError``."""
 
@@ -111,10 +116,10 @@ FILTERED = (
 )
 SELECTION = (
     *FILTERED,
-    option("--columns", metavar="NAMES", help="show only these columns, separated by commas"),
     option("--sort", metavar="COLUMN", help="sort by this column; -COLUMN for the other way round (--sort=-idle_days)"),
     option("--limit", metavar="N", type=natural, help="only the first N"),
 )
+COLUMNS = option("--columns", metavar="NAMES", type=names, help="show only these columns, separated by commas")
 TO = option("--to", metavar="FILE", help="write them into this file instead: .csv, .json or .xlsx (Excel)")
 TOKEN_ID = option(
     "token_id", metavar="ID", help="a token's id, or the beginning of it", completer=_remembered("token_id")

@@ -74,6 +74,8 @@ def kept(**criteria):
         ({"scope": "sq"}, []),
         ({"comment": "ci"}, ["idle-89", "ends-31"]),
         ({"comment": "(prod) 100%"}, ["idle-89"]),
+        ({"comment": "ci*100%"}, ["idle-89"]),
+        ({"comment": "c?"}, []),
         ({"comment": ""}, ["idle-89", "unused-90", "ends-31"]),
         ({"owner": "*corp*", "scope": "all-apis"}, ["unused-90"]),
     ],

@@ -56,7 +56,8 @@ def _owner(tokens: pd.DataFrame, pattern: str) -> pd.Series[bool]:
 
 
 def _comment(tokens: pd.DataFrame, text: str) -> pd.Series[bool]:
-    return tokens["comment"].str.contains(re.escape(text), case=False, regex=True)
+    regex = re.escape(text).replace(r"\*", ".*")  # not "?", which comments have as it is
+    return tokens["comment"].str.contains(f"(?s:{regex})", case=False, regex=True)
 
 
 def _status(tokens: pd.DataFrame, status: str) -> pd.Series[bool]:
@@ -89,7 +90,7 @@ FILTERS: tuple[Filter, ...] = (
     ),
     Filter("never_expires", "without an expiry", _never_expires, read=bool),
     Filter("scope", "that were granted this scope", _scope, "SCOPE"),
-    Filter("comment", "whose comment contains this text, in any case", _comment, "TEXT"),
+    Filter("comment", "whose comment contains this text, in any case; * stands for any text", _comment, "TEXT"),
 )
 _BY_NAME = {each.name: each for each in FILTERS}
 

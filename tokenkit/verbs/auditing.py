@@ -53,7 +53,7 @@ def threshold_of(text: str) -> tuple[str, str, Any]:
         hint = errors.did_you_mean(name, known) if known else "It has none."
         raise errors.UsageError(f"The rule {rule} has no threshold {name!r}. {hint}")
     if isinstance(known[name].default, tuple):
-        return rule, name, tuple(value.split(","))
+        return rule, name, tuple(each.strip() for each in value.split(",") if each.strip())
     try:
         return rule, name, float(value)
     except ValueError:

@@ -54,9 +54,8 @@ def revoke(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
 def update(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
     """Give tokens another comment or other scopes."""
     workspace = session.workspace(options.profile)
-    scopes = None if options.scopes is None else [each for each in options.scopes.split(",") if each]
     ids = whole_ids(options.token_ids, workspace.token_management.list(), workspace)
-    plan = workspace.plan_update(ids, comment=options.comment, scopes=scopes, reason=options.reason)
+    plan = workspace.plan_update(ids, comment=options.comment, scopes=options.scopes, reason=options.reason)
     if not len(plan):
         session.say(f"{workspace.name}: nothing to change, they are so already.")
         return plan.preview()
@@ -110,6 +109,7 @@ def _change_permissions(session: Session, options: argparse.Namespace, *, replac
     )
     if not len(plan.loses) and not options.dry_run:
         plan.apply(progress=session.shows_progress)
+        session.say(f"{workspace.name}: the permissions are changed.")
         return workspace.token_management.get_permissions()
     return _decide(session, options, plan, workspace)
 
@@ -138,7 +138,7 @@ def create_obo(session: Session, options: argparse.Namespace) -> OboToken:
         autoscope_enabled=options.autoscope,
         comment=options.comment,
         lifetime_seconds=None if options.lifetime is None else int(options.lifetime.total_seconds()),
-        scopes=None if options.scopes is None else options.scopes.split(","),
+        scopes=options.scopes,
     )
     if options.secret:
         _store(workspace, made, scope, key)

@@ -29,11 +29,12 @@ def list_tokens(session: Session, options: argparse.Namespace) -> pd.DataFrame |
     """List the tokens that the filters keep, or write them into a file."""
     workspace = session.workspace(options.profile)
     found = selected(workspace, options)
+    _check_columns(options.columns or [], found)
     session.remember(found)
     tokens = limited(found, options)
     cut = "" if len(tokens) == len(found) else f", of which the first {len(tokens):,}"
     session.say(f"{workspace.name}: {counted(len(found), 'token')}{cut}.")
-    shown = tokens[_known_columns(options.columns.split(","), tokens)] if options.columns else tokens
+    shown = tokens[options.columns] if options.columns else tokens
     if options.to is None:
         return shown
     say_if_replaced(session, options.to)
@@ -50,11 +51,9 @@ def selected(workspace: Workspace, options: argparse.Namespace) -> pd.DataFrame:
     """Return the tokens that a command's filters choose, in its order."""
     criteria = {each.name: getattr(options, each.name) for each in FILTERS}
     tokens = workspace.tokens(options.where, created_by=options.created_by, **criteria)
-    if options.columns:
-        _known_columns(options.columns.split(","), tokens)
     if options.sort:
         name, descending = options.sort.lstrip("-"), options.sort.startswith("-")
-        _known_columns([name], tokens)
+        _check_columns([name], tokens)
         tokens = tokens.sort_values(name, ascending=not descending, kind="stable")
     return tokens
 
@@ -143,8 +142,7 @@ def whole_ids(given: list[str], listing: pd.DataFrame, workspace: Workspace) -> 
     return found
 
 
-def _known_columns(names: list[str], tokens: pd.DataFrame) -> list[str]:
+def _check_columns(names: list[str], tokens: pd.DataFrame) -> None:
     for name in names:
         if name not in tokens.columns:
             raise errors.UsageError(f"There is no column {name!r}. {errors.did_you_mean(name, tokens.columns)}")
-    return names
