@@ -435,7 +435,7 @@ def test_no_more_workspaces_are_asked_at_once_than_the_bound(company):
 def test_a_fleet_keeps_no_connection_open(fleet):
     fleet.tokens()
     for workspace in fleet.hosts:
-        pools = fleet.workspace(workspace)._transports[0]._adapter.poolmanager.pools
+        pools = fleet.workspace(workspace)._transport._adapter.poolmanager.pools
         assert len(pools) == 0
 
 
@@ -484,6 +484,20 @@ def test_a_field_that_only_one_workspace_has_is_empty_for_the_others(company, fl
     tokens = fleet.tokens()
     assert tokens["risk"].dropna().tolist() == ["high"]
     assert fleet.tokens("risk == 'high'")["workspace"].tolist() == [company.workspaces[3].host]
+    listing = fleet.listing()
+    assert listing[listing["risk"].notna()]["workspace"].tolist() == [company.workspaces[3].host]
+
+
+def test_a_workspace_without_a_token_has_no_row_in_a_listing(company, fleet):
+    dtypes = fleet.listing().dtypes
+    company.faults.add(Fault(workspace_id=company.workspaces[1].workspace_id, path=LISTING, status=200, body={}))
+    listing = fleet.listing()
+    assert set(listing["workspace"]) == set(fleet.hosts) - {company.workspaces[1].host}
+    pd.testing.assert_series_equal(listing.dtypes, dtypes)
+    company.faults.add(Fault(path=LISTING, status=200, body={}))
+    nothing = fleet.listing()
+    assert len(nothing) == 0
+    pd.testing.assert_series_equal(nothing.dtypes, dtypes)
 
 
 # Plans

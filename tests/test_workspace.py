@@ -39,6 +39,17 @@ def test_the_owner_is_who_a_token_acts_as(workspace):
     assert set(tokens["owner_kind"]) == {"user", "service principal", "deleted"}
 
 
+@pytest.mark.parametrize("asked", ["tokens", "access", "audit"])
+def test_of_those_who_may_own_tokens_only_what_is_shown_is_asked_and_once(workspace, sandbox, asked):
+    sandbox.requests.clear()
+    getattr(workspace, asked)()
+    of_people = [each for each in sandbox.requests if each.path.endswith(("/Users", "/ServicePrincipals"))]
+    assert sorted(each.query["attributes"] for each in of_people) == [
+        "id,applicationId,displayName,active",
+        "id,userName,displayName,active",
+    ]
+
+
 def test_filters_and_where_hold_together(workspace):
     everything = workspace.tokens()
     found = workspace.tokens("idle_days > 30", status="active", owner="*@example.com")

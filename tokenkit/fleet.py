@@ -40,6 +40,7 @@ from tokenkit.fleet_plans import (
     Together,
     by_workspace,
     not_begun,
+    with_workspace,
 )
 from tokenkit.home import home as state_folder
 from tokenkit.redaction import redact
@@ -262,7 +263,9 @@ class Fleet:
         Raises:
             FleetError: No workspace answered.
         """
-        return self._joined("listing", lambda workspace: workspace.token_management.list())
+        pieces = self._each("listing", lambda workspace: workspace.pieces())
+        together = frames.joined([piece for each in pieces.values() for piece in each], frames.TOKENS)
+        return with_workspace(together, {host: sum(map(len, each)) for host, each in pieces.items()})
 
     def access(self, where: str | None = None) -> pd.DataFrame:
         """Return who may use tokens of which workspace, and who holds one: the frame of ``Workspace.access``.

@@ -60,9 +60,19 @@ def by_workspace(parts: Mapping[str, pd.DataFrame], *, empty: pa.Schema | None =
         parts: A frame for each workspace.
         empty: The columns where there are no parts.
     """
-    hosts = pd.Series(list(parts), dtype=frames.TEXT)
     together = frames.concat(list(parts.values()) or [frames.frame([], empty or pa.schema([]))])
-    together.insert(0, "workspace", hosts.repeat([len(part) for part in parts.values()]).array)
+    return with_workspace(together, {host: len(part) for host, part in parts.items()})
+
+
+def with_workspace(together: pd.DataFrame, rows: Mapping[str, int]) -> pd.DataFrame:
+    """Return a frame of the rows of several workspaces, the workspace of each before its columns.
+
+    Args:
+        together: The rows, those of a workspace one after the other.
+        rows: How many of them each has.
+    """
+    hosts = pd.Series(list(rows), dtype=frames.TEXT)
+    together.insert(0, "workspace", hosts.repeat(list(rows.values())).array)
     return together
 
 

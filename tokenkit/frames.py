@@ -165,6 +165,9 @@ class Piece:
     known: pa.Table
     unknown: Mapping[str, pa.Array | list[Any]]
 
+    def __len__(self) -> int:
+        return int(self.known.num_rows)
+
 
 def as_sent(schema: pa.Schema) -> pa.Schema:
     """Return a schema with times as they are in JSON, in milliseconds."""
@@ -189,7 +192,7 @@ def joined(pieces: Sequence[Piece], schema: pa.Schema) -> pd.DataFrame:
     known = [_moments(sent[name], name) if schema.field(name).type == TIME else sent[name] for name in schema.names]
     frame = to_pandas(pa.table(known, schema))
     for name in sorted({name for each in pieces for name in each.unknown}):
-        values = _united([each.unknown.get(name, pa.nulls(each.known.num_rows)) for each in pieces])
+        values = _united([each.unknown.get(name, pa.nulls(len(each))) for each in pieces])
         frame[name] = (
             pd.Series(values, dtype=object) if isinstance(values, list) else to_pandas(pa.table({name: values}))
         )

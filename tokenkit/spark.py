@@ -198,7 +198,7 @@ class TokensDataSource(DataSource):
         """Return a workspace's tokens, as ``Workspace.tokens`` does."""
         asked = WorkspaceAPI(credentials, retries=_PATIENCE)
         aged = lifecycle.with_lifecycle(asked.token_management.list(), now=now)
-        return owners.with_owners(aged, users=asked.users(), service_principals=asked.service_principals())
+        return owners.with_owners(aged, **asked.owners())
 
     def schema(self) -> str:
         """Return the columns as Spark declares them."""
@@ -231,9 +231,7 @@ class FindingsDataSource(TokensDataSource):
         asked = WorkspaceAPI(credentials, retries=_PATIENCE)
         context = Context(
             now=now,
-            identities=Identities(
-                users=asked.users(), service_principals=asked.service_principals(), groups=asked.groups()
-            ),
+            identities=Identities(**asked.owners(), groups=asked.groups()),
             permissions=asked.permissions(),
             settings=asked.token_settings(),
         )

@@ -81,7 +81,7 @@ class Workspace(WorkspaceAPI):
 
     def identities(self) -> access.Identities:
         """Return users, service principals and groups together, as the reviews of access take them."""
-        return access.Identities(users=self.users(), service_principals=self.service_principals(), groups=self.groups())
+        return access.Identities(**self.owners(), groups=self.groups())
 
     def _target(self) -> Target:
         return Target(
@@ -120,7 +120,7 @@ class Workspace(WorkspaceAPI):
         listing = self.token_management.list(created_by_username=created_by)
         now = self.now()
         aged = lifecycle.with_lifecycle(listing, now=now)
-        joined = owners.with_owners(aged, users=self.users(), service_principals=self.service_principals())
+        joined = owners.with_owners(aged, **self.owners())
         tokens = filters.matching(joined, **criteria)
         tokens = expressions.where(tokens, where) if where else tokens
         tokens.attrs |= {HOST: self.host, TAKEN_AT: now.isoformat()}  # as texts: pandas writes attrs as JSON
@@ -175,7 +175,10 @@ class Workspace(WorkspaceAPI):
             ``review.holders``.
         """
         permissions = self.token_management.get_permissions()
-        everybody = holders.holders(permissions, self.identities(), self.tokens())
+        aged = lifecycle.with_lifecycle(self.token_management.list(), now=self.now())
+        identities = self.identities()
+        tokens = owners.with_owners(aged, users=identities.users, service_principals=identities.service_principals)
+        everybody = holders.holders(permissions, identities, tokens)
         return expressions.where(everybody, where) if where else everybody
 
     def audit(

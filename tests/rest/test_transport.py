@@ -89,6 +89,17 @@ def test_all_attempts_together_keep_to_the_budget(sandbox, transport, manual_clo
     assert manual_clock.slept == [25, 25]
 
 
+def test_one_that_is_as_patient_as_it_is_told_uses_the_same_connections(sandbox, transport, manual_clock):
+    sandbox.faults.add(Fault(status=503, times=1))
+    with pytest.raises(errors.UnavailableError):
+        transport.patient(RetryPolicy(budget_seconds=0)).call("GET", TOKENS)
+    assert manual_clock.slept == []
+    sandbox.faults.add(Fault(status=503, times=1))
+    transport.call("GET", TOKENS)  # its own patience is what it was
+    assert manual_clock.slept == [0.5]
+    assert transport.patient(RetryPolicy())._adapter is transport._adapter
+
+
 def test_a_wait_that_a_person_would_notice_is_announced(sandbox, transport, caplog):
     sandbox.faults.add(Fault(status=429, headers={"Retry-After": "5"}, times=1))
     with caplog.at_level(logging.WARNING, logger="tokenkit"):

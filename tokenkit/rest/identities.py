@@ -26,13 +26,21 @@ class IdentitiesAPI:
     def __repr__(self) -> str:
         return f"<IdentitiesAPI of {self._transport.name}>"
 
-    def users(self) -> pd.DataFrame:
-        """Return every user: ``id, user_name, display_name, active, groups`` (ids, of direct memberships)."""
-        return self._listing("Users", frames.USERS)
+    def users(self, *, with_groups: bool = True) -> pd.DataFrame:
+        """Return every user: ``id, user_name, display_name, active, groups`` (ids, of direct memberships).
 
-    def service_principals(self) -> pd.DataFrame:
-        """Return every service principal: ``id, application_id, display_name, active, groups``."""
-        return self._listing("ServicePrincipals", frames.SERVICE_PRINCIPALS)
+        Args:
+            with_groups: Whether to ask for ``groups``, which the workspace has to gather for each user.
+        """
+        return self._listing("Users", frames.USERS, with_groups=with_groups)
+
+    def service_principals(self, *, with_groups: bool = True) -> pd.DataFrame:
+        """Return every service principal: ``id, application_id, display_name, active, groups``.
+
+        Args:
+            with_groups: As for ``users``.
+        """
+        return self._listing("ServicePrincipals", frames.SERVICE_PRINCIPALS, with_groups=with_groups)
 
     def groups(self) -> pd.DataFrame:
         """Return every group: ``id, display_name, members`` (ids of users, service principals and groups)."""
@@ -42,7 +50,8 @@ class IdentitiesAPI:
         """Return the caller as the workspace knows it: ``id``, ``userName``, ``displayName``, ``groups`` …."""
         return self._transport.call("GET", f"{_SCIM}/Me")
 
-    def _listing(self, resource: str, schema: pa.Schema) -> pd.DataFrame:
+    def _listing(self, resource: str, schema: pa.Schema, *, with_groups: bool = True) -> pd.DataFrame:
+        schema = schema if with_groups else pa.schema([field for field in schema if field.name != "groups"])
         wire_names = {name: _WIRE_NAMES.get(name, name) for name in schema.names}
         # Somebody added between two pages shifts the rest by one, and the last of a page comes again in the next.
         found: dict[str, Mapping[str, Any]] = {}

@@ -50,7 +50,10 @@ CHUNK_BYTES = 1 << 17
 """How long the first chunk is; each is twice as long as the one before, up to the largest. So a short listing is shared
 between threads as well, and a long one does not become many small pieces."""
 
-_LARGEST_CHUNK_BYTES = 1 << 20
+LARGEST_CHUNK_BYTES = 1 << 20
+"""Where the doubling stops. A text that is no longer than its first chunk is read without further threads, which is
+cheapest where other texts keep them busy."""
+
 _THREADS = min(4, pa.cpu_count())  # what reads the text and cuts it keeps about four busy
 _LONGEST_BLANK = 64  # an indentation; a longer one is read without cutting there
 _COMMA, _NEW_LINE, _BACK, _FORTH = ord(","), ord("\n"), -1, 1
@@ -61,6 +64,22 @@ _Positions = npt.NDArray[np.intp]
 
 def frame(blocks: Iterable[bytes], key: str, schema: pa.Schema, *, chunk_bytes: int = CHUNK_BYTES) -> pd.DataFrame:
     """Return ``frames.frame`` of the objects that a JSON object lists under a key; exactly that frame.
+
+    Args:
+        blocks: As for ``pieces``, as are the others.
+        key: The name of the list.
+        schema: One of ``frames``.
+        chunk_bytes: How long the first chunk is.
+
+    Raises:
+        NotJsonError: As ``pieces``.
+        MalformedAnswerError: As ``pieces``.
+    """
+    return frames.joined(pieces(blocks, key, schema, chunk_bytes=chunk_bytes), schema)
+
+
+def pieces(blocks: Iterable[bytes], key: str, schema: pa.Schema, *, chunk_bytes: int = CHUNK_BYTES) -> list[Piece]:
+    """Return that frame before it is put together, which ``frames.joined`` does for one text or for many.
 
     Args:
         blocks: The JSON text in pieces of any size.
@@ -74,7 +93,7 @@ def frame(blocks: Iterable[bytes], key: str, schema: pa.Schema, *, chunk_bytes: 
     """
     text = _Text(iter(blocks), key, chunk_bytes)
     reader = _Reader(schema)
-    pieces: list[Piece] = []
+    read: list[Piece] = []
     under_way: deque[tuple[_Chunk, Future[Piece | None]]] = deque()
     with ThreadPoolExecutor(_THREADS) as pool:
         for chunk in itertools.chain(text.chunks(), itertools.repeat(None)):
@@ -86,13 +105,13 @@ def frame(blocks: Iterable[bytes], key: str, schema: pa.Schema, *, chunk_bytes: 
                 piece = under_way[0][1].result()
                 if piece is None:
                     break
-                pieces.append(piece)
+                read.append(piece)
                 under_way.popleft()
         wait([future for _, future in under_way])  # they put the commas back
     rest = b",".join([*(chunk.text for chunk, _ in under_way), text.rest()])
     found, is_all = _found(rest, key, has_begun=text.has_begun)
     last = frames.piece(records(found, key), schema)
-    return frames.joined([last] if is_all else [*pieces, last], schema)
+    return [last] if is_all else [*read, last]
 
 
 def _done(task: Callable[[_Chunk], Piece | None], chunk: _Chunk) -> Future[Piece | None]:
@@ -171,7 +190,7 @@ class _Text:
                 end = int(commas[-1])
                 chunk = _Chunk(self._pending[:end], commas[:-1])
                 del self._pending[: end + 1]
-                wanted = chunk_bytes = max(min(2 * chunk_bytes, _LARGEST_CHUNK_BYTES), self._chunk_bytes)
+                wanted = chunk_bytes = max(min(2 * chunk_bytes, LARGEST_CHUNK_BYTES), self._chunk_bytes)
                 yield chunk
             else:
                 wanted = 2 * len(self._pending)

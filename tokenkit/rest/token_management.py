@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Protocol, runtime_checkable
 from urllib.parse import quote
 
 import pandas as pd
 
 from tokenkit import errors, frames
-from tokenkit.frames import TokenInfo
+from tokenkit.frames import Piece, TokenInfo
 from tokenkit.rest import listing
 from tokenkit.rest.transport import Transport
 
@@ -93,9 +93,7 @@ class TokenManagementAPI:
             rows.
         """
         query = {"created_by_id": created_by_id, "created_by_username": created_by_username}
-        return self._transport.read(
-            _TOKENS, lambda blocks: listing.frame(blocks, "token_infos", frames.TOKENS), query=query
-        )
+        return frames.joined(listed(self._transport, query, chunk_bytes=listing.CHUNK_BYTES), frames.TOKENS)
 
     def get(self, token_id: str) -> TokenInfo:
         """Return what the workspace knows of one token.
@@ -237,6 +235,23 @@ class TokenManagementAPI:
     def _change_permissions(self, method: str, access_control_list: AccessControlList | None) -> pd.DataFrame:
         body = {} if access_control_list is None else {"access_control_list": access_entries(access_control_list)}
         return _permissions(self._transport.call(method, _PERMISSIONS, body=body))
+
+
+def listed(
+    transport: Transport, query: Mapping[str, object] | None = None, *, chunk_bytes: int = listing.LARGEST_CHUNK_BYTES
+) -> list[Piece]:
+    """Return a listing in pieces, so that those of many workspaces become one frame at once.
+
+    Args:
+        transport: To the workspace.
+        query: The parameters of ``TokenManagementAPI.list``.
+        chunk_bytes: Above this length, several threads read a listing.
+    """
+
+    def read(blocks: Iterator[bytes]) -> list[Piece]:
+        return listing.pieces(blocks, "token_infos", frames.TOKENS, chunk_bytes=chunk_bytes)
+
+    return transport.read(_TOKENS, read, query=query)
 
 
 def access_entries(access_control_list: AccessControlList) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ requests' own exceptions hold the prepared request and so the credential. They d
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import logging
@@ -48,6 +49,7 @@ from tokenkit.redaction import redact
 from tokenkit.rest.credentials import Credentials, is_loopback
 
 _LOGGER = logging.getLogger("tokenkit")
+_USER_AGENT = f"tokenkit/{version('tokenkit')}"  # read once: it is a third of what a connected workspace costs
 _CONNECT_TIMEOUT_SECONDS = 10
 _WORTH_A_WORD_SECONDS = 2.0
 _RETRIED_STATUSES = frozenset({429, 503})
@@ -129,7 +131,7 @@ class Transport:
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
             "Connection": "keep-alive",
-            "User-Agent": f"tokenkit/{version('tokenkit')}",
+            "User-Agent": _USER_AGENT,
         }
         if credentials.workspace_id:
             self._headers["X-Databricks-Workspace-Id"] = credentials.workspace_id
@@ -146,6 +148,12 @@ class Transport:
 
     def __repr__(self) -> str:
         return f"<Transport to {self.name}>"
+
+    def patient(self, retries: RetryPolicy) -> Transport:
+        """Return the same over the same connections, and as patient as that says."""
+        other = copy.copy(self)
+        other._retries = retries  # noqa: SLF001 - one of us
+        return other
 
     def close(self) -> None:
         """Close the connections that are kept open; a later call opens new ones."""

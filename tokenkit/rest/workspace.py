@@ -5,11 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from tokenkit import errors
+from tokenkit.frames import Piece
 from tokenkit.rest.credentials import Credentials
 from tokenkit.rest.identities import IdentitiesAPI
 from tokenkit.rest.secrets import SecretsAPI
 from tokenkit.rest.settings import SettingsAPI, TokenSettings
-from tokenkit.rest.token_management import TokenManagementAPI
+from tokenkit.rest.token_management import TokenManagementAPI, listed
 from tokenkit.rest.transport import RetryPolicy, Transport
 
 
@@ -23,10 +24,9 @@ class WorkspaceAPI:
     """
 
     def __init__(self, credentials: Credentials, *, retries: RetryPolicy | None = None) -> None:
-        transport = Transport(credentials, retries=retries)
-        one_shot = Transport(credentials, retries=RetryPolicy(budget_seconds=0))
-        self._transports = (transport, one_shot)
-        self._one_shot = TokenManagementAPI(one_shot)  # for a run, which has its own patience
+        self._transport = transport = Transport(credentials, retries=retries)
+        # For a run, which has its own patience.
+        self._one_shot = TokenManagementAPI(transport.patient(RetryPolicy(budget_seconds=0)))
         self.host = credentials.host
         self.name = credentials.name
         self.token_management = TokenManagementAPI(transport)
@@ -37,8 +37,11 @@ class WorkspaceAPI:
 
     def close(self) -> None:
         """Close the connections that are kept open; a later call opens new ones."""
-        for transport in self._transports:
-            transport.close()
+        self._transport.close()
+
+    def pieces(self) -> list[Piece]:
+        """Return the listing in pieces, which ``frames.joined`` puts together, those of many workspaces at once."""
+        return listed(self._transport)
 
     def users(self) -> pd.DataFrame:
         """Return every user: ``id, user_name, display_name, active, groups``."""
@@ -51,6 +54,13 @@ class WorkspaceAPI:
     def groups(self) -> pd.DataFrame:
         """Return every group: ``id, display_name, members`` (ids of those directly in it)."""
         return self._identities.groups()
+
+    def owners(self) -> dict[str, pd.DataFrame]:
+        """Return those who may own tokens: ``users`` and ``service_principals``, without the column ``groups``."""
+        return {
+            "users": self._identities.users(with_groups=False),
+            "service_principals": self._identities.service_principals(with_groups=False),
+        }
 
     def me(self) -> str:
         """Return the caller's user name, or the application id of a service principal."""

@@ -27,7 +27,7 @@ _ENTRY_FIELDS = ("user_name", "group_name", "service_principal_name")
 
 @dataclass(frozen=True, kw_only=True)
 class Identities:
-    """The three frames of a workspace's principals, as ``Workspace`` lists them."""
+    """The three frames of a workspace's principals, as ``Workspace`` lists them; people may lack ``groups``."""
 
     users: pd.DataFrame
     service_principals: pd.DataFrame
