@@ -26,14 +26,11 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
 import logging
 import random
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -45,14 +42,13 @@ from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
 from tokenkit import errors
-from tokenkit.redaction import redact
+from tokenkit.rest import answers, progress
 from tokenkit.rest.credentials import Credentials, is_loopback
 
 _LOGGER = logging.getLogger("tokenkit")
 _USER_AGENT = f"tokenkit/{version('tokenkit')}"  # read once: it is a third of what a connected workspace costs
 _CONNECT_TIMEOUT_SECONDS = 10
 _WORTH_A_WORD_SECONDS = 2.0
-_RETRIED_STATUSES = frozenset({429, 503})
 _BLOCK_BYTES = 1 << 17
 _Answer = TypeVar("_Answer")
 
@@ -101,6 +97,28 @@ class _BearerOf(AuthBase):
         return request
 
 
+class _OneHostAdapter(HTTPAdapter):
+    """Looks up once what requests works out for each request of a host: whose connections, through which proxy.
+
+    That is a tenth of what a small request costs.
+    """
+
+    _pool: Any = None
+
+    def get_connection_with_tls_context(self, *which: Any, **settings: Any) -> Any:  # noqa: ANN401 - requests' own
+        pool = self._pool
+        if pool is None:
+            pool = self._pool = super().get_connection_with_tls_context(*which, **settings)
+        return pool
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ANN401 - requests' own
+        return super().request_url(request, proxies) if proxies else request.path_url
+
+    def close(self) -> None:
+        self._pool = None
+        super().close()
+
+
 class Transport:
     """Speaks JSON with one workspace. Threads may share it.
 
@@ -127,15 +145,16 @@ class Transport:
         self._retries = retries or RetryPolicy()
         self._clock = clock
         self._jitter = jitter
-        self._headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
-            "Connection": "keep-alive",
-            "User-Agent": _USER_AGENT,
-        }
+        self._headers = CaseInsensitiveDict(
+            {
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                "User-Agent": _USER_AGENT,
+            }
+        )
         if credentials.workspace_id:
             self._headers["X-Databricks-Workspace-Id"] = credentials.workspace_id
-        self._adapter = HTTPAdapter(pool_maxsize=connections)
+        self._adapter = _OneHostAdapter(pool_maxsize=connections)
         # Proxies and certificates of the environment, read once: requests would read them again for each request.
         environment = requests.Session().merge_environment_settings(self.host, {}, None, None, None)
         self._settings: dict[str, Any] = {name: environment[name] for name in ("proxies", "verify")}
@@ -214,7 +233,7 @@ class Transport:
             error = outcome
             if isinstance(error, errors.ApiError):
                 error.after_lost_answer = lost
-                may_have_run, passing = error.status >= 500, error.status in _RETRIED_STATUSES
+                may_have_run, passing = error.status >= 500, error.status in answers.PASSING_STATUSES
             else:
                 may_have_run = isinstance(error, errors.AnswerLostError)
                 passing = may_have_run or isinstance(error, errors.ConnectionFailedError)
@@ -257,10 +276,17 @@ class Transport:
         except requests.RequestException as failure:
             return _connection_error(failure, what, self.name)
         if not response.ok or response.is_redirect:
-            return _api_error(response, self.name)
-        if reader is None:
-            return _document(response, what, self.name)
-        return self._consumed(response, reader, what, begun)
+            return answers.refusal(
+                response.status_code,
+                response.content,
+                reason=response.reason,
+                retry_after=response.headers.get("Retry-After", ""),
+                credential=_credential(response),
+                name=self.name,
+            )
+        if reader is not None:
+            return self._consumed(response, reader, what, begun)
+        return _cut_short(response, what, self.name) or answers.document(response.content, method, what, self.name)
 
     def _consumed(
         self, response: requests.Response, reader: Callable[[Iterator[bytes]], Any], what: str, begun: float
@@ -279,39 +305,19 @@ class Transport:
             if failure is not None:
                 raise failure
 
+        def is_long() -> bool:
+            return self._clock.monotonic() - begun > _WORTH_A_WORD_SECONDS
+
+        length = response.headers.get("Content-Length", "")
+        total = int(length) if length.isdigit() else None
         try:
-            return reader(self._shown(blocks(), response, begun))
+            return reader(progress.shown(blocks(), response.raw.tell, total, self.name, due=is_long))
         except errors.AnswerLostError as lost:
             return lost
         except NotJsonError:
-            return _malformed(bytes(beginning), what, self.name)
+            return answers.malformed(bytes(beginning), what, self.name)
         finally:
             response.close()
-
-    def _shown(self, blocks: Iterator[bytes], response: requests.Response, begun: float) -> Iterator[bytes]:
-        """Pass blocks on, with a progress bar once it takes longer than somebody waits without a word."""
-        bar = None
-        try:
-            for block in blocks:
-                if bar is None and self._clock.monotonic() - begun > _WORTH_A_WORD_SECONDS:
-                    from tqdm.auto import tqdm  # noqa: PLC0415 - only a slow answer needs it
-
-                    length = response.headers.get("Content-Length", "")
-                    bar = tqdm(
-                        total=int(length) if length.isdigit() else None,
-                        desc=self.name,
-                        unit="B",
-                        unit_scale=True,
-                        leave=False,
-                        disable=None,  # where nobody watches
-                        file=sys.stderr,
-                    )
-                if bar is not None:
-                    bar.update(response.raw.tell() - bar.n)
-                yield block
-        finally:
-            if bar is not None:
-                bar.close()
 
     def _signed(
         self, method: str, path: str, query: Mapping[str, object] | None, body: Mapping[str, Any] | None
@@ -326,7 +332,7 @@ class Transport:
         parameters = {name: str(value) for name, value in (query or {}).items() if value is not None}
         request.method = method
         request.url = self._root + path + (f"?{urlencode(parameters)}" if parameters else "")
-        request.headers = CaseInsensitiveDict(self._headers)
+        request.headers = self._headers.copy()
         request.prepare_body(None, None, body)
         request.prepare_auth(self._auth)
         return request
@@ -379,20 +385,6 @@ def _never_connected(failure: requests.RequestException) -> bool:
     }
 
 
-def _document(response: requests.Response, what: str, name: str) -> dict[str, Any] | errors.TokenKitError:
-    """Return the JSON object of a successful answer, or the error that says why there is none."""
-    if (lost := _cut_short(response, what, name)) is not None:
-        return lost
-    content = response.content
-    if not content.strip() and response.request.method == "DELETE":
-        return {}  # whether a deletion answers `{}` or nothing is not documented
-    try:
-        document = json.loads(content)
-    except ValueError:
-        document = None
-    return document if isinstance(document, dict) else _malformed(content, what, name)
-
-
 def _cut_short(response: requests.Response, what: str, name: str) -> errors.AnswerLostError | None:
     """Return an error where fewer bytes came than were promised.
 
@@ -408,101 +400,6 @@ def _cut_short(response: requests.Response, what: str, name: str) -> errors.Answ
     )
 
 
-def _malformed(content: bytes, what: str, name: str) -> errors.MalformedAnswerError:
-    """Return the error for a successful answer that is not a JSON object; its beginning is enough to know why."""
-    if not content.strip():
-        return errors.MalformedAnswerError(
-            f"{name} answered {what} with an empty body. Try again; if it persists, check that the host is a "
-            "Databricks workspace."
-        )
-    page = _looks_like_html(content)
-    kind = "a web page (perhaps a login page)" if page else "something that is not a JSON object, or not a whole one"
-    return errors.MalformedAnswerError(
-        f"{name} answered {what} with {kind}. Check that the host is the workspace's own address and that no proxy "
-        "stands in between."
-    )
-
-
-def _api_error(response: requests.Response, name: str) -> errors.ApiError:
-    """Build the error that an answer stands for, from JSON, SCIM's JSON, a page, or nothing at all."""
-    status = response.status_code
-    try:
-        document = json.loads(response.content)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        document = {}
-    code = str(document.get("error_code") or "")
-    said = document.get("message") or document.get("detail") or document.get("error") or ""
-    page = not document and _looks_like_html(response.content)
-    kind = errors.api_error_class(status, code)
-    if status < 400:
-        said, kind = "it redirected to a login page", errors.AuthenticationError
-    elif page:
-        said = _page_title(response.content)
-        # A workspace answers a bad or expired credential with 403 and a page; a JSON 403 is about rights.
-        kind = errors.AuthenticationError if status == 403 else kind
-    details = document.get("details")
-    said = redact(str(said), _credential(response)).strip() or f"{response.reason or 'no reason given'}"
-    return kind(
-        f"{name} refused ({code or status}): {said.rstrip('.')}. {_ADVICE.get(kind, '')}".rstrip(),
-        status=status,
-        error_code=code,
-        details=details if isinstance(details, list) else (),
-        workspace=name,
-        retry_after_seconds=_retry_after_seconds(response) if status in _RETRIED_STATUSES else None,
-    )
-
-
-_ADVICE: dict[type[errors.ApiError], str] = {
-    errors.AuthenticationError: (
-        "The credential is wrong, expired or revoked: sign in again, or check DATABRICKS_TOKEN and the profile."
-    ),
-    errors.PermissionDeniedError: "This needs a workspace admin: connect as a member of the group 'admins'.",
-    errors.FeatureDisabledError: "Personal access tokens are switched off in this workspace (enableTokensConfig).",
-    errors.NotFoundError: "List again: it may have been revoked, or belong to another workspace.",
-    errors.QuotaExceededError: "Revoke tokens of this owner that nobody uses, then try again.",
-    errors.RateLimitedError: "Try again later, or with fewer requests at once.",
-    errors.UnavailableError: "Try again later; the workspace may be overloaded or deploying.",
-}
-
-
 def _credential(response: requests.Response) -> str:
     """Return what the request was signed with, to keep it out of what is said about the answer."""
     return str(response.request.headers.get("Authorization", "")).rpartition(" ")[2]
-
-
-def _retry_after_seconds(response: requests.Response) -> float | None:
-    """Return the whole seconds of ``Retry-After``; the date form, which this API does not send, counts as absent."""
-    text = response.headers.get("Retry-After", "").strip()
-    return float(text) if text.isdigit() else None
-
-
-def _looks_like_html(content: bytes) -> bool:
-    return content.lstrip()[:1] == b"<"
-
-
-def _page_title(content: bytes) -> str:
-    """Return what a page calls itself, cut to a line."""
-    reader = _TitleReader()
-    reader.feed(content[:20_000].decode("utf-8", "replace"))
-    return " ".join(reader.title.split())[:200] or "a web page without a title"
-
-
-class _TitleReader(HTMLParser):
-    """Collects the text of ``<title>``, or of ``<pre>``, where Databricks' own error pages put the message."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.title = ""
-        self._inside = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - HTMLParser's signature
-        self._inside = tag in {"title", "pre"}
-
-    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 - HTMLParser's signature
-        self._inside = False
-
-    def handle_data(self, data: str) -> None:
-        if self._inside:
-            self.title += f" {data}"
