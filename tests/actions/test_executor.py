@@ -6,6 +6,7 @@ import pytest
 
 import tokenkit
 from tokenkit.actions.executor import Execution
+from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.sandbox import Fault
 
 DELETE = "/api/2.0/token-management/tokens/*"
@@ -146,6 +147,36 @@ def test_a_stop_from_another_thread_ends_cleanly_and_counts_what_is_left(ws, com
     assert set(victims["token_id"]) & ids(company) == set(victims["token_id"]) - done
     assert f"{counts['planned']} of 50 are left" in capsys.readouterr().err
     assert outcomes(tokenkit.resume(plan.run_id, workspace=ws)) == {"revoked": 50}
+
+
+def test_what_waits_for_a_worker_when_the_run_is_stopped_is_not_sent(ws, victims, ids, company, monkeypatch):
+    """A worker who is done has the next request at once; after a stop it is not taken up."""
+    delete, work, stop = TokenManagementAPI.delete, Execution._work, threading.Event()
+    executions, sent, sent_by_then = [], [], []
+
+    def stopping():
+        while executions[0]._orders.empty():
+            stop.wait(0.001)
+        sent_by_then.append(len(sent))
+        stop.set()
+
+    all_are_busy = threading.Barrier(4, action=stopping)
+
+    def watched(self, token_id):
+        sent.append(token_id)
+        if len(sent) > 20 and not stop.is_set():
+            all_are_busy.wait(timeout=10)
+        delete(self, token_id)
+
+    def working(self):
+        executions.append(self)
+        work(self)
+
+    monkeypatch.setattr(TokenManagementAPI, "delete", watched)
+    monkeypatch.setattr(Execution, "_work", working)
+    ws.revoke(victims).apply(workers=4, stop=stop)
+    assert sent_by_then == [len(sent)]
+    assert not set(sent) & ids(company)
 
 
 def test_ctrl_c_ends_cleanly_and_returns_what_was_done(ws, victims, capsys, monkeypatch):

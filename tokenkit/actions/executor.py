@@ -26,6 +26,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import math
 import queue
 import threading
 import time
@@ -43,6 +44,7 @@ MOST_FAILURES = 8
 _FIRST_BACKOFF_SECONDS = 0.5
 _LONGEST_BACKOFF_SECONDS = 30.0
 _REFUSED_SECONDS = 1.0  # where a 429 does not say
+_HANDED_AHEAD = 0.25  # for each worker, so that one who is done has the next at once
 _MARKED_AHEAD = 4  # for each worker; each of them is looked up after a crash
 _WRITE_SECONDS = 0.1  # how long an outcome waits for others to be written with; and how soon a stop is noticed
 LOST_AND_GONE = "the answer to our request was lost; looked up, it is gone"
@@ -146,7 +148,7 @@ class Execution:
         self._clock = clock
         self._stop = stop or threading.Event()
         self._on_outcome = on_outcome
-        self._pacer = Pacer(workers=workers)
+        self._pacer = Pacer(workers=workers + math.ceil(workers * _HANDED_AHEAD))
         self._orders: queue.SimpleQueue[tuple[_Item, Permit] | None] = queue.SimpleQueue()
         self._reports: queue.SimpleQueue[_Report] = queue.SimpleQueue()
         self._fresh: deque[_Item] = deque()
@@ -320,11 +322,16 @@ class Execution:
             self._serve(*order)
 
     def _serve(self, item: _Item, permit: Permit) -> None:
+        if self._stop.is_set():
+            self._reports.put(_Report(item=item, permit=permit, answered=False, still_to_do=True))
+            return
         try:
             report = self._look_up(item, permit) if item.lost else self._send(item, permit)
         except Exception as error:  # noqa: BLE001 - whatever it is, the decider waits for a report
             failed = self._outcome(item, records.FAILED, f"{type(error).__name__}: {error}")
             report = _Report(item=item, permit=permit, outcome=failed, answered=False)
+        if isinstance(report.error, errors.AuthenticationError):
+            self._stop.set()  # before the next order, which is here already
         self._reports.put(report)
 
     def _send(self, item: _Item, permit: Permit) -> _Report:
