@@ -19,6 +19,8 @@ HEAVY = [
     "rich",
     "tqdm",
     "argcomplete",
+    "pyarrow.parquet",
+    "pyarrow.dataset",
 ]
 
 

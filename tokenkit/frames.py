@@ -124,6 +124,7 @@ class _ListsDtype(pd.ArrowDtype):
 _LAST_MOMENT_MS = 253_402_300_799_999
 _DTYPES: dict[pa.DataType, Any] = {
     pa.string(): TEXT,
+    pa.large_string(): TEXT,
     pa.int64(): pd.Int64Dtype(),
     pa.bool_(): pd.BooleanDtype(),
     pa.float64(): pd.Float64Dtype(),
@@ -170,8 +171,9 @@ class Piece:
 
 
 def as_sent(schema: pa.Schema) -> pa.Schema:
-    """Return a schema with times as they are in JSON, in milliseconds."""
-    return pa.schema([(field.name, pa.int64() if field.type == TIME else field.type) for field in schema])
+    """Return a schema with times as they are in JSON, in milliseconds, and text with the long offsets of pandas."""
+    forms = {TIME: pa.int64(), pa.string(): pa.large_string()}
+    return pa.schema([(field.name, forms.get(field.type, field.type)) for field in schema])
 
 
 def piece(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> Piece:
@@ -189,8 +191,13 @@ def piece(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> Piece:
 def joined(pieces: Sequence[Piece], schema: pa.Schema) -> pd.DataFrame:
     """Return pieces as one frame, in their order; ``frame`` says what it is like."""
     sent = pa.concat_tables([as_sent(schema).empty_table(), *(each.known for each in pieces)])
-    known = [_moments(sent[name], name) if schema.field(name).type == TIME else sent[name] for name in schema.names]
-    frame = to_pandas(pa.table(known, schema))
+    frame = pd.DataFrame(
+        {
+            field.name: _in_pandas(_moments(sent[field.name], field.name) if field.type == TIME else sent[field.name])
+            for field in schema
+        },
+        copy=False,
+    )
     for name in sorted({name for each in pieces for name in each.unknown}):
         values = _united([each.unknown.get(name, pa.nulls(len(each))) for each in pieces])
         frame[name] = (
@@ -202,11 +209,12 @@ def joined(pieces: Sequence[Piece], schema: pa.Schema) -> pd.DataFrame:
 def to_pandas(table: pa.Table) -> pd.DataFrame:
     """Return an Arrow table as a frame with this module's dtypes."""
     # As Table.to_pandas with a types_mapper, which takes twice the time for a short table.
-    columns = {
-        name: _DTYPES[column.type].__from_arrow__(column) if column.type in _DTYPES else column.to_pandas()
-        for name, column in zip(table.column_names, table.columns, strict=True)
-    }
+    columns = {name: _in_pandas(column) for name, column in zip(table.column_names, table.columns, strict=True)}
     return pd.DataFrame(columns, copy=False)
+
+
+def _in_pandas(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - an array of pandas' or a Series
+    return _DTYPES[column.type].__from_arrow__(column) if column.type in _DTYPES else column.to_pandas()
 
 
 def concat(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -268,7 +276,7 @@ def _coerced(value: Any, name: str, kind: pa.DataType) -> Any:  # noqa: ANN401 -
     """Read a value that did not come in the expected form; only reached when a whole column did not convert."""
     if value is None:
         return None
-    if kind == pa.string():
+    if kind == pa.large_string():
         return _encodable(value if isinstance(value, str) else str(value))
     if kind == pa.int64():
         return _integer(value, name)

@@ -7,7 +7,6 @@ is imported only then: it costs 0.7 s.
 
 from __future__ import annotations
 
-import configparser
 import importlib
 import os
 from collections.abc import Callable, Mapping
@@ -169,6 +168,8 @@ def _check_profile(profile: str) -> None:
 
 
 def _config_sections() -> Mapping[str, Mapping[str, str]]:
+    import configparser  # noqa: PLC0415 - only a profile needs it
+
     # To the official tools DEFAULT is a profile like others, whose values the others do not take over.
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:

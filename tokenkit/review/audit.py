@@ -18,7 +18,6 @@ from tokenkit.review.rule import SEVERITIES, Context, Rule, Severity
 from tokenkit.review.rules import RULES
 
 FINDING_COLUMNS = ("rule", "severity", "token_id", "owner", "evidence", "remedy")
-_NOTHING = pd.DataFrame(columns=list(FINDING_COLUMNS), dtype=frames.TEXT)
 _OWNER_COLUMNS = {"owner", "owner_kind", "owner_active"}
 
 Thresholds = Mapping[str, Mapping[str, Any]]
@@ -156,7 +155,7 @@ def audit(
     accepting = acceptances.read(accept) if isinstance(accept, str | os.PathLike) else tuple(accept or ())
     tokens, known = _prepared(listing, context)
     working = tokens[tokens["status"] == "active"]
-    found, gaps = [_NOTHING], {}
+    found, gaps = [pd.DataFrame(columns=list(FINDING_COLUMNS), dtype=frames.TEXT)], {}
     for rule in rules:
         missing = [need for need in rule.needs if need not in known]
         gaps[rule.id] = f"needs the workspace's {' and '.join(missing)}" if missing else ""

@@ -42,8 +42,6 @@ CHANGES = pa.schema(
         ("run_id", pa.string()),
     ]
 )
-_NONE = frames.frame([], CHANGES).set_index("token_id")
-_DTYPES = _NONE.reset_index().dtypes.to_dict()
 
 
 def between(
@@ -136,7 +134,10 @@ def _causes(
 
 def _rows(tokens: pd.DataFrame, change: str, **columns: Any) -> pd.DataFrame:  # noqa: ANN401 - columns
     """Return tokens as rows of one kind of change."""
-    rows = _NONE.reindex(tokens.index).assign(
-        change=change, owner=tokens["owner"], comment=tokens["comment"], **columns
+    none = frames.frame([], CHANGES)
+    rows = (
+        none.set_index("token_id")
+        .reindex(tokens.index)
+        .assign(change=change, owner=tokens["owner"], comment=tokens["comment"], **columns)
     )
-    return rows.reset_index()[CHANGES.names].astype(_DTYPES)
+    return rows.reset_index()[CHANGES.names].astype(none.dtypes.to_dict())

@@ -72,7 +72,8 @@ def owner_gone(tokens: pd.DataFrame, _: Context) -> pd.Series[str]:
 def admin_program(tokens: pd.DataFrame, context: Context) -> pd.Series[str]:
     """Find tokens that were made on behalf of a service principal within ``admins``, however deep."""
     assert context.identities is not None
-    admins = access.paths(_NO_ENTRIES, context.identities).drop_duplicates("id").set_index("id")["via"]
+    no_entries = frames.frame([], frames.PERMISSIONS)
+    admins = access.paths(no_entries, context.identities).drop_duplicates("id").set_index("id")["via"]
     programs = tokens[tokens["owner_kind"] == "service principal"]
     for_another = (programs["created_by_id"] != programs["owner_id"]).fillna(value=True)
     owner = programs["owner_id"][for_another & programs["owner_id"].isin(admins.index)]
@@ -334,8 +335,6 @@ RULES: tuple[Rule, ...] = (
     expires_soon,
 )
 """Every rule, the worst first."""
-
-_NO_ENTRIES = frames.frame([], frames.PERMISSIONS)
 
 
 def _over(days: pd.Series[float], limit: float) -> pd.Series[float]:
