@@ -19,7 +19,7 @@ from tokenkit.review.access import CAN_USE, Identities
 from tokenkit.widgets import style
 from tokenkit.widgets.confirmation import SHOWN_ROWS, Confirmation, readable
 from tokenkit.widgets.draft import KINDS, LEVELS, Draft, Key, Names
-from tokenkit.widgets.table import PageTable
+from tokenkit.widgets.table import PageTable, switch_button
 from tokenkit.widgets.work import in_background
 
 
@@ -84,9 +84,7 @@ class PermissionReview:
         self._discard = style.button("Discard", self._discarded, says="Discard the draft: nothing is to change")
         self._refresh = style.button("Refresh", self.refresh, says="Read the permissions again; the draft is dropped")
         self._apply = style.button("Apply …", self._ask, says="Apply the draft, once it is confirmed", style="danger")
-        switch = widgets.ToggleButton(description="Plain list", value=plain)
-        switch.tooltip = "Plain list: for where the tables do not appear"
-        switch.observe(lambda change: self._switch(plain=change["new"]), "value")
+        switch = switch_button(self._switch, plain=plain)
         return style.row(title, self._refresh, switch, self._discard, self._apply)
 
     def _build_form(self) -> widgets.Box:

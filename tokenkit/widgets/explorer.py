@@ -19,7 +19,7 @@ from tokenkit.widgets.details import Details
 from tokenkit.widgets.filters import Filters
 from tokenkit.widgets.model import LARGEST_PAGE, Model, completed, keys_of
 from tokenkit.widgets.pictures import Pictures
-from tokenkit.widgets.table import PageTable
+from tokenkit.widgets.table import PageTable, switch_button
 from tokenkit.widgets.work import in_background
 
 _PAGE_SIZES = (50, 100, 250, LARGEST_PAGE)
@@ -152,9 +152,7 @@ class Explorer:
         save = style.button(
             "Export CSV", lambda: self._save(selected=False), says="Write the filtered tokens to a file"
         )
-        plain = widgets.ToggleButton(description="Plain list", value=self._table.plain)
-        plain.tooltip = "Plain list: for where the table does not appear"
-        plain.observe(lambda change: self._switch(plain=change["new"]), "value")
+        plain = switch_button(self._switch, plain=self._table.plain)
         words = style.classed(widgets.VBox([self._title, self._counts]), "tk-grow")
         return style.row(words, self._refresh, save, self._pictures.button, plain)
 

@@ -24,6 +24,7 @@ from tokenkit.widgets.style import STOWAWAYS
 _PAGES_REMEMBERED = 64
 _LONGEST_CELL = 80
 _LIST_LINES = 14
+_LACKS = "Tables need itables, which is not installed here. Install it with: pip install 'tokenkit[widgets]'"
 # What is written into the page is a part of the id, and of that only what an id may consist of.
 _TICK = """function (id, type) {
   const safe = String(id).replace(/[^0-9a-zA-Z_-]/g, "");
@@ -162,6 +163,16 @@ class PageTable:
             if old is not self._table:
                 old.close()
         self.widget.children = [style.classed(style.field(listed), "tk-list")]
+
+
+def switch_button(switch: Callable[..., None], *, plain: bool) -> widgets.Widget:
+    """Return the button that calls ``switch(plain=…)``, or without itables the line that says what to install."""
+    if not available():
+        return style.text(_LACKS, "tk-dim")
+    button = widgets.ToggleButton(description="Plain list", value=plain)
+    button.tooltip = "Plain list: for where tables do not appear"
+    button.observe(lambda change: switch(plain=change["new"]), "value")
+    return button
 
 
 def available() -> bool:
