@@ -48,3 +48,4 @@ def test_a_code_beats_a_status_and_an_unknown_code_falls_back_on_it(status, code
 def test_a_near_word_is_suggested_and_without_one_all_are_named():
     assert errors.did_you_mean("ownr", ["owner", "status"]) == "Did you mean owner?"
     assert errors.did_you_mean("xyz", ["owner", "status"]) == "Known: owner, status."
+    assert errors.did_you_mean("xyz", ["owner"] * 2_000).endswith("owner and 1,960 more.")

@@ -180,8 +180,14 @@ def api_error_class(status: int, error_code: str) -> type[ApiError]:
     return _BY_STATUS.get(status, ApiError)
 
 
+_NAMED = 40
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown word: the near one if there is one, else all that are known."""
+    """Return the end of a message about an unknown word: the near one if there is one, else those that are known."""
     words = list(known)
     near = difflib.get_close_matches(word.lower(), words, n=2, cutoff=0.7)
-    return f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(words)}."
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    more = f" and {len(words) - _NAMED:,} more" if len(words) > _NAMED else ""
+    return f"Known: {', '.join(words[:_NAMED])}{more}."

@@ -107,7 +107,7 @@ def _verb(words: list[str], door: str) -> tuple[Verb, list[str]]:
     if seconds and words[1:] and words[1] in {"-h", "--help"}:
         raise HelpAsked(overview(door, words[0]))
     if seconds and words[1:]:
-        raise errors.UsageError(f"There is no {words[0]} {words[1]!r}. {errors.did_you_mean(words[1], seconds)}")
+        raise errors.UsageError(f"There is no verb {' '.join(words[:2])!r}. {errors.did_you_mean(words[1], seconds)}")
     if seconds:
         raise errors.UsageError(f"Say what of {words[0]}: {', '.join(seconds)}.")
     firsts = dict.fromkeys(key[0] for key in offered)

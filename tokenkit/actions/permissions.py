@@ -142,7 +142,9 @@ def make(
     before = target.api.get_permissions()
     direct = before[before["inherited"].ne(other=True).fillna(value=True).astype(bool)]
     after = access.changed_entries(direct, asked, replace=replace)
-    found = access.consequences(direct, after, target.identities(), target.tokens())
+    identities = target.identities()
+    access.check_names(direct, after, identities)
+    found = access.consequences(direct, after, identities, target.tokens())
     return PermissionPlan(target, asked, direct, found, replace=replace, reason=reason)
 
 

@@ -240,7 +240,11 @@ def _reasons_to_leave_out(
         patterns[name] = [*patterns.get(name, []), *more]
     reasons = protection.protected(chosen, patterns)
     own = (chosen["owner_id"] == caller_id).fillna(value=False).astype(bool)
-    return reasons if include_own else reasons.mask(own & (reasons == ""), "yours: name it with include_own=True")
+    return (
+        reasons
+        if include_own
+        else reasons.mask(own & (reasons == ""), "yours; include_own=True or --include-own takes it too")
+    )
 
 
 def _warnings(planned: pd.DataFrame, listing: pd.DataFrame, caller_id: int, *, now: pd.Timestamp) -> pd.Series[str]:

@@ -55,7 +55,7 @@ def account_config(account: object, account_id: str | None = None) -> Any:  # no
     if isinstance(account, str) and ("://" in account or "." in account):
         host = credentials.normal_host(account)
         if not (account_id or os.environ.get("DATABRICKS_ACCOUNT_ID")):
-            raise errors.ConfigurationError(f"{host} serves many accounts: say which, account_id=….")
+            raise errors.ConfigurationError(f"{host} serves many accounts: say which by account_id=… or --account-id.")
         config: Any = credentials.sdk_config(host=host, account_id=account_id)
     elif isinstance(account, str):
         config = credentials.profile_config(account)

@@ -201,8 +201,9 @@ def from_sdk_config(config: SdkConfig, *, origin: str = "a databricks.sdk object
 
 
 _NOTHING_FOUND = (
-    "No workspace is configured. Use connect(host=…, token=…), a profile of ~/.databrickscfg, DATABRICKS_HOST and "
-    'DATABRICKS_TOKEN, or connect("sandbox") to try things out.'
+    'No workspace is configured. Name a profile of ~/.databrickscfg (connect("prod"), --profile prod), set '
+    "DATABRICKS_HOST and DATABRICKS_TOKEN, or give connect() a host and a token. To try things out: "
+    'connect("sandbox"), or tokenkit lab.'
 )
 
 

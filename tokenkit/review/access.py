@@ -150,6 +150,33 @@ def changed_entries(before: pd.DataFrame, change: Iterable[Mapping[str, Any]], *
     )
 
 
+def check_names(before: pd.DataFrame, after: pd.DataFrame, identities: Identities) -> None:
+    """Refuse entries that are new and name nobody: the workspace would, and until then a plan would miss them.
+
+    Args:
+        before: The entries as they are; whom they name may be gone.
+        after: The entries as they would be.
+        identities: The workspace's principals.
+
+    Raises:
+        UsageError: An entry names nobody.
+    """
+    everybody = {
+        "user_name": ("user", identities.users["user_name"]),
+        "group_name": ("group", identities.groups["display_name"]),
+        "service_principal_name": (
+            "service principal with the application id",
+            identities.service_principals["application_id"],
+        ),
+    }
+    for field, (kind, names) in everybody.items():
+        asked = after[field].dropna()
+        unknown = asked[~asked.isin(names) & ~asked.isin(before[field])]
+        if len(unknown):
+            name = unknown.iloc[0]
+            raise errors.UsageError(f"There is no {kind} {name!r}. {errors.did_you_mean(name, names.dropna())}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Consequences:
     """What a change of the permissions does.

@@ -158,7 +158,9 @@ class _Checker(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> None:
         if self._columns is not None and node.id not in self._columns:
             known = [str(column) for column in self._columns]
-            raise errors.UsageError(f"There is no column {node.id!r}. {errors.did_you_mean(node.id, known)}")
+            raise errors.UsageError(
+                f"There is no column {node.id!r} (text goes in quotes). {errors.did_you_mean(node.id, known)}"
+            )
 
     def visit_Call(self, node: ast.Call) -> None:
         method, target = _method(node)

@@ -53,6 +53,8 @@ def revoke(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
 
 def update(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
     """Give tokens another comment or other scopes."""
+    if options.comment is None and options.scopes is None:
+        raise errors.UsageError("Say what to change: --comment or --scopes.")
     workspace = session.workspace(options.profile)
     ids = whole_ids(options.token_ids, workspace.token_management.list(), workspace)
     plan = workspace.plan_update(ids, comment=options.comment, scopes=options.scopes, reason=options.reason)
@@ -107,7 +109,9 @@ def _change_permissions(session: Session, options: argparse.Namespace, *, replac
         f"{workspace.name}: {counted(len(plan.gains), 'principal')} would gain the right to use tokens, "
         f"{len(plan.loses):,} lose it, {counted(len(plan), 'token')} die of it."
     )
-    if not len(plan.loses) and not options.dry_run:
+    if options.dry_run and not len(plan):
+        return plan.loses if len(plan.loses) else plan.gains
+    if not len(plan.loses):
         plan.apply(progress=session.shows_progress)
         session.say(f"{workspace.name}: the permissions are changed.")
         return workspace.token_management.get_permissions()
@@ -196,7 +200,7 @@ def _decide(
     asked = plan.summary()
     doing = doing or asked.doing
     if options.dry_run:
-        session.say(f"{workspace.name}: would {doing or 'take nothing away'}.")
+        session.say(f"{workspace.name}: would {doing}.")
         return plan.preview()
     if not options.yes:
         session.show(plan, plan.preview())

@@ -29,12 +29,12 @@ def snapshot(session: Session, options: argparse.Namespace) -> pd.DataFrame:
 
 def changes(session: Session, options: argparse.Namespace) -> pd.DataFrame:
     """Return what changed since a snapshot. Two files are compared without asking any workspace."""
-    file, after = options.before, options.after
-    if file == LATEST or after is None:
+    before = None if options.before == LATEST else read_snapshot(options.before)
+    after = None if options.after is None else read_snapshot(options.after)
+    if before is None or after is None:
         workspace = session.workspace(options.profile)
-        file = _latest(workspace) if file == LATEST else file
+        before = read_snapshot(_latest(workspace)) if before is None else before
         after = workspace.tokens() if after is None else after
-    before = read_snapshot(file)
     found = compare(before, after)
     counts = found["change"].value_counts(sort=False)
     said = ", ".join(f"{count:,} {change}" for change, count in counts.items()) or "no change"

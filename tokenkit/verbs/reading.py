@@ -109,7 +109,14 @@ def journal(session: Session, options: argparse.Namespace) -> pd.DataFrame:
     """Return what was done to the workspace's tokens from here."""
     workspace = session.workspace(options.profile)
     rows = workspace.journal()
-    rows = rows[_of_run(rows, options.run_id)] if options.run_id else rows
+    if options.run_id:
+        known = rows["run_id"].drop_duplicates().tolist()[::-1]
+        rows = rows[_of_run(rows, options.run_id)]
+        if not len(rows):
+            raise errors.UsageError(
+                f"The journal of {workspace.name} has no run {options.run_id!r}. "
+                f"{errors.did_you_mean(options.run_id, known)}"
+            )
     session.say(f"{workspace.name}: {counted(len(rows), 'token')} in the journal.")
     return rows
 
