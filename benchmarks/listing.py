@@ -4,7 +4,8 @@
     python -m benchmarks.listing --quick       # up to 100k
 
 A bare server in a process of its own replays one body for each size, so that its own time does not count. What is
-compared runs in turns, in one process, and each ratio is of two medians; peaks of memory are of processes of their own.
+compared runs in turns, in one process, and each ratio is of two medians. Memory and imports are measured in processes
+of their own, which find everything compiled, as it is once installed.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import random
+import resource
 import socketserver
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -24,14 +28,35 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
-SIZES = {1_000: 31, 10_000: 9, 100_000: 5, 1_000_000: 1}  # tokens, and how often each way is measured
+SIZES = {1_000: 31, 10_000: 9, 100_000: 5, 1_000_000: 3}  # tokens, and how often each way is measured
 LAYOUTS: dict[str, dict[str, Any]] = {
     "compact": {"separators": (",", ":")},
     "spaced": {},
     "indented": {"indent": 2},
 }
 PATH = "/api/2.0/token-management/tokens"
+
+
+# The columns of tokenkit's frame and their dtypes, as somebody would write them who does not have it.
+_LISTS = pd.ArrowDtype(pa.list_(pa.string()))
+_MOMENTS = pd.DatetimeTZDtype("ms", "UTC")
+DTYPES: dict[str, Any] = {
+    "token_id": "str",
+    "comment": "str",
+    "created_by_id": "Int64",
+    "created_by_username": "str",
+    "owner_id": "Int64",
+    "creation_time": _MOMENTS,
+    "expiry_time": _MOMENTS,
+    "last_used_day": _MOMENTS,
+    "scopes": _LISTS,
+    "autoscope_state": "str",
+    "inferred_scopes": _LISTS,
+    "backfill_scopes": _LISTS,
+    "workspace_id": "Int64",
+}
 
 
 def body(count: int, layout: str) -> bytes:
@@ -120,11 +145,8 @@ WAYS = {"sdk": with_the_sdk, "requests": with_requests, "tokenkit": with_tokenki
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
     """Give columns the dtypes and the order of tokenkit's frame, as somebody would by hand."""
-    from tokenkit import frames  # noqa: PLC0415 - likewise
-
-    dtypes = frames.frame([], frames.TOKENS).dtypes
-    frame = frame.reindex(columns=list(frames.TOKENS.names))
-    for name, dtype in dtypes.items():
+    frame = frame.reindex(columns=list(DTYPES))
+    for name, dtype in DTYPES.items():
         if isinstance(dtype, pd.DatetimeTZDtype):
             moments = frame[name].where(frame[name] > (name == "last_used_day") - 1)
             frame[name] = pd.to_datetime(moments, unit="ms", utc=True).astype(dtype)
@@ -135,15 +157,34 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def peak_mb(way: str, host: str) -> float:
-    """Return how much memory one listing takes, with everything that is imported for it, in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.listing", "--peak", way, host]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+@contextlib.contextmanager
+def compiled() -> Iterator[dict[str, str]]:
+    """Yield an environment for processes that find compiled what they import, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        statement = "import databricks.sdk, tokenkit, benchmarks.listing"
+        subprocess.run([sys.executable, "-c", statement], check=True, env=environment)
+        yield environment
 
 
-def listings(sizes: dict[int, int]) -> None:
+def memory_mb(way: str, host: str, environment: dict[str, str]) -> tuple[float, float]:
+    """Return what a fresh process has in memory once all is imported, and its peak after one listing."""
+    command = [sys.executable, "-m", "benchmarks.listing", "--memory", way, host]
+    before, peak = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.split()
+    return float(before), float(peak)
+
+
+def _own_mb(what: str) -> float:
+    # Not getrusage, whose peak a process inherits from the one that started it.
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{what}:")[2].split()[0]) / 1024
+
+
+def listings(sizes: dict[int, int], environment: dict[str, str]) -> None:
     """Print the listing's table."""
-    print("tokens     layout      SDK ms  requests.json  tokenkit  us/token  peak MB  of SDK's")
+    print("                            times as fast as the SDK              peak memory        the part of it")
+    print("tokens     layout      SDK ms  requests.json  tokenkit  us/token  MB   of the SDK's  over the imports")
     for count, times in sizes.items():
         for layout in LAYOUTS if count == 100_000 else ("compact",):
             with serving(count, layout) as host:
@@ -156,25 +197,42 @@ def listings(sizes: dict[int, int]) -> None:
                     ways[name]()
                     seconds[name].append(time.perf_counter() - start)
                 median = {name: statistics.median(values) for name, values in seconds.items()}
-                peak = {name: peak_mb(name, host) for name in ("sdk", "tokenkit")}
+                memory = {name: memory_mb(name, host, environment) for name in ("sdk", "tokenkit")}
+            more = {name: peak - before for name, (before, peak) in memory.items()}
             print(
                 f"{count:9,}  {layout:8}  {median['sdk'] * 1e3:8.1f}  "
                 f"{median['sdk'] / median['requests']:12.1f}x  {median['sdk'] / median['tokenkit']:7.1f}x  "
-                f"{median['tokenkit'] / count * 1e6:8.2f}  {peak['tokenkit']:7.0f}  "
-                f"{peak['tokenkit'] / peak['sdk']:7.2f}x",
+                f"{median['tokenkit'] / count * 1e6:8.2f}  {memory['tokenkit'][1]:3.0f}  "
+                f"{memory['tokenkit'][1] / memory['sdk'][1]:4.2f}x of {memory['sdk'][1]:4.0f}  "
+                f"{more['tokenkit']:3.0f} of {more['sdk']:4.0f} MB",
                 flush=True,
             )
 
 
-def imports(times: int = 15) -> None:
-    """Print what importing costs, against what has to be imported anyway."""
-    seconds: dict[str, list[float]] = {"import requests, pandas": [], "import tokenkit": []}
-    for statement in list(seconds) * times:
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", statement], check=True)
-        seconds[statement].append(time.perf_counter() - start)
-    both, ours = (statistics.median(values) for values in seconds.values())
-    print(f"\nimport tokenkit: {ours * 1e3:.0f} ms, {ours / both:.2f}x of importing requests and pandas")
+def _processor_seconds() -> float:
+    """Return what the processes that were waited for have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def imports(environment: dict[str, str], pairs: int = 31) -> None:
+    """Print what importing costs, against what has to be imported anyway; ratios are medians of those of pairs."""
+    statements = ["import requests, pandas", "import tokenkit"]
+    taken: dict[str, list[tuple[float, float]]] = {statement: [] for statement in statements}
+    for number in range(pairs):
+        for statement in statements if number % 2 else statements[::-1]:
+            before, start = _processor_seconds(), time.perf_counter()
+            subprocess.run([sys.executable, "-c", statement], check=True, env=environment)
+            taken[statement].append((time.perf_counter() - start, _processor_seconds() - before))
+    ours = statistics.median(seconds for seconds, _ in taken["import tokenkit"])
+    wall, cpu = (
+        statistics.median(ours[kind] / both[kind] for both, ours in zip(*taken.values(), strict=True))
+        for kind in range(2)
+    )
+    print(
+        f"\nimport tokenkit: {ours * 1e3:.0f} ms, {wall:.2f}x of importing requests and pandas; "
+        f"{cpu:.2f}x of its processor time"
+    )
 
 
 def main() -> None:
@@ -182,18 +240,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="up to 100,000 tokens")
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         serve(int(options.serve[0]), options.serve[1])
-    elif options.peak:
-        WAYS[options.peak[0]](options.peak[1])()
-        # Not getrusage, whose peak a process inherits from the one that started it.
-        status = Path("/proc/self/status").read_text()
-        print(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
+    elif options.memory:
+        way, host = options.memory
+        run = WAYS[way](host)
+        print(_own_mb("VmRSS"))
+        run()
+        print(_own_mb("VmHWM"))
     else:
-        listings({count: times for count, times in SIZES.items() if not options.quick or count <= 100_000})
-        imports()
+        sizes = {count: times for count, times in SIZES.items() if not options.quick or count <= 100_000}
+        with compiled() as environment:
+            listings(sizes, environment)
+            imports(environment)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def rendered(value, random):
     elif isinstance(value, str):
         text = json.dumps(value, ensure_ascii=random.random() < 0.5 or "\ud83d" in value)
         text = (
-            "".join(f"\\u{ord(c):04x}" if c.isalpha() and random.random() < 0.1 else c for c in text)
+            "".join(f"\\u{ord(c):04x}" if c.isalpha() and random.random() < 0.02 else c for c in text)
             if "\\" not in text
             else text
         )
@@ -89,13 +89,26 @@ def rendered(value, random):
     return blank() + text + blank()
 
 
+# Tokens that Arrow can read, but for a field that some have and others, perhaps the first, do not.
+OF_A_NEWER_SERVER = st.fixed_dictionaries(
+    {"token_id": st.text("ab{}", min_size=1)},
+    optional={
+        "comment": st.sampled_from(TRAPS).filter(lambda text: text != "\ud83d"),
+        "owner_id": st.sampled_from([7, 2**53 + 1, 2**63 - 1]),
+        "tier": st.sampled_from(["gold", "gold", 7, True, None]),
+    },
+)
+
+
 @st.composite
 def listing_text(draw):
     """A listing of a few tokens: key orders, blanks, escapes, traps, unknown and missing fields, huge ids."""
-    random = draw(st.randoms(use_true_random=False))
-    tokens = draw(st.lists(token_document(), max_size=6))
-    alike = draw(st.booleans())
-    for token in tokens:
+    random = draw(st.randoms(use_true_random=True))  # else it writes nearly every letter, also of the key, as an escape
+    newer, alike = draw(st.booleans()), draw(st.booleans())
+    tokens = draw(
+        st.lists(OF_A_NEWER_SERVER, min_size=2, max_size=6) if newer else st.lists(token_document(), max_size=6)
+    )
+    for token in () if newer else tokens:
         if random.random() < 0.7:
             token["comment"] = random.choice(TRAPS) + (token.get("comment") or "") + random.choice(TRAPS)
         if random.random() < 0.1:
@@ -243,10 +256,11 @@ def test_an_odd_text_is_read_as_json_would_read_it(text):
 def test_every_layout_and_both_forms_of_ids_are_read_without_an_object_for_each_token(separators, indent, form):
     tokens = [{"token_id": f"{n:064}", "comment": "},{", "owner_id": form(n), "tier": "gold"} for n in range(3_000)]
     text = json.dumps({KEY: tokens}, separators=separators, indent=indent).encode()
-    few = calls_of(lambda: streamed(text, 20_000), "piece", "loads")
-    assert few["loads"] < 10
-    assert few["piece"] < 60  # one for each chunk, none for a token
-    assert_read_alike(text, 20_000)
+    borders = range(0, len(text), 5_000)
+    calls = calls_of(lambda: streamed(text, 20_000, borders), "_columns", "records")
+    assert calls["_columns"] >= 4  # each of them a chunk of many tokens
+    assert calls["records"] == 1  # what json has read: the last token
+    assert_read_alike(text, 20_000, borders)
 
 
 def calls_of(work, *names):
@@ -276,20 +290,22 @@ def tokens_text(count):
 
 def test_work_in_python_grows_with_chunks_and_not_with_tokens():
     texts = [tokens_text(count) for count in (5_000, 50_000)]
-    short, long = (calls_of(lambda text=text: streamed(text))[""] for text in texts)
-    chunks = len(texts[1]) / listing.CHUNK_BYTES
-    assert long - short < 60 * chunks  # a call for each token would be 45,000
+    short, long = (
+        calls_of(lambda text=text: streamed(text, borders=range(0, len(text), 50_000)), "_columns") for text in texts
+    )
+    assert long["_columns"] >= 8  # each a chunk that Arrow has read
+    assert long[""] - short[""] < 4_000  # a call for each token would be 45,000
 
 
 def test_neither_the_text_nor_its_objects_are_held_in_memory():
     text = tokens_text(50_000)
-    pool = pa.default_memory_pool()
-    before = pool.bytes_allocated()
+    pools = [pa.default_memory_pool(), pa.system_memory_pool()]
+    before = sum(pool.bytes_allocated() for pool in pools)
     tracemalloc.start()
     frame = streamed(text, borders=range(0, len(text), listing.CHUNK_BYTES))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     columns = frame.memory_usage(index=False).sum()
     assert len(frame) == 50_000
-    assert pool.bytes_allocated() - before < 1.5 * columns
+    assert 0.5 * columns < sum(pool.bytes_allocated() for pool in pools) - before < 1.5 * columns
     assert peak < 3 * len(text)  # the blocks above are one copy; json's objects alone would be 5 more
