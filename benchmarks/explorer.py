@@ -2,6 +2,7 @@
 
     python -m benchmarks.explorer             # 100,000 tokens
     python -m benchmarks.explorer --tokens 10000
+    python -m benchmarks.explorer --quick     # the model alone
 
 The browser part starts JupyterLab and Chromium. Seconds there are a person's: from the key or the click to the rows on
 the page; bytes are those of the kernel's WebSocket.
@@ -134,10 +135,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokens", type=int, default=100_000, help="how many tokens, in thousands")
-    count = parser.parse_args().tokens
+    parser.add_argument("--quick", action="store_true", help="the model alone, without a browser")
+    options = parser.parse_args()
+    count = options.tokens
     made: dict[str, Any] = {}
     exec(MAKE.format(seed=SEED_TOKENS, now=NOW, tokens=count), made)  # noqa: S102 - the text above
     of_the_model(made["tokens"], made["findings"], made["ws"].now())
+    if options.quick:
+        return
     with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
         in_the_browser(browser.new_page(viewport={"width": 1280, "height": 1100}), lab, count)
