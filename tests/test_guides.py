@@ -6,6 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tokenkit import grammar
+from tokenkit.options import MAGIC
+
 FOLDER = Path(__file__).parent.parent / "notebooks"
 INDEX = FOLDER / "00_index.ipynb"
 GUIDES = sorted(set(FOLDER.glob("*.ipynb")) - {INDEX})
@@ -23,6 +26,11 @@ def test_no_saved_guide_holds_a_token_value(guide):
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+def test_no_saved_guide_holds_the_state_of_a_screen(guide):
+    assert "widgets" not in nbformat.read(guide, as_version=4).metadata  # thousands of lines, new ones each time
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
 def test_every_guide_works_on_a_sandbox_with_a_clock_that_stands_still_and_stores_its_outputs(guide):
     cells = nbformat.read(guide, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code"]
@@ -30,3 +38,17 @@ def test_every_guide_works_on_a_sandbox_with_a_clock_that_stands_still_and_store
     assert "clock=" in code[0].source
     assert all(cell.execution_count for cell in code)
     assert any(cell.outputs for cell in code)
+
+
+def test_every_verb_of_a_notebook_is_shown_in_a_guide():
+    cells = [
+        cell.source for guide in GUIDES for cell in nbformat.read(guide, as_version=4).cells if cell.cell_type == "code"
+    ]
+    said = [line for cell in cells for line in re.findall(r"%tokens (.+)", cell)]
+    said += [line for cell in cells if cell.startswith("%%tokens") for line in cell.splitlines()]
+    missing = [
+        verb.words
+        for verb in grammar.verbs_at(MAGIC)
+        if not any(f"{line} ".startswith(f"{verb.words} ") for line in said)
+    ]
+    assert missing == []

@@ -129,6 +129,13 @@ def test_a_notebook_names_a_fleet_that_a_variable_holds_and_remembers_it(company
     assert notebook.run_line_magic("tokens", "fleet list --profiles prod")["workspace"].unique() == [company.host]
 
 
+def test_a_fleet_that_was_made_quiet_is_quiet_under_a_verb_too(company, notebook):  # noqa: ARG001 - the profiles
+    notebook.user_ns |= {"mine": tokenkit.fleet(["prod"]), "quiet": tokenkit.fleet(["prod"], progress=False)}
+    notebook.run_cell("%tokens fleet list --profiles mine\n%tokens fleet list --profiles quiet").raise_error()
+    assert notebook.user_ns["mine"].shows_progress
+    assert not notebook.user_ns["quiet"].shows_progress
+
+
 def test_the_explorer_opens_over_a_fleet_in_a_notebook_and_a_shell_says_where_it_is(company, notebook, capsys):
     screen = notebook.run_line_magic("tokens", "fleet explore --profiles prod,dev --where \"status == 'active'\"")
     assert set(screen.filtered["workspace"]) == {each.host for each in company.workspaces[:2]}

@@ -24,7 +24,7 @@ def across(run: Run) -> Run:
     @functools.wraps(run)
     def run_across(session: Session, options: argparse.Namespace) -> object:
         workspaces = session.fleet(options.profiles, options.account, options.account_id)
-        workspaces.shows_progress = session.shows_progress
+        workspaces.shows_progress &= session.shows_progress  # a fleet in hand may have been made to show none
         workspaces.forget_errors()  # what is said at the end is about this command
         over = cast("Session", _OverFleet(session, workspaces))
         try:
