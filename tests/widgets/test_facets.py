@@ -43,8 +43,8 @@ def test_lists_count_a_token_once_for_each_of_its_scopes_whatever_holds_them(col
 
 
 def test_findings_that_are_about_no_token_or_about_an_unknown_one_are_left_out():
-    findings = pd.DataFrame({"key": ["b", "b", "e", None, "zz"], "rule": ["old", "idle", "old", "acl", "old"]})
-    rules = facets.of_findings("Rule", pd.Series(list("abcde"), dtype=frames.TEXT), findings)
+    findings = pd.DataFrame({"row": [1, 1, 1, 4, -1, -1], "rule": ["old", "idle", "old", "old", "acl", "old"]})
+    rules = facets.of_findings("Rule", findings, size=5)
     assert rules.counts(ALL) == {"old": 2, "idle": 1}
     assert rules.mask("old").tolist() == [False, True, False, False, True]
 

@@ -18,7 +18,7 @@ class Details:
         step: Called with -1 or 1 to go to another of the selected tokens.
 
     Attributes:
-        widget: What to display; it is not seen while it is about nothing.
+        widget: What to display.
     """
 
     def __init__(self, step: Callable[[int], None]) -> None:
@@ -28,23 +28,20 @@ class Details:
         self._grid = style.classed(widgets.Box(), "tk-details")
         head = style.row(self._title, self._previous, self._next)
         self.widget = style.classed(widgets.VBox([head, self._grid]), "tk-panel")
+        self._looks = {"layout": self._title.layout, "style": self._title.style}  # each would be a message
         self._pairs: list[tuple[widgets.Label, widgets.Label]] = []
-        style.show(self.widget, shown=False)
 
-    def show(self, token: pd.Series[Any] | None, findings: pd.DataFrame, *, place: str = "") -> None:
-        """Show a token, or nothing.
+    def show(self, token: pd.Series[Any], findings: pd.DataFrame, *, place: str) -> None:
+        """Show a token.
 
         Args:
             token: A row of the listing.
             findings: What was found about it.
             place: Which of the selected tokens it is: ``2 of 7``.
         """
-        style.show(self.widget, shown=token is not None)
-        if token is None:
-            return
         pairs = rows.details(token, findings)
         while len(self._pairs) < len(pairs):  # labels are made once and used again
-            self._pairs.append((style.text("", "tk-dim"), style.text()))
+            self._pairs.append((style.text("", "tk-dim", **self._looks), style.text(**self._looks)))
         self._title.value = f"Details of selected token {place}"
         for (name, value), (name_label, value_label) in zip(pairs, self._pairs, strict=False):
             name_label.value, value_label.value = name, value

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ipywidgets as widgets
+import numpy as np
 import pandas as pd
 
 from tokenkit import errors, export
@@ -23,6 +25,7 @@ from tokenkit.widgets.table import PageTable, switch_button
 from tokenkit.widgets.work import in_background
 
 _PAGE_SIZES = (50, 100, 250, LARGEST_PAGE)
+Part = TypeVar("Part", Form, Confirmation, Details)
 _AGAIN = ("failed", "unknown", "planned")
 
 
@@ -69,10 +72,9 @@ class Explorer:
         self._notice = style.Notice()
         self._filters = Filters(self._model, self._filtered, self._notice.complain)
         self._table = PageTable("Tokens", self._ticked, plain=plain)
-        self._confirmation = Confirmation(source.name, self._carried_out, plain=plain)
         self._pictures = Pictures(lambda: self.filtered, source.now, self._notice)
-        self._details = Details(self._step)
-        self._form = Form(self._plan)
+        # What nobody has asked for yet is not made yet: each widget is a few messages to the browser.
+        self._slots = {part: widgets.Box() for part in (Form, Confirmation, Details)}
         self._head = self._build_head()
         self._pager = self._build_pager()
         self._choice = self._build_choice()
@@ -82,11 +84,11 @@ class Explorer:
             self._filters.widget,
             self._pager,
             self._choice,
-            self._form.widget,
+            self._slots[Form],
             self._notice.widget,
-            self._confirmation.widget,
+            self._slots[Confirmation],
             self._table.widget,
-            self._details.widget,
+            self._slots[Details],
         )
         self._show()
 
@@ -121,7 +123,7 @@ class Explorer:
             chosen = keys.isin(keys_of(tokens))
         else:
             chosen = ids.isin(tokens["token_id"])
-        self._model.selection = set(keys[chosen])
+        self._model.selection = keys[chosen].tolist()
         self._show_page()
 
     def export(self, path: str | Path, *, selected: bool = False) -> Path:
@@ -144,6 +146,22 @@ class Explorer:
         raise errors.UsageError(problem)
 
     # Its parts
+
+    @cached_property
+    def _form(self) -> Form:
+        return self._placed(Form(self._plan))
+
+    @cached_property
+    def _confirmation(self) -> Confirmation:
+        return self._placed(Confirmation(self._source.name, self._carried_out, plain=self._table.plain))
+
+    @cached_property
+    def _details(self) -> Details:
+        return self._placed(Details(self._step))
+
+    def _placed(self, part: Part) -> Part:
+        self._slots[type(part)].children = [part.widget]
+        return part
 
     def _build_head(self) -> widgets.Box:
         self._title = style.text("", "tk-title")
@@ -198,7 +216,7 @@ class Explorer:
         counts = self._model.tokens["status"].value_counts()
         parts = [counted(len(self._model.tokens), "token"), *(f"{n:,} {status}" for status, n in counts.items())]
         if len(self._model.findings):
-            parts.append(f"{self._model.findings['key'].nunique():,} with findings")
+            parts.append(f"{self._model.with_findings:,} with findings")
         if lacks := self._source.lacks():
             parts.append(lacks)
         self._title.value = f"Tokens of {self._source.name}"
@@ -207,8 +225,9 @@ class Explorer:
         self._show_page()
 
     def _show_page(self) -> None:
-        page = self._model.on_page()
-        lines = rows.lines(page, self._model.keys.loc[page.index], self._model.findings)
+        audited = len(self._model.findings) > 0
+        found = self._model.findings_of(self._model.rows_on_page()) if audited else None
+        lines = rows.lines(self._model.on_page(), found)
         if self._model.sorted_by is not None:
             name, downwards = self._model.sorted_by
             arrow = "▼" if downwards else "▲"
@@ -226,23 +245,20 @@ class Explorer:
         self._selection.value = f"{count:,} selected" + (f" ({hidden:,} hidden by the filters)" if hidden else "")
         for each in (*self._actions, self._none, self._save_selected):
             each.disabled = not count
-        if self._detailed not in self._model.selection:
-            self._detailed = next(iter(self._selected_keys()), None)
         self._show_details()
 
     def _show_details(self) -> None:
+        keys = self._model.selected_keys()
+        if self._detailed not in keys:
+            self._detailed = keys[0] if keys else None
         if self._detailed is None:
-            self._details.show(None, self._model.findings)
+            style.show(self._slots[Details], shown=False)
             return
-        ids = self._selected_keys()
-        token = self._model.tokens.loc[self._model.keys == self._detailed].iloc[0]
-        place = f"{ids.index(self._detailed) + 1:,} of {len(ids):,}"
-        self._details.show(token, self._model.findings_of(self._detailed), place=place)
-
-    def _selected_keys(self) -> list[str]:
-        """Return the selected keys in the listing's order."""
-        keys = self._model.keys
-        return keys[keys.isin(self._model.selection)].tolist()
+        style.show(self._slots[Details])
+        place = keys.index(self._detailed)
+        row = self._model.selected_rows[place]
+        findings = self._model.findings_of(np.array([row]))
+        self._details.show(self._model.tokens.iloc[row], findings, place=f"{place + 1:,} of {len(keys):,}")
 
     # What somebody does
 
@@ -286,7 +302,7 @@ class Explorer:
         self._show_page()
 
     def _step(self, step: int) -> None:
-        ids = self._selected_keys()
+        ids = self._model.selected_keys()
         self._detailed = ids[(ids.index(str(self._detailed)) + step) % len(ids)]
         self._show_details()
 
@@ -329,7 +345,7 @@ class Explorer:
 
     def _plan(self, action: Action, answers: Answers) -> None:
         """Plan what was asked for, for the tokens that are selected at this moment."""
-        self._asked_for = self._selected_keys()
+        self._asked_for = self._model.selected_keys()
         tokens = self.selected
         self._confirmation.ask(
             lambda: action.plan(tokens, answers), verb=action.verb, carry_out=action.carry_out(answers)

@@ -127,22 +127,23 @@ def of_lists(title: str, column: pd.Series[Any]) -> Facet:
     return _of_pairs(title, pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists), size=len(column))
 
 
-def of_findings(title: str, keys: pd.Series[Any], findings: pd.DataFrame) -> Facet:
+def of_findings(title: str, findings: pd.DataFrame, *, size: int) -> Facet:
     """Return the facet of the rules that found something about each token.
 
     Args:
         title: What it is called on the screen.
-        keys: What tells the tokens apart.
-        findings: A frame with ``key`` and ``rule``.
+        findings: A frame with ``rule``, and ``row``: the position of the token that it is about, or -1.
+        size: How many tokens there are.
     """
-    rows = pd.DataFrame({"key": keys.astype(TEXT), "row": np.arange(len(keys))})
-    found = rows.merge(findings[["key", "rule"]].dropna().astype(TEXT), on="key")
-    return _of_pairs(title, found["row"].to_numpy(), pa.array(found["rule"]), size=len(keys))
+    found = findings[findings["row"] >= 0]
+    return _of_pairs(title, found["row"].to_numpy(), pa.array(found["rule"].astype(TEXT)), size=size)
 
 
 def _of_pairs(title: str, rows: npt.NDArray[Any], values: pa.Array, *, size: int) -> Facet:
-    codes, names = pd.factorize(pd.Series(values.to_pandas(), dtype=TEXT))
-    pairs = pd.DataFrame({"row": rows, "code": codes}).drop_duplicates()  # a scope that stands twice counts once
-    pairs = pairs[pairs["code"] >= 0]
-    columns = pairs["row"].to_numpy(dtype=np.intp), pairs["code"].to_numpy(dtype=np.intp)
-    return Facet(title, [str(name) for name in names], *columns, size=size, ranked=True)
+    coded = pc.dictionary_encode(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values)
+    codes, names = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), coded.dictionary.to_pylist()
+    pairs = rows.astype(np.int64) * (len(names) + 1) + codes
+    _, first = np.unique(pairs[codes >= 0], return_index=True)  # a scope that stands twice counts once
+    kept = np.flatnonzero(codes >= 0)[first]
+    columns = rows[kept].astype(np.intp), codes[kept].astype(np.intp)
+    return Facet(title, names, *columns, size=size, ranked=True)

@@ -44,12 +44,12 @@ class Filters:
         )
         self._search.observe(lambda change: self._choose(TEXT_FILTER, change["new"].strip()), "value")
         self._lists: dict[str, widgets.Dropdown] = {}
-        self._ranges: dict[str, widgets.HBox] = {}
+        self._ranges: dict[str, widgets.HBox] = {}  # each is empty until somebody asks for it
         for name, facet in model.facets.items():
             self._lists[name] = style.field(widgets.Dropdown(description=facet.title, tooltip=facet.title))
             self._lists[name].observe(self._heard(name), "value")
             if isinstance(facet, DayFacet):
-                self._ranges[name] = self._range(name, facet.title)
+                self._ranges[name] = widgets.HBox(_dom_classes=("tk-range",), layout={"display": "none"})
         parts = [self._search]
         for name, each in self._lists.items():
             parts += [each, *([self._ranges[name]] if name in self._ranges else [])]
@@ -70,7 +70,7 @@ class Filters:
             options += [(f"{_short(choice)} ({counts.get(choice, 0):,})", choice) for choice in offered]
             if name in self._ranges:
                 options.append((_BETWEEN, _BETWEEN))
-                style.show(self._ranges[name], shown=isinstance(chosen, Span) or listed.value == _BETWEEN)
+                self._show_range(name, shown=isinstance(chosen, Span) or listed.value == _BETWEEN)
             value = _BETWEEN if isinstance(chosen, Span) else chosen or _ANY
             if value == _ANY and listed.value == _BETWEEN:
                 value = _BETWEEN  # chosen, and no number typed yet
@@ -96,7 +96,7 @@ class Filters:
             if self._updating:
                 return
             if change["new"] == _BETWEEN:
-                style.show(self._ranges[name])
+                self._show_range(name, shown=True)
                 self._choose_range(name)
             else:
                 self._choose(name, change["new"])
@@ -108,23 +108,23 @@ class Filters:
             self._model.narrow(**{name: value})
             self._changed()
 
-    def _range(self, name: str, title: str) -> widgets.HBox:
-        ends = [
-            style.field(
-                widgets.Text(
-                    description=f"{title}, {end} days",
-                    tooltip=f"{title}: {end} how many days",
-                    placeholder=placeholder,
-                    continuous_update=False,
+    def _show_range(self, name: str, *, shown: bool) -> None:
+        place, title = self._ranges[name], self._model.facets[name].title
+        if shown and not place.children:
+            place.children = [
+                style.field(
+                    widgets.Text(
+                        description=f"{title}, {end} days",
+                        tooltip=f"{title}: {end} how many days",
+                        placeholder=placeholder,
+                        continuous_update=False,
+                    )
                 )
-            )
-            for end, placeholder in (("from", "0"), ("to", "any"))
-        ]
-        for each in ends:
-            each.observe(lambda _: self._choose_range(name), "value")
-        made = style.classed(widgets.HBox(ends), "tk-range")
-        style.show(made, shown=False)
-        return made
+                for end, placeholder in (("from", "0"), ("to", "any"))
+            ]
+            for each in place.children:
+                each.observe(lambda _: self._choose_range(name), "value")
+        style.show(place, shown=shown)
 
     def _choose_range(self, name: str) -> None:
         if self._updating:

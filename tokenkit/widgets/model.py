@@ -53,6 +53,10 @@ def keys_of(rows: pd.DataFrame) -> pd.Series[str]:
     return ids + _SEPARATOR + rows["workspace"].astype(frames.TEXT) if "workspace" in rows.columns else ids
 
 
+def _array(keys: pd.Series[str]) -> pa.Array:
+    return pa.array(keys, pa.large_string())
+
+
 def completed(tokens: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
     """Return a listing with every column that the explorer reads; what it lacks is derived, or absent.
 
@@ -106,18 +110,19 @@ class Model:
 
     Attributes:
         tokens: The listing.
-        findings: What an audit found.
+        findings: What an audit found, with ``row``: the position of the token that it is about, -1 if it is not there.
         facets: The ways to filter, by name.
         filters: What is chosen, by facet; ``text`` is what is searched for.
         keys: What tells its tokens apart, as ``keys_of`` makes it.
-        selection: The keys of the selected tokens.
+        selected_rows: The positions of the selected tokens, in the listing's own order.
         page: Which page is shown, from 0.
         sorted_by: The column of the order and whether it is turned round; None is the listing's own order.
     """
 
     def __init__(self, tokens: pd.DataFrame, findings: pd.DataFrame | None = None, *, page_size: int = 100) -> None:
         self.filters: dict[str, str | Span] = {}
-        self.selection: set[str] = set()
+        self._selection: frozenset[str] = frozenset()
+        self._searched: list[pa.Array] = []
         self.sorted_by: tuple[str, bool] | None = None
         self.page = 0
         self.page_size = min(page_size, LARGEST_PAGE)
@@ -127,29 +132,31 @@ class Model:
         if "workspace" in tokens.columns and "workspace" not in findings.columns:
             findings = findings.merge(tokens[["token_id", "workspace"]], on="token_id")
         self.tokens, self.keys = tokens, keys_of(tokens)
-        self.findings = findings.assign(key=keys_of(findings))
+        known = pc.index_in(_array(keys_of(findings)), value_set=_array(self.keys))
+        self.findings = findings.assign(row=known.fill_null(-1).to_numpy(zero_copy_only=False))
         self.facets: dict[str, Facet] = {
             "status": facets.of_column("Status", tokens["status"], order=("active", "expired")),
             "owner_kind": facets.of_column("Kind of owner", tokens["owner_kind"]),
             "owner": facets.of_column("Owner", tokens["owner"]),
-            "rule": facets.of_findings("Rule found", self.keys, self.findings),
+            "rule": facets.of_findings("Rule found", self.findings, size=len(tokens)),
             "scope": facets.of_lists("Scope", tokens["scopes"]),
             "idle": facets.DayFacet("Idle for", tokens["idle_days"], IDLE_SPANS),
             "expiry": facets.DayFacet("Expires", tokens["expires_in_days"], EXPIRY_SPANS),
         }
         if "workspace" in tokens.columns:
             self.facets["workspace"] = facets.of_column("Workspace", tokens["workspace"])
-        self._searched = [pc.utf8_lower(pa.array(tokens[name].astype(frames.TEXT))) for name in _SEARCHED]
+        self._searched = []
         self._masks: dict[str, Mask] = {}
         for name, value in self.filters.items():
             self._masks[name] = self._mask(name, value)
+        self._find_selected()
         self._arrange()
         self._look()
 
     def replace(self, tokens: pd.DataFrame, findings: pd.DataFrame | None = None) -> int:
         """Take a fresh listing; filters, order and selection stay. Return how many selected tokens are gone from it."""
         self._load(tokens, NO_FINDINGS if findings is None else findings)
-        gone = self.selection - set(self.keys)
+        gone = self.selection - set(self.keys.tolist())
         self.selection -= gone
         return len(gone)
 
@@ -180,6 +187,9 @@ class Model:
     def _mask(self, name: str, value: str | Span) -> Mask:
         if name != TEXT_FILTER:
             return self.facets[name].mask(value)
+        if not self._searched:  # the first search makes what all search
+            texts = [pa.array(self.tokens[each].astype(frames.TEXT)) for each in _SEARCHED]
+            self._searched = [pc.utf8_lower(text) for text in texts]
         found = np.zeros(len(self.tokens), dtype=bool)
         for column in self._searched:
             hits = pc.match_substring(column, str(value).lower()).fill_null(False)  # noqa: FBT003 - Arrow's signature
@@ -232,14 +242,18 @@ class Model:
         """Show a page, the nearest there is."""
         self.page = max(0, min(page, self.pages - 1))
 
+    def rows_on_page(self) -> Positions:
+        """Return the positions of the tokens of the page that is shown."""
+        start = self.page * self.page_size
+        return self._matching[start : start + self.page_size]
+
     def on_page(self) -> pd.DataFrame:
         """Return the rows of the page that is shown."""
-        start = self.page * self.page_size
-        return self.tokens.iloc[self._matching[start : start + self.page_size]]
+        return self.tokens.iloc[self.rows_on_page()]
 
     def keys_on_page(self) -> list[str]:
         """Return the keys of the rows of the page that is shown."""
-        return self.keys.loc[self.on_page().index].tolist()
+        return self.keys.iloc[self.rows_on_page()].tolist()
 
     @property
     def filtered(self) -> pd.DataFrame:
@@ -248,29 +262,54 @@ class Model:
 
     # Selection
 
+    @property
+    def selection(self) -> frozenset[str]:
+        """The keys of the selected tokens, which is what counts; ``selected_rows`` are where they are now."""
+        return self._selection
+
+    @selection.setter
+    def selection(self, keys: Collection[str]) -> None:
+        self._selection = frozenset(keys)
+        self._find_selected()
+
+    def _find_selected(self) -> None:
+        chosen = pc.is_in(_array(self.keys), value_set=pa.array(list(self._selection), pa.large_string()))
+        self.selected_rows: Positions = np.flatnonzero(chosen.to_numpy(zero_copy_only=False))
+
     def choose(self, chosen: Collection[str], among: Collection[str]) -> None:
         """Make these the selected ones among some tokens, such as those of a page; the others stay as they are."""
-        self.selection -= set(among)
-        self.selection |= set(chosen)
+        self.selection = (self._selection - set(among)) | set(chosen)
 
     def choose_matching(self) -> None:
         """Select every token that the filters keep, on all pages, beside what is selected already."""
-        self.selection |= set(self.keys.iloc[self._matching])
+        self.selection = self._selection | set(self.keys.iloc[self._matching].tolist())
 
     def choose_none(self) -> None:
         """Select nothing."""
-        self.selection = set()
+        self.selection = ()
 
     @property
     def hidden(self) -> int:
         """How many selected tokens the filters do not show."""
-        return len(self.selection) - int(self.keys.iloc[self._matching].isin(self.selection).sum())
+        return len(self._selection) - int(np.count_nonzero(self._misses[self.selected_rows] == 0))
 
     @property
     def selected(self) -> pd.DataFrame:
         """The selected tokens, in the listing's own order, whatever the filters are."""
-        return self.tokens[self.keys.isin(self.selection)].reset_index(drop=True)
+        return self.tokens.iloc[self.selected_rows].reset_index(drop=True)
 
-    def findings_of(self, key: str) -> pd.DataFrame:
-        """Return what the audit found about one token."""
-        return self.findings[self.findings["key"] == key]
+    def selected_keys(self) -> list[str]:
+        """Return the keys of the selected tokens, in the listing's own order."""
+        return self.keys.iloc[self.selected_rows].tolist()
+
+    # Findings
+
+    def findings_of(self, rows: Positions) -> pd.DataFrame:
+        """Return what the audit found about some tokens, by their positions."""
+        return self.findings[np.isin(self.findings["row"].to_numpy(), rows)]
+
+    @property
+    def with_findings(self) -> int:
+        """How many tokens the audit found something about."""
+        rows = self.findings["row"].to_numpy()
+        return len(np.unique(rows[rows >= 0]))

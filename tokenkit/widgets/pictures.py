@@ -38,12 +38,9 @@ class Pictures:
     def __init__(self, tokens: Callable[[], pd.DataFrame], now: Callable[[], pd.Timestamp], notice: Notice) -> None:
         self._tokens, self._now, self._notice = tokens, now, notice
         self._drawing = self._stale = False
-        self._images = {
-            (chart, name): style.classed(widgets.Image(format="png"), name) for chart in _CHARTS for name in _THEMES
-        }
         self.button = widgets.ToggleButton(description="Charts", tooltip="Charts of the filtered tokens")
         self.button.observe(lambda _: self._toggle(), "value")
-        self.widget = style.classed(widgets.Box([*self._images.values()]), "tk-charts")
+        self.widget = widgets.Box(_dom_classes=("tk-charts",))
         style.show(self.widget, shown=False)
 
     def refresh(self) -> None:
@@ -58,12 +55,15 @@ class Pictures:
         tokens, now = self._tokens(), self._now()
 
         def draw() -> list[bytes]:
-            return [chart(tokens, now, _THEMES[name]) for chart, name in self._images]
+            return [chart(tokens, now, dark) for chart in _CHARTS for dark in _THEMES.values()]
 
         in_background(draw, done=self._drawn, failed=self._failed)
 
     def _drawn(self, pictures: list[bytes]) -> None:
-        for image, picture in zip(self._images.values(), pictures, strict=True):
+        if not self.widget.children:
+            kinds = [name for _ in _CHARTS for name in _THEMES]
+            self.widget.children = [widgets.Image(format="png", _dom_classes=(kind,)) for kind in kinds]
+        for image, picture in zip(self.widget.children, pictures, strict=True):
             image.value = picture
         self._notice.say("")
         style.show(self.widget, shown=self.button.value)

@@ -29,18 +29,22 @@ COLUMNS: dict[str, str] = {
 ID_LETTERS = 12
 
 
-def lines(tokens: pd.DataFrame, keys: pd.Series[str], findings: pd.DataFrame) -> pd.DataFrame:
-    """Return tokens as the table shows them: text, secrets in comments redacted, what was found beside the comment."""
+def lines(tokens: pd.DataFrame, findings: pd.DataFrame | None) -> pd.DataFrame:
+    """Return tokens as the table shows them: text, secrets in comments redacted, what was found beside the comment.
+
+    Args:
+        tokens: Rows of a listing, indexed by their positions in it.
+        findings: What was found about them, with ``row``; None where there was no audit.
+    """
     shown = {title: text(tokens[name]) for title, name in COLUMNS.items() if name in tokens.columns}
     shown["Expires"] = shown["Expires"].fillna("never")
     shown["Last used"] = shown["Last used"].fillna("never")
     shown["Idle days"] = whole_days(tokens["idle_days"])
     shown["Token id"] = tokens["token_id"].astype(TEXT).str.slice(0, ID_LETTERS)
     table = pd.DataFrame(shown, index=tokens.index)
-    if len(findings):
-        here = findings[findings["key"].isin(keys)].drop_duplicates(["key", "rule"])
-        rules = here.groupby("key", observed=True)["rule"].agg(", ".join)
-        found = keys.map(rules).astype(TEXT)
+    if findings is not None:
+        rules = findings.drop_duplicates(["row", "rule"]).groupby("row")["rule"].agg(", ".join)
+        found = rules.reindex(table.index).astype(TEXT)
         table.insert(list(table.columns).index("Comment") + 1, "Found", found)
     return table
 

@@ -107,24 +107,23 @@ def screen(*children: widgets.Widget) -> widgets.VBox:
 
 def classed(widget: widgets.Widget, *names: str) -> Any:  # noqa: ANN401 - the widget that was given
     """Return a widget with some CSS classes more."""
-    for name in names:
-        widget.add_class(name)
+    widget._dom_classes = (*widget._dom_classes, *names)  # noqa: SLF001 - add_class sends a message for each
     return widget
 
 
-def text(value: str = "", *names: str) -> widgets.Label:
+def text(value: str = "", *names: str, **settings: Any) -> widgets.Label:  # noqa: ANN401 - as a label takes them
     """Return a line of text, which may be hostile."""
-    return classed(widgets.Label(value), "tk-text", "mathjax_ignore", *names)
+    return widgets.Label(value, _dom_classes=("tk-text", "mathjax_ignore", *names), **settings)
 
 
-def row(*children: widgets.Widget) -> widgets.Box:
+def row(*children: widgets.Widget, names: tuple[str, ...] = ()) -> widgets.Box:
     """Return parts side by side, on several lines where there is little room."""
-    return classed(widgets.Box(children), "tk-row")
+    return widgets.Box(children, _dom_classes=("tk-row", *names))
 
 
 def together(*children: widgets.Widget) -> widgets.Box:
     """Return parts at the right end of a row, which move to the next line together."""
-    return classed(row(*children), "tk-together")
+    return row(*children, names=("tk-together",))
 
 
 def button(words: str, act: Callable[[], object], *, says: str = "", style: str = "") -> widgets.Button:

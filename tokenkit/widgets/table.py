@@ -124,6 +124,7 @@ class PageTable:
             "showIndex": False,
             "paging": False,
             "ordering": False,
+            "autoWidth": False,
             "layout": dict.fromkeys(["topStart", "topEnd", "bottomStart", "bottomEnd"]),
             "columnDefs": [{"targets": 0, "render": JavascriptFunction(_TICK)}] if self._chosen else [],
             "select": {"style": "multi", "selector": "td:first-child"} if self._chosen else False,
