@@ -179,9 +179,8 @@ class Explorer:
         options = [("the listing's order", ""), *columns.items()]  # None would be no choice at all
         self._sort = style.field(widgets.Dropdown(description="Sort by", options=options, layout={"width": "150px"}))
         self._downwards = widgets.ToggleButton(description="↑ Ascending", tooltip="Turn the order round")
-        size = widgets.Dropdown(description="Rows on a page", layout={"width": "110px"})
-        size.options = sorted({*_PAGE_SIZES, self._model.page_size})
-        size.value = self._model.page_size
+        sizes, now = sorted({*_PAGE_SIZES, self._model.page_size}), self._model.page_size
+        size = widgets.Dropdown(description="Rows on a page", options=sizes, value=now, layout={"width": "110px"})
         for each in (self._sort, self._downwards):
             each.observe(lambda _: self._arrange(), "value")
         size.observe(lambda change: self._resize(change["new"]), "value")
@@ -236,8 +235,9 @@ class Explorer:
         pages, number = self._model.pages, self._model.page
         self._place.value = f"Page {number + 1:,} of {pages:,}"
         self._previous.disabled, self._next.disabled = number == 0, number + 1 >= pages
-        self._all.description = f"Select all {self._model.matching:,}"
-        self._all.tooltip = f"Select all {self._model.matching:,} tokens that the filters keep, on every page"
+        with self._all.hold_sync():
+            self._all.description = f"Select all {self._model.matching:,}"
+            self._all.tooltip = f"Select all {self._model.matching:,} tokens that the filters keep, on every page"
         self._show_selection()
 
     def _show_selection(self) -> None:
@@ -264,8 +264,8 @@ class Explorer:
 
     def _filtered(self) -> None:
         self._notice.say("")
+        self._show_page()  # what was asked for comes first
         self._filters.refresh()
-        self._show_page()
         self._pictures.refresh()
 
     def _arrange(self) -> None:
