@@ -89,6 +89,19 @@ def workspace(sandbox, connected):
 
 
 @pytest.fixture
+def company():
+    """A larger sandbox of one test's own, of which ``ws`` is the workspace."""
+    with Sandbox(tokens=160, clock=NOW.timestamp) as sandbox:
+        yield sandbox
+        assert list(sandbox.errors) == []
+
+
+@pytest.fixture
+def ws(company, connected, tmp_path):
+    return connected(company, home=tmp_path / "home")
+
+
+@pytest.fixture
 def manual_clock():
     return ManualClock()
 

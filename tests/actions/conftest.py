@@ -1,4 +1,4 @@
-"""What the tests of changes share: a company of one's own, and processes that can be killed."""
+"""What the tests of changes share: whom they hit, and processes that can be killed."""
 
 import multiprocessing
 
@@ -6,19 +6,6 @@ import pytest
 
 import tokenkit
 from tests.conftest import NOW
-from tokenkit.sandbox import Sandbox
-
-
-@pytest.fixture
-def company():
-    with Sandbox(tokens=120, clock=NOW.timestamp) as sandbox:
-        yield sandbox
-        assert list(sandbox.errors) == []
-
-
-@pytest.fixture
-def ws(company, connected, tmp_path):
-    return connected(company, home=tmp_path / "home")
 
 
 @pytest.fixture

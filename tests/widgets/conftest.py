@@ -1,25 +1,11 @@
-"""What the tests of the screens share: a company, and a person who clicks in a kernel that is not there."""
+"""What the tests of the screens share: a person who clicks in a kernel that is not there."""
 
 import threading
 
 import ipywidgets as widgets
 import pytest
 
-from tests.conftest import NOW
-from tokenkit.sandbox import Sandbox
 from tokenkit.widgets.style import STOWAWAYS
-
-
-@pytest.fixture
-def company():
-    with Sandbox(tokens=160, clock=NOW.timestamp) as sandbox:
-        yield sandbox
-        assert list(sandbox.errors) == []
-
-
-@pytest.fixture
-def ws(company, connected, tmp_path):
-    return connected(company, home=tmp_path / "home")
 
 
 @pytest.fixture
