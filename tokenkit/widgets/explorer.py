@@ -74,7 +74,7 @@ class Explorer:
         self._table = PageTable("Tokens", self._ticked, plain=plain)
         self._pictures = Pictures(lambda: self.filtered, source.now, self._notice)
         # What nobody has asked for yet is not made yet: each widget is a few messages to the browser.
-        self._slots = {part: widgets.Box() for part in (Form, Confirmation, Details)}
+        self._slots = {part: widgets.VBox() for part in (Form, Confirmation, Details)}
         self._head = self._build_head()
         self._pager = self._build_pager()
         self._choice = self._build_choice()
