@@ -237,6 +237,13 @@ def test_create_obo_in_a_shell_wants_somewhere_for_the_value_and_shows_it_only_w
     assert stored not in printed.out + printed.err
 
 
+@pytest.mark.parametrize("line", ["list --to tokens.xls", "report --to audit.pdf", "changes nope.parquet"])
+def test_a_file_that_cannot_be_is_refused_before_the_workspace_is_asked(company, names, line):  # noqa: ARG001 - profiles
+    company.requests.clear()
+    assert cli.main(shlex.split(line)) == 2
+    assert not list(company.requests)
+
+
 def test_a_run_that_left_something_is_exit_code_1_and_resume_finishes_it(company, names, capsys):
     company.faults.add(tokenkit.sandbox.Fault(method="DELETE", status=400, times=1))
     assert cli.main(["revoke", names["token"], "--yes", "--output", "json"]) == 1

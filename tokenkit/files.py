@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,18 @@ from tokenkit import errors, excel, export
 
 Target = str | os.PathLike[str]
 ENDINGS = (".csv", ".json", ".xlsx")
+
+
+def ending_of(to: Target, known: Sequence[str] = ENDINGS) -> str:
+    """Return the ending of a file's name, which says how it is written; asked before there is anything to write.
+
+    Raises:
+        UsageError: It is none of those that are known.
+    """
+    ending = Path(to).suffix.lower()
+    if ending not in known:
+        raise errors.UsageError(f"{to} should end in {', '.join(known)}, which says what to write.")
+    return ending
 
 
 def save(frames: Mapping[str, pd.DataFrame], to: Target, *, progress: bool = False) -> Path:
@@ -27,15 +39,13 @@ def save(frames: Mapping[str, pd.DataFrame], to: Target, *, progress: bool = Fal
         UsageError: Another ending, or the file cannot be written.
         ConfigurationError: openpyxl, for Excel, is not installed.
     """
-    ending = Path(to).suffix.lower()
+    ending = ending_of(to)
     first = next(iter(frames.values()))
     if ending == ".xlsx":
         return write(to, excel.workbook(frames, progress=progress))
     if ending == ".csv":
         return write(to, export.csv_text(first).encode("utf-8-sig"))  # the mark tells Excel that it is UTF-8
-    if ending == ".json":
-        return write(to, json.dumps(export.records(first), ensure_ascii=False, indent=1).encode())
-    raise errors.UsageError(f"{to} should end in {', '.join(ENDINGS)}, which says what to write.")
+    return write(to, json.dumps(export.records(first), ensure_ascii=False, indent=1).encode())
 
 
 def write(to: Target, content: bytes) -> Path:

@@ -37,6 +37,9 @@ _SHORT_ID = 12
 _LONGEST_COMMENT = 100
 
 
+ENDINGS = (".html", *files.ENDINGS)
+
+
 def write(audit: Audit, to: Target, *, progress: bool = True) -> Path:
     """Write an audit into a file, and return where it is.
 
@@ -53,11 +56,8 @@ def write(audit: Audit, to: Target, *, progress: bool = True) -> Path:
         UsageError: Another ending, or the file cannot be written.
         ConfigurationError: openpyxl, for Excel, is not installed.
     """
-    ending = Path(to).suffix.lower()
-    if ending in {".html", ".htm"}:
+    if files.ending_of(to, ENDINGS) == ".html":
         return files.write(to, html(audit).encode())
-    if ending not in files.ENDINGS:
-        raise errors.UsageError(f"{to} should end in .html, {', '.join(files.ENDINGS)}, which says what to write.")
     tokens = audit.tokens[audit.tokens["token_id"].isin(audit.findings["token_id"])]
     frames = {"findings": audit.findings, "summary": audit.summary, "accepted": audit.accepted, "tokens": tokens}
     return files.save({name: _redacted(frame) for name, frame in frames.items()}, to, progress=progress)

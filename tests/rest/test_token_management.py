@@ -277,3 +277,9 @@ def test_an_answer_without_the_token_is_an_error(tokens, sandbox):
     sandbox.faults.add(Fault(status=200, body="{}"))
     with pytest.raises(errors.MalformedAnswerError, match="token_info"):
         tokens.get("a" * 64)
+
+
+@pytest.mark.parametrize("wrong", ["group:analysts", {"group_name": "analysts"}, [None]])
+def test_what_is_no_list_of_entries_is_said_to_be_none(workspace, wrong):
+    with pytest.raises(errors.UsageError, match="is a list of entries, as in"):
+        workspace.token_management.update_permissions(wrong)

@@ -155,3 +155,11 @@ def test_the_preview_is_what_the_workspace_deletes(change, first, replace):
         change_permissions(asked)
         gone = set(tokens["token_id"]) - set(ws.token_management.list()["token_id"])
         assert gone == set(expected["token_id"])
+
+
+def test_an_entry_that_is_new_has_to_name_somebody_and_one_that_is_there_may_not(workspace):
+    listed = workspace.token_management.get_permissions()
+    gone = access.changed_entries(listed, [access.entry_of("user:gone@example.com")], replace=False)
+    access.check_names(gone, gone, workspace.identities())
+    with pytest.raises(errors.UsageError, match="no user 'gone@example.com'"):
+        access.check_names(listed, gone, workspace.identities())

@@ -262,11 +262,16 @@ def access_entries(access_control_list: AccessControlList) -> list[dict[str, Any
     """
     if isinstance(access_control_list, pd.DataFrame):
         rows: list[dict[str, Any]] = access_control_list.astype(object).to_dict("records")  # type: ignore[assignment]
-        given = [row for row in rows if row.get("inherited") is not True]
+        given: list[object] = [row for row in rows if row.get("inherited") is not True]
     else:
-        given = [dict(entry) if isinstance(entry, Mapping) else entry.as_dict() for entry in access_control_list]
+        given = [entry.as_dict() if hasattr(entry, "as_dict") else entry for entry in access_control_list]
     entries = []
     for row in given:
+        if not isinstance(row, Mapping):
+            raise errors.UsageError(
+                "An access-control list is a list of entries, as in "
+                f"[{{'group_name': 'analysts', 'permission_level': 'CAN_USE'}}], not of {row!r}."
+            )
         entry = {name: row[name] for name in (*_PRINCIPAL_FIELDS, "permission_level") if not pd.isna(row.get(name))}
         if len(entry) != 2 or "permission_level" not in entry:
             raise errors.UsageError(

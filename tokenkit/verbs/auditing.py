@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tokenkit import errors
+from tokenkit import errors, files
 from tokenkit.actions.plan import counted
+from tokenkit.report import ENDINGS
 from tokenkit.review.audit import Audit
 from tokenkit.review.rules import RULES
 from tokenkit.verbs.reading import say_if_replaced
@@ -30,6 +31,7 @@ def audit(session: Session, options: argparse.Namespace) -> Audit:
 
 def report(session: Session, options: argparse.Namespace) -> Path:
     """Audit the workspace's tokens, and write what was found into a file."""
+    files.ending_of(options.to, ENDINGS)  # an audit takes a while
     found = audit(session, options)
     say_if_replaced(session, options.to)
     return found.report(options.to, progress=session.shows_progress)

@@ -27,6 +27,8 @@ def connect(session: Session, options: argparse.Namespace) -> Workspace:
 
 def list_tokens(session: Session, options: argparse.Namespace) -> pd.DataFrame | Path:
     """List the tokens that the filters keep, or write them into a file."""
+    if options.to is not None:
+        files.ending_of(options.to)
     workspace = session.workspace(options.profile)
     found = selected(workspace, options)
     _check_columns(options.columns or [], found)
