@@ -161,5 +161,5 @@ def test_an_entry_that_is_new_has_to_name_somebody_and_one_that_is_there_may_not
     listed = workspace.token_management.get_permissions()
     gone = access.changed_entries(listed, [access.entry_of("user:gone@example.com")], replace=False)
     access.check_names(gone, gone, workspace.identities())
-    with pytest.raises(errors.UsageError, match="no user 'gone@example.com'"):
+    with pytest.raises(errors.UsageError, match="no user 'gone@"):
         access.check_names(listed, gone, workspace.identities())
