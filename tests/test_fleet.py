@@ -640,6 +640,36 @@ def test_permissions_change_in_every_workspace_and_the_tokens_that_die_are_shown
     assert before - ids(own_company) == set(zip(result["workspace"], result["token_id"], strict=True))
 
 
+def test_a_right_that_is_taken_and_costs_no_token_is_confirmed_by_how_many_lose_it(own_company, tmp_path):
+    fleet = tokenkit.fleet(hands(own_company, tmp_path)[:1])
+    before = fleet.permissions()
+    newcomer = {"user_name": "new@example.com", "permission_level": "CAN_USE"}
+    own_company.workspaces[0].state.directory.add("user", newcomer["user_name"])
+    fleet.plan_permissions([newcomer]).apply()
+    plan = fleet.plan_permissions(before.drop(columns="workspace"), replace=True)
+    assert plan.loses["principal"].tolist() == [newcomer["user_name"]]
+    assert (plan.summary().doing, plan.summary().count) == ("take the right from 1 principal", 1)
+    plan.apply()
+    pd.testing.assert_frame_equal(fleet.permissions(), before)
+
+
+def test_a_workspace_where_no_token_was_ever_made_has_no_permissions(company, fleet):
+    company.faults.add(
+        Fault(
+            workspace_id=company.workspaces[1].workspace_id,
+            path="*/permissions/authorization/tokens",
+            status=404,
+            body={"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "tokens tokens does not exist"},
+        )
+    )
+    permissions = fleet.permissions()
+    assert set(permissions["workspace"]) == set(fleet.hosts) - {fleet.hosts[1]}
+    assert len(fleet.errors) == 0
+    for workspace in (hands(company)[0], hands(company)[2]):
+        part = permissions[permissions["workspace"] == workspace.host].drop(columns="workspace")
+        pd.testing.assert_frame_equal(part.reset_index(drop=True), workspace.token_management.get_permissions())
+
+
 def test_permissions_that_changed_since_the_plan_are_left_alone_there(own_company, tmp_path):
     fleet = tokenkit.fleet(hands(own_company, tmp_path))
     entries = [{"group_name": "contractors", "permission_level": "CAN_USE"}]

@@ -93,6 +93,8 @@ class Remembering:
         ("", {"list", "revoke", "permissions", "connect"}),
         ("rev", {"revoke"}),
         ("permissions ", {"show", "levels", "set", "add"}),
+        ("fleet per", {"permissions"}),
+        ("fleet permissions ", {"show", "set", "add"}),
         ("list --ow", {"--owner"}),
         ("list --status ", {"active", "expired"}),
         ("list --status ex", {"expired"}),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from tokenkit.connecting import SANDBOX
 from tokenkit.options import (
@@ -302,7 +303,19 @@ VERBS: tuple[Verb, ...] = (
     ),
 )
 
-_OVER_FLEETS = ("list", "access", "explore", "audit", "revoke", "journal", "resume")
+_FOLDER = option("path", nargs="?", metavar="FOLDER", help="the folder of snapshots; beside the journal, if left out")
+_PERMISSIONS = ("permissions show", "permissions set", "permissions add")
+_AS_ONE = ("list", *_PERMISSIONS, "access", "explore", "audit", "revoke", "journal", "resume")
+# What a verb over fleets has otherwise than that of one workspace.
+_OVER_FLEETS: dict[str, dict[str, Any]] = {words: {} for words in _AS_ONE} | {
+    "snapshot": {"help": "save the listings as one data set of Parquet files", "options": (_FOLDER,)},
+    "changes": {
+        "help": "show what changed in each since its newest snapshot, and why tokens are gone",
+        "options": (_FOLDER,),
+        "run": comparing.changes_of_fleet,
+        "example": "changes",
+    },
+}
 VERBS += tuple(
     dataclasses.replace(
         verb,
@@ -312,6 +325,6 @@ VERBS += tuple(
         example=f"fleet {verb.example} --profiles prod,dev",
         where=OF_FLEET,
     )
-    for verb in VERBS
+    for verb in (dataclasses.replace(each, **_OVER_FLEETS.get(each.words, {})) for each in VERBS)
     if verb.words in _OVER_FLEETS
 )

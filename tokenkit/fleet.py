@@ -267,6 +267,23 @@ class Fleet:
         together = frames.joined([piece for each in pieces.values() for piece in each], frames.TOKENS)
         return with_workspace(together, {host: sum(map(len, each)) for host, each in pieces.items()})
 
+    def permissions(self) -> pd.DataFrame:
+        """Return who may use tokens of which workspace: the frame of ``token_management.get_permissions``.
+
+        Returns:
+            ``workspace``, then the columns of ``frames.PERMISSIONS``. A workspace where no token was ever made has no
+            permissions yet, and no row.
+
+        Raises:
+            FleetError: No workspace answered.
+        """
+
+        def asked(workspace: Workspace) -> pd.DataFrame:
+            found = workspace.permissions()
+            return frames.frame([], frames.PERMISSIONS) if found is None else found
+
+        return self._joined("permissions", asked)
+
     def access(self, where: str | None = None) -> pd.DataFrame:
         """Return who may use tokens of which workspace, and who holds one: the frame of ``Workspace.access``.
 
@@ -328,14 +345,25 @@ class Fleet:
         Raises:
             FleetError: No workspace answered.
         """
+        self.snapshot_files(path)
+        return self._dataset(path)
+
+    def snapshot_files(self, path: str | os.PathLike[str] | None = None) -> dict[str, Path]:
+        """Save the listings as ``snapshot`` does, and return the file of each workspace that answered.
+
+        Args:
+            path: As for ``snapshot``.
+
+        Raises:
+            FleetError: No workspace answered.
+        """
         folder = self._dataset(path)
 
         def save(workspace: Workspace) -> Path:
             place = quote(workspace.host.partition("://")[2], safe="")
             return workspace.snapshot(folder / f"workspace={place}" / f"day={workspace.now():%Y-%m-%d}")
 
-        self._each("snapshot", save)
-        return folder
+        return self._each("snapshot", save)
 
     def changes(self, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
         """Return what changed in each workspace since its newest snapshot: the frame of ``tokenkit.changes``.

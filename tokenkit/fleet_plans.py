@@ -18,7 +18,7 @@ from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
 from tokenkit.actions import revocation
 from tokenkit.actions.journal import Journal, Run
-from tokenkit.actions.permissions import PermissionPlan
+from tokenkit.actions.permissions import PermissionPlan, taken_away
 from tokenkit.actions.plan import Progress
 from tokenkit.actions.revocation import RevocationPlan
 from tokenkit.redaction import redact
@@ -286,11 +286,11 @@ class FleetPermissionPlan(FleetPlan[PermissionPlan]):
 
     def summary(self) -> plans.Summary:
         """Return what the plan takes away, the number to confirm it with, and whom it is about."""
-        minds = {
+        minds = self._missed() | {
             "gain the right to use tokens": len(self.gains),
             "lose it": len(self.loses),
             "keep it by another path": len(self.keeps_by_another_path),
             "tokens will be deleted by the workspaces, for good": len(self),
         }
-        doing = f"delete {plans.counted(len(self), 'token')} for good" if len(self) else ""
-        return plans.Summary(doing=doing, count=len(self), minds=minds)
+        doing, count = taken_away(tokens=len(self), principals=len(self.loses))
+        return plans.Summary(doing=doing, count=count, minds=minds)

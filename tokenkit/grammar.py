@@ -97,21 +97,23 @@ def _is_text(word: str) -> bool:
 
 def _verb(words: list[str], door: str) -> tuple[Verb, list[str]]:
     offered = {tuple(verb.words.split()): verb for verb in verbs_at(door)}
-    for length in (2, 1):
-        if verb := offered.get(tuple(words[:length])):
-            return verb, words[length:]
-    if elsewhere := [verb for verb in VERBS if verb.words.split()[0] == words[0] and door not in verb.doors]:
-        other = program(elsewhere[0].doors[0])
-        raise errors.UsageError(f"{words[0]!r} is not for a notebook; in a terminal, {other} {words[0]} does it.")
-    seconds = [key[1] for key in offered if len(key) == 2 and key[0] == words[0]]
-    if seconds and words[1:] and words[1] in {"-h", "--help"}:
-        raise HelpAsked(overview(door, words[0]))
-    if seconds and words[1:]:
-        raise errors.UsageError(f"There is no verb {' '.join(words[:2])!r}. {errors.did_you_mean(words[1], seconds)}")
-    if seconds:
-        raise errors.UsageError(f"Say what of {words[0]}: {', '.join(seconds)}.")
-    firsts = dict.fromkeys(key[0] for key in offered)
-    raise errors.UsageError(f"There is no verb {words[0]!r}. {errors.did_you_mean(words[0], firsts)}")
+    begun = {key[:length] for key in offered for length in range(len(key) + 1)}
+    stem = max((tuple(words[:length]) for length in range(len(words) + 1) if tuple(words[:length]) in begun), key=len)
+    rest = words[len(stem) :]
+    if verb := offered.get(stem):
+        return verb, rest
+    following = dict.fromkeys(key[len(stem)] for key in offered if key[: len(stem)] == stem)
+    said = " ".join(stem)
+    if not stem:
+        if elsewhere := [verb for verb in VERBS if verb.words.split()[0] == words[0]]:
+            other = program(elsewhere[0].doors[0])
+            raise errors.UsageError(f"{words[0]!r} is not for a notebook; in a terminal, {other} {words[0]} does it.")
+        raise errors.UsageError(f"There is no verb {words[0]!r}. {errors.did_you_mean(words[0], following)}")
+    if not rest:
+        raise errors.UsageError(f"Say what of {said}: {', '.join(following)}.")
+    if rest[0] in {"-h", "--help"}:
+        raise HelpAsked(overview(door, stem))
+    raise errors.UsageError(f"There is no verb {f'{said} {rest[0]}'!r}. {errors.did_you_mean(rest[0], following)}")
 
 
 def parser_of(verb: Verb, door: str) -> Parser:
@@ -140,9 +142,9 @@ def _fill(parser: argparse.ArgumentParser, verb: Verb, door: str, session: Sessi
             action.completer = lambda offer=offer, here=here, **_: offer(here)  # type: ignore[attr-defined]
 
 
-def overview(door: str, first_word: str = "") -> str:
-    """Return a line for each verb, or for each that begins with a word."""
-    verbs = [verb for verb in verbs_at(door) if not first_word or verb.words.split()[0] == first_word]
+def overview(door: str, stem: Sequence[str] = ()) -> str:
+    """Return a line for each verb, or for each that begins with some words."""
+    verbs = [verb for verb in verbs_at(door) if verb.words.split()[: len(stem)] == list(stem)]
     width = max(len(verb.words) for verb in verbs)
     lines = "\n".join(f"  {verb.words:{width}}  {verb.help}" for verb in verbs)
     return f"usage: {program(door)} VERB …\n\n{lines}\n\n{program(door)} VERB --help tells more of one."
@@ -154,10 +156,11 @@ def tree(door: str, session: Session) -> argparse.ArgumentParser:
     branches: dict[tuple[str, ...], Any] = {(): root.add_subparsers()}
     for verb in verbs_at(door):
         *stem, last = verb.words.split()
-        key = tuple(stem)
-        if key not in branches:
-            branches[key] = branches[()].add_parser(stem[0]).add_subparsers()
-        _fill(branches[key].add_parser(last, help=verb.help), verb, door, session)
+        for length, word in enumerate(stem):
+            if tuple(stem[: length + 1]) not in branches:
+                branch = branches[tuple(stem[:length])].add_parser(word)
+                branches[tuple(stem[: length + 1])] = branch.add_subparsers()
+        _fill(branches[tuple(stem)].add_parser(last, help=verb.help), verb, door, session)
     return root
 
 

@@ -136,6 +136,56 @@ def test_a_fleet_that_was_made_quiet_is_quiet_under_a_verb_too(company, notebook
     assert not notebook.user_ns["quiet"].shows_progress
 
 
+def test_snapshots_are_saved_and_compared_in_every_workspace(company, capsys, tmp_path):
+    folder = tmp_path / "saved"
+    saved = json.loads(shell(capsys, f"fleet snapshot {folder} --profiles prod,dev --output json").out)
+    assert [(row["host"], row["tokens"]) for row in saved] == [(each.host, 40) for each in company.workspaces[:2]]
+    token_id = min(company.workspaces[1].state.tokens.ids())
+    shell(capsys, f"revoke {token_id} --profile dev --include-own --yes")
+    printed = shell(capsys, f"fleet changes {folder} --profiles prod,dev --output json")
+    assert [(row["workspace"], row["token_id"]) for row in json.loads(printed.out)] == [
+        (company.workspaces[1].host, token_id)
+    ]
+    printed = shell(capsys, f"fleet changes {folder} --profiles prod,test --output json", code=3)
+    assert "has no snapshot" in printed.err
+
+
+def test_a_snapshot_that_fails_in_one_workspace_lists_the_others(company, capsys, tmp_path):
+    company.faults.add(Fault(workspace_id=company.workspaces[1].workspace_id, path=LISTING, status=500))
+    printed = shell(capsys, f"fleet snapshot {tmp_path} --profiles prod,dev --output json", code=3)
+    assert [row["host"] for row in json.loads(printed.out)] == [company.host]
+    assert f"{company.workspaces[1].host} failed" in printed.err
+
+
+def test_permissions_are_shown_and_granted_in_every_workspace(company, capsys):
+    printed = shell(capsys, "fleet permissions add group:analysts --profiles prod,dev --output json")
+    of_prod = json.loads(shell(capsys, "permissions show --profile prod --output json").out)
+    assert "analysts" in {row["group_name"] for row in of_prod}
+    rows = json.loads(printed.out)
+    assert [row for row in rows if row.pop("workspace") == company.host] == of_prod
+    assert json.loads(shell(capsys, "fleet permissions show --profiles prod,dev --output json").out) == json.loads(
+        printed.out
+    )
+
+
+def test_permissions_are_taken_away_after_a_preview_and_the_number_that_die_of_it(
+    company, capsys, notebook, monkeypatch
+):
+    before = ids(company)
+    line = "fleet permissions set group:contractors --profiles prod,dev"
+    dying = {row["token_id"] for row in json.loads(shell(capsys, f"{line} --dry-run --output json").out)}
+    assert dying
+    assert "add --yes" in shell(capsys, line, code=2).err
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or str(len(dying) + 1))
+    assert notebook.run_line_magic("tokens", line) is None
+    assert f"Type {len(dying)} to delete {len(dying)} tokens for good on 2 workspaces" in asked[0]
+    assert ids(company) == before
+    monkeypatch.setattr("builtins.input", lambda _: str(len(dying)))
+    result = notebook.run_line_magic("tokens", line)
+    assert set(result["token_id"]) == dying == before - ids(company)
+
+
 def test_the_explorer_opens_over_a_fleet_in_a_notebook_and_a_shell_says_where_it_is(company, notebook, capsys):
     screen = notebook.run_line_magic("tokens", "fleet explore --profiles prod,dev --where \"status == 'active'\"")
     assert set(screen.filtered["workspace"]) == {each.host for each in company.workspaces[:2]}
@@ -151,6 +201,8 @@ def test_the_explorer_opens_over_a_fleet_in_a_notebook_and_a_shell_says_where_it
         ("fleet list --account nowhere", "no profile 'nowhere'"),
         ("fleet", "Say what of fleet"),
         ("fleet lst", "Did you mean list"),
+        ("fleet permissions", "Say what of fleet permissions: show, set, add"),
+        ("fleet permissions sho", "There is no verb 'fleet permissions sho'. Did you mean show"),
         ("fleet revoke --profiles prod", "Say which tokens"),
         ("fleet list --profiles prod --profile dev", "no option --profile"),
     ],

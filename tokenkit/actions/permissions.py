@@ -78,12 +78,8 @@ class PermissionPlan:
             "keep it by another path": len(self.keeps_by_another_path),
             "tokens will be deleted by the workspace, for good": len(self),
         }
-        if len(self):
-            return plans.Summary(
-                doing=f"delete {plans.counted(len(self), 'token')} for good", count=len(self), minds=minds
-            )
-        doing = f"take the right from {plans.counted(len(self.loses), 'principal')}" if len(self.loses) else ""
-        return plans.Summary(doing=doing, count=len(self.loses), minds=minds)
+        doing, count = taken_away(tokens=len(self), principals=len(self.loses))
+        return plans.Summary(doing=doing, count=count, minds=minds)
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that the workspace will delete: ``token_id, owner, owner_kind, comment, status,
@@ -132,6 +128,13 @@ class PermissionPlan:
         journal.begin(run, plans.entries_of(self._dying))
         self.run_id = run.run_id
         return run
+
+
+def taken_away(*, tokens: int, principals: int) -> tuple[str, int]:
+    """Return in words what a change takes away, and the number to confirm it with: tokens, if any die of it."""
+    if tokens:
+        return f"delete {plans.counted(tokens, 'token')} for good", tokens
+    return (f"take the right from {plans.counted(principals, 'principal')}" if principals else ""), principals
 
 
 def make(

@@ -14,7 +14,7 @@ from tokenkit.fleet import resume as resume_run
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access
 from tokenkit.review.filters import FILTERS
-from tokenkit.verbs.reading import limited, selected, whole_ids
+from tokenkit.verbs.reading import limited, permissions_of, selected, whole_ids
 from tokenkit.verbs.session import Session
 from tokenkit.workspace import Workspace
 
@@ -114,7 +114,7 @@ def _change_permissions(session: Session, options: argparse.Namespace, *, replac
     if not len(plan.loses):
         plan.apply(progress=session.shows_progress)
         session.say(f"{workspace.name}: the permissions are changed.")
-        return workspace.token_management.get_permissions()
+        return permissions_of(workspace)
     return _decide(session, options, plan, workspace)
 
 

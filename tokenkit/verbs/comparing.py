@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import cast
 
 import pandas as pd
 
 from tokenkit import errors
 from tokenkit.actions.plan import counted
 from tokenkit.comparison import changes as compare
+from tokenkit.fleet import Fleet
 from tokenkit.review import leaks
 from tokenkit.review.leaks import Leaks
 from tokenkit.snapshots import TAKEN_AT, WORKSPACE, list_snapshots, read_snapshot
@@ -20,10 +22,13 @@ LATEST = "latest"
 
 
 def snapshot(session: Session, options: argparse.Namespace) -> pd.DataFrame:
-    """Save the whole listing, and return the row that ``Workspace.snapshots`` has of it."""
-    workspace = session.workspace(options.profile)
-    saved = list_snapshots([workspace.snapshot(options.path)])
-    session.say(f"{workspace.name}: {counted(int(saved['tokens'].iloc[0]), 'token')} saved.")
+    """Save the whole listing, and return the row that ``Workspace.snapshots`` has of it; of a fleet, a row for each."""
+    workspace: Workspace | Fleet = session.workspace(options.profile)
+    path = options.path
+    saved = list_snapshots(
+        workspace.snapshot_files(path).values() if isinstance(workspace, Fleet) else [workspace.snapshot(path)]
+    )
+    session.say(f"{workspace.name}: {counted(int(saved['tokens'].sum()), 'token')} saved.")
     return saved
 
 
@@ -36,10 +41,22 @@ def changes(session: Session, options: argparse.Namespace) -> pd.DataFrame:
         before = read_snapshot(_latest(workspace)) if before is None else before
         after = workspace.tokens() if after is None else after
     found = compare(before, after)
-    counts = found["change"].value_counts(sort=False)
-    said = ", ".join(f"{count:,} {change}" for change, count in counts.items()) or "no change"
-    session.say(f"{before.attrs[WORKSPACE]}: {said} since {pd.Timestamp(before.attrs[TAKEN_AT]):%Y-%m-%d %H:%M} UTC.")
+    since = f"{pd.Timestamp(before.attrs[TAKEN_AT]):%Y-%m-%d %H:%M} UTC"
+    session.say(f"{before.attrs[WORKSPACE]}: {_counts(found)} since {since}.")
     return found
+
+
+def changes_of_fleet(session: Session, options: argparse.Namespace) -> pd.DataFrame:
+    """Return what changed in each workspace since its newest snapshot in a folder."""
+    workspaces = cast("Fleet", session.workspace(options.profile))
+    found = workspaces.changes(options.path)
+    session.say(f"{workspaces.name}: {_counts(found)} since the newest snapshot of each.")
+    return found
+
+
+def _counts(changes: pd.DataFrame) -> str:
+    counts = changes["change"].value_counts(sort=False)
+    return ", ".join(f"{count:,} {change}" for change, count in counts.items()) or "no change"
 
 
 def find_leaked(session: Session, options: argparse.Namespace) -> Leaks:

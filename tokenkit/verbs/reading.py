@@ -9,6 +9,7 @@ import pandas as pd
 
 from tokenkit import errors, files
 from tokenkit.actions.plan import counted
+from tokenkit.fleet import Fleet
 from tokenkit.frames import TokenInfo
 from tokenkit.review.filters import FILTERS
 from tokenkit.verbs.session import Session
@@ -82,9 +83,14 @@ def get(session: Session, options: argparse.Namespace) -> TokenInfo:
 def permissions_show(session: Session, options: argparse.Namespace) -> pd.DataFrame:
     """Return who may use tokens, a row for each principal and level."""
     workspace = session.workspace(options.profile)
-    permissions = workspace.token_management.get_permissions()
+    permissions = permissions_of(workspace)
     session.say(f"{workspace.name}: {counted(len(permissions), 'permission')}.")
     return permissions
+
+
+def permissions_of(workspace: Workspace | Fleet) -> pd.DataFrame:
+    """Return who may use tokens; of a fleet, where."""
+    return workspace.permissions() if isinstance(workspace, Fleet) else workspace.token_management.get_permissions()
 
 
 def permissions_levels(session: Session, options: argparse.Namespace) -> pd.DataFrame:
