@@ -77,6 +77,7 @@ FRAMES = {
     "tokenkit.Fleet.errors": lambda ws, _: tokenkit.fleet([ws]).errors,
     "tokenkit.Fleet.journal": lambda ws, _: tokenkit.fleet([ws]).journal(),
     "tokenkit.Fleet.listing": lambda ws, _: tokenkit.fleet([ws]).listing(),
+    "tokenkit.Fleet.permissions": lambda ws, _: tokenkit.fleet([ws]).permissions(),
     "tokenkit.Fleet.resume": lambda ws, plan: tokenkit.fleet([ws]).resume(plan.run_id),
     "tokenkit.Fleet.tokens": lambda ws, _: tokenkit.fleet([ws]).tokens(),
     "tokenkit.FleetPermissionPlan.apply": lambda ws, _: tokenkit.fleet([ws]).plan_permissions([BI_TEAM]).apply(),
