@@ -140,8 +140,9 @@ def test_snapshots_are_saved_and_compared_in_every_workspace(company, capsys, tm
     folder = tmp_path / "saved"
     saved = json.loads(shell(capsys, f"fleet snapshot {folder} --profiles prod,dev --output json").out)
     assert [(row["host"], row["tokens"]) for row in saved] == [(each.host, 40) for each in company.workspaces[:2]]
-    token_id = min(company.workspaces[1].state.tokens.ids())
-    shell(capsys, f"revoke {token_id} --profile dev --include-own --yes")
+    of_others = tokenkit.connect("dev").tokens("owner != 'admin@example.com'", status="active")
+    token_id = of_others["token_id"].iloc[0]
+    shell(capsys, f"revoke {token_id} --profile dev --yes")
     printed = shell(capsys, f"fleet changes {folder} --profiles prod,dev --output json")
     assert [(row["workspace"], row["token_id"]) for row in json.loads(printed.out)] == [
         (company.workspaces[1].host, token_id)
