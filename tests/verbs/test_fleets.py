@@ -139,7 +139,7 @@ def test_a_fleet_that_was_made_quiet_is_quiet_under_a_verb_too(company, notebook
 def test_snapshots_are_saved_and_compared_in_every_workspace(company, capsys, tmp_path):
     folder = tmp_path / "saved"
     saved = json.loads(shell(capsys, f"fleet snapshot {folder} --profiles prod,dev --output json").out)
-    assert [(row["host"], row["tokens"]) for row in saved] == [(each.host, 40) for each in company.workspaces[:2]]
+    assert {row["host"]: row["tokens"] for row in saved} == {each.host: 40 for each in company.workspaces[:2]}
     of_others = tokenkit.connect("dev").tokens("owner != 'admin@example.com'", status="active")
     token_id = of_others["token_id"].iloc[0]
     shell(capsys, f"revoke {token_id} --profile dev --yes")
