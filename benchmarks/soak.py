@@ -165,7 +165,9 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=FULL, help=f"how many, after the warm-up ({FULL:,})")
     options = parser.parse_args()
     begun = time.perf_counter()
-    work, before, after = soak(options.requests, warm_up=max(2_000, options.requests // 10))
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder  # in which nobody else's folders are counted
+        work, before, after = soak(options.requests, warm_up=max(2_000, options.requests // 10))
     print(f"{work.requests:,} requests in {time.perf_counter() - begun:.0f} s, warm-up included")
     print(f"answered (0: the connection was reset): {dict(sorted(work.statuses.items()))}")
     print(f"outcomes: {dict(work.outcomes)}; errors that were raised: {dict(work.errors)}")
