@@ -101,6 +101,35 @@ def ws(company, connected, tmp_path):
     return connected(company, home=tmp_path / "home")
 
 
+@pytest.fixture(scope="module")
+def _shared_companies():
+    with Sandbox(tokens=80, workspaces=4, clock=NOW.timestamp) as sandbox:
+        yield sandbox
+        assert list(sandbox.errors) == []
+
+
+@pytest.fixture
+def companies(_shared_companies):
+    """A sandbox of four workspaces that a module shares, for tests that only read."""
+    _shared_companies.faults.clear()
+    _shared_companies.requests.clear()
+    yield _shared_companies
+    _shared_companies.faults.clear()
+
+
+@pytest.fixture
+def own_companies():
+    """A sandbox of three workspaces of one test's own, to change at will."""
+    with Sandbox(tokens=60, workspaces=3, clock=NOW.timestamp) as sandbox:
+        yield sandbox
+        assert list(sandbox.errors) == []
+
+
+@pytest.fixture
+def fleet(companies, connected):
+    return tokenkit.fleet([connected(each) for each in companies.workspaces])
+
+
 @pytest.fixture
 def manual_clock():
     return ManualClock()

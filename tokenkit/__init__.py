@@ -31,7 +31,8 @@ from tokenkit.errors import (
     UnavailableError,
     UsageError,
 )
-from tokenkit.fleet import Fleet, fleet, resume
+from tokenkit.fleet import Fleet
+from tokenkit.fleet_connecting import fleet, resume
 from tokenkit.fleet_plans import FleetPermissionPlan, FleetRevocationPlan
 from tokenkit.frames import TokenInfo
 from tokenkit.rest.settings import TokenSettings

@@ -10,7 +10,7 @@ import pandas as pd
 from tokenkit import errors
 from tokenkit.actions.plan import Summary, counted
 from tokenkit.actions.update import UpdatePlan
-from tokenkit.fleet import resume as resume_run
+from tokenkit.fleet_connecting import resume as resume_run
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access
 from tokenkit.review.filters import FILTERS

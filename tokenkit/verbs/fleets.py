@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from tokenkit import errors
-from tokenkit.fleet import Fleet, fleet
+from tokenkit.fleet import Fleet
+from tokenkit.fleet_connecting import fleet
 from tokenkit.verbs.session import Session
 
 Run = Callable[[Session, argparse.Namespace], object]

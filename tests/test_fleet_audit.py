@@ -1,0 +1,54 @@
+"""One audit of several workspaces."""
+
+import pandas as pd
+import pytest
+
+import tokenkit
+from tests.fleets import hands
+from tokenkit import fleet_audit, frames
+
+
+def test_an_audit_finds_what_the_workspaces_audits_find(companies, fleet):
+    audit = fleet.audit()
+    each = {workspace.host: workspace.audit() for workspace in hands(companies)}
+    for host, one in each.items():
+        found = audit.findings[audit.findings["workspace"] == host].drop(columns="workspace").reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, one.findings)
+    counts = sum(one.summary.set_index("rule")["findings"] for one in each.values())
+    pd.testing.assert_series_equal(audit.summary.set_index("rule")["findings"], counts)
+    assert audit.findings["severity"].drop_duplicates().tolist() == ["high", "medium", "low"]
+    assert len(audit.tokens) == 4 * 80
+    assert "4 workspaces" in repr(audit)
+    assert "workspaces" in audit._repr_html_()
+    assert audit.accepted.columns[0] == "workspace"
+
+
+def test_what_an_audit_found_is_revoked_where_it_was_found(fleet):
+    audit = fleet.audit(["unused"], thresholds={"unused": {"idle_days": 30}})
+    plan = audit.revoke(rule="unused", include_own=True)
+    found = set(audit.findings[["workspace", "token_id"]].itertuples(index=False, name=None))
+    assert set(plan.preview()[["workspace", "token_id"]].itertuples(index=False, name=None)) == found
+    assert len(plan.plans) == 4
+
+
+def test_an_audit_takes_what_can_be_gone_through_once(fleet):
+    whole, named = fleet.audit(["unused"]), fleet.audit(iter(["unused"]))
+    assert len(named.findings) == len(whole.findings) > 0
+    with pytest.raises(tokenkit.UsageError, match="unusd"):
+        fleet.audit(["unusd"])
+
+
+def test_a_rule_that_a_workspace_could_not_check_says_in_how_many():
+    summary = pd.DataFrame(
+        {"rule": ["a", "b"], "findings": [1, 2], "accepted": [0, 0], "not_checked": ["", ""]}
+    ).astype({"findings": "Int64", "accepted": "Int64", "not_checked": frames.TEXT, "rule": frames.TEXT})
+    missing = summary.assign(
+        findings=pd.array([3, pd.NA], "Int64"),
+        accepted=pd.array([1, pd.NA], "Int64"),
+        not_checked=pd.Series(["", "needs the settings"], dtype=frames.TEXT),
+    )
+    both = fleet_audit._summary(frames.concat([summary, missing]), summary)
+    assert both["findings"].tolist() == [4, 2]
+    assert both["not_checked"].tolist() == ["", "1 workspace: needs the settings"]
+    nowhere = fleet_audit._summary(missing, missing)
+    assert nowhere["findings"].isna().tolist() == [False, True]

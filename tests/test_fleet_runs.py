@@ -1,0 +1,95 @@
+"""One run in many workspaces, carried out and finished. Kills are in tests/actions/test_fleet_survival.py."""
+
+import threading
+
+import pytest
+
+import tokenkit
+from tests.fleets import LISTING, hands, ids, victims_of
+from tokenkit.sandbox import Fault
+
+
+def test_a_plan_revokes_in_several_workspaces_as_one_run(own_companies, tmp_path):
+    fleet = tokenkit.fleet(hands(own_companies, tmp_path))
+    victims = victims_of(fleet)
+    before = ids(own_companies)
+    plan = fleet.revoke(victims, reason="a test")
+    assert len(plan) == 15
+    assert plan.preview()["workspace"].value_counts().tolist() == [5, 5, 5]
+    assert list(plan.preview().columns)[:3] == ["workspace", "token_id", "owner"]
+    assert ids(own_companies) == before  # nothing yet
+    result = plan.apply(progress=False)
+    assert result["outcome"].tolist() == ["revoked"] * 15
+    assert before - ids(own_companies) == set(zip(victims["workspace"], victims["token_id"], strict=True))
+    journal = fleet.journal()
+    assert journal["run_id"].str.rpartition(".")[0].unique().tolist() == [plan.run_id]
+    assert sorted(journal["workspace"].unique()) == sorted(fleet.hosts)
+    assert tokenkit.resume(plan.run_id, progress=False)["outcome"].tolist() == ["revoked"] * 15  # nothing is left
+    assert tokenkit.resume(f"{plan.run_id}.2")["outcome"].tolist() == ["revoked"] * 5  # a part is a run
+
+
+def test_a_workspace_that_fails_while_a_plan_is_applied_is_left_for_resume(own_companies, tmp_path, capsys):
+    fleet = tokenkit.fleet(hands(own_companies, tmp_path))
+    victims = victims_of(fleet)
+    plan = fleet.revoke(victims)
+    failing = own_companies.workspaces[2]
+    before = ids(own_companies)
+    own_companies.faults.add(Fault(workspace_id=failing.workspace_id, path=LISTING, status=500))
+    result = plan.apply(progress=False)
+    assert result["workspace"].value_counts().tolist() == [5, 5, 5]
+    failed = result[result["workspace"] == failing.host]
+    assert failed["outcome"].tolist() == ["planned"] * 5
+    assert failed["error"].str.contains("INTERNAL_ERROR").all()
+    assert len(before - ids(own_companies)) == 10
+    assert f"5 tokens left; tokenkit.resume('{plan.run_id}')" in capsys.readouterr().err
+    assert fleet.errors[["workspace", "asked"]].to_numpy().tolist() == [[failing.host, "apply"]]
+    own_companies.faults.clear()
+    result = tokenkit.resume(plan.run_id, workspace=fleet, progress=False)
+    assert result["outcome"].tolist() == ["revoked"] * 15
+    assert len(before - ids(own_companies)) == 15
+
+
+def test_permissions_that_changed_since_the_plan_are_left_alone_there(own_companies, tmp_path):
+    fleet = tokenkit.fleet(hands(own_companies, tmp_path))
+    entries = [{"group_name": "contractors", "permission_level": "CAN_USE"}]
+    plan = fleet.plan_permissions(entries, replace=True)
+    changed = fleet.workspace(own_companies.host)
+    changed.token_management.update_permissions([{"group_name": "analysts", "permission_level": "CAN_USE"}])
+    result = plan.apply(progress=False)
+    left = result[result["workspace"] == own_companies.host]
+    assert set(left["outcome"]) == {"planned"}
+    assert left["error"].str.startswith("not begun").all()
+    assert left["owner"].notna().all()
+    assert set(fleet.journal()["workspace"]) == set(fleet.hosts) - {own_companies.host}
+    assert fleet.errors["workspace"].tolist() == [own_companies.host]
+    assert "Plan again" in fleet.errors["message"].iloc[0]
+    assert set(result[result["workspace"] != own_companies.host]["outcome"]) == {"revoked"}
+
+
+def test_stopping_leaves_the_rest_planned_and_resumable(own_companies, tmp_path):
+    fleet = tokenkit.fleet(hands(own_companies, tmp_path))
+    plan = fleet.revoke(victims_of(fleet))
+    stop = threading.Event()
+    stop.set()
+    before = ids(own_companies)
+    result = plan.apply(progress=False, stop=stop)
+    assert set(result["outcome"]) == {"planned"}
+    assert ids(own_companies) == before
+    assert set(fleet.resume(plan.run_id, progress=False)["outcome"]) == {"revoked"}
+
+
+def test_a_run_of_another_fleet_is_carried_out_as_far_as_this_one_goes(own_companies, tmp_path, capsys):
+    whole = tokenkit.fleet(hands(own_companies, tmp_path))
+    plan = whole.revoke(victims_of(whole))
+    stop = threading.Event()
+    stop.set()
+    plan.apply(progress=False, stop=stop)
+    smaller = tokenkit.fleet(hands(own_companies, tmp_path)[:2])
+    result = smaller.resume(plan.run_id, progress=False)
+    assert result["outcome"].value_counts().to_dict() == {"revoked": 10, "planned": 5}
+    assert "is not of this fleet" in smaller.errors["message"].iloc[0]
+    with pytest.raises(tokenkit.UsageError, match="no run 'x'"):
+        smaller.resume("x")
+    with pytest.raises(tokenkit.UsageError, match=rf"a part of it, such as {plan.run_id}\.3"):
+        tokenkit.resume(plan.run_id, workspace=hands(own_companies, tmp_path)[2])
+    assert "\n5 tokens left" in capsys.readouterr().err

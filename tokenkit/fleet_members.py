@@ -1,0 +1,218 @@
+"""The workspaces of a fleet, asked many at once.
+
+**A workspace that fails costs its own answer and no others**: it becomes a row of ``Members.errors``, a line says that
+the answer is partial, and only where nobody answers is there an exception. ``Members.each`` does all of that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+import pyarrow as pa
+
+from tokenkit import errors, frames
+from tokenkit.actions.plan import counted
+from tokenkit.redaction import redact
+from tokenkit.workspace import Workspace
+
+WORKERS = 64
+"""How many workspaces are asked at once."""
+
+_NAMED_FAILURES = 3
+
+ERRORS = pa.schema(
+    [("workspace", pa.string()), ("asked", pa.string()), ("kind", pa.string()), ("message", pa.string())]
+)
+
+_Answer = TypeVar("_Answer")
+
+
+class Member:
+    """A workspace of a fleet, connected when it is first asked something: that may take a request."""
+
+    def __init__(self, host: str, folder: Path, connect_it: Callable[[], Workspace]) -> None:
+        self.host = host
+        self.folder = folder
+        self._connect = connect_it
+        self._lock = threading.Lock()
+        self._workspace: Workspace | None = None
+
+    def workspace(self) -> Workspace:
+        """Return it, connected."""
+        with self._lock:
+            if self._workspace is None:
+                made = self._connect()
+                if made.host != self.host:
+                    raise errors.ConfigurationError(f"{self.host} turned out to be {made.host}. Name that instead.")
+                self._workspace = made
+            return self._workspace
+
+
+class Members:
+    """Workspaces that are asked together.
+
+    Attributes:
+        hosts: Their addresses.
+        name: What they are called in messages: ``3 workspaces``.
+        workers: How many of them are asked at once.
+        shows_progress: Whether a progress bar is shown over what takes more than two seconds.
+        failures: The rows of ``errors`` by verb.
+    """
+
+    def __init__(
+        self,
+        members: Iterable[Member],
+        *,
+        workers: int = WORKERS,
+        shows_progress: bool = True,
+        left_out: Mapping[str, Exception] | None = None,
+    ) -> None:
+        self._members: dict[str, Member] = {}
+        for member in members:
+            self._members.setdefault(member.host, member)  # of two names for one host, the first stands
+        self.workers = workers
+        self.shows_progress = shows_progress
+        self.failures: dict[str, list[dict[str, str]]] = {}
+        self.hosts = tuple(self._members)
+        self.name = counted(len(self.hosts), "workspace")
+        self.note("discover", left_out or {}, of=len(self.hosts) + len(left_out or {}))
+
+    def __contains__(self, host: object) -> bool:
+        return host in self._members
+
+    @property
+    def errors(self) -> pd.DataFrame:
+        """What went wrong: ``workspace, asked, kind, message``; see ``Fleet.errors``."""
+        return frames.frame([row for rows in self.failures.values() for row in rows], ERRORS)
+
+    def workspace(self, host: str) -> Workspace:
+        """Return one of the workspaces, connected.
+
+        Raises:
+            UsageError: It is none of them.
+        """
+        self.check([host])
+        return self._members[host].workspace()
+
+    def folders(self) -> list[Path]:
+        """Return the folders of their journals, each once."""
+        return list(dict.fromkeys(member.folder for member in self._members.values()))
+
+    def check(self, hosts: Iterable[object]) -> None:
+        """Refuse a host that is none of them.
+
+        Raises:
+            UsageError: There is one.
+        """
+        for host in hosts:
+            if host not in self._members:
+                raise errors.UsageError(f"{host!r} is no workspace of this fleet; its .hosts are.")
+
+    def each(
+        self, asked: str, ask: Callable[[Workspace], _Answer], *, hosts: Sequence[str] | None = None
+    ) -> dict[str, _Answer]:
+        """Return each workspace's answer by its host, in the fleet's order; those that failed stand in ``errors``.
+
+        Raises:
+            UsageError: Every workspace refused the call itself, so it is the call.
+            FleetError: None answered.
+        """
+        answers, failures = self.gather(asked, ask, self.hosts if hosts is None else hosts, workers=self.workers)
+        if failures and not answers:
+            first = next(iter(failures.values()))
+            if all(isinstance(each, errors.UsageError) for each in failures.values()):
+                raise first
+            self.note(asked, failures, of=len(failures), quietly=True)
+            raise errors.FleetError(
+                f"{asked}: none of {counted(len(failures), 'workspace')} answered; .errors has all. The first: {first}"
+            )
+        self.note(asked, failures, of=len(answers) + len(failures))
+        return answers
+
+    def gather(
+        self,
+        asked: str,
+        ask: Callable[[Workspace], _Answer],
+        hosts: Sequence[str],
+        *,
+        workers: int,
+        progress: bool = True,
+        stop: threading.Event | None = None,
+    ) -> tuple[dict[str, _Answer], dict[str, Exception]]:
+        """Ask workspaces, many at once; return the answers and the failures by host, in the order given.
+
+        Ctrl-C ends it at once; where there is a ``stop``, it is set, and what is under way is waited for.
+        """
+        if not hosts:
+            return {}, {}
+        answers: dict[str, _Answer] = {}
+        failures: dict[str, Exception] = {}
+
+        def asked_of(host: str) -> _Answer:
+            workspace = self._members[host].workspace()
+            try:
+                return ask(workspace)
+            finally:
+                workspace.close()  # a thousand workspaces would keep more connections than a process may have
+
+        pool = ThreadPoolExecutor(min(workers, len(hosts)), thread_name_prefix="tokenkit-fleet")
+        futures = {pool.submit(asked_of, host): host for host in hosts}
+        try:
+            with _progress_bar(len(hosts), asked, shown=progress and self.shows_progress) as advance:
+                _wait_for(futures, advance, stop)
+        finally:
+            pool.shutdown(wait=stop is not None, cancel_futures=True)
+        for future, host in futures.items():
+            try:
+                answers[host] = future.result()
+            except CancelledError:
+                failures[host] = errors.ConnectionFailedError(f"{host} was not asked: stopped before its turn.")
+            except Exception as failure:  # noqa: BLE001 - whatever it is, it costs this workspace only
+                failures[host] = failure
+        return answers, failures
+
+    def note(self, asked: str, failures: Mapping[str, Exception], *, of: int, quietly: bool = False) -> None:
+        """Keep what failed, and say that it did."""
+        self.failures[asked] = [
+            {"workspace": host, "asked": asked, "kind": type(failure).__name__, "message": redact(str(failure))}
+            for host, failure in failures.items()
+        ]
+        if failures and not quietly:
+            kinds = ", ".join(sorted({type(failure).__name__ for failure in failures.values()})[:_NAMED_FAILURES])
+            sys.stderr.write(
+                f"{asked}: the answer is partial, {len(failures):,} of {counted(of, 'workspace')} failed ({kinds}); "
+                "see .errors.\n"
+            )
+
+
+def _wait_for(futures: Iterable[Future[Any]], advance: Callable[[], None], stop: threading.Event | None) -> None:
+    try:
+        for _ in as_completed(futures):
+            advance()
+    except KeyboardInterrupt:
+        if stop is None:
+            raise
+        stop.set()  # what is under way ends by itself, with its true outcomes
+        for future in futures:
+            future.cancel()
+        for _ in as_completed(futures):
+            pass
+
+
+@contextlib.contextmanager
+def _progress_bar(total: int, asked: str, *, shown: bool) -> Iterator[Callable[[], None]]:
+    if not shown:
+        yield lambda: None
+        return
+    from tqdm.auto import tqdm  # noqa: PLC0415 - only a fleet needs it
+
+    # Nothing is shown of what is over within two seconds.
+    with tqdm(total=total, desc=asked, unit="workspace", delay=2, leave=False, file=sys.stderr) as bar:
+        yield lambda: bar.update(1) and None

@@ -1,0 +1,114 @@
+"""Carrying out one run in many workspaces, and finishing it later.
+
+Every workspace's plan is written into its journal, as a part of the run, before the first request leaves. From there on
+applying and resuming are the same: what is left of each part is carried out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from tokenkit import errors, frames
+from tokenkit.actions import journal as records
+from tokenkit.actions import plan as plans
+from tokenkit.actions.journal import Journal, Run, new_run_id
+from tokenkit.actions.plan import Progress, counted
+from tokenkit.fleet_members import Members
+from tokenkit.fleet_plans import Plan, Record, Together, by_workspace, not_begun
+from tokenkit.redaction import redact
+from tokenkit.runs import carry_on
+from tokenkit.workspace import Workspace
+
+_APPLYING = 8  # each has threads of its own
+
+
+def apply(
+    members: Members,
+    made: Mapping[str, Plan],
+    record: Record,
+    *,
+    progress: bool | Progress,
+    stop: threading.Event | None,
+) -> tuple[str, pd.DataFrame]:
+    """Write down every plan as a part of one run, then carry them all out; return the run's id and the result."""
+    run_id = new_run_id(members.workspace(next(iter(made))).now())
+    part_ids = {host: f"{run_id}.{number}" for number, host in enumerate(made, 1)}
+    watcher = plans.Terminal() if isinstance(progress, bool) else progress
+    together, bars = Together(watcher, {host: len(plan) for host, plan in made.items()}), progress is True
+    with open_journals(members.folders()) as journals:
+
+        def begin(workspace: Workspace) -> tuple[Journal, Run]:
+            journal = journals[workspace.folder]
+            return journal, record(made[workspace.host], journal, part_ids[workspace.host])
+
+        begun, failures = members.gather("apply", begin, list(made), workers=members.workers, progress=bars)
+        ended = _carry_on(members, run_id, list(begun.values()), together, progress=bars, stop=stop, failures=failures)
+    missed = {host: not_begun(made[host], failure) for host, failure in failures.items()}
+    return run_id, frames.concat([ended, by_workspace(missed, empty=plans.RESULT)])
+
+
+def resume(members: Members, run_id: str, *, progress: bool, stop: threading.Event | None) -> pd.DataFrame:
+    """Finish a run of a fleet, and return what became of each of its tokens.
+
+    Raises:
+        UsageError: There is no such run.
+    """
+    with open_journals(members.folders()) as journals:
+        parts = [(journal, part) for journal in journals.values() for part in journal.parts(run_id)]
+        parts = parts or [(each, each.run(run_id)) for each in journals.values() if each.has(run_id)]
+        if not parts:
+            raise errors.UsageError(f"There is no run {run_id!r} here; Fleet.journal() has them all.")
+        return _carry_on(members, run_id, parts, Together(plans.Terminal(), {}), progress=progress, stop=stop)
+
+
+def _carry_on(
+    members: Members,
+    run_id: str,
+    parts: Sequence[tuple[Journal, Run]],
+    together: Together,
+    *,
+    progress: bool,
+    stop: threading.Event | None,
+    failures: Mapping[str, Exception] | None = None,
+) -> pd.DataFrame:
+    """Carry out what is left of a run's parts, and return a row for each of their tokens."""
+    by_host = {run.host: (journal, run) for journal, run in parts}
+    stop = stop or threading.Event()
+
+    def carry_on_there(workspace: Workspace) -> pd.DataFrame:
+        journal, run = by_host[workspace.host]
+        return carry_on(journal, run, workspace, progress=together.part(run.host), stop=stop)
+
+    strangers = [host for host in by_host if host not in members]
+    mine = [host for host in by_host if host in members]
+    workers = min(members.workers, _APPLYING)
+    ended, failed = members.gather("apply", carry_on_there, mine, workers=workers, progress=progress, stop=stop)
+    failed |= {host: errors.UsageError(f"{host} is not of this fleet.") for host in strangers}
+    for host, failure in failed.items():
+        journal, run = by_host[host]
+        ended[host] = _left(plans.result(journal.entries(run.run_id)), failure)
+    failures = {**(failures or {}), **failed}
+    members.note("apply", failures, of=len(by_host) + len(failures) - len(failed))
+    result = by_workspace({host: ended[host] for host in by_host}, empty=plans.RESULT)
+    left = int(result["outcome"].isin([records.PLANNED, records.UNKNOWN]).sum())
+    if left or failed:
+        together.end_early(f"{counted(left, 'token')} left; tokenkit.resume({run_id!r}) finishes the run.")
+    return result
+
+
+def _left(known: pd.DataFrame, failure: Exception) -> pd.DataFrame:
+    """Return what is known of a part that could not be carried out, and why."""
+    still_open = known["outcome"] == records.PLANNED
+    return known.assign(error=known["error"].mask(still_open, redact(str(failure))))
+
+
+@contextlib.contextmanager
+def open_journals(folders: Iterable[Path]) -> Iterator[dict[Path, Journal]]:
+    """Open the journal of each folder once, for all threads."""
+    with contextlib.ExitStack() as stack:
+        yield {folder: stack.enter_context(Journal(folder)) for folder in folders}
