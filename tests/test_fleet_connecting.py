@@ -75,7 +75,7 @@ def test_an_account_is_named_by_config_profile_or_host(companies, monkeypatch, t
     monkeypatch.setenv("DATABRICKS_CLIENT_ID", companies.client_id)
     monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", companies.client_secret)
     assert len(tokenkit.fleet(account=companies.account_host, account_id=companies.account_id)) == 4
-    with pytest.raises(tokenkit.ConfigurationError, match="say which, account_id="):
+    with pytest.raises(tokenkit.ConfigurationError, match="say which by account_id="):
         tokenkit.fleet(account=companies.account_host)
     with pytest.raises(tokenkit.ConfigurationError, match="not other"):
         tokenkit.fleet(account="account", account_id="other")
