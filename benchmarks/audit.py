@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from typing import Any
 import requests
 
 import tokenkit
+from benchmarks.goals import note
 from benchmarks.revoking import sandbox
 from tokenkit.redaction import SECRET, redact
 from tokenkit.review import audit as audits
@@ -30,6 +32,7 @@ from tokenkit.review.rule import Context
 from tokenkit.review.rules import EMPTY_WORDS, RULES
 
 SIZES = (250_000, 500_000, 1_000_000)
+GOAL = 5
 REPEATS = 5
 DAY = 86_400_000
 _SECRET = re.compile(SECRET, re.IGNORECASE | re.ASCII)
@@ -136,8 +139,8 @@ def _scim(get: Get, resource: str) -> dict[str, Any]:
         found |= {each["id"]: each for each in page}
 
 
-def measure(host: str, credential: str) -> None:
-    """Print a line about the workspace that is served there."""
+def measure(host: str, credential: str) -> dict[str, Any]:
+    """Return the figures of the workspace that is served there."""
     workspace = tokenkit.connect(host=host, token=credential)
     context = Context(
         now=workspace.now(),
@@ -151,7 +154,7 @@ def measure(host: str, credential: str) -> None:
     audit = audits.audit(listing, context)
     memory = _peak_mb() - before
     ours = set(zip(audit.findings["rule"], audit.findings["token_id"].fillna(""), strict=True))
-    shape = f"{len(listing):9,} tokens  {len(audit.findings):9,} findings"
+    findings = len(audit.findings)
     del audit
 
     def get(path: str) -> Any:  # noqa: ANN401 - JSON
@@ -168,10 +171,27 @@ def measure(host: str, credential: str) -> None:
     ]
     slow, fast = (min(each) for each in zip(*both, strict=True))
     differing = {rule for rule, _ in ours ^ theirs} - {"no-maximum", "everyone-may"}
+    return {
+        "tokens": len(listing),
+        "findings": findings,
+        "loop_seconds": slow,
+        "audit_seconds": fast,
+        "memory_mb": memory,
+        "differing": sorted(differing),
+    }
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print a line of what was measured, and keep it for the table."""
+    tokens, loop_seconds, audit_seconds = (figures[name] for name in ("tokens", "loop_seconds", "audit_seconds"))
+    times, memory_mb, differing = loop_seconds / audit_seconds, figures["memory_mb"], figures["differing"]
     print(
-        f"{shape}  loop {slow:6.2f} s  audit {fast:5.2f} s  {slow / fast:4.1f}x  {memory:5.0f} MB more"
-        + (f"  they differ on {sorted(differing)}" if differing else "")
+        f"{tokens:9,} tokens  {figures['findings']:9,} findings  loop {loop_seconds:6.2f} s  audit {audit_seconds:5.2f} s  "
+        f"{times:4.1f}x  {memory_mb:5.0f} MB more" + (f"  they differ on {differing}" if differing else ""),
+        flush=True,
     )
+    note(f"audit of {tokens:,} tokens, against a loop", times, least=GOAL if tokens == SIZES[-1] else None)
+    note(f"audit of {tokens:,} tokens, memory more", memory_mb, unit=" MB")
 
 
 def _seconds(run: Callable[[], object]) -> float:
@@ -198,8 +218,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only the smallest")
     for size in SIZES[:1] if parser.parse_args().quick else SIZES:
         with sandbox(size) as where:
-            program = f"from benchmarks.audit import measure; measure({where['host']!r}, {where['token']!r})"
-            subprocess.run([sys.executable, "-c", program], check=True)
+            program = (
+                "import json; from benchmarks.audit import measure; "
+                f"print(json.dumps(measure({where['host']!r}, {where['token']!r})))"
+            )
+            measured = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE)
+            show(json.loads(measured.stdout))
 
 
 if __name__ == "__main__":

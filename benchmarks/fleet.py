@@ -1,6 +1,7 @@
 """How fast the tokens of 200 workspaces become one frame: against the official SDK, one workspace after the other.
 
     python -m benchmarks.fleet                 # about four minutes
+    python -m benchmarks.fleet --quick         # the listings alone, about one
     python -m benchmarks.fleet --workspaces 50
 
 The sandbox runs in a process of its own and answers after 50 ms. Three of the workspaces fail: one refuses the
@@ -24,11 +25,13 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
 
 import tokenkit
+from benchmarks.goals import note
 from benchmarks.revoking import LATENCY_MS, sandbox
 from tokenkit.sandbox import Fault, Sandbox
 
 TOKENS = 1_000
 PATIENCE_SECONDS = 1
+GOAL = 8
 
 
 @contextlib.contextmanager
@@ -77,6 +80,7 @@ def main() -> None:
     """Print how many times faster than the loops, and what failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workspaces", type=int, default=200)
+    parser.add_argument("--quick", action="store_true", help="the listings alone")
     options = parser.parse_args()
     many = ("--workspaces", str(options.workspaces - 2), "--latency-ms", str(LATENCY_MS))
     with sandbox(TOKENS, *many) as where, failing() as bad:
@@ -88,11 +92,14 @@ def main() -> None:
             for host, token in workspaces
         ]
         for what, with_owners in (("the listings", False), ("the listings and whose they are", True)):
+            if with_owners and options.quick:
+                continue
             loop, rows, failed = loop_of_the_sdk(clients, with_owners=with_owners)
             print(f"{what}\n  official SDK, one after the other: {loop:6.2f} s, {rows:,} rows, {failed} failed")
             for workers in (32, 64):
                 took = [of_the_fleet(workspaces, workers, with_owners=with_owners) for _ in range(3)]
                 seconds, rows, errors = sorted(took, key=lambda each: each[0])[1]
+                note(f"fleet, {what}, {workers} workers, against the SDK's loop", loop / seconds, least=GOAL)
                 told = f"{rows:,} rows, {len(errors)} failed, {loop / seconds:.1f}x"
                 print(f"  fleet, {workers} workers: {seconds:6.2f} s, {told}")
         print(errors[["kind", "message"]].to_string(index=False, max_colwidth=100))

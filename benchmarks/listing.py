@@ -30,6 +30,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from benchmarks.goals import note
+
 SIZES = {1_000: 31, 10_000: 9, 100_000: 5, 1_000_000: 3}  # tokens, and how often each way is measured
 LAYOUTS: dict[str, dict[str, Any]] = {
     "compact": {"separators": (",", ":")},
@@ -37,6 +39,10 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "indented": {"indent": 2},
 }
 PATH = "/api/2.0/token-management/tokens"
+SPEED_GOALS = {1_000: 2, 10_000: 3, 100_000: 8, 1_000_000: 10}
+ANY_LAYOUT_GOAL = 4
+MEMORY_GOALS = {100_000: 0.45, 1_000_000: 0.3}
+IMPORT_GOAL = 1.15
 
 
 # The columns of tokenkit's frame and their dtypes, as somebody would write them who does not have it.
@@ -198,6 +204,13 @@ def listings(sizes: dict[int, int], environment: dict[str, str]) -> None:
                     seconds[name].append(time.perf_counter() - start)
                 median = {name: statistics.median(values) for name, values in seconds.items()}
                 memory = {name: memory_mb(name, host, environment) for name in ("sdk", "tokenkit")}
+            shape = f"{count:,} tokens, {layout}"
+            least = SPEED_GOALS[count] if layout == "compact" else ANY_LAYOUT_GOAL
+            note(f"listing {shape}, against the SDK", median["sdk"] / median["tokenkit"], least=least)
+            note(f"listing {shape}, against requests.json()", median["requests"] / median["tokenkit"])
+            note(f"listing {shape}, a token", median["tokenkit"] / count * 1e6, unit=" us")
+            most = MEMORY_GOALS.get(count)
+            note(f"listing {shape}, peak memory", memory["tokenkit"][1] / memory["sdk"][1], most=most)
             more = {name: peak - before for name, (before, peak) in memory.items()}
             print(
                 f"{count:9,}  {layout:8}  {median['sdk'] * 1e3:8.1f}  "
@@ -229,6 +242,7 @@ def imports(environment: dict[str, str], pairs: int = 31) -> None:
         statistics.median(ours[kind] / both[kind] for both, ours in zip(*taken.values(), strict=True))
         for kind in range(2)
     )
+    note("import tokenkit, against requests and pandas", wall, most=IMPORT_GOAL)
     print(
         f"\nimport tokenkit: {ours * 1e3:.0f} ms, {wall:.2f}x of importing requests and pandas; "
         f"{cpu:.2f}x of its processor time"

@@ -20,9 +20,13 @@ from collections.abc import Iterator
 from databricks.sdk import WorkspaceClient
 
 import tokenkit
+from benchmarks.goals import note
 
 LATENCY_MS = 50
 LIMITED_TOKENS = 600
+WORKERS = ((16, 3_200, 14), (64, 6_400, 50))  # how many, for how many tokens, the goal
+BURSTS = {1: 0.75, 5: 0.9, 30: 0.9}  # the goals
+MOST_REFUSED_PERCENT = 5
 
 
 @contextlib.contextmanager
@@ -66,9 +70,10 @@ def against_the_sdk() -> None:
     with sandbox(10_500, *latency) as where:
         loop = seconds_of_the_sdk(where, 150) / 150
         print(f"official SDK, one after the other: {loop * 1000:.1f} ms a token")
-        for workers, count in ((16, 3_200), (64, 6_400)):
+        for workers, count, least in WORKERS:
             seconds, outcomes, _ = applied(where, count, workers)
             per_token = seconds / count
+            note(f"revoking, {workers} workers, against the SDK's loop", loop / per_token, least=least)
             print(
                 f"{workers:3} workers, {count:,} tokens: {per_token * 1000:.2f} ms a token, "
                 f"{loop / per_token:.1f}x  {outcomes}"
@@ -80,12 +85,16 @@ def under_limits(limits: list[int]) -> None:
     print(f"\n{LIMITED_TOKENS} tokens, 16 workers; ideal is tokens / limit")
     print("limit  burst  ideal / actual  refused")
     for limit in limits:
-        for burst in (1, 5, 30):
+        for burst, least in BURSTS.items():
             options = ("--latency-ms", str(LATENCY_MS), "--rate-limit", str(limit), "--burst", str(burst))
             with sandbox(LIMITED_TOKENS + 100, *options) as where:
                 seconds, outcomes, attempts = applied(where, LIMITED_TOKENS, 16)
             refused = attempts - LIMITED_TOKENS
             ideal = LIMITED_TOKENS / limit
+            case = f"revoking at {limit}/s with bursts of {burst}"
+            note(f"{case}, of the ideal", ideal / seconds, least=least)
+            note(f"{case}, refused", 100 * refused / attempts, unit=" %", most=MOST_REFUSED_PERCENT)
+            note(f"{case}, failed", LIMITED_TOKENS - outcomes.get("revoked", 0), unit="", most=0)
             print(
                 f"{limit:4}/s  {burst:5}  {ideal / seconds:14.2f}  {refused:3} ({refused / attempts:.1%})  {outcomes}"
             )

@@ -293,7 +293,7 @@ class Fleet:
         )
         return FleetRevocationPlan(made, self._apply, unplanned=len(chosen) - len(made))
 
-    def explore(self, where: str | None = None, *, page_size: int = 100, plain: bool = False) -> Explorer:
+    def explore(self, where: str | None = None, *, page_size: int = 50, plain: bool = False) -> Explorer:
         """Return the screen on which the tokens of all workspaces are filtered, looked at, selected and revoked.
 
         A selected token is one of its workspace: the same id elsewhere is another. To stage or to change tokens,

@@ -374,7 +374,7 @@ class Workspace(WorkspaceAPI):
         """
         return self.plan_update(self.scopes(where, created_by=created_by, **criteria), reason=reason)
 
-    def explore(self, where: str | None = None, *, page_size: int = 100, plain: bool = False) -> Explorer:
+    def explore(self, where: str | None = None, *, page_size: int = 50, plain: bool = False) -> Explorer:
         """Return the screen on which tokens are filtered, looked at, selected and changed; it shows itself.
 
         Args:

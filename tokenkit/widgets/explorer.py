@@ -63,7 +63,7 @@ class Explorer:
         widget: What is displayed, to be put into a layout of your own.
     """
 
-    def __init__(self, source: Source, *, page_size: int = 100, plain: bool = False) -> None:
+    def __init__(self, source: Source, *, page_size: int = 50, plain: bool = False) -> None:
         self._source = source
         tokens, findings = source.read()
         self._model = Model(completed(tokens, now=source.now()), findings, page_size=page_size)
@@ -364,7 +364,7 @@ def explore(
     *,
     findings: pd.DataFrame | None = None,
     now: pd.Timestamp | None = None,
-    page_size: int = 100,
+    page_size: int = 50,
     plain: bool = False,
 ) -> Explorer:
     """Return the explorer of a listing that is in hand, such as a saved one. It has no actions.

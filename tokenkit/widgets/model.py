@@ -119,7 +119,7 @@ class Model:
         sorted_by: The column of the order and whether it is turned round; None is the listing's own order.
     """
 
-    def __init__(self, tokens: pd.DataFrame, findings: pd.DataFrame | None = None, *, page_size: int = 100) -> None:
+    def __init__(self, tokens: pd.DataFrame, findings: pd.DataFrame | None = None, *, page_size: int = 50) -> None:
         self.filters: dict[str, str | Span] = {}
         self._selection: frozenset[str] = frozenset()
         self._searched: list[pa.Array] = []
