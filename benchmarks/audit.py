@@ -186,8 +186,9 @@ def show(figures: dict[str, Any]) -> None:
     tokens, loop_seconds, audit_seconds = (figures[name] for name in ("tokens", "loop_seconds", "audit_seconds"))
     times, memory_mb, differing = loop_seconds / audit_seconds, figures["memory_mb"], figures["differing"]
     print(
-        f"{tokens:9,} tokens  {figures['findings']:9,} findings  loop {loop_seconds:6.2f} s  audit {audit_seconds:5.2f} s  "
-        f"{times:4.1f}x  {memory_mb:5.0f} MB more" + (f"  they differ on {differing}" if differing else ""),
+        f"{tokens:9,} tokens  {figures['findings']:9,} findings  loop {loop_seconds:6.2f} s  "
+        f"audit {audit_seconds:5.2f} s  {times:4.1f}x  {memory_mb:5.0f} MB more"
+        + (f"  they differ on {differing}" if differing else ""),
         flush=True,
     )
     note(f"audit of {tokens:,} tokens, against a loop", times, least=GOAL if tokens == SIZES[-1] else None)

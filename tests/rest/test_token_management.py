@@ -206,6 +206,15 @@ def test_get_permissions_has_a_row_for_admins_with_can_manage(tokens):
     assert named.eq(1).all()
 
 
+@pytest.mark.parametrize("call", ["get_permissions", "set_permissions", "update_permissions"])
+def test_a_workspace_that_never_had_a_token_is_told_from_one_that_lost_one(fresh_sandbox, connected, call):
+    said = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "tokens tokens does not exist"}
+    fresh_sandbox.faults.add(Fault(path="/api/2.0/permissions/*", status=404, body=said))
+    with pytest.raises(errors.NotFoundError, match="come into being with its first token") as raised:
+        getattr(connected(fresh_sandbox).token_management, call)()
+    assert raised.value.error_code == "RESOURCE_DOES_NOT_EXIST"
+
+
 def test_setting_what_was_read_changes_nothing(fresh_sandbox, connected):
     api = connected(fresh_sandbox).token_management
     before, tokens = api.get_permissions(), api.list()

@@ -160,6 +160,21 @@ def test_a_host_that_refuses_connections_is_told_apart_from_a_lost_answer(manual
     assert manual_clock.slept == [1]  # also a POST is tried again, as the first never left
 
 
+def test_a_host_that_never_answered_is_given_up_soon_and_one_that_did_is_waited_for(manual_clock):
+    patience = RetryPolicy(budget_seconds=300)
+    with Sandbox(tokens=1) as sandbox:
+        sign_in = credentials.from_token(sandbox.host, sandbox.token)
+        stranger, acquainted = (
+            Transport(sign_in, retries=patience, clock=manual_clock, jitter=lambda: 1) for _ in range(2)
+        )
+        acquainted.call("GET", TOKENS)
+    for transport, most in ((stranger, 15), (acquainted, 300)):
+        manual_clock.slept.clear()
+        with pytest.raises(errors.ConnectionFailedError):
+            transport.call("GET", TOKENS)
+        assert most / 2 < sum(manual_clock.slept) <= most
+
+
 def test_an_answer_that_takes_too_long_is_a_lost_answer(sandbox, sign_in):
     impatient = Transport(sign_in, retries=RetryPolicy(budget_seconds=0, read_timeout_seconds=0.05))
     sandbox.faults.add(Fault(latency_ms=500, times=1))

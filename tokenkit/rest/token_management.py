@@ -17,6 +17,7 @@ from tokenkit.rest.transport import Transport
 _TOKENS = "/api/2.0/token-management/tokens"
 _ON_BEHALF_OF = "/api/2.0/token-management/on-behalf-of/tokens"
 _PERMISSIONS = "/api/2.0/permissions/authorization/tokens"
+_NO_TOKEN_YET = "tokens tokens does not exist"  # noqa: S105 - what the API says of the permissions then
 _PRINCIPAL_FIELDS = ("user_name", "group_name", "service_principal_name")
 
 
@@ -203,7 +204,7 @@ class TokenManagementAPI:
             NotFoundError: The workspace has no token yet; the API answers "tokens tokens does not exist" until the
                 first one.
         """
-        return _permissions(self._transport.call("GET", _PERMISSIONS))
+        return self._permissions("GET")
 
     def set_permissions(self, access_control_list: AccessControlList | None = None) -> pd.DataFrame:
         """Replace who may use tokens. Whoever loses the right loses their active tokens, at once and for good.
@@ -234,7 +235,22 @@ class TokenManagementAPI:
 
     def _change_permissions(self, method: str, access_control_list: AccessControlList | None) -> pd.DataFrame:
         body = {} if access_control_list is None else {"access_control_list": access_entries(access_control_list)}
-        return _permissions(self._transport.call(method, _PERMISSIONS, body=body))
+        return self._permissions(method, body)
+
+    def _permissions(self, method: str, body: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        try:
+            return _permissions(self._transport.call(method, _PERMISSIONS, body=body))
+        except errors.NotFoundError as error:
+            if _NO_TOKEN_YET not in str(error):
+                raise
+            never = error
+        raise errors.NotFoundError(
+            f"{self._transport.name} has no token permissions yet: they come into being with its first token. "
+            "Create one there, then try again.",
+            status=never.status,
+            error_code=never.error_code,
+            workspace=never.workspace,
+        )
 
 
 def listed(

@@ -16,7 +16,8 @@ reported as ``AnswerLostError`` and left to the caller to look up. GET, PUT, PAT
 same state however often they run. A refusal that follows a lost answer says so (``ApiError.after_lost_answer``).
 
 Waits obey ``Retry-After``, else back off exponentially with full jitter, and all attempts together fit one budget of
-seconds: a wait that would not fit is not begun, and the last error is raised instead.
+seconds: a wait that would not fit is not begun, and the last error is raised instead. A host that never answered yet
+gets 15 seconds at the most: its name may be misspelt.
 
 requests' own exceptions hold the prepared request and so the credential. They do not leave this module, not even as the
 ``__context__`` of ours: an error is built inside ``except`` and raised outside it.
@@ -49,6 +50,7 @@ _LOGGER = logging.getLogger("tokenkit")
 _USER_AGENT = f"tokenkit/{version('tokenkit')}"  # read once: it is a third of what a connected workspace costs
 _CONNECT_TIMEOUT_SECONDS = 10
 _WORTH_A_WORD_SECONDS = 2.0
+_STRANGER_SECONDS = 15.0  # a host that was never reached is more likely misspelt than down
 _BLOCK_BYTES = 1 << 17
 _Answer = TypeVar("_Answer")
 
@@ -145,6 +147,7 @@ class Transport:
         self._retries = retries or RetryPolicy()
         self._clock = clock
         self._jitter = jitter
+        self._reached = False  # whether it ever answered
         self._headers = CaseInsensitiveDict(
             {
                 "Accept": "application/json",
@@ -223,7 +226,7 @@ class Transport:
 
     def _retried(self, method: str, attempt_once: Callable[[], _Answer | errors.TokenKitError]) -> _Answer:
         """Attempt until there is an answer, an error that will not pass, or no time left."""
-        deadline = self._clock.monotonic() + self._retries.budget_seconds
+        begun, budget_seconds = self._clock.monotonic(), self._retries.budget_seconds
         attempt, lost = 0, False
         while True:
             attempt += 1
@@ -241,7 +244,9 @@ class Transport:
                 raise error
             lost = lost or may_have_run
             wait_seconds = self._wait_seconds(error, attempt)
-            if self._clock.monotonic() + wait_seconds > deadline:
+            if isinstance(error, errors.ConnectionFailedError) and not self._reached:
+                budget_seconds = min(budget_seconds, _STRANGER_SECONDS)
+            if self._clock.monotonic() + wait_seconds > begun + budget_seconds:
                 raise error
             if wait_seconds >= _WORTH_A_WORD_SECONDS:
                 _LOGGER.warning("waiting %.0f s before trying again: %s", wait_seconds, error)
@@ -275,6 +280,7 @@ class Transport:
                 response.content  # noqa: B018 - reads it, here where a connection that breaks is understood
         except requests.RequestException as failure:
             return _connection_error(failure, what, self.name)
+        self._reached = True
         if not response.ok or response.is_redirect:
             return answers.refusal(
                 response.status_code,
