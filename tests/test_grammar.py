@@ -64,6 +64,12 @@ def test_an_option_may_be_written_with_an_equals_sign():
     assert (verb.words, options.where, options.sort) == ("list", "a == 1", "-x")
 
 
+def test_a_value_of_two_dashes_is_none():
+    """Python's argparse gives an empty list for it."""
+    with pytest.raises(errors.UsageError, match="--owner has no value"):
+        grammar.parse(["list", "--owner=--"], MAGIC)
+
+
 @pytest.mark.parametrize("line", [["update", "x"], ["create-obo", "x"]])
 def test_words_with_commas_between_may_have_spaces_too(line):
     _, options = grammar.parse([*line, "--scopes", " sql, jobs,"], MAGIC)

@@ -161,6 +161,16 @@ def test_snapshots_are_listed_oldest_first_with_those_in_folders_and_without_oth
     pd.testing.assert_frame_equal(tokenkit.read_snapshot(expected[1]), redacted(later.tokens()))
 
 
+def test_of_one_moment_the_one_that_was_taken_last_is_the_newest(workspace, tmp_path):
+    taken = [workspace.snapshot(tmp_path) for _ in range(11)]
+    assert workspace.snapshots(tmp_path)["path"].tolist() == [str(file) for file in taken]
+
+
+def test_a_name_that_is_too_long_is_one_line(workspace, tmp_path):
+    with pytest.raises(errors.ConfigurationError, match="too long"):
+        workspace.snapshot(tmp_path / ("x" * 300))
+
+
 def test_no_snapshot_gives_the_same_columns(workspace, tmp_path):
     nothing = workspace.snapshots(tmp_path / "nowhere")
     assert list(nothing.columns) == snapshots.SNAPSHOTS.names

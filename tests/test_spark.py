@@ -92,6 +92,7 @@ def spark(account, folder):
             .config("spark.driver.bindAddress", "127.0.0.1")
             .config("spark.driver.host", "127.0.0.1")
             .config("spark.driver.memory", "1g")
+            .config("spark.sql.execution.arrow.pyspark.enabled", "true")  # as at Databricks, and from Spark 4.1 on
             .config("spark.driver.extraJavaOptions", f"{QUICK_START} -Dlog4j2.configurationFile={log_settings}")
             .config("spark.eventLog.enabled", "true")
             .config("spark.eventLog.dir", f"file://{folder / 'events'}")

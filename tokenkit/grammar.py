@@ -78,6 +78,8 @@ def parse(words: Sequence[str], door: str) -> tuple[Verb, argparse.Namespace]:
         raise HelpAsked(overview(door))
     if not all(map(_is_text, words)):
         raise errors.UsageError("There is something in the command that is no text: a null character, or no UTF-8.")
+    if lacking := [word for word in words if word.startswith("--") and word.endswith("=--")]:
+        raise errors.UsageError(f"{lacking[0][:-3]} has no value: -- is none.")  # argparse would make it a list
     verb, rest = _verb(list(words), door)
     parser = parser_of(verb, door)
     options, unknown = parser.parse_known_args(rest)

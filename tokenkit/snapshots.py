@@ -119,7 +119,10 @@ def list_snapshots(files: Iterable[Path]) -> pd.DataFrame:
         if said := _said(metadata.schema.to_arrow_schema()):
             at_ms = _moment(pd.Timestamp(said[TAKEN_AT])).timestamp() * 1000
             rows.append({**said, "path": str(file), TAKEN_AT: round(at_ms), "tokens": metadata.num_rows})
-    return frames.frame(rows, SNAPSHOTS).sort_values([TAKEN_AT, "path"], kind="stable", ignore_index=True)
+    found = frames.frame(rows, SNAPSHOTS)
+    # Of those of one moment the longer name is the later one: …-2.parquet, …-10.parquet.
+    order = found.assign(length=found["path"].str.len()).sort_values([TAKEN_AT, "length", "path"], kind="stable").index
+    return found.loc[order].reset_index(drop=True)
 
 
 def unused_file(folder: Path, *, workspace: str, taken_at: pd.Timestamp) -> Path:
@@ -127,7 +130,8 @@ def unused_file(folder: Path, *, workspace: str, taken_at: pd.Timestamp) -> Path
     name = re.sub(r"[^\w.-]+", "-", workspace.partition("://")[2] or workspace)
     stem = f"{name}-{taken_at.tz_convert('UTC'):%Y%m%dT%H%M%SZ}"
     number = 1
-    while (file := folder / f"{stem}{f'-{number}' if number > 1 else ''}{SUFFIX}").exists():
+    # Not Path.exists, which raises where a name is too long to be one; to write there says so.
+    while os.path.exists(file := folder / f"{stem}{f'-{number}' if number > 1 else ''}{SUFFIX}"):  # noqa: PTH110
         number += 1
     return file
 

@@ -94,9 +94,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class _Item:
-    """An entry in the queue: requests sent for it, how many of them failed (a refusal is none), whether one was
-    lost.
-    """
+    """An entry in the queue: requests sent for it, how many failed (a refusal is none), whether one was lost."""
 
     entry: Entry
     attempts: int = 0

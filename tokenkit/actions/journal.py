@@ -27,16 +27,17 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tokenkit import errors, frames
-from tokenkit.redaction import redact
+from tokenkit.redaction import CREDENTIAL, redact
 
 PLANNED, SENT = "planned", "sent"
 REVOKED, UPDATED, ALREADY_GONE = "revoked", "updated", "already gone"
@@ -179,19 +180,24 @@ class Journal:
         """Close the file."""
         self._connection.close()
 
-    def begin(self, run: Run, entries: Iterable[Entry]) -> None:
+    def begin(self, run: Run, entries: Sequence[Entry]) -> None:
         """Write a run and its entries, all ``planned``, or nothing of them."""
         at_ms = _ms(run.started_at)
-        rows = [(run.run_id, each.token_id, each.owner, _json(each.snapshot), _json(each.change)) for each in entries]
+        rows = [
+            (run.run_id, each.token_id, each.owner, snapshot, _json(each.change))
+            for each, snapshot in zip(entries, _snapshots(entries), strict=True)
+        ]
         head = (run.run_id, run.kind, run.host, run.workspace, run.origin, run.caller, run.reason)
         with self._explained(), self._lock, self._transaction() as connection:
             statement = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             connection.execute(statement, (*head, _json(run.settings), at_ms))
             statement = "INSERT INTO entries (run_id, token_id, owner, snapshot, change) VALUES (?, ?, ?, ?, ?)"
             connection.executemany(statement, rows)
-            self._insert_steps(
-                connection, (Step(run_id=run.run_id, token_id=row[1], state=PLANNED, at_ms=at_ms) for row in rows)
+            statement = (
+                "INSERT INTO steps (run_id, token_id, state, at_ms, attempts) "
+                "SELECT run_id, token_id, ?, ?, 0 FROM entries WHERE run_id = ? ORDER BY entry_id"
             )
+            connection.execute(statement, (PLANNED, at_ms, run.run_id))
 
     @contextlib.contextmanager
     def held(self, run_id: str) -> Iterator[None]:
@@ -362,6 +368,16 @@ class Journal:
             f"The journal {self.path} cannot be used: {failure}. Nothing is done that cannot be written down first. "
             "Make room, repair or move the file, or set TOKENKIT_HOME to another folder."
         )
+
+
+def _snapshots(entries: Sequence[Entry]) -> list[str | None]:
+    """Return what tokens were as JSON, redacted. All are looked through at once, as few have anything to redact."""
+    texts = ["\n".join(each for each in entry.snapshot.values() if isinstance(each, str)) for entry in entries]
+    suspects = pc.match_substring_regex(pa.array(texts, pa.string()), CREDENTIAL, ignore_case=True).to_pylist()
+    return [
+        _json(entry.snapshot) if suspect else json.dumps(dict(entry.snapshot))
+        for entry, suspect in zip(entries, suspects, strict=True)
+    ]
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:

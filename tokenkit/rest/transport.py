@@ -20,7 +20,8 @@ seconds: a wait that would not fit is not begun, and the last error is raised in
 gets 15 seconds at the most: its name may be misspelt.
 
 requests' own exceptions hold the prepared request and so the credential. They do not leave this module, not even as the
-``__context__`` of ours: an error is built inside ``except`` and raised outside it.
+``__context__`` of ours: an error is built inside ``except`` and raised outside it. The module is long because no other
+may import requests; what needs none of it is in ``answers`` and ``progress``.
 """
 
 from __future__ import annotations
