@@ -89,7 +89,7 @@ def test_processes_that_open_a_new_journal_at_once_all_get_it(tmp_path, processe
     ]
     for process in running:
         process.start()
-    assert [results.get(timeout=60) for _ in running] == ["ok"] * barrier.parties
+    assert [results.get(timeout=240) for _ in running] == ["ok"] * barrier.parties
     for process in running:
         process.join()
 

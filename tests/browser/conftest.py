@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.browser.jupyter import Lab
+from tests.browser.jupyter import PATIENCE_MS, Lab
 from tests.conftest import NOW
 from tests.parts import missing
 from tokenkit.sandbox import Sandbox
@@ -30,8 +30,9 @@ def chromium():
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:
         missing("No Chromium is installed (Debian: apt-get install chromium)")
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - starting it costs a process
+    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415 - starting it costs a process
 
+    expect.set_options(timeout=PATIENCE_MS)  # how soon something is there is for the benchmarks to say
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=QUIET)
         loop = asyncio.get_running_loop()

@@ -23,12 +23,12 @@ class Review:
         self.screen.get_by_role("button", name=name, exact=True).click()
 
     def sees(self, words):
-        expect(self.screen.get_by_text(words).first).to_be_visible(timeout=20_000)
+        expect(self.screen.get_by_text(words).first).to_be_visible()
 
     def weighed(self):
         """Wait until the draft is weighed; return how many principals lose the right, and how many tokens die."""
         verdict = self.screen.get_by_text(re.compile(r"would lose the right, \d+ tokens? be deleted\."))
-        expect(verdict).to_be_visible(timeout=20_000)
+        expect(verdict).to_be_visible()
         return [int(number) for number in re.findall(r"\d+", verdict.inner_text())]
 
 

@@ -34,7 +34,7 @@ class Explorer:
         return int(count.group(1).replace(",", "")) if count else None
 
     def sees(self, words):
-        expect(self.screen.get_by_text(words).first).to_be_visible(timeout=20_000)
+        expect(self.screen.get_by_text(words).first).to_be_visible()
 
     def tick(self, *positions):
         for position in positions:
@@ -120,7 +120,7 @@ def test_a_run_is_stopped_half_way_and_what_is_left_stays_selected_for_another_t
     explorer.sees(re.compile(r"Revoke \d+ tokens for good on"))
     title = explorer.screen.locator(".tk-title", has_text="Revoke").inner_text()
     explorer.confirm(re.search(r"\d+", title).group())
-    expect(explorer.screen.get_by_text(re.compile(r"^[1-9]\d* of \d+$"))).to_be_visible(timeout=20_000)
+    expect(explorer.screen.get_by_text(re.compile(r"^[1-9]\d* of \d+$"))).to_be_visible()
     explorer.press("Stop")
     explorer.sees(re.compile(r"Stopped\. .* are left"))
     gone = before - ids_of(company)
@@ -144,14 +144,14 @@ def test_it_is_used_with_the_keyboard_alone(explorer, company):
     (chosen,) = [explorer.shown_ids()[2]]
     explorer.screen.get_by_role("button", name="Revoke …").focus()
     page.keyboard.press("Enter")
-    expect(explorer.screen.get_by_role("button", name="Preview")).to_be_visible(timeout=20_000)
+    expect(explorer.screen.get_by_role("button", name="Preview")).to_be_visible()
     for _ in range(20):  # to the preview, and on to the box, whatever stands between
         page.keyboard.press("Tab")
         if page.evaluate("() => document.activeElement.textContent") == "Preview":
             break
     page.keyboard.press("Space")
     box = explorer.screen.get_by_label(re.compile(r"^Type 1 to revoke"))
-    expect(box).to_be_visible(timeout=20_000)
+    expect(box).to_be_visible()
     box.focus()
     page.keyboard.type("1")
     expect(explorer.screen.get_by_role("button", name="Revoke", exact=True)).to_be_enabled()
@@ -198,7 +198,7 @@ def test_hostile_comments_owners_makers_and_scopes_are_text_everywhere(notebook,
         seen |= {text for text in HOSTILE if text in details.inner_text()}
         if "href" in details.inner_text():
             filled.run(2)  # mathematics is typeset here, so it would have been typeset there
-            expect(page.locator(".jp-OutputArea mjx-container")).to_have_count(1, timeout=20_000)
+            expect(page.locator(".jp-OutputArea mjx-container")).to_have_count(1)
             assert page.locator(".tokenkit mjx-container").count() == 0
         explorer.press("→")
     assert seen == {text for text in HOSTILE if "__xss" in text}
