@@ -49,6 +49,22 @@ def test_a_workspace_that_fails_while_a_plan_is_applied_is_left_for_resume(own_c
     assert len(before - ids(own_companies)) == 15
 
 
+def test_a_credential_that_dies_half_way_ends_the_run_in_its_workspace_alone(own_companies, tmp_path):
+    fleet = tokenkit.fleet(hands(own_companies, tmp_path))
+    dead = own_companies.workspaces[0]
+    own_companies.faults.add(
+        Fault(workspace_id=dead.workspace_id, method="DELETE", path=f"{LISTING}/*", status=401, offset=1)
+    )
+    for each in own_companies.workspaces[1:]:  # so that they are under way still
+        own_companies.faults.add(
+            Fault(workspace_id=each.workspace_id, method="DELETE", path=f"{LISTING}/*", latency_ms=100)
+        )
+    result = fleet.revoke(victims_of(fleet)).apply(workers=1, progress=False)
+    by_workspace = result.groupby("workspace", sort=False)["outcome"].agg(list).to_dict()
+    assert by_workspace.pop(dead.host) == ["revoked", "failed", "planned", "planned", "planned"]
+    assert list(by_workspace.values()) == [["revoked"] * 5] * 2
+
+
 def test_permissions_that_changed_since_the_plan_are_left_alone_there(own_companies, tmp_path):
     fleet = tokenkit.fleet(hands(own_companies, tmp_path))
     entries = [{"group_name": "contractors", "permission_level": "CAN_USE"}]

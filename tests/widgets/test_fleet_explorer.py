@@ -10,22 +10,15 @@ from tests.conftest import NOW
 from tests.widgets.conftest import settle
 from tokenkit.actions.plan import Terminal
 from tokenkit.rest.transport import RetryPolicy
-from tokenkit.sandbox import Fault, Sandbox
+from tokenkit.sandbox import Fault
 
 LISTING = "/api/2.0/token-management/tokens"
 
 
 @pytest.fixture
-def company():
-    with Sandbox(tokens=60, workspaces=3, clock=NOW.timestamp) as sandbox:
-        yield sandbox
-        assert list(sandbox.errors) == []
-
-
-@pytest.fixture
-def fleet(company, tmp_path):
+def fleet(own_companies, tmp_path):
     settings = {"clock": NOW, "retries": RetryPolicy(budget_seconds=0), "home": tmp_path}
-    return tokenkit.fleet([tokenkit.connect(host=w.host, token=w.token, **settings) for w in company.workspaces])
+    return tokenkit.fleet([tokenkit.connect(host=w.host, token=w.token, **settings) for w in own_companies.workspaces])
 
 
 @pytest.fixture
@@ -39,9 +32,9 @@ def somebody(explorer, person):
 
 
 @pytest.fixture
-def ids(company):
+def ids(own_companies):
     """The ids of the tokens that each workspace has at this moment."""
-    return lambda: {workspace.host: set(workspace.state.tokens.ids()) for workspace in company.workspaces}
+    return lambda: {workspace.host: set(workspace.state.tokens.ids()) for workspace in own_companies.workspaces}
 
 
 @pytest.fixture
@@ -77,22 +70,22 @@ def test_what_is_selected_is_revoked_in_its_own_workspaces(explorer, somebody, i
 
 
 def test_a_workspace_that_fails_leaves_its_tokens_selected_and_costs_no_others(
-    explorer, somebody, ids, victims, company
+    explorer, somebody, ids, victims, own_companies
 ):
     before = ids()
-    down = company.workspaces[1]
-    company.faults.add(Fault(method="DELETE", path=f"{LISTING}/*", status=400, workspace_id=down.workspace_id))
+    down = own_companies.workspaces[1]
+    own_companies.faults.add(Fault(method="DELETE", path=f"{LISTING}/*", status=400, workspace_id=down.workspace_id))
     explorer.select(victims)
     revoke(somebody, len(victims))
     assert {host: len(before[host] - now) for host, now in ids().items()} == {
-        each.host: 0 if each is down else 2 for each in company.workspaces
+        each.host: 0 if each is down else 2 for each in own_companies.workspaces
     }
     assert set(explorer.selected["workspace"]) == {down.host}
     assert len(explorer.selected) == 2
 
 
-def test_a_workspace_that_does_not_answer_is_said_on_the_screen(fleet, company, person):
-    company.faults.add(Fault(path=LISTING, status=403, workspace_id=company.workspaces[0].workspace_id))
+def test_a_workspace_that_does_not_answer_is_said_on_the_screen(fleet, own_companies, person):
+    own_companies.faults.add(Fault(path=LISTING, status=403, workspace_id=own_companies.workspaces[0].workspace_id))
     explorer = fleet.explore()
     assert any("1 workspace failed: see .errors" in line for line in person(explorer.widget).reads())
     assert set(explorer.filtered["workspace"]) == set(fleet.hosts[1:])
@@ -109,9 +102,9 @@ def test_the_bar_moves_over_all_workspaces_together_and_ends_where_they_do(explo
     assert values == sorted(values)
 
 
-def test_a_stop_half_way_says_how_to_go_on_and_leaves_the_rest_selected(explorer, somebody, ids, company, fleet):
+def test_a_stop_half_way_says_how_to_go_on_and_leaves_the_rest_selected(explorer, somebody, ids, own_companies, fleet):
     before = ids()
-    company.faults.add(Fault(method="DELETE", latency_ms=200))
+    own_companies.faults.add(Fault(method="DELETE", latency_ms=200))
     others = explorer.filtered.query("owner != 'admin@example.com'")
     explorer.select(others)
     somebody.press("Revoke …")

@@ -55,11 +55,9 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds since some fixed moment."""
-        ...
 
     def time(self) -> float:
         """Return seconds since 1970."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +142,8 @@ class Execution:
         self._journal = journal
         self._workers = workers
         self._clock = clock
-        self._stop = stop or threading.Event()
+        self._stop = stop or threading.Event()  # the caller's, who may have other runs under way with it
+        self._over = threading.Event()
         self._on_outcome = on_outcome
         self._pacer = Pacer(workers=workers + math.ceil(workers * _HANDED_AHEAD))
         self._orders: queue.SimpleQueue[tuple[_Item, Permit] | None] = queue.SimpleQueue()
@@ -153,8 +152,8 @@ class Execution:
         self._later: list[tuple[float, int, _Item]] = []  # a heap: from when on, and in which order
         self._numbers = itertools.count()
         self._outcomes: dict[str, Outcome] = {}
-        self._marked: set[str] = set()  # written down as sent
         self._unwritten: list[Outcome] = []
+        self._marked: set[str] = set()  # written down as sent
         self._written_at = 0.0
         self._under_way = 0
         self.ended_by: errors.TokenKitError | KeyboardInterrupt | None = None
@@ -188,7 +187,7 @@ class Execution:
         return self._outcomes
 
     def _decide(self) -> None:
-        while self._under_way or ((self._fresh or self._later) and not self._stop.is_set()):
+        while self._under_way or ((self._fresh or self._later) and not self._is_ending()):
             wait_seconds = self._hand_out()
             with contextlib.suppress(queue.Empty):
                 self._take(self._reports.get(timeout=wait_seconds))
@@ -200,7 +199,7 @@ class Execution:
 
     def _hand_out(self) -> float:
         """Give workers what may leave now; return how long to wait for a report at the most."""
-        while (self._fresh or self._later) and not self._stop.is_set():
+        while (self._fresh or self._later) and not self._is_ending():
             now = self._clock.monotonic()
             # Another try comes after all first ones: most are gone soonest so, and the order is always the same.
             ready_at, item = (now, self._fresh[0]) if self._fresh else (self._later[0][0], self._later[0][2])
@@ -267,7 +266,10 @@ class Execution:
     def _end(self, why: errors.TokenKitError | KeyboardInterrupt) -> None:
         """Send nothing more."""
         self.ended_by = self.ended_by or why
-        self._stop.set()
+        self._over.set()
+
+    def _is_ending(self) -> bool:
+        return self._over.is_set() or self._stop.is_set()
 
     def _write(self, marks: Sequence[Step] = ()) -> bool:
         """Write the outcomes that have gathered, and marks; return whether they could be written.
@@ -317,20 +319,19 @@ class Execution:
 
     def _work(self) -> None:
         while (order := self._orders.get()) is not None:
-            self._serve(*order)
+            self._reports.put(self._served(*order))
 
-    def _serve(self, item: _Item, permit: Permit) -> None:
-        if self._stop.is_set():
-            self._reports.put(_Report(item=item, permit=permit, answered=False, still_to_do=True))
-            return
+    def _served(self, item: _Item, permit: Permit) -> _Report:
+        if self._is_ending():
+            return _Report(item=item, permit=permit, answered=False, still_to_do=True)
         try:
             report = self._look_up(item, permit) if item.lost else self._send(item, permit)
         except Exception as error:  # noqa: BLE001 - whatever it is, the decider waits for a report
             failed = self._outcome(item, records.FAILED, f"{type(error).__name__}: {error}")
-            report = _Report(item=item, permit=permit, outcome=failed, answered=False)
+            return _Report(item=item, permit=permit, outcome=failed, answered=False)
         if isinstance(report.error, errors.AuthenticationError):
-            self._stop.set()  # before the next order, which is here already
-        self._reports.put(report)
+            self._over.set()  # before the next order, which is here already
+        return report
 
     def _send(self, item: _Item, permit: Permit) -> _Report:
         item = replace(item, attempts=item.attempts + 1, started_at_ms=item.started_at_ms or self._now_ms())
