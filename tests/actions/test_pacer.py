@@ -124,3 +124,13 @@ def test_a_lost_answer_frees_its_place_and_says_nothing_of_the_limit():
     pacer.lost()
     assert isinstance(pacer.permit(0.0), Permit)
     assert pacer.requests_per_second is None
+
+
+@pytest.mark.parametrize("late_seconds", [0.002, 0.009, 0.5])
+def test_after_a_late_request_the_next_one_keeps_its_distance(late_seconds):
+    pacer = Pacer(workers=8)
+    pacer.refused(pacer.permit(0.0), 0.05)
+    at = pacer.permit(0.05)
+    assert isinstance(pacer.permit(at + late_seconds), Permit)
+    following = pacer.permit(at + late_seconds + 0.001)
+    assert following == pytest.approx(at + late_seconds + 1 / pacer.requests_per_second)

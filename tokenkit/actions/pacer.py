@@ -9,12 +9,13 @@ answer, a third faster with each round trip. Without a limit all workers are soo
 
 **Search.** From the first refusal on, requests leave one at a time. The rate starts in the middle of the limits that
 workspaces have, falls by two fifths at each refusal, and doubles after a while without one, until it was once below the
-limit and met it.
+limit and met it; then it goes back half of the last doubling.
 
 **Steady.** The refusals measure the limit: the allowance was used up at each of two refusals, so what was answered
 between them, over the time between them, is the limit. The rate goes a little below that, and rises slowly until the
-next; faster up to the lowest rate that was refused, where the search ended too far below it. Few refusals are let pass:
-where a limit allows no burst, a request that the network delayed meets the next one, and that says nothing of the rate.
+next; faster up to a little below the lowest rate that was refused. Few refusals are let pass: where a limit allows no
+burst, a request that the network delayed meets the next one, and that says nothing of the rate. For the same reason
+requests are never closer together than the rate says, even when the last one left late.
 
 A refusal of a request that left before the last change of rate says nothing new and changes nothing.
 
@@ -30,13 +31,15 @@ _FIRST_WINDOW = 2
 _WINDOW_GROWTH = 1 / 3
 _SEARCH_RATE = 50.0
 _SEARCH_DECREASE = 0.6
-_DOUBLING_SECONDS = 0.3
+_FOUND_DECREASE = 0.75  # the limit is between half of the rate, which was let through, and the rate
+_DOUBLING_SECONDS = 0.2
 _ENOUGH_ANSWERS = 4
 _DECREASE = 0.8
+_CEILING_DECREASE = 0.9  # what it then rises to fast: one refusal may have been an accident
 _BELOW_THE_LIMIT = 0.955
 _CATCH_UP = 0.5  # of what is missing to the lowest rate that was refused, each second
 _TOLERATED = 0.025  # refusals, of the answers
-_GROWTH = 0.006  # of the rate, each second
+_GROWTH = 0.01  # of the rate, each second
 _LEAST_GROWTH = 0.06  # requests a second, each second
 _SLOWEST = 2.0  # below it, a storm that had other causes would take minutes to recover from
 _SMOOTHING = 0.2
@@ -90,8 +93,8 @@ class Pacer:
             self._rate = self._risen(self._rate, now)
             if now < self._next_at:
                 return self._next_at
-            # A moment missed by less than one turn is made up for, so that waking late does not lower the rate.
-            self._next_at = max(self._next_at, now - 1 / self._rate) + 1 / self._rate
+            # A late start is not made up for: two requests would come together, which a limit without bursts refuses.
+            self._next_at = max(self._next_at, now) + 1 / self._rate
         self._under_way += 1
         return Permit(now, self._epoch)
 
@@ -123,13 +126,14 @@ class Pacer:
         if not self._searching:
             if self._turned_away <= _TOLERATED * self._let_through:
                 return
-            self._ceiling = min(max(self._rate * _DECREASE, measured), self._rate * _BELOW_THE_LIMIT)
-            self._change(self._ceiling, now)
+            wanted = min(measured, self._rate * _BELOW_THE_LIMIT)
+            self._ceiling = max(self._rate * _CEILING_DECREASE, wanted)
+            self._change(max(self._rate * _DECREASE, wanted), now)
         elif self._rising or self._answers >= _ENOUGH_ANSWERS:
             self._searching = False
             self._ceiling = self._rate * _BELOW_THE_LIMIT
             wanted = min(measured, self._ceiling)
-            self._change(max(self._rate * _SEARCH_DECREASE, wanted), now, pause=self._round_trip)
+            self._change(max(self._rate * _FOUND_DECREASE, wanted), now)
         else:
             self._change(self._rate * _SEARCH_DECREASE, now, pause=self._round_trip)
 
