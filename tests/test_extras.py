@@ -54,11 +54,13 @@ def shell(*arguments):
 
 def notebook(cell):
     """Return what a cell with the magic printed, errors included."""
-    ipython = InteractiveShell(config=Config(HistoryManager={"enabled": False}))
-    ipython.run_line_magic("load_ext", "tokenkit")
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        ipython.run_cell(cell)
+    with pytest.MonkeyPatch.context() as kept:
+        kept.setitem(sys.modules, "__main__", sys.modules["__main__"])  # which IPython replaces
+        ipython = InteractiveShell(config=Config(HistoryManager={"enabled": False}))
+        ipython.run_line_magic("load_ext", "tokenkit")
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            ipython.run_cell(cell)
     return printed.getvalue()
 
 

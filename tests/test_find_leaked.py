@@ -1,6 +1,5 @@
 """Fifty values are planted in a repository and twenty of them work: those are found, and no value is anywhere else."""
 
-import atexit
 import contextlib
 import io
 import json
@@ -15,9 +14,7 @@ import traceback
 
 import nbformat
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
-from traitlets.config import Config
 
 import tokenkit
 from tests.conftest import NOW
@@ -221,12 +218,9 @@ def test_a_value_in_another_command_is_not_repeated_either(values, line, capsys)
 
 
 @pytest.mark.usefixtures("company")
-def test_a_value_in_a_line_of_a_cell_is_not_repeated(values):
-    shell = InteractiveShell(config=Config(HistoryManager={"hist_file": ":memory:"}))
+def test_a_value_in_a_line_of_a_cell_is_not_repeated(values, ipython):
     with pytest.raises(errors.UsageError, match="Line 2, 'find-leaked") as caught:
-        TokensMagics(shell).tokens("", f"find-leaked {values[0]}")
-    atexit.unregister(shell.atexit_operations)
-    shell.atexit_operations()
+        TokensMagics(ipython).tokens("", f"find-leaked {values[0]}")
     assert_clean(str(caught.value), values)
 
 
