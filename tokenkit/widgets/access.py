@@ -57,16 +57,20 @@ class PermissionReview:
         self._rows: dict[Key, _Row] = {}
         self._notice = style.Notice()
         self._confirmation = Confirmation(source.name, self._carried_out, plain=plain)
-        self._list = style.classed(widgets.VBox(), "tk-entries")
+        self._list = style.made(widgets.VBox, names=("tk-entries",))
         self._verdict = style.text("", "tk-strong")
-        self._minds = style.classed(widgets.VBox(), "tk-minds")
+        self._minds = style.made(widgets.VBox, names=("tk-minds",))
         self._tables = {
             title: (style.text("", "tk-dim"), PageTable(title, plain=plain, short=True))
             for title in ("Who loses the right", "Tokens that will be deleted")
         }
         parts = [part for caption, table in self._tables.values() for part in (caption, table.widget)]
-        consequences = widgets.VBox([self._verdict, self._minds, *parts])
-        both = style.classed(widgets.Box([widgets.VBox([self._list, self._build_form()]), consequences]), "tk-beside")
+        consequences = style.made(widgets.VBox, [self._verdict, self._minds, *parts])
+        both = style.made(
+            widgets.Box,
+            [style.made(widgets.VBox, [self._list, self._build_form()]), consequences],
+            names=("tk-beside",),
+        )
         self.widget = style.screen(self._build_head(plain=plain), self._notice.widget, self._confirmation.widget, both)
         self._begin(source.read())
 
@@ -88,16 +92,19 @@ class PermissionReview:
         return style.row(title, self._refresh, switch, self._discard, self._apply)
 
     def _build_form(self) -> widgets.Box:
-        self._kind = style.field(widgets.Dropdown(description="Add", options=list(KINDS), layout={"width": "130px"}))
-        self._name = style.classed(
-            style.field(widgets.Combobox(description="Name", placeholder="type to search", continuous_update=True)),
-            "tk-grow",
+        self._kind = style.field(widgets.Dropdown, description="Add", options=list(KINDS), layout={"width": "130px"})
+        self._name = style.field(
+            widgets.Combobox,
+            description="Name",
+            placeholder="type to search",
+            continuous_update=True,
+            names=("tk-grow",),
         )
-        self._level = style.field(widgets.Dropdown(description="Level", options=LEVELS, layout={"width": "130px"}))
+        self._level = style.field(widgets.Dropdown, description="Level", options=LEVELS, layout={"width": "130px"})
         self._kind.observe(lambda _: self._offer(), "value")
         self._name.observe(lambda _: self._offer(), "value")
         add = style.button("Add", self._added, says="Add this entry to the draft")
-        return style.classed(style.row(self._kind, self._name, self._level, add), "tk-bottom")
+        return style.row(self._kind, self._name, self._level, add, names=("tk-bottom",))
 
     # The draft
 
@@ -271,8 +278,8 @@ class _Row:
         self._whose = style.text(f"{kind} {label}", "tk-grow")
         # For screen readers. A description is typeset as mathematics, whatever its classes are, if it has the signs.
         spoken = f"Level of {kind} {label}".translate(_NO_MATHEMATICS)
-        self._level = style.classed(
-            widgets.Dropdown(description=spoken, options=_levels(draft.level(key))), "tk-unseen"
+        self._level = style.made(
+            widgets.Dropdown, description=spoken, options=_levels(draft.level(key)), names=("tk-unseen",)
         )
         self._button = style.button("Remove", self._pressed)
         self._label = label

@@ -106,10 +106,10 @@ class Form:
         self._action: Action | None = None
         self._boxes: dict[str, Any] = {}
         self._title = style.text("", "tk-strong")
-        self._fields = style.classed(style.row(), "tk-bottom")
+        self._fields = style.row(names=("tk-bottom",))
         self._go = style.button("Preview", self._answered, says="Show what would happen; nothing is changed yet")
         self._cancel = style.button("Cancel", self.close)
-        self.widget = style.classed(widgets.VBox([self._title, self._fields]), "tk-panel")
+        self.widget = style.made(widgets.VBox, [self._title, self._fields], names=("tk-panel",))
         self.close()
 
     def open(self, action: Action) -> None:
@@ -117,7 +117,7 @@ class Form:
         self._action = action
         self._title.value = action.says
         self._boxes = {
-            name: style.field(widgets.Text(description=title, value=value, layout={"width": "220px"}))
+            name: style.field(widgets.Text, description=title, value=value, layout={"width": "220px"})
             for name, title, value in action.questions
         }
         for old in self._fields.children:

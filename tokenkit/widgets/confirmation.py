@@ -69,33 +69,32 @@ class Confirmation:
         self.plan: Plan | None = None
         self.busy = False
         self._title = style.text("", "tk-title")
-        self._minds = style.classed(widgets.VBox(), "tk-minds")
+        self._minds = style.made(widgets.VBox, names=("tk-minds",))
         self._caption = style.text("", "tk-dim")
         self._table = PageTable("Tokens", plain=plain, short=True)
-        self._typed = style.field(widgets.Text(continuous_update=True, layout={"width": "260px"}))
+        self._typed = style.field(widgets.Text, continuous_update=True, layout={"width": "260px"})
         self._go = style.button("", self._start, style="danger")
         self._cancel = style.button("Cancel", self.close)
-        self._ask = style.classed(style.row(self._typed, self._go, self._cancel), "tk-bottom")
+        self._ask = style.row(self._typed, self._go, self._cancel, names=("tk-bottom",))
         self._bar = widgets.IntProgress(layout={"width": "320px"})
         self._counter = style.text()
         self._halt = style.button("Stop", self._halted, says="Stop: what was not sent yet is not sent", style="warning")
         self._running = style.row(self._bar, self._counter, self._halt)
         self._close = style.button("Close", self.close)
         self._notice = style.Notice()
-        self.widget = style.classed(
-            widgets.VBox(
-                [
-                    self._title,
-                    self._minds,
-                    self._caption,
-                    self._table.widget,
-                    self._running,
-                    self._notice.widget,
-                    self._ask,
-                    self._close,
-                ]
-            ),
-            "tk-panel",
+        self.widget = style.made(
+            widgets.VBox,
+            [
+                self._title,
+                self._minds,
+                self._caption,
+                self._table.widget,
+                self._running,
+                self._notice.widget,
+                self._ask,
+                self._close,
+            ],
+            names=("tk-panel",),
         )
         self._typed.observe(lambda _: self._look(), "value")
         self.close()

@@ -25,10 +25,9 @@ class Details:
         self._title = style.text("", "tk-strong")
         self._previous = style.button("←", lambda: step(-1), says="Details of the previous selected token")
         self._next = style.button("→", lambda: step(1), says="Details of the next selected token")
-        self._grid = style.classed(widgets.Box(), "tk-details")
+        self._grid = style.made(widgets.Box, names=("tk-details",))
         head = style.row(self._title, self._previous, self._next)
-        self.widget = style.classed(widgets.VBox([head, self._grid]), "tk-panel")
-        self._looks = {"layout": self._title.layout, "style": self._title.style}  # each would be a message
+        self.widget = style.made(widgets.VBox, [head, self._grid], names=("tk-panel",))
         self._pairs: list[tuple[widgets.Label, widgets.Label]] = []
 
     def show(self, token: pd.Series[Any], findings: pd.DataFrame, *, place: str) -> None:
@@ -41,7 +40,7 @@ class Details:
         """
         pairs = rows.details(token, findings)
         while len(self._pairs) < len(pairs):  # labels are made once and used again
-            self._pairs.append((style.text("", "tk-dim", **self._looks), style.text(**self._looks)))
+            self._pairs.append((style.text("", "tk-dim"), style.text()))
         self._title.value = f"Details of selected token {place}"
         for (name, value), (name_label, value_label) in zip(pairs, self._pairs, strict=False):
             name_label.value, value_label.value = name, value

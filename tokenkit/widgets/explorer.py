@@ -74,7 +74,7 @@ class Explorer:
         self._table = PageTable("Tokens", self._ticked, plain=plain)
         self._pictures = Pictures(lambda: self.filtered, source.now, self._notice)
         # What nobody has asked for yet is not made yet: each widget is a few messages to the browser.
-        self._slots = {part: widgets.VBox() for part in (Form, Confirmation, Details)}
+        self._slots = {part: style.made(widgets.VBox) for part in (Form, Confirmation, Details)}
         self._head = self._build_head()
         self._pager = self._build_pager()
         self._choice = self._build_choice()
@@ -171,16 +171,18 @@ class Explorer:
             "Export CSV", lambda: self._save(selected=False), says="Write the filtered tokens to a file"
         )
         plain = switch_button(self._switch, plain=self._table.plain)
-        words = style.classed(widgets.VBox([self._title, self._counts]), "tk-grow")
+        words = style.made(widgets.VBox, [self._title, self._counts], names=("tk-grow",))
         return style.row(words, self._refresh, save, self._pictures.button, plain)
 
     def _build_pager(self) -> widgets.Box:
         columns = {title: name for title, name in rows.COLUMNS.items() if name in self._model.tokens.columns}
         options = [("the listing's order", ""), *columns.items()]  # None would be no choice at all
-        self._sort = style.field(widgets.Dropdown(description="Sort by", options=options, layout={"width": "150px"}))
-        self._downwards = widgets.ToggleButton(description="↑ Ascending", tooltip="Turn the order round")
+        self._sort = style.field(widgets.Dropdown, description="Sort by", options=options, layout={"width": "150px"})
+        self._downwards = style.made(widgets.ToggleButton, description="↑ Ascending", tooltip="Turn the order round")
         sizes, now = sorted({*_PAGE_SIZES, self._model.page_size}), self._model.page_size
-        size = widgets.Dropdown(description="Rows on a page", options=sizes, value=now, layout={"width": "110px"})
+        size = style.field(
+            widgets.Dropdown, description="Rows on a page", options=sizes, value=now, layout={"width": "110px"}
+        )
         for each in (self._sort, self._downwards):
             each.observe(lambda _: self._arrange(), "value")
         size.observe(lambda change: self._resize(change["new"]), "value")
@@ -188,9 +190,9 @@ class Explorer:
         self._previous = style.button("← Previous", lambda: self._turn(-1), says="Previous page")
         self._place = style.text()
         self._next = style.button("Next →", lambda: self._turn(1), says="Next page")
-        order = (self._sort, self._downwards, style.field(size), clear)
+        order = (self._sort, self._downwards, size, clear)
         pages = style.together(self._previous, self._place, self._next)
-        return style.classed(style.row(*order, pages), "tk-bottom")
+        return style.row(*order, pages, names=("tk-bottom",))
 
     def _build_choice(self) -> widgets.Box:
         self._selection = style.text("", "tk-strong")

@@ -35,25 +35,24 @@ class Filters:
         self._complain = complain
         self._updating = False
         self._search = style.field(
-            widgets.Text(
-                description="Search",
-                placeholder="comment, owner, maker or id",
-                tooltip="Search comment, owner, maker and id",
-                continuous_update=False,
-            )
+            widgets.Text,
+            description="Search",
+            placeholder="comment, owner, maker or id",
+            tooltip="Search comment, owner, maker and id",
+            continuous_update=False,
         )
         self._search.observe(lambda change: self._choose(TEXT_FILTER, change["new"].strip()), "value")
         self._lists: dict[str, widgets.Dropdown] = {}
         self._ranges: dict[str, widgets.HBox] = {}  # each is empty until somebody asks for it
         for name, facet in model.facets.items():
-            self._lists[name] = style.field(widgets.Dropdown(description=facet.title, tooltip=facet.title))
+            self._lists[name] = style.field(widgets.Dropdown, description=facet.title, tooltip=facet.title)
             self._lists[name].observe(self._heard(name), "value")
             if isinstance(facet, DayFacet):
-                self._ranges[name] = widgets.HBox(_dom_classes=("tk-range",), layout={"display": "none"})
+                self._ranges[name] = style.made(widgets.HBox, names=("tk-range",), layout={"display": "none"})
         parts = [self._search]
         for name, each in self._lists.items():
             parts += [each, *([self._ranges[name]] if name in self._ranges else [])]
-        self.widget = style.classed(widgets.Box(parts), "tk-filters")
+        self.widget = style.made(widgets.Box, parts, names=("tk-filters",))
         self.refresh()
 
     def refresh(self) -> None:
@@ -113,12 +112,11 @@ class Filters:
         if shown and not place.children:
             place.children = [
                 style.field(
-                    widgets.Text(
-                        description=f"{title}, {end} days",
-                        tooltip=f"{title}: {end} how many days",
-                        placeholder=placeholder,
-                        continuous_update=False,
-                    )
+                    widgets.Text,
+                    description=f"{title}, {end} days",
+                    tooltip=f"{title}: {end} how many days",
+                    placeholder=placeholder,
+                    continuous_update=False,
                 )
                 for end, placeholder in (("from", "0"), ("to", "any"))
             ]

@@ -38,10 +38,9 @@ class Pictures:
     def __init__(self, tokens: Callable[[], pd.DataFrame], now: Callable[[], pd.Timestamp], notice: Notice) -> None:
         self._tokens, self._now, self._notice = tokens, now, notice
         self._drawing = self._stale = False
-        self.button = widgets.ToggleButton(description="Charts", tooltip="Charts of the filtered tokens")
+        self.button = style.made(widgets.ToggleButton, description="Charts", tooltip="Charts of the filtered tokens")
         self.button.observe(lambda _: self._toggle(), "value")
-        self.widget = widgets.Box(_dom_classes=("tk-charts",))
-        style.show(self.widget, shown=False)
+        self.widget = style.made(widgets.Box, names=("tk-charts",), layout={"display": "none"})
 
     def refresh(self) -> None:
         """Draw again what is open; a change while something is being drawn is drawn after it."""

@@ -8,7 +8,7 @@ mathematics (``$…$``), unless it has the class ``mathjax_ignore``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import ipywidgets as widgets
 
@@ -98,27 +98,39 @@ body[data-jp-theme-light="false"] .tokenkit .tk-light, body:not([data-jp-theme-l
 STOWAWAYS = 20
 """How many hidden rows each table begins with; see ``table``."""
 
+_SHARED: dict[type[widgets.Widget], widgets.Widget] = {}
+Part = TypeVar("Part")
+
 
 def screen(*children: widgets.Widget) -> widgets.VBox:
     """Return a screen of these parts, with the looks that they need."""
     looks = widgets.HTML(f"<style>{_CSS.replace('STOWAWAYS', str(STOWAWAYS))}</style>", layout={"display": "none"})
-    return classed(widgets.VBox([looks, *children]), "tokenkit")
+    return widgets.VBox([looks, *children], _dom_classes=("tokenkit",))
 
 
-def classed(widget: widgets.Widget, *names: str) -> Any:  # noqa: ANN401 - the widget that was given
-    """Return a widget with some CSS classes more."""
-    widget._dom_classes = (*widget._dom_classes, *names)  # noqa: SLF001 - add_class sends a message for each
-    return widget
+def made(kind: Callable[..., Part], *values: Any, names: tuple[str, ...] = (), **settings: Any) -> Part:  # noqa: ANN401 - as the kind takes them
+    """Return a widget that shares its layout and its style with all others of its kind, unless it is given its own.
+
+    Each of its own would be one message to the browser more, and one object there, before anything is seen.
+    """
+    looks = {name: _shared(trait.klass) for name in ("layout", "style") if (trait := getattr(kind, name, None))}
+    return kind(*values, _dom_classes=names, **looks | settings)
 
 
-def text(value: str = "", *names: str, **settings: Any) -> widgets.Label:  # noqa: ANN401 - as a label takes them
+def _shared(kind: type[widgets.Widget]) -> widgets.Widget:
+    if kind not in _SHARED or _SHARED[kind].comm is None:  # somebody has closed it, as Widget.close_all() does
+        _SHARED[kind] = kind()
+    return _SHARED[kind]
+
+
+def text(value: str = "", *names: str) -> widgets.Label:
     """Return a line of text, which may be hostile."""
-    return widgets.Label(value, _dom_classes=("tk-text", "mathjax_ignore", *names), **settings)
+    return made(widgets.Label, value, names=("tk-text", "mathjax_ignore", *names))
 
 
 def row(*children: widgets.Widget, names: tuple[str, ...] = ()) -> widgets.Box:
     """Return parts side by side, on several lines where there is little room."""
-    return widgets.Box(children, _dom_classes=("tk-row", *names))
+    return made(widgets.Box, children, names=("tk-row", *names))
 
 
 def together(*children: widgets.Widget) -> widgets.Box:
@@ -128,20 +140,24 @@ def together(*children: widgets.Widget) -> widgets.Box:
 
 def button(words: str, act: Callable[[], object], *, says: str = "", style: str = "") -> widgets.Button:
     """Return a button; ``says`` is what a screen reader and the mouse's pointer say beyond its words."""
-    made = widgets.Button(description=words, tooltip=says or words, button_style=style)
-    made.on_click(lambda _: act())
-    return made
+    pressed = made(widgets.Button, description=words, tooltip=says or words, button_style=style)
+    pressed.on_click(lambda _: act())
+    return pressed
 
 
-def field(widget: widgets.Widget) -> Any:  # noqa: ANN401 - the widget that was given
+def field(kind: Callable[..., Part], *, names: tuple[str, ...] = (), **settings: Any) -> Part:  # noqa: ANN401 - as the kind takes them
     """Return an input whose description stands above it."""
-    return classed(widget, "tk-field")
+    return made(kind, names=("tk-field", *names), **settings)
 
 
 def show(widget: widgets.Widget, *, shown: bool = True) -> None:
     """Show a part, or take it away."""
     wanted = None if shown else "none"
-    if widget.layout.display != wanted:
+    if widget.layout.display == wanted:
+        return
+    if widget.layout is _SHARED.get(type(widget.layout)):
+        widget.layout = widgets.Layout(display=wanted)
+    else:
         widget.layout.display = wanted
 
 
@@ -150,8 +166,7 @@ class Notice:
 
     def __init__(self) -> None:
         self._text = text()
-        self.widget = classed(widgets.Box([self._text]), "tk-notice")
-        show(self.widget, shown=False)
+        self.widget = made(widgets.Box, [self._text], names=("tk-notice",), layout={"display": "none"})
 
     @property
     def value(self) -> str:

@@ -32,6 +32,16 @@ _TICK = """function (id, type) {
     ? `<input type="checkbox" class="dt-select-checkbox" aria-label="Select token ${safe}">` : "";
 }"""
 
+
+def available() -> bool:
+    """Tell whether there is a table to show, or itables is not installed."""
+    return all(importlib.util.find_spec(name) for name in ("itables", "anywidget"))
+
+
+if available():  # an extra, and slow to load: with this module, which is loaded before the tokens are read
+    from itables import JavascriptFunction
+    from itables.widget import ITable
+
 Chosen = Callable[[Collection[str], Collection[str]], None]
 
 
@@ -53,9 +63,9 @@ class PageTable:
     def __init__(self, name: str, chosen: Chosen | None = None, *, plain: bool = False, short: bool = False) -> None:
         self._name = name
         self._chosen = chosen
-        self._short = short
         self.plain = plain or not available()
-        self.widget = widgets.VBox()
+        self._names = ("tk-table", "tk-short") if short else ("tk-table",)
+        self.widget = style.made(widgets.VBox, names=() if self.plain else self._names)
         self._table: Any = None
         self._number = 0
         self._pages: dict[int, Sequence[str]] = {}
@@ -100,8 +110,6 @@ class PageTable:
         selected += [STOWAWAYS + position for position, each in enumerate(ids) if each in ticked]
         options = {**self._options(), "selected_rows": selected}
         if self._table is None:
-            from itables.widget import ITable  # noqa: PLC0415 - an extra, and slow to load
-
             self._table = ITable(data, **options)
             self._table.observe(self._heard, "selected_rows")
         else:
@@ -111,13 +119,12 @@ class PageTable:
                 self._table.update(data, **options)
             self._updating = False
         if self._table not in self.widget.children:
-            style.classed(self.widget, "tk-table", *(["tk-short"] if self._short else []))
+            for each in self._names:
+                self.widget.add_class(each)
             self.widget.children = [self._table]
 
     def _options(self) -> dict[str, Any]:
         """Return the options of the table; each update has to repeat them all."""
-        from itables import JavascriptFunction  # noqa: PLC0415 - an extra
-
         return {
             "maxBytes": 0,  # no row is left out
             "allow_html": False,
@@ -150,12 +157,14 @@ class PageTable:
         lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
         chosen = self._chosen
         # A list of its own for each page: what is clicked in an old one is told by the old one.
-        listed = widgets.SelectMultiple(
+        listed = style.field(
+            widgets.SelectMultiple,
             options=list(zip(lines, ids, strict=True)),
             value=[each for each in dict.fromkeys(ids) if each in ticked],
             description=f"{self._name} ({', '.join(map(str, rows.columns))})",
             rows=_LIST_LINES,
             disabled=chosen is None,
+            names=("tk-list",),
         )
         if chosen is not None:
             listed.observe(lambda change: chosen(change["new"], ids), "value")
@@ -163,19 +172,18 @@ class PageTable:
         for old in self.widget.children:
             if old is not self._table:
                 old.close()
-        self.widget.children = [style.classed(style.field(listed), "tk-list")]
+        self.widget.children = [listed]
 
 
 def switch_button(switch: Callable[..., None], *, plain: bool) -> widgets.Widget:
     """Return the button that calls ``switch(plain=…)``, or without itables the line that says what to install."""
     if not available():
         return style.text(_LACKS, "tk-dim")
-    button = widgets.ToggleButton(description="Plain list", value=plain)
-    button.tooltip = "Plain list: for where tables do not appear"
+    button = style.made(
+        widgets.ToggleButton,
+        description="Plain list",
+        tooltip="Plain list: for where tables do not appear",
+        value=plain,
+    )
     button.observe(lambda change: switch(plain=change["new"]), "value")
     return button
-
-
-def available() -> bool:
-    """Tell whether there is a table to show, or itables is not installed."""
-    return all(importlib.util.find_spec(name) for name in ("itables", "anywidget"))
