@@ -57,6 +57,7 @@ def fuzz(sandbox: Sandbox, *, examples: int, seed: int) -> Counter[int]:
         Exception: Schemathesis's own, with the request to repeat, for an answer that must not be.
     """
     description = schemathesis.openapi.from_path(DESCRIPTION)
+    description.config.update(base_url=sandbox.host)  # the oldest Schemathesis forgets the option on its way
     sign_in = {"Authorization": f"Bearer {_access_token(sandbox)}"}
     settings = hypothesis.settings(
         max_examples=examples,

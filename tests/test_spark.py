@@ -304,7 +304,7 @@ def test_an_audit_keeps_ids_and_times_that_sparks_own_pandas_would_lose(spark):
         {"token_id": "a", "owner_id": 2**53 + 1, "created_by_id": 2**53, "creation_time": 1, "expiry_time": LAST_MS},
         {"token_id": "b", "creation_time": 1, "expiry_time": -1},
     ]
-    tokens = spark.createDataFrame(frames.frame(records, frames.TOKENS).assign(workspace="https://a"))
+    tokens = spark.createDataFrame(table_of(frames.frame(records, frames.TOKENS).assign(workspace="https://a")))
     found = tokenkit.spark.audit(tokens, ["no-expiry", "many-tokens"], thresholds={"many-tokens": {"at_least": 1}})
     assert {(row["rule"], row["token_id"], row["owner"]) for row in rows(found.toArrow())} == {
         ("no-expiry", "b", None),
@@ -348,14 +348,19 @@ def test_the_audit_log_says_where_a_token_signed_in_and_who_revoked_one(spark, l
     ]
 
 
-def test_spark_takes_a_frame_of_ours_as_it_is(spark, account):
+def table_of(frame):
+    """Return a frame as the documentation says to give it to Spark."""
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def test_spark_takes_a_frame_of_ours_by_way_of_arrow(spark, account):
     tokens = tokens_of(account.workspaces[0])
     assert tokens["scopes"].isna().any()  # an absent list is what Spark trips over in other frames
     assert tokens["scopes"].notna().any()
-    taken = spark.createDataFrame(tokens)
+    taken = spark.createDataFrame(table_of(tokens))
     assert dict(taken.dtypes)["scopes"] == "array<string>"
     assert dict(taken.dtypes)["owner_id"] == "bigint"
-    assert taken.toArrow().to_pylist() == pa.Table.from_pandas(tokens, preserve_index=False).to_pylist()
+    assert taken.toArrow().to_pylist() == table_of(tokens).to_pylist()
 
 
 def test_spark_takes_what_is_missing_and_what_is_extreme_in_a_frame(spark):
@@ -365,9 +370,9 @@ def test_spark_takes_what_is_missing_and_what_is_extreme_in_a_frame(spark):
         {"token_id": "c", "comment": "", "expiry_time": 0},
     ]
     tokens = frames.frame(records, frames.TOKENS)
-    taken = spark.createDataFrame(tokens)
+    taken = spark.createDataFrame(table_of(tokens))
     assert dict(taken.dtypes)["backfill_scopes"] == "array<string>"  # though none is there
-    assert taken.toArrow().to_pylist() == pa.Table.from_pandas(tokens, preserve_index=False).to_pylist()
+    assert taken.toArrow().to_pylist() == table_of(tokens).to_pylist()
 
 
 def test_without_pyspark_one_line_names_the_extra():

@@ -10,7 +10,8 @@
     tokenkit.spark.audit(tokens, skip=["no-comment"])  # of tokens that are in Spark already
 
 The first format has the rows of ``Fleet.tokens``, the second those of ``Fleet.audit``; both have one more column,
-``error``. ``spark.createDataFrame(ws.tokens())`` takes a frame as it is.
+``error``. A frame in hand becomes a Spark DataFrame by way of Arrow: ``pa.Table.from_pandas(ws.tokens(),
+preserve_index=False)``, as Spark 4.0 and 4.1 do not take lists from pandas.
 
 ==================  ==================================================================================================
 option              what it says

@@ -6,6 +6,7 @@ A wait on the screen is messages, and what the browser makes of them; both are c
 import json
 
 import comm
+import ipywidgets
 import pandas as pd
 import pytest
 from comm.base_comm import BaseComm
@@ -29,6 +30,8 @@ class Sent(list):
 
 @pytest.fixture
 def sent(monkeypatch):
+    if not hasattr(ipywidgets.widgets.widget, "comm"):
+        pytest.skip("this ipywidgets sends in a way of its own, which cannot be listened to")
     messages = Sent()
 
     class Wire(BaseComm):
