@@ -89,7 +89,7 @@ class PermissionReview:
         self._refresh = style.button("Refresh", self.refresh, says="Read the permissions again; the draft is dropped")
         self._apply = style.button("Apply …", self._ask, says="Apply the draft, once it is confirmed", style="danger")
         switch = switch_button(self._switch, plain=plain)
-        return style.row(title, self._refresh, switch, self._discard, self._apply)
+        return style.row(title, style.together(self._refresh, switch, self._discard, self._apply))
 
     def _build_form(self) -> widgets.Box:
         self._kind = style.field(widgets.Dropdown, description="Add", options=list(KINDS), layout={"width": "130px"})

@@ -54,11 +54,12 @@ _CSS = """
 .tokenkit .tk-table div.dt-layout-table > div { overflow: visible; }
 .tokenkit .tk-table div.dt-layout-row { margin: 0; }
 .tokenkit .tk-table table.dataTable { margin: 0; width: 100%; border: none; }
-.tokenkit .tk-table thead th { position: sticky; top: 0; z-index: 1; text-align: left; font-weight: 600;
-  background: var(--jp-layout-color2, #eee); color: inherit; border-bottom: 1px solid var(--tk-line);
-  padding: 5px 10px; white-space: nowrap; }
-.tokenkit .tk-table tbody td { text-align: left; padding: 4px 10px; border: none; white-space: nowrap; max-width: 260px;
-  overflow: hidden; text-overflow: ellipsis; border-bottom: 1px solid var(--tk-line); }
+.tokenkit .tk-table table.dataTable thead tr > th { position: sticky; top: 0; z-index: 1; text-align: left;
+  font-weight: 600; background: var(--jp-layout-color2, #eee); color: inherit; border-bottom: 1px solid var(--tk-line);
+  padding: 5px 8px; white-space: nowrap; }
+.tokenkit .tk-table table.dataTable tbody tr > td { text-align: left; padding: 4px 8px; border: none;
+  border-bottom: 1px solid var(--tk-line); white-space: nowrap; max-width: 260px; overflow: hidden;
+  text-overflow: ellipsis; }
 .tokenkit .tk-table table.dataTable tbody tr > * { box-shadow: none; }
 .tokenkit .tk-table table.dataTable tbody tr:hover > * { background: var(--jp-layout-color2, #eee); box-shadow: none; }
 .tokenkit .tk-table table.dataTable tbody tr.selected > *,
