@@ -72,9 +72,9 @@ MOST = {"a filter": 10, "a search": 11, "an order": 2, "another page": 3, "a sel
 def test_it_opens_with_few_messages_beside_those_of_the_table_s_own_program(sent, large):
     tokens, found = large
     states = sent.during(lambda: explore(tokens, findings=found, now=NOW))
-    assert len(states) <= 160
+    assert len(states) <= 90
     program = sum(len(json.dumps(state)) for state in states if "_esm" in state)
-    assert sent.size - program < 130_000
+    assert sent.size - program < 70_000
     assert [state for state in states if state.get("_model_name") in {"ImageModel", "IntProgressModel"}] == []
 
 
