@@ -133,11 +133,15 @@ def entries_of(tokens: pd.DataFrame) -> list[Entry]:
 
 def on_the_wire(column: pd.Series[Any]) -> list[Any]:
     """Return a column as JSON has it: times in milliseconds, what is absent as None."""
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        values = column.dt.as_unit("ms").astype("int64").tolist()
-    else:
-        values = column.tolist()
-    return [None if gone else value for value, gone in zip(values, column.isna(), strict=True)]
+    if column.dtype == object:  # whatever somebody put there
+        return [None if gone else value for value, gone in zip(column.tolist(), column.isna(), strict=True)]
+    values = pa.array(column, from_pandas=True)
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(frames.TIME).cast(pa.int64())
+    return values.to_pylist()
+
+
+_WATCHED = pa.schema([frames.TOKENS.field(name) for name in ("token_id", "owner_id", "last_used_day")])
 
 
 def drift(entries: Sequence[Entry], tokens: pd.DataFrame, *, minds_use: bool = True) -> dict[str, str]:
@@ -148,9 +152,11 @@ def drift(entries: Sequence[Entry], tokens: pd.DataFrame, *, minds_use: bool = T
         tokens: The listing as it is now.
         minds_use: Whether a use since the plan counts.
     """
-    before = frames.frame([entry.snapshot for entry in entries], frames.TOKENS).set_index("token_id")
-    now = tokens.set_index("token_id").reindex(before.index)
-    gone = pd.Series(~before.index.isin(tokens["token_id"]), index=before.index)
+    watched = [{name: entry.snapshot.get(name) for name in _WATCHED.names} for entry in entries]
+    before = frames.frame(watched, _WATCHED).set_index("token_id")
+    listed = tokens[_WATCHED.names].set_index("token_id")
+    gone = pd.Series(listed.index.get_indexer(before.index) < 0, index=before.index)
+    now = listed.reindex(before.index)
     other_owner = _true(now["owner_id"] != before["owner_id"]) & ~gone
     used = _true(now["last_used_day"] > before["last_used_day"].fillna(_LONG_AGO)) & ~gone & ~other_owner & minds_use
     days = now["last_used_day"].dt.strftime("%Y-%m-%d")
@@ -295,18 +301,19 @@ def _progress_bar(total: int, run: Run) -> Iterator[Callable[[int], None]]:
 
 def result(entries: Sequence[Entry], outcomes: Mapping[str, Outcome] | None = None) -> pd.DataFrame:
     """Return a row for each entry with the columns of ``RESULT``: its outcome, else what was known of it."""
-    ended = {entry.token_id: _known_outcome(entry) for entry in entries} | dict(outcomes or {})
+    known = outcomes or {}
+    ended = [known.get(entry.token_id) or _known_outcome(entry) for entry in entries]
     rows = [
         {
             "token_id": entry.token_id,
             "owner": entry.owner,
-            "outcome": ended[entry.token_id].outcome,
-            "error": ended[entry.token_id].error,
-            "attempts": ended[entry.token_id].attempts,
-            "started_at": ended[entry.token_id].started_at_ms,
-            "finished_at": ended[entry.token_id].finished_at_ms,
+            "outcome": end.outcome,
+            "error": end.error,
+            "attempts": end.attempts,
+            "started_at": end.started_at_ms,
+            "finished_at": end.finished_at_ms,
         }
-        for entry in entries
+        for entry, end in zip(entries, ended, strict=True)
     ]
     return frames.frame(rows, RESULT)
 

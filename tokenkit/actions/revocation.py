@@ -134,9 +134,8 @@ class RevocationPlan:
             JournalError: The journal cannot be written; nothing was sent.
         """
         with Journal(self._target.folder) as journal:
-            run = self.record(journal, workers=workers, despite_drift=despite_drift)
+            run, entries = self._begin(journal, asdict(Settings(workers=workers, despite_drift=despite_drift)))
             with journal.held(run.run_id):
-                entries = journal.entries(run.run_id)
                 return resume(self._target, run, entries, journal, progress=progress, stop=stop)
 
     def record(
@@ -151,13 +150,15 @@ class RevocationPlan:
             despite_drift: As for ``apply``.
         """
         settings = Settings(workers=workers, despite_drift=despite_drift)
-        return self._begin(journal, asdict(settings), run_id)
-
-    def _begin(self, journal: Journal, settings: dict[str, Any], run_id: str | None = None) -> Run:
-        run = plans.begin(self._target, KIND, reason=self._reason, settings=settings, run_id=run_id)
-        journal.begin(run, _own_last(plans.entries_of(self._planned), self._planned))
-        self.run_id = run.run_id
+        run, _ = self._begin(journal, asdict(settings), run_id)
         return run
+
+    def _begin(self, journal: Journal, settings: dict[str, Any], run_id: str | None = None) -> tuple[Run, list[Entry]]:
+        run = plans.begin(self._target, KIND, reason=self._reason, settings=settings, run_id=run_id)
+        entries = _own_last(plans.entries_of(self._planned), self._planned)
+        journal.begin(run, entries)
+        self.run_id = run.run_id
+        return run, entries
 
     def stage(self, *, grace: str | pd.Timedelta = "14d") -> StagedRevocation:
         """Record the intent to revoke, and return whom to tell. Nothing is revoked before the grace is over.
@@ -168,7 +169,7 @@ class RevocationPlan:
         span = duration(grace)
         due = self._target.now() + span
         with Journal(self._target.folder) as journal:
-            run = self._begin(journal, asdict(Settings()) | {"due": due.isoformat()})
+            run, _ = self._begin(journal, asdict(Settings()) | {"due": due.isoformat()})
         return StagedRevocation(run.run_id, due, self._planned)
 
 
