@@ -44,7 +44,7 @@ MOST_FAILURES = 8
 _FIRST_BACKOFF_SECONDS = 0.5
 _LONGEST_BACKOFF_SECONDS = 30.0
 _REFUSED_SECONDS = 1.0  # where a 429 does not say
-_HANDED_AHEAD = 0.25  # for each worker, so that one who is done has the next at once
+_HANDED_AHEAD = 1.0  # for each worker, so that one who is done has the next at once, even while the decider writes
 _MARKED_AHEAD = 4  # for each worker; each of them is looked up after a crash
 _WRITE_SECONDS = 0.1  # how long an outcome waits for others to be written with; and how soon a stop is noticed
 LOST_AND_GONE = "the answer to our request was lost; looked up, it is gone"
@@ -147,7 +147,8 @@ class Execution:
         self._on_outcome = on_outcome
         self._pacer = Pacer(workers=workers + math.ceil(workers * _HANDED_AHEAD))
         self._orders: queue.SimpleQueue[tuple[_Item, Permit] | None] = queue.SimpleQueue()
-        self._reports: queue.SimpleQueue[_Report] = queue.SimpleQueue()
+        self._reports: deque[_Report] = deque()
+        self._wanted = threading.Event()  # the decider is, by a worker
         self._fresh: deque[_Item] = deque()
         self._later: list[tuple[float, int, _Item]] = []  # a heap: from when on, and in which order
         self._numbers = itertools.count()
@@ -188,11 +189,10 @@ class Execution:
 
     def _decide(self) -> None:
         while self._under_way or ((self._fresh or self._later) and not self._is_ending()):
-            wait_seconds = self._hand_out()
-            with contextlib.suppress(queue.Empty):
-                self._take(self._reports.get(timeout=wait_seconds))
-                while True:
-                    self._take(self._reports.get_nowait())
+            self._wanted.wait(self._hand_out())
+            self._wanted.clear()
+            while self._reports:
+                self._take(self._reports.popleft())
             if self._clock.monotonic() - self._written_at > _WRITE_SECONDS:
                 self._write()
         self._write()
@@ -318,11 +318,17 @@ class Execution:
     # What follows runs in the workers; it touches nothing of the decider's but the reports.
 
     def _work(self) -> None:
+        few = self._workers * _HANDED_AHEAD / 2
         while (order := self._orders.get()) is not None:
-            self._reports.put(self._served(*order))
+            report = self._served(*order)
+            self._reports.append(report)
+            # Waking it for each answer costs as much as half a request. While there is work for the next ones to be
+            # done, it may sleep; what it must hear at once is that something is amiss.
+            if report.error is not None or self._orders.qsize() <= few:
+                self._wanted.set()
 
     def _served(self, item: _Item, permit: Permit) -> _Report:
-        if self._is_ending():
+        if self._is_ending() or not self._pacer.still_holds(permit):
             return _Report(item=item, permit=permit, answered=False, still_to_do=True)
         try:
             report = self._look_up(item, permit) if item.lost else self._send(item, permit)

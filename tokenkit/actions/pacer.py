@@ -98,6 +98,10 @@ class Pacer:
         self._under_way += 1
         return Permit(now, self._epoch)
 
+    def still_holds(self, permit: Permit) -> bool:
+        """Whether the rate is still the one under which leave was given; else give it back with ``lost``."""
+        return permit.epoch == self._epoch
+
     def answered(self, permit: Permit, now: float) -> None:
         """Note that a request was let through, whatever the workspace said to it."""
         self._under_way -= 1
@@ -108,7 +112,7 @@ class Pacer:
             self._window = min(self._window + _WINDOW_GROWTH, self._workers)
 
     def lost(self) -> None:
-        """Note that a request under way got no answer: it says nothing of the limit."""
+        """Note that a request got no answer, or never left: it says nothing of the limit."""
         self._under_way -= 1
 
     def refused(self, permit: Permit, now: float) -> None:
