@@ -39,12 +39,13 @@ from tokenkit import errors
 from tokenkit.actions import journal as records
 from tokenkit.actions.journal import Entry, Journal, Step
 from tokenkit.actions.pacer import Pacer, Permit
+from tokenkit.actions.processor import stay_on_one
 
 MOST_FAILURES = 8
 _FIRST_BACKOFF_SECONDS = 0.5
 _LONGEST_BACKOFF_SECONDS = 30.0
 _REFUSED_SECONDS = 1.0  # where a 429 does not say
-_HANDED_AHEAD = 1.0  # for each worker, so that one who is done has the next at once, even while the decider writes
+_HANDED_AHEAD = 0.5  # for each worker, so that one who is done has the next at once, even while the decider writes
 _MARKED_AHEAD = 4  # for each worker; each of them is looked up after a crash
 _WRITE_SECONDS = 0.1  # how long an outcome waits for others to be written with; and how soon a stop is noticed
 LOST_AND_GONE = "the answer to our request was lost; looked up, it is gone"
@@ -78,7 +79,7 @@ class Task:
     minds_use: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """What became of one token."""
 
@@ -90,7 +91,7 @@ class Outcome:
     finished_at_ms: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Item:
     """An entry in the queue: requests sent for it, how many failed (a refusal is none), whether one was lost."""
 
@@ -101,7 +102,7 @@ class _Item:
     started_at_ms: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Report:
     """What a worker tells the decider of one request."""
 
@@ -318,6 +319,7 @@ class Execution:
     # What follows runs in the workers; it touches nothing of the decider's but the reports.
 
     def _work(self) -> None:
+        stay_on_one()
         few = self._workers * _HANDED_AHEAD / 2
         while (order := self._orders.get()) is not None:
             report = self._served(*order)

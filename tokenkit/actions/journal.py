@@ -119,7 +119,7 @@ class Run:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
     """One token of a run: what it was when planned, what is to change, and the last that is known of it."""
 
@@ -133,7 +133,7 @@ class Entry:
     at_ms: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
     """Something that became of a token, at a moment (epoch milliseconds)."""
 

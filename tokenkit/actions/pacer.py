@@ -5,10 +5,10 @@ Nobody knows a workspace's limit beforehand, and it is not the same for every en
 there is one pacer for all of them, in three phases:
 
 **Opening.** Until the first refusal only the number of requests under way is held: it starts small and grows with each
-answer, a third faster with each round trip. Without a limit all workers are soon busy; with one, few are refused.
+answer, two fifths faster with each round trip. Without a limit all workers are soon busy; with one, few are refused.
 
 **Search.** From the first refusal on, requests leave one at a time. The rate starts in the middle of the limits that
-workspaces have, falls by two fifths at each refusal, and doubles after a while without one, until it was once below the
+workspaces have, falls by three fifths at each refusal, and doubles after a while without one, until it was once below the
 limit and met it; then it goes back half of the last doubling.
 
 **Steady.** The refusals measure the limit: the allowance was used up at each of two refusals, so what was answered
@@ -27,10 +27,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_FIRST_WINDOW = 2
-_WINDOW_GROWTH = 1 / 3
+_FIRST_WINDOW = 4
+_WINDOW_GROWTH = 0.4
 _SEARCH_RATE = 50.0
-_SEARCH_DECREASE = 0.6
+_SEARCH_DECREASE = 0.4
 _FOUND_DECREASE = 0.75  # the limit is between half of the rate, which was let through, and the rate
 _DOUBLING_SECONDS = 0.2
 _ENOUGH_ANSWERS = 4
