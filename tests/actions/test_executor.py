@@ -5,7 +5,9 @@ import threading
 import pytest
 
 import tokenkit
-from tokenkit.actions.executor import Execution
+from tokenkit.actions.executor import Execution, _Item
+from tokenkit.actions.journal import Entry, Journal
+from tokenkit.actions.task import Task
 from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.sandbox import Fault
 
@@ -177,6 +179,43 @@ def test_what_waits_for_a_worker_when_the_run_is_stopped_is_not_sent(ws, victims
     ws.revoke(victims).apply(workers=4, stop=stop)
     assert sent_by_then == [len(sent)]
     assert not set(sent) & ids(company)
+
+
+@pytest.fixture
+def execution(tmp_path):
+    """A run of nothing yet, whose workers find every token gone at once."""
+    task = Task(send=lambda _: None, look_up=lambda _: None, done="revoked")
+    with Journal(tmp_path) as journal:
+        yield Execution("a run", task, journal, workers=8)
+
+
+def orders(execution, count):
+    for number in range(count):
+        item = _Item(entry=Entry(token_id=str(number), owner=None, snapshot={}))
+        execution._orders.put((item, execution._pacer.permit(0.0)))
+    execution._orders.put(None)
+
+
+def test_the_decider_is_woken_when_orders_run_low_and_not_for_each_answer(execution, monkeypatch):
+    monkeypatch.setattr(execution._pacer, "_window", 100.0)
+    orders(execution, 9)
+    woken = []
+    monkeypatch.setattr(execution._wanted, "set", lambda: woken.append(len(execution._reports)))
+    worker = threading.Thread(target=execution._work)
+    worker.start()
+    worker.join()
+    assert len(execution._reports) == 9
+    assert woken == [8, 9]  # two of nine: when two were left in the queue, one of them its end
+
+
+def test_leave_that_was_given_under_an_old_rate_is_given_back_and_nothing_is_sent(execution, monkeypatch):
+    orders(execution, 2)
+    execution._pacer.refused(execution._pacer.permit(0.0), 0.05)
+    monkeypatch.setattr(execution, "_send", lambda *_: pytest.fail("sent, though the workspace asked for less"))
+    worker = threading.Thread(target=execution._work)
+    worker.start()
+    worker.join()
+    assert [(each.still_to_do, each.answered) for each in execution._reports] == [(True, False)] * 2
 
 
 def test_ctrl_c_ends_cleanly_and_returns_what_was_done(ws, victims, capsys, monkeypatch):

@@ -12,7 +12,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says wher
 
 
 @linux
-def test_workers_of_a_run_share_one_processor_and_the_caller_keeps_all(workspace, sandbox, monkeypatch):
+def test_workers_of_a_run_share_one_processor_and_the_caller_keeps_all(workspace, monkeypatch):
     everywhere, seen = os.sched_getaffinity(0), []
     served = processor.stay_on_one
 

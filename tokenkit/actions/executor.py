@@ -1,9 +1,9 @@
 """Carries out the entries of a run: many at once, at the workspace's pace, each ending in one truthful outcome.
 
-One thread, the caller's, decides and writes; workers only send. The decider holds the queues, the pacer, the outcomes
-and the journal, so none of them needs a lock, and Ctrl-C meets one thread. It writes ``sent`` for the next few tokens
-at once, before any of their requests leaves, together with the outcomes that have gathered: every row is on the disk,
-at a fraction of its cost.
+One thread, the caller's, decides and writes; workers only send, and wake it when orders run low or something is amiss.
+The decider holds the queues, the pacer, the outcomes and the journal, so none of them needs a lock, and Ctrl-C meets
+one thread. It writes ``sent`` for the next few tokens at once, before any of their requests leaves, together with the
+outcomes that have gathered: every row is on the disk, at a fraction of its cost.
 
 =================================  ====================================================================================
 the workspace's answer             what becomes of the token
@@ -40,6 +40,7 @@ from tokenkit.actions import journal as records
 from tokenkit.actions.journal import Entry, Journal, Step
 from tokenkit.actions.pacer import Pacer, Permit
 from tokenkit.actions.processor import stay_on_one
+from tokenkit.actions.task import Outcome, Task
 
 MOST_FAILURES = 8
 _FIRST_BACKOFF_SECONDS = 0.5
@@ -59,36 +60,6 @@ class Clock(Protocol):
 
     def time(self) -> float:
         """Return seconds since 1970."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """What is done to each entry, in one request without retries of its own.
-
-    Attributes:
-        send: Carries out an entry; raises what the workspace says.
-        look_up: Tells what became of an entry whose answer was lost: an outcome and a remark, or None if it is still to
-            be done.
-        done: The outcome when ``send`` returns.
-        minds_use: Whether a token that was used since the plan is left alone.
-    """
-
-    send: Callable[[Entry], None]
-    look_up: Callable[[Entry], tuple[str, str | None] | None]
-    done: str
-    minds_use: bool = True
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """What became of one token."""
-
-    token_id: str
-    outcome: str
-    error: str | None = None
-    attempts: int = 0
-    started_at_ms: int | None = None
-    finished_at_ms: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,8 +8,8 @@ there is one pacer for all of them, in three phases:
 answer, two fifths faster with each round trip. Without a limit all workers are soon busy; with one, few are refused.
 
 **Search.** From the first refusal on, requests leave one at a time. The rate starts in the middle of the limits that
-workspaces have, falls by three fifths at each refusal, and doubles after a while without one, until it was once below the
-limit and met it; then it goes back half of the last doubling.
+workspaces have, falls by three fifths at each refusal, and doubles after a while without one, until it was once below
+the limit and met it; then it goes back half of the last doubling.
 
 **Steady.** The refusals measure the limit: the allowance was used up at each of two refusals, so what was answered
 between them, over the time between them, is the limit. The rate goes a little below that, and rises slowly until the

@@ -23,8 +23,9 @@ import pyarrow as pa
 
 from tokenkit import errors, frames
 from tokenkit.actions import journal as records
-from tokenkit.actions.executor import LOST_AND_GONE, Execution, Outcome, Task
+from tokenkit.actions.executor import LOST_AND_GONE, Execution
 from tokenkit.actions.journal import Entry, Journal, Run, Step, new_run_id
+from tokenkit.actions.task import Outcome, Task
 from tokenkit.redaction import redact
 from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.review.access import Identities

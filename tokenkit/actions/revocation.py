@@ -15,9 +15,10 @@ from tokenkit import errors, frames
 from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
 from tokenkit.actions import protect as protection
-from tokenkit.actions.executor import LOST_AND_GONE, Task
+from tokenkit.actions.executor import LOST_AND_GONE
 from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.plan import Progress, Settings, Target
+from tokenkit.actions.task import Task
 from tokenkit.frames import TEXT
 from tokenkit.review.durations import duration
 

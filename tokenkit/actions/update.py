@@ -13,10 +13,11 @@ import pyarrow as pa
 from tokenkit import errors, frames
 from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
-from tokenkit.actions.executor import LOST_AND_GONE, Task
+from tokenkit.actions.executor import LOST_AND_GONE
 from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.plan import Progress, Settings, Target
 from tokenkit.actions.revocation import Tokens, token_ids_of
+from tokenkit.actions.task import Task
 from tokenkit.redaction import redact
 
 KIND = "update"
