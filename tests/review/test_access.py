@@ -160,6 +160,15 @@ def test_the_preview_is_what_the_workspace_deletes(change, first, replace):
 def test_an_entry_that_is_new_has_to_name_somebody_and_one_that_is_there_may_not(workspace):
     listed = workspace.token_management.get_permissions()
     gone = access.changed_entries(listed, [access.entry_of("user:gone@example.com")], replace=False)
-    access.check_names(gone, gone, workspace.identities())
+    access.check_entries(gone, gone, workspace.identities())
     with pytest.raises(errors.UsageError, match="no user 'gone@"):
-        access.check_names(listed, gone, workspace.identities())
+        access.check_entries(listed, gone, workspace.identities())
+
+
+@pytest.mark.parametrize("level", ["CAN_FLY", "can_use", ""])
+def test_a_new_entry_has_a_level_that_there_is_and_what_is_there_keeps_its_own(workspace, level):
+    listed = workspace.token_management.get_permissions()
+    asked = access.changed_entries(listed, [{"group_name": "users", "permission_level": level}], replace=False)
+    access.check_entries(asked, asked, workspace.identities())
+    with pytest.raises(errors.UsageError, match=f"There is no level '{level}': it is CAN_USE or CAN_MANAGE"):
+        access.check_entries(listed, asked, workspace.identities())

@@ -146,7 +146,7 @@ def make(
     direct = before[before["inherited"].ne(other=True).fillna(value=True).astype(bool)]
     after = access.changed_entries(direct, asked, replace=replace)
     identities = target.identities()
-    access.check_names(direct, after, identities)
+    access.check_entries(direct, after, identities)
     found = access.consequences(direct, after, identities, target.tokens())
     return PermissionPlan(target, asked, direct, found, replace=replace, reason=reason)
 

@@ -150,8 +150,9 @@ def changed_entries(before: pd.DataFrame, change: Iterable[Mapping[str, Any]], *
     )
 
 
-def check_names(before: pd.DataFrame, after: pd.DataFrame, identities: Identities) -> None:
-    """Refuse entries that are new and name nobody: the workspace would, and until then a plan would miss them.
+def check_entries(before: pd.DataFrame, after: pd.DataFrame, identities: Identities) -> None:
+    """Refuse entries that are new and name nobody or no level: the workspace would, and until then a plan would miss
+    them.
 
     Args:
         before: The entries as they are; whom they name may be gone.
@@ -159,8 +160,12 @@ def check_names(before: pd.DataFrame, after: pd.DataFrame, identities: Identitie
         identities: The workspace's principals.
 
     Raises:
-        UsageError: An entry names nobody.
+        UsageError: An entry names nobody, or a level that there is not.
     """
+    levels = after["permission_level"]
+    unknown = levels[~levels.isin((CAN_USE, CAN_MANAGE)) & ~levels.isin(before["permission_level"])]
+    if len(unknown):
+        raise errors.UsageError(f"There is no level {unknown.iloc[0]!r}: it is {CAN_USE} or {CAN_MANAGE}.")
     everybody = {
         "user_name": ("user", identities.users["user_name"]),
         "group_name": ("group", identities.groups["display_name"]),
