@@ -90,8 +90,8 @@ CHANGING = [
     ("create-obo terraform --lifetime 1d --secret tokenkit/x", "expiry_time", True),
     ("snapshot", "taken_at", True),
 ]
-# Their own programs, tested in tests/test_lab.py and tests/sandbox/test_main.py; resume needs a run, below.
-ELSEWHERE = {"sandbox", "lab", "resume", "report", "explore"}
+# Their own programs, tested in tests/test_lab.py and tests/sandbox/test_main.py; resume and undo need a run, below.
+ELSEWHERE = {"sandbox", "lab", "resume", "undo", "report", "explore"}
 FLEET = {verb.words for verb in VERBS if verb.words.startswith("fleet ")}  # tests/verbs/test_fleets.py
 
 
@@ -173,6 +173,7 @@ def test_every_changing_verb_does_what_it_says(notebook, company, names, capsys,
         ("create-obo terraform --secret x", "SCOPE/KEY"),
         ("create-obo terraform --lifetime 90 --secret tokenkit/x", "Write 90d for days"),
         ("resume 2026", "no run '2026'"),
+        ("undo 2026", "no run '2026'"),
         ("audit --rule no-expiri", "Did you mean no-expiry?"),
         ("audit --skip nothing", "no rule 'nothing'"),
         ("audit --threshold 45", "write RULE.NAME=VALUE"),
@@ -252,6 +253,30 @@ def test_a_run_that_left_something_is_exit_code_1_and_resume_finishes_it(company
     run_id = json.loads(capsys.readouterr().out)[0]["run_id"]
     assert cli.main(["resume", run_id, "--output", "json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["outcome"] == "revoked"
+
+
+def test_what_an_update_changed_is_put_back_by_undo_which_asks_first(company, names, capsys):  # noqa: ARG001 - profiles
+    def comment():
+        return tokenkit.connect().token_management.get(names["token"]).comment
+
+    def last_run():
+        capsys.readouterr()
+        assert cli.main(["journal", "--output", "json"]) == 0
+        return json.loads(capsys.readouterr().out)[-1]["run_id"]
+
+    before = comment()
+    assert cli.main(["update", names["token"], "--comment", "a new one", "--yes"]) == 0
+    run_id = last_run()
+    assert cli.main(["undo", run_id, "--dry-run", "--output", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["comment"], row["new_comment"]) == ("a new one", before)
+    assert cli.main(["undo", run_id]) == 2  # there is nobody to ask
+    assert comment() == "a new one"
+    assert cli.main(["undo", run_id, "--yes"]) == 0
+    assert comment() == before
+    assert cli.main(["revoke", names["token"], "--yes"]) == 0
+    assert cli.main(["undo", last_run(), "--yes"]) == 2
+    assert "only updates can be undone" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("company")

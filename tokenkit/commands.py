@@ -243,6 +243,13 @@ VERBS: tuple[Verb, ...] = (
         example="resume 20260301-093000-1a2b3c4d",
     ),
     Verb(
+        "undo",
+        "put back the comments and scopes that an update changed",
+        changing.undo,
+        (option("run_id", metavar="RUN_ID", help="as the run and the journal name it"), *CHANGE),
+        example="undo 20260301-093000-1a2b3c4d",
+    ),
+    Verb(
         "snapshot",
         "save the listing as a Parquet file, to compare with later",
         comparing.snapshot,

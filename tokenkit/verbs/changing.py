@@ -87,8 +87,18 @@ def _decide_on_update(
     """Decide on a plan that can be undone, and say how."""
     result = _decide(session, options, plan, workspace, doing=doing)
     if plan.run_id:
-        session.say(f"Workspace.undo({plan.run_id!r}) plans the way back.")
+        session.say(f"To put it back: undo {plan.run_id}")
     return result
+
+
+def undo(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
+    """Put back the comments and scopes that an update changed."""
+    workspace = session.workspace(options.profile)
+    plan = workspace.undo(options.run_id)
+    if not len(plan):
+        session.say(f"{workspace.name}: nothing to put back.")
+        return plan.preview()
+    return _decide_on_update(session, options, plan, workspace, doing=f"put back {counted(len(plan), 'token')}")
 
 
 def permissions_set(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
