@@ -1,8 +1,9 @@
 """The door for a shell: ``tokenkit``.
 
 The answer goes to standard output and everything else to standard error, so that a pipe carries only the answer. Exit
-codes: 0 done, 1 findings (``audit --fail-on``), 2 it was called wrongly, 3 the workspace could not be read, 130
-    interrupted.
+codes: 0 done, 1 not all of a change was done (a token failed, is unknown or was not reached), or ``audit --fail-on``
+found something, 2 called wrongly, 3 the workspace said no or could not be read, 130 interrupted. A token that was left
+out or skipped on purpose is no failure.
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ class _ShellSession:
     """A session of one command."""
 
     returns_objects = False
+    program = grammar.program(SHELL)
 
     def __init__(self) -> None:
         self._fleet: Fleet | None = None

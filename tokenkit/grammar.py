@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from tokenkit import errors
 from tokenkit.commands import VERBS, Verb
 from tokenkit.options import MAGIC, PROFILE, SHELL, Option, option
+from tokenkit.rest import credentials
 from tokenkit.verbs.session import Session
 
 OUTPUT = option(
@@ -41,7 +42,15 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Turn what argparse found wrong into one line."""
-        raise errors.UsageError(f"{message[:1].upper()}{message[1:].rstrip('.')}. See {self.prog} --help.")
+        if message == "argument --sort: expected one argument":
+            message = "--sort downwards is written with =, as in --sort=-idle_days"
+        end = "" if message.endswith("?") else "."
+        raise errors.UsageError(f"{message[:1].upper()}{message[1:].rstrip('.')}{end} See {self.prog} --help.")
+
+    @property
+    def option_names(self) -> list[str]:
+        """The options that it knows, by all their names."""
+        return list(self._option_string_actions)
 
 
 def program(door: str) -> str:
@@ -86,8 +95,9 @@ def parse(words: Sequence[str], door: str) -> tuple[Verb, argparse.Namespace]:
     for word in unknown:
         if word.startswith("-"):
             name = word.partition("=")[0]
-            known = [string for each in options_at(verb, door) for string in each.names if string.startswith("-")]
-            raise errors.UsageError(f"There is no option {name}. {errors.did_you_mean(name, known)}")
+            raise errors.UsageError(f"There is no option {name}. {errors.did_you_mean(name, parser.option_names)}")
+        if verb.needs_workspace and not verb.where and word in credentials.profiles():
+            raise errors.UsageError(f"{word!r} is a profile: write --profile {word}.")
         raise errors.UsageError(f"There is no use for {word!r} here. See {parser.prog} --help.")
     return verb, options
 
@@ -107,6 +117,8 @@ def _verb(words: list[str], door: str) -> tuple[Verb, list[str]]:
     following = dict.fromkeys(key[len(stem)] for key in offered if key[: len(stem)] == stem)
     said = " ".join(stem)
     if not stem:
+        if words[0].startswith("-"):
+            raise errors.UsageError(f"Options come after the verb: {program(door)} VERB {words[0]} …")
         if elsewhere := [verb for verb in VERBS if verb.words.split()[0] == words[0]]:
             other = program(elsewhere[0].doors[0])
             raise errors.UsageError(f"{words[0]!r} is not for a notebook; in a terminal, {other} {words[0]} does it.")

@@ -37,6 +37,7 @@ class NotebookSession:
     """
 
     returns_objects = True
+    program = grammar.program(MAGIC)
     shows_progress = True
 
     def __init__(self, names: MutableMapping[str, Any]) -> None:

@@ -103,7 +103,8 @@ def read_snapshot(path: str | os.PathLike[str]) -> pd.DataFrame:
             listing.attrs |= said
             return listing
         problem = "it is another Parquet file"
-    raise errors.UsageError(f"{path} is no snapshot: {problem}. Workspace.snapshots() lists what there is.")
+    where = "The verb snapshot prints where it saves one; Workspace.snapshots() lists them"
+    raise errors.UsageError(f"{path} is no snapshot: {problem}. {where}.")
 
 
 def list_snapshots(files: Iterable[Path]) -> pd.DataFrame:

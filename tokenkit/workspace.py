@@ -416,16 +416,17 @@ class Workspace(WorkspaceAPI):
         )
         return PermissionReview(source, plain=plain)
 
-    def undo(self, run_id: str) -> UpdatePlan:
+    def undo(self, run_id: str, *, reason: str | None = None) -> UpdatePlan:
         """Return the plan that puts back what an update changed; only what the journal says was updated.
 
         Args:
             run_id: As ``UpdatePlan.run_id`` and ``journal`` name it.
+            reason: Why, for the journal; the run that it undoes, if left out.
 
         Raises:
             UsageError: There is no such run, or it was no update.
         """
-        return update.undo(self._target(), run_id)
+        return update.undo(self._target(), run_id, reason=reason)
 
     def journal(self) -> pd.DataFrame:
         """Return what was done to this workspace's tokens from here: a row for each token of each run, oldest first.

@@ -24,6 +24,14 @@ QUIET = [
 ]
 
 
+SETTLE = """
+import threading
+for thread in threading.enumerate():
+    if thread.name == "tokenkit-widget":
+        thread.join()
+"""
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """A running Chromium."""
@@ -111,6 +119,9 @@ def notebook(_notebook, lab, company, chromium):
         return _notebook
 
     yield fill
+    # Whatever still reads the workspace would go on asking when it is gone, and say so in the next test's cells.
+    _notebook.fill(SETTLE)
+    _notebook.run(0)
     here = (lab.url, lab.url.replace("http", "ws"), "data:", "blob:")
     assert page.sent != []
     assert [url for url in page.sent if not url.startswith(here)] == []

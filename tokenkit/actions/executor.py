@@ -287,7 +287,7 @@ class Execution:
     def _step(self, entry: Entry, state: str, attempts: int, at_ms: int) -> Step:
         return Step(run_id=self._run_id, token_id=entry.token_id, state=state, at_ms=at_ms, attempts=attempts)
 
-    # What follows runs in the workers; it touches nothing of the decider's but the reports.
+    # What follows runs in the workers. Of the decider's it touches the reports, the flags, and reads the pacer's rate.
 
     def _work(self) -> None:
         stay_on_one()

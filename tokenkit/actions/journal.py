@@ -7,8 +7,8 @@ for each token, with a snapshot of what the token was; an entry has steps, each 
     planned → skipped
 
 The row ``sent`` is on the disk before its request leaves. So after a crash an entry whose last step is ``planned`` was
-not sent, and one whose last step is ``sent`` may have been carried out and has to be looked up. What is not here cannot
-have happened through tokenkit.
+not sent, and one whose last step is ``sent`` may have been carried out and has to be looked up. What is not here was
+not done by a plan; the nine calls of ``ws.token_management`` and ``create-obo`` write no journal.
 
 The runs of a fleet's plan, one a workspace, are parts of one run: ``20260301-093000-1a2b3c4d.1``, ``….2``. They are all
 begun before the first of them sends anything.

@@ -54,7 +54,8 @@ class Permit:
 
 
 class Pacer:
-    """Decides when a request may leave. Time is an argument and so is every answer; callers hold a lock of their own.
+    """Decides when a request may leave. Time is an argument and so is every answer. One thread asks and tells it;
+    others may only see whether leave ``still_holds``.
 
     Args:
         workers: How many requests may be under way at once.

@@ -268,7 +268,8 @@ class _Clock:
 
 def _how_to_go_on(ended_by: errors.TokenKitError | KeyboardInterrupt | None, run: Run, left: int, total: int) -> str:
     why = f"Ended early: {ended_by}" if isinstance(ended_by, errors.TokenKitError) else "Stopped"
-    return f"{why.rstrip('.')}. {left:,} of {total:,} are left; tokenkit.resume({run.run_id!r}) finishes them."
+    how = f"tokenkit.resume({run.run_id!r}) finishes them, in a shell tokenkit resume {run.run_id}"
+    return f"{why.rstrip('.')}. {left:,} of {total:,} are left; {how}."
 
 
 class Terminal:

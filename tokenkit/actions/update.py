@@ -170,7 +170,7 @@ def make(target: Target, changes: Mapping[str, Mapping[str, Any]], *, reason: st
 _ABSENT: dict[str, Any] = {"comment": "", "scopes": []}
 
 
-def undo(target: Target, run_id: str) -> UpdatePlan:
+def undo(target: Target, run_id: str, *, reason: str | None = None) -> UpdatePlan:
     """Return the plan that puts back what a run changed, from the snapshots in the journal."""
     with Journal(target.folder) as journal:
         run, entries = journal.run(run_id), journal.entries(run_id)
@@ -186,7 +186,7 @@ def undo(target: Target, run_id: str) -> UpdatePlan:
         )
         for entry in done
     ]
-    return UpdatePlan(target, back, reason=f"undo of {run_id}")
+    return UpdatePlan(target, back, reason=reason or f"undo of {run_id}")
 
 
 def resume(

@@ -251,6 +251,8 @@ def entry_of(text: str, *, level: str = CAN_USE) -> dict[str, str]:
         )
     name, _, asked = rest.partition("=")
     level = asked.upper() or level
-    if not name or level not in (CAN_USE, CAN_MANAGE):
-        raise errors.UsageError(f"{text!r} needs a name, and the level {CAN_USE} or {CAN_MANAGE} if any.")
+    if not name:
+        raise errors.UsageError(f"{text!r} names nobody: write {kind}:NAME.")
+    if level not in (CAN_USE, CAN_MANAGE):
+        raise errors.UsageError(f"There is no level {asked!r}: it is {CAN_USE} or {CAN_MANAGE}.")
     return {kinds[kind]: name, "permission_level": level}

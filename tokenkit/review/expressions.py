@@ -88,6 +88,8 @@ def where(tokens: pd.DataFrame, expression: str) -> pd.DataFrame:
         problem = "it is not a yes or no for each token"
     except errors.UsageError as error:
         problem = str(error)
+    except TypeError:  # numpy's and pandas' own words are of loops and dtypes
+        problem = "it compares what does not go together: numbers stand without quotes, texts and dates with them"
     except Exception as failure:  # noqa: BLE001 - pandas raises whatever the operator at fault does
         problem = str(failure).strip().partition("\n")[0]
     raise errors.UsageError(f"The expression {_shown(expression)} cannot be evaluated: {problem.rstrip('.')}.")

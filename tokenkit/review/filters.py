@@ -30,6 +30,7 @@ class Filter:
         metavar: What the value is called; None for a switch, whose value is True.
         choices: The values that it takes, where they are few.
         read: Makes the value of what was typed, or raises ``UsageError``; what it made, it takes as well.
+        known: The values that tokens have, where one that none has may be misspelt.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Filter:
     metavar: str | None = None
     choices: tuple[str, ...] = ()
     read: Callable[[Any], Any] = str
+    known: Callable[[pd.DataFrame], pd.Series[str]] | None = None
 
 
 def like(texts: pd.Series[str], pattern: str) -> pd.Series[bool]:
@@ -78,7 +80,13 @@ def _never_expires(tokens: pd.DataFrame, wanted: bool) -> pd.Series[bool]:  # no
 
 _DAY = pd.Timedelta(days=1)
 FILTERS: tuple[Filter, ...] = (
-    Filter("owner", "whose owner has this name or id; * and ? stand for any text", _owner, "NAME"),
+    Filter(
+        "owner",
+        "whose owner has this name or id; * and ? stand for any text",
+        _owner,
+        "NAME",
+        known=lambda tokens: tokens["owner"],
+    ),
     Filter("status", "that still work, or that expired", _status, "STATUS", choices=("active", "expired")),
     Filter("idle", "not used for at least so long (since they were made, if never)", _idle, "90d", read=duration),
     Filter(
@@ -89,7 +97,13 @@ FILTERS: tuple[Filter, ...] = (
         read=duration,
     ),
     Filter("never_expires", "without an expiry", _never_expires, read=bool),
-    Filter("scope", "that were granted this scope", _scope, "SCOPE"),
+    Filter(
+        "scope",
+        "that were granted this scope",
+        _scope,
+        "SCOPE",
+        known=lambda tokens: tokens["scopes"].explode(),
+    ),
     Filter("comment", "whose comment contains this text, in any case; * stands for any text", _comment, "TEXT"),
 )
 _BY_NAME = {each.name: each for each in FILTERS}
@@ -114,6 +128,22 @@ def check(expression: str | None, criteria: Mapping[str, Any]) -> dict[str, Any]
                 known = errors.did_you_mean(values[name], choices)
                 raise errors.UsageError(f"{name} cannot be {values[name]!r}. {known}")
     return values
+
+
+def misspelt(tokens: pd.DataFrame, criteria: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each criterion that no token meets though it names a value, with the near one.
+
+    Args:
+        tokens: The whole listing, with the derived columns.
+        criteria: The names of ``FILTERS`` with their values.
+    """
+    said = []
+    for name, value in check(None, criteria).items():
+        filter_ = _BY_NAME[name]
+        if filter_.known is not None and not expressions.truth(filter_.mask(tokens, value)).any():
+            known = filter_.known(tokens).dropna().unique()
+            said.append(f"No token has the {name} {value!r}. {errors.did_you_mean(value, sorted(known))}")
+    return said
 
 
 def matching(tokens: pd.DataFrame, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401 - each filter has its own kind of value

@@ -1,4 +1,6 @@
-"""The verbs that change something. Each shows its plan first, and asks unless it is told not to."""
+"""The verbs that change something. Each that takes something away or writes over it shows its plan first, and asks
+unless it is told not to.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ def revoke(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
         raise errors.UsageError(
             "Say which tokens: ids, or a filter such as --owner or --where. Nothing is revoked without."
         )
-    tokens = selected(workspace, options)
+    tokens = selected(session, workspace, options)
     if options.token_ids:
         ids = whole_ids(options.token_ids, workspace.tokens(), workspace)
         # Ids and filters together mean both: of these, those that the filters keep.
@@ -87,14 +89,14 @@ def _decide_on_update(
     """Decide on a plan that can be undone, and say how."""
     result = _decide(session, options, plan, workspace, doing=doing)
     if plan.run_id:
-        session.say(f"To put it back: undo {plan.run_id}")
+        session.warn(f"To put it back: {session.program} undo {plan.run_id}")
     return result
 
 
 def undo(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
     """Put back the comments and scopes that an update changed."""
     workspace = session.workspace(options.profile)
-    plan = workspace.undo(options.run_id)
+    plan = workspace.undo(options.run_id, reason=options.reason)
     if not len(plan):
         session.say(f"{workspace.name}: nothing to put back.")
         return plan.preview()
@@ -107,7 +109,7 @@ def permissions_set(session: Session, options: argparse.Namespace) -> pd.DataFra
 
 
 def permissions_add(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
-    """Add to who may use tokens, or change a level."""
+    """Add to who may use tokens, or change a level. Where nobody loses anything, it is done without asking."""
     return _change_permissions(session, options, replace=False)
 
 
@@ -221,7 +223,7 @@ def _decide(
             session.warn("Nothing was changed.")
             return None
     result = plan.apply(progress=session.shows_progress)
-    session.say(f"{workspace.name}: {_summary(result)} Run {plan.run_id}.")
+    session.warn(f"{workspace.name}: {_summary(result)} Run {plan.run_id}.")
     return result
 
 

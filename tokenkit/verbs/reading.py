@@ -11,6 +11,7 @@ from tokenkit import errors, files
 from tokenkit.actions.plan import counted
 from tokenkit.fleet import Fleet
 from tokenkit.frames import TokenInfo
+from tokenkit.review import filters
 from tokenkit.review.filters import FILTERS
 from tokenkit.verbs.session import Session
 from tokenkit.workspace import Workspace
@@ -21,6 +22,8 @@ _WHOLE_ID = 64
 
 def connect(session: Session, options: argparse.Namespace) -> Workspace:
     """Connect, and ask the workspace who we are, so that a wrong credential shows here and not later."""
+    if options.target and options.profile:
+        raise errors.UsageError(f"Which of them, {options.target!r} or the profile {options.profile!r}? Give one.")
     workspace = session.connect(options.target or options.profile)
     session.say(f"Connected to {workspace.name} as {workspace.me()}.")
     return workspace
@@ -31,7 +34,7 @@ def list_tokens(session: Session, options: argparse.Namespace) -> pd.DataFrame |
     if options.to is not None:
         files.ending_of(options.to)
     workspace = session.workspace(options.profile)
-    found = selected(workspace, options)
+    found = selected(session, workspace, options)
     _check_columns(options.columns or [], found)
     session.remember(found)
     tokens = limited(found, options)
@@ -50,10 +53,13 @@ def say_if_replaced(session: Session, to: str) -> None:
         session.say(f"{to} was there, and is replaced.")
 
 
-def selected(workspace: Workspace, options: argparse.Namespace) -> pd.DataFrame:
-    """Return the tokens that a command's filters choose, in its order."""
+def selected(session: Session, workspace: Workspace, options: argparse.Namespace) -> pd.DataFrame:
+    """Return the tokens that a command's filters choose, in its order; where they choose none, say what is misspelt."""
     criteria = {each.name: getattr(options, each.name) for each in FILTERS}
     tokens = workspace.tokens(options.where, created_by=options.created_by, **criteria)
+    if not len(tokens):
+        for sentence in filters.misspelt(workspace.tokens(), criteria):
+            session.warn(sentence)
     if options.sort:
         name, descending = options.sort.lstrip("-"), options.sort.startswith("-")
         _check_columns([name], tokens)
@@ -151,8 +157,9 @@ def whole_ids(given: list[str], listing: pd.DataFrame, workspace: Workspace) -> 
                 f"{word!r} is too short: give at least {_SHORTEST_PREFIX} characters of a token's id."
             )
         if len(matches) != 1:
-            what = f"{len(matches)} tokens whose ids begin with" if matches else "no token"
-            raise errors.UsageError(f"{workspace.name} has {what} {word!r}.")
+            several = ", ".join(each[: len(word) + 6] for each in matches[:3])
+            problem = f"{len(matches)} tokens whose ids begin with {word!r}: {several}. Give more characters."
+            raise errors.UsageError(f"{workspace.name} has {problem if matches else f'no token {word!r}.'}")
         found += matches
     return found
 

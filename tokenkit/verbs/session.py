@@ -15,9 +15,11 @@ class Session(Protocol):
 
     Attributes:
         returns_objects: Whether what a verb returns stays in the person's hands; a shell only prints it.
+        program: What a command begins with here: ``tokenkit`` or ``%tokens``.
     """
 
     returns_objects: bool
+    program: str
 
     @property
     def shows_progress(self) -> bool:
