@@ -196,7 +196,7 @@ def test_every_changing_verb_does_what_it_says(notebook, company, names, capsys,
         ("connect nowhere", "nowhere"),
         ("connect sandbox --profile prod", "Give one"),
         ("--profile prod list", "Options come after the verb"),
-        ("list --sort -idle_days", "written with =, as in --sort=-idle_days"),
+        ("list --sort -idle_days", "is written with =, as in --sort=-idle_days"),
         ("list --where \"idle_days > '60'\"", "numbers stand without quotes"),
         ("audit --rule IA4", "Did you mean IA-4?"),
         ("permissions add group:x=CAN_USEE", "no level 'CAN_USEE'"),
@@ -260,56 +260,6 @@ def test_a_run_that_left_something_is_exit_code_1_and_resume_finishes_it(company
     run_id = json.loads(capsys.readouterr().out)[0]["run_id"]
     assert cli.main(["resume", run_id, "--output", "json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["outcome"] == "revoked"
-
-
-@pytest.mark.parametrize("verb", ["list", "revoke --yes"])
-@pytest.mark.parametrize(
-    ("filter_", "words"),
-    [
-        ("--scope all-api", "No token has the scope 'all-api'. Did you mean all-apis?"),
-        ("--owner terrafrm", "No token has the owner 'terrafrm'. Did you mean terraform?"),
-        ("--owner terraform --never-expires --idle 9000d", None),
-    ],
-)
-def test_a_filter_whose_value_no_token_has_is_said_to_be_misspelt(company, capsys, verb, filter_, words):  # noqa: ARG001
-    assert cli.main(shlex.split(f"{verb} {filter_}")) == 0
-    printed = capsys.readouterr()
-    assert "Nothing found" in printed.out
-    assert words in printed.err if words else "No token has" not in printed.err
-
-
-def test_a_word_that_is_a_profile_is_said_to_be_one(company, capsys, monkeypatch, tmp_path):  # noqa: ARG001
-    (tmp_path / "profiles").write_text("[prod]\nhost = https://prod.example.com\n")
-    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "profiles"))
-    assert cli.main(["list", "prod"]) == 2
-    assert "'prod' is a profile: write --profile prod." in capsys.readouterr().err
-
-
-def test_what_an_update_changed_is_put_back_by_undo_which_asks_first(company, names, capsys):  # noqa: ARG001 - profiles
-    def comment():
-        return tokenkit.connect().token_management.get(names["token"]).comment
-
-    def last_run():
-        capsys.readouterr()
-        assert cli.main(["journal", "--output", "json"]) == 0
-        return json.loads(capsys.readouterr().out)[-1]["run_id"]
-
-    before = comment()
-    assert cli.main(["update", names["token"], "--comment", "a new one", "--yes"]) == 0
-    said = capsys.readouterr().err
-    run_id = last_run()
-    assert f"To put it back: tokenkit undo {run_id}" in said
-    assert cli.main(["undo", run_id, "--dry-run", "--output", "json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)
-    assert (row["comment"], row["new_comment"]) == ("a new one", before)
-    assert cli.main(["undo", run_id]) == 2  # there is nobody to ask
-    assert comment() == "a new one"
-    assert cli.main(["undo", run_id, "--yes", "--reason", "the wrong ticket"]) == 0
-    assert comment() == before
-    assert tokenkit.connect().journal()["reason"].iloc[-1] == "the wrong ticket"
-    assert cli.main(["revoke", names["token"], "--yes"]) == 0
-    assert cli.main(["undo", last_run(), "--yes"]) == 2
-    assert "only updates can be undone" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("company")

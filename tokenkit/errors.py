@@ -186,8 +186,9 @@ _NAMED = 40
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown word: the near one if there is one, else those that are known."""
     words = list(known)
-    near = difflib.get_close_matches(word.lower(), words, n=2, cutoff=0.7)
+    by_lower = {each.lower(): each for each in words}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=2, cutoff=0.7)
     if near:
-        return f"Did you mean {' or '.join(near)}?"
+        return f"Did you mean {' or '.join(by_lower[each] for each in near)}?"
     more = f" and {len(words) - _NAMED:,} more" if len(words) > _NAMED else ""
     return f"Known: {', '.join(words[:_NAMED])}{more}."

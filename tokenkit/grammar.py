@@ -42,8 +42,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Turn what argparse found wrong into one line."""
-        if message == "argument --sort: expected one argument":
-            message = "--sort downwards is written with =, as in --sort=-idle_days"
+        if message.endswith("expected one argument"):
+            message += "; one that begins with - is written with =, as in --sort=-idle_days"
         end = "" if message.endswith("?") else "."
         raise errors.UsageError(f"{message[:1].upper()}{message[1:].rstrip('.')}{end} See {self.prog} --help.")
 

@@ -183,7 +183,7 @@ def test_what_waits_for_a_worker_when_the_run_is_stopped_is_not_sent(ws, victims
 
 @pytest.fixture
 def execution(tmp_path):
-    """A run of nothing yet, whose workers find every token gone at once."""
+    """A run of nothing yet, whose requests all succeed at once."""
     task = Task(send=lambda _: None, look_up=lambda _: None, done="revoked")
     with Journal(tmp_path) as journal:
         yield Execution("a run", task, journal, workers=8)

@@ -295,8 +295,8 @@ class Execution:
         while (order := self._orders.get()) is not None:
             report = self._served(*order)
             self._reports.append(report)
-            # Waking it for each answer costs as much as half a request. While there is work for the next ones to be
-            # done, it may sleep; what it must hear at once is that something is amiss.
+            # To wake it for each answer is another change of threads. While there is work for those who will be done
+            # next it may sleep; what it must hear at once is that something is amiss.
             if report.error is not None or self._orders.qsize() <= few:
                 self._wanted.set()
 

@@ -165,7 +165,7 @@ def check_entries(before: pd.DataFrame, after: pd.DataFrame, identities: Identit
     levels = after["permission_level"]
     unknown = levels[~levels.isin((CAN_USE, CAN_MANAGE)) & ~levels.isin(before["permission_level"])]
     if len(unknown):
-        raise errors.UsageError(f"There is no level {unknown.iloc[0]!r}: it is {CAN_USE} or {CAN_MANAGE}.")
+        raise _no_such_level(unknown.iloc[0])
     everybody = {
         "user_name": ("user", identities.users["user_name"]),
         "group_name": ("group", identities.groups["display_name"]),
@@ -235,6 +235,10 @@ def merged(found: pd.DataFrame) -> pd.DataFrame:
     return first.assign(via=first["id"].map(via).astype(TEXT)).sort_values(["kind", "principal"], ignore_index=True)
 
 
+def _no_such_level(level: str) -> errors.UsageError:
+    return errors.UsageError(f"There is no level {level!r}: it is {CAN_USE} or {CAN_MANAGE}.")
+
+
 def entry_of(text: str, *, level: str = CAN_USE) -> dict[str, str]:
     """Read an entry as it is typed: ``group:data-engineers``, ``user:ann@example.com=CAN_MANAGE``,
     ``service-principal:ID``.
@@ -254,5 +258,5 @@ def entry_of(text: str, *, level: str = CAN_USE) -> dict[str, str]:
     if not name:
         raise errors.UsageError(f"{text!r} names nobody: write {kind}:NAME.")
     if level not in (CAN_USE, CAN_MANAGE):
-        raise errors.UsageError(f"There is no level {asked!r}: it is {CAN_USE} or {CAN_MANAGE}.")
+        raise _no_such_level(asked)
     return {kinds[kind]: name, "permission_level": level}

@@ -210,12 +210,8 @@ def _named(each: str | Rule, among: Sequence[Rule]) -> list[Rule]:
         return [each]
     found = [rule for rule in among if each in (rule.id, rule.sat)]
     if not found:
-        known = [rule.id for rule in among]
-        by_number = {rule.sat.replace("-", "").lower(): rule.sat for rule in among if rule.sat}
-        near = by_number.get(each.replace("-", "").lower())
-        raise errors.UsageError(
-            f"There is no rule {each!r}. {f'Did you mean {near}?' if near else errors.did_you_mean(each, known)}"
-        )
+        known = dict.fromkeys([*(rule.id for rule in among), *(rule.sat for rule in among if rule.sat)])
+        raise errors.UsageError(f"There is no rule {each!r}. {errors.did_you_mean(each, known)}")
     return found
 
 

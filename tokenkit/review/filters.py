@@ -134,10 +134,12 @@ def misspelt(tokens: pd.DataFrame, criteria: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each criterion that no token meets though it names a value, with the near one.
 
     Args:
-        tokens: The whole listing, with the derived columns.
+        tokens: The whole listing, with the derived columns. In an empty one nothing is misspelt.
         criteria: The names of ``FILTERS`` with their values.
     """
-    said = []
+    said: list[str] = []
+    if not len(tokens):
+        return said
     for name, value in check(None, criteria).items():
         filter_ = _BY_NAME[name]
         if filter_.known is not None and not expressions.truth(filter_.mask(tokens, value)).any():
