@@ -21,7 +21,14 @@ HEAVY = [
     "argcomplete",
     "pyarrow.parquet",
     "pyarrow.dataset",
+    "platformdirs",
+    "tomllib",
+    "html",
+    "tokenkit.report",
+    "tokenkit.charts",
 ]
+"""What not everybody who connects needs. The small ones add up: without them the import is where ``benchmarks.listing``
+wants it."""
 
 
 def loaded_by(statement):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from tokenkit.actions.permissions import PermissionPlan
@@ -42,14 +41,13 @@ from tokenkit.review.audit import Audit
 from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import rule
 from tokenkit.snapshots import read_snapshot
+from tokenkit.version import __version__
 from tokenkit.workspace import Workspace
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from tokenkit.widgets.explorer import explore
-
-__version__ = version("tokenkit")
 
 __all__ = [
     "AnswerLostError",

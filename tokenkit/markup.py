@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-
 _VOID = frozenset({"img", "meta", "source"})
 
 
@@ -21,10 +19,16 @@ def element(name: str, /, *children: str, **attributes: str) -> Markup:
         children: What it holds: ``Markup`` as it is, any other string as text.
         attributes: By their names; ``class_`` is ``class``, ``http_equiv`` is ``http-equiv``.
     """
-    said = "".join(f' {key.rstrip("_").replace("_", "-")}="{html.escape(value)}"' for key, value in attributes.items())
+    said = "".join(f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"' for key, value in attributes.items())
     return Markup(f"<{name}{said}>" if name in _VOID else f"<{name}{said}>{joined(*children)}</{name}>")
 
 
 def joined(*children: str) -> Markup:
     """Return several pieces one after the other, texts escaped."""
-    return Markup("".join(each if isinstance(each, Markup) else html.escape(each) for each in children))
+    return Markup("".join(each if isinstance(each, Markup) else _escaped(each) for each in children))
+
+
+def _escaped(text: str) -> str:
+    import html  # noqa: PLC0415 - its table of entities is of no use until something is shown
+
+    return html.escape(text)

@@ -11,7 +11,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import cast
 
@@ -28,6 +28,7 @@ from tokenkit.review import distributions, texts
 from tokenkit.review.audit import Audit
 from tokenkit.review.lifecycle import IDLE_LIMIT_DAYS
 from tokenkit.review.rule import SEVERITIES
+from tokenkit.version import __version__
 
 SOON_DAYS = 30
 UNUSED_DAYS = 60
@@ -94,7 +95,7 @@ def html(audit: Audit) -> str:
         _section("Findings", _findings(audit)),
         _section(f"Ends within {SOON_DAYS} days", _ending(audit)),
         _section("Accepted", _accepted(audit)) if len(audit.accepted) else "",
-        element("footer", f"Made by tokenkit {metadata.version('tokenkit')}."),
+        element("footer", f"Made by tokenkit {__version__}."),
     )
     return f"<!doctype html>\n{element('html', head, element('body', body), lang='en')}\n"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tokenkit import errors, report
+from tokenkit import errors
 from tokenkit.actions import permissions, revocation, update
 from tokenkit.actions.journal import Journal
 from tokenkit.actions.permissions import PermissionPlan
@@ -206,6 +206,8 @@ class Workspace(WorkspaceAPI):
             UsageError: An unknown rule or threshold.
             ConfigurationError: The acceptances cannot be read.
         """
+        from tokenkit.report import write  # noqa: PLC0415 - pages and pictures are for who has an audit
+
         chosen = audits.chosen(rules, also=also, skip=skip)
         needs = {need for rule in chosen for need in rule.needs}
         context = Context(
@@ -223,7 +225,7 @@ class Workspace(WorkspaceAPI):
             accept=accept,
             name=self.name,
             plan=self.revoke,
-            write=report.write,
+            write=write,
         )
 
     def scopes(self, where: str | None = None, *, created_by: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401

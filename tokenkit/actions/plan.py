@@ -8,7 +8,6 @@ changes it. ``apply()`` looks at the workspace again before it sends anything, a
 from __future__ import annotations
 
 import contextlib
-import html
 import itertools
 import sys
 import threading
@@ -26,6 +25,7 @@ from tokenkit.actions import journal as records
 from tokenkit.actions.executor import LOST_AND_GONE, Execution
 from tokenkit.actions.journal import Entry, Journal, Run, Step, new_run_id
 from tokenkit.actions.task import Outcome, Task
+from tokenkit.markup import element
 from tokenkit.redaction import redact
 from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.review.access import Identities
@@ -335,7 +335,7 @@ def _known_outcome(entry: Entry) -> Outcome:
 
 def as_html(title: str, counts: Mapping[str, int], preview: pd.DataFrame) -> str:
     """Return a plan for a notebook: what it does, what to mind, its first rows; every text escaped."""
-    minded = "".join(f"<li><b>{count:,}</b> {html.escape(what)}</li>" for what, count in counts.items() if count)
+    minded = (element("li", element("b", f"{count:,}"), f" {what}") for what, count in counts.items() if count)
     shown = preview.head(_SHOWN_ROWS)
     days = {str(name): shown[name].dt.strftime("%Y-%m-%d") for name in shown.select_dtypes("datetimetz")}
     # Some comments hold a token's value, and what a notebook shows it saves.
@@ -348,4 +348,4 @@ def as_html(title: str, counts: Mapping[str, int], preview: pd.DataFrame) -> str
         if len(preview) > _SHOWN_ROWS
         else ""
     )
-    return f"<p><b>{html.escape(title)}</b></p><ul>{minded}</ul>{rows}{more}"
+    return f"{element('p', element('b', title))}{element('ul', *minded)}{rows}{more}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +29,8 @@ def read_protected(folder: Path) -> dict[str, list[str]]:
     Raises:
         ConfigurationError: The file cannot be read as that. A protection that is misspelt must not be silently none.
     """
+    import tomllib  # noqa: PLC0415 - only such a file needs it
+
     path = folder / FILE_NAME
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8")).get("protect", {})

@@ -7,7 +7,6 @@ or with a page of HTML; what stands in between, a proxy or a load balancer, with
 from __future__ import annotations
 
 import json
-from html.parser import HTMLParser
 from typing import Any
 
 from tokenkit import errors
@@ -81,7 +80,9 @@ def refusal(
     if status < 400:
         said, kind = "it redirected to a login page", errors.AuthenticationError
     elif page:
-        said = _page_title(content)
+        from tokenkit.rest import pages  # noqa: PLC0415 - only a page needs it
+
+        said = pages.title(content)
         # A workspace answers a bad or expired credential with 403 and a page; a JSON 403 is about rights.
         kind = errors.AuthenticationError if status == 403 else kind
     details = said_in_json.get("details")
@@ -111,29 +112,3 @@ def _seconds(retry_after: str) -> float | None:
 
 def _looks_like_html(content: bytes) -> bool:
     return content.lstrip()[:1] == b"<"
-
-
-def _page_title(content: bytes) -> str:
-    """Return what a page calls itself, cut to a line."""
-    reader = _TitleReader()
-    reader.feed(content[:20_000].decode("utf-8", "replace"))
-    return " ".join(reader.title.split())[:200] or "a web page without a title"
-
-
-class _TitleReader(HTMLParser):
-    """Collects the text of ``<title>``, or of ``<pre>``, where Databricks' own error pages put the message."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.title = ""
-        self._inside = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - HTMLParser's signature
-        self._inside = tag in {"title", "pre"}
-
-    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 - HTMLParser's signature
-        self._inside = False
-
-    def handle_data(self, data: str) -> None:
-        if self._inside:
-            self.title += f" {data}"

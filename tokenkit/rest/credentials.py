@@ -10,12 +10,12 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from tokenkit import errors
+from tokenkit.version import __version__
 
 # The SDK asks the host what it is before it signs in, and would go on asking an unreachable one for five minutes.
 _DISCOVERY_SECONDS = 15
@@ -220,7 +220,7 @@ def sdk_config(**arguments: Any) -> SdkConfig:  # noqa: ANN401 - the arguments o
         config: SdkConfig = Config(
             **arguments,
             product="tokenkit",
-            product_version=version("tokenkit"),
+            product_version=__version__,
             retry_timeout_seconds=_DISCOVERY_SECONDS,
         )
     except Exception as failure:  # noqa: BLE001 - the SDK raises ValueError, OSError, DatabricksError and what it wraps

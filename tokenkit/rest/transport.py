@@ -33,7 +33,6 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
@@ -46,9 +45,10 @@ from requests.structures import CaseInsensitiveDict
 from tokenkit import errors
 from tokenkit.rest import answers, progress
 from tokenkit.rest.credentials import Credentials, is_loopback
+from tokenkit.version import __version__
 
 _LOGGER = logging.getLogger("tokenkit")
-_USER_AGENT = f"tokenkit/{version('tokenkit')}"  # read once: it is a third of what a connected workspace costs
+_USER_AGENT = f"tokenkit/{__version__}"
 _CONNECT_TIMEOUT_SECONDS = 10
 _WORTH_A_WORD_SECONDS = 2.0
 _STRANGER_SECONDS = 15.0  # a host that was never reached is more likely misspelt than down

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +72,8 @@ def read(path: str | os.PathLike[str]) -> tuple[Acceptance, ...]:
     Raises:
         ConfigurationError: It cannot be read as that. What is misspelt must not be silently none, or all.
     """
+    import tomllib  # noqa: PLC0415 - only such a file needs it
+
     try:
         document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from tokenkit import errors, frames
+from tokenkit.markup import element
 from tokenkit.review import acceptances, lifecycle, owners, texts
 from tokenkit.review.acceptances import Acceptance
 from tokenkit.review.rule import SEVERITIES, Context, Rule, Severity
@@ -113,14 +113,14 @@ class Audit:
         return self.write(self, to, progress=progress)
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         shown = self.summary[["severity", "rule", "title", "findings", "accepted", "remedy"]]
         # An empty cell where a rule was not checked; the note below says for want of what.
         shown = shown.assign(findings=shown["findings"].astype(frames.TEXT))
         with pd.option_context("display.max_colwidth", None):
             table = shown.to_html(index=False, border=0, escape=True, na_rep="not checked")
-        title = html.escape(repr(self).strip("<>"))
-        return f"<p><b>{title}</b></p><ul>{notes}</ul>{table}<p>Each of them: <code>.findings</code></p>"
+        title = element("p", element("b", repr(self).strip("<>")))
+        notes = element("ul", *(element("li", note) for note in self.notes))
+        return f"{title}{notes}{table}<p>Each of them: <code>.findings</code></p>"
 
 
 def audit(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 import os
 import re
@@ -24,6 +23,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tokenkit import errors, frames
+from tokenkit.markup import element
 from tokenkit.redaction import redact
 from tokenkit.review.texts import redacted
 
@@ -102,7 +102,7 @@ class Leaks:
         more = f"<p>… and {len(self.tokens) - _SHOWN_ROWS:,} more: <code>.tokens</code></p>"
         table = shown.to_html(index=False, border=0, escape=True, na_rep="")
         return (
-            f"<p><b>Leaks on {html.escape(self.name)}</b>: {html.escape(self.counted())}</p>{table}"
+            f"{element('p', element('b', f'Leaks on {self.name}'), f': {self.counted()}')}{table}"
             f"{more if len(self.tokens) > _SHOWN_ROWS else ''}"
         )
 

@@ -1,0 +1,21 @@
+"""What a page says where JSON was asked for."""
+
+import pytest
+
+from tokenkit.rest import pages
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (b"<html><title>Sign in\n to  Databricks</title><body>Error</body></html>", "Sign in to Databricks"),
+        (b"<h1>Error</h1><pre>Invalid access token.</pre> more", "Invalid access token."),
+        (b"<title>A &amp; B &lt;script&gt;</title>", "A & B <script>"),
+        (b"<title>" + b"long " * 100 + b"</title>", "long " * 40),
+        (b"<title>cut sho", "cut sho"),
+        (b"<p>\xff", "a web page without a title"),
+        (b"<title> </title>", "a web page without a title"),
+    ],
+)
+def test_a_page_is_called_by_its_title_or_by_what_an_error_page_says(page, said):
+    assert pages.title(page) == said
