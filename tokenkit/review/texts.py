@@ -46,7 +46,7 @@ def joined(lists: pd.Series[Any]) -> pd.Series[str]:
 
 def redacted(texts: pd.Series[str]) -> pd.Series[str]:
     """Return texts as ``redaction.redact`` does."""
-    found = pc.replace_substring_regex(array(texts), f"(?i){CREDENTIAL}", rf"\1\2{REDACTED}")
+    found = _once_each(texts, lambda each: pc.replace_substring_regex(each, f"(?i){CREDENTIAL}", rf"\1\2{REDACTED}"))
     return series(found, texts.index)
 
 
@@ -56,10 +56,8 @@ def holding_secrets(texts: pd.Series[str]) -> pd.Series[bool]:
 
 
 def asked_once(texts: pd.Series[str], verdict: Callable[[pa.Array], pa.Array]) -> pd.Series[bool]:
-    """Return a verdict on each text that is found once for those that are alike, as comments often are."""
-    encoded = pc.dictionary_encode(array(texts), null_encoding="encode")
-    verdicts = mask(verdict(encoded.dictionary))
-    return pd.Series(verdicts.take(encoded.indices.to_numpy()), texts.index, dtype=bool)
+    """Return a verdict on each text, which is asked once for those that are alike."""
+    return pd.Series(mask(_once_each(texts, verdict)), texts.index, dtype=bool)
 
 
 def series(texts: pa.Array, index: pd.Index) -> pd.Series[str]:
@@ -83,6 +81,12 @@ def members(lists: pd.Series[Any]) -> tuple[np.ndarray, pa.Array]:
     """Return the texts of all lists one after the other, with the position of the list of each."""
     found = array(lists, frames.TEXTS)
     return pc.list_parent_indices(found).to_numpy(), pc.list_flatten(found)
+
+
+def _once_each(texts: pd.Series[str], function: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Return a function of each text, called once for those that are alike, as comments and evidence often are."""
+    encoded = pc.dictionary_encode(array(texts), null_encoding="encode")
+    return function(encoded.dictionary).take(encoded.indices)
 
 
 def _words(column: pd.Series[Any]) -> pa.Array:
