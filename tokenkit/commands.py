@@ -232,21 +232,24 @@ VERBS: tuple[Verb, ...] = (
         "journal",
         "show what was done to the workspace's tokens from here",
         reading.journal,
-        (option("--run", metavar="RUN_ID", dest="run_id", help="only this run"),),
-        example="journal",
+        (
+            option("--run", metavar="RUN_ID", dest="run_id", help="only this run"),
+            option("--runs", action="store_true", help="a row for each run: what it was, and how much is left"),
+        ),
+        example="journal --runs",
     ),
     Verb(
         "resume",
         "finish a run that was stopped, killed or staged",
         changing.resume,
-        (option("run_id", metavar="RUN_ID", help="as the run and the journal name it"),),
+        (option("run_id", metavar="RUN_ID", help="as the run and `journal --runs` name it"),),
         example="resume 20260301-093000-1a2b3c4d",
     ),
     Verb(
         "undo",
         "put back the comments and scopes that an update changed",
         changing.undo,
-        (option("run_id", metavar="RUN_ID", help="as the run and the journal name it"), *CHANGE),
+        (option("run_id", metavar="RUN_ID", help="as the run and `journal --runs` name it"), *CHANGE),
         example="undo 20260301-093000-1a2b3c4d",
     ),
     Verb(

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from tokenkit import errors, fleet_runs, frames
+from tokenkit.actions.journal import Journal
 from tokenkit.actions.plan import counted
 from tokenkit.actions.revocation import token_ids_of
 from tokenkit.comparison import changes
@@ -257,8 +258,25 @@ class Fleet:
         Raises:
             JournalError: The journal is damaged.
         """
+        return self._journalled(Journal.frame)
+
+    def runs(self) -> pd.DataFrame:
+        """Return the runs in the workspaces from here: the frame of ``Workspace.runs``.
+
+        No workspace is asked. The parts of one run, one a workspace, have its id with ``.1``, ``.2`` …; ``resume`` takes
+        the id without.
+
+        Returns:
+            ``workspace``, then the other columns of ``Workspace.runs``.
+
+        Raises:
+            JournalError: The journal is damaged.
+        """
+        return self._journalled(Journal.runs)
+
+    def _journalled(self, read: Callable[[Journal], pd.DataFrame]) -> pd.DataFrame:
         with fleet_runs.open_journals(self._members.folders()) as journals:
-            rows = frames.concat([journal.frame() for journal in journals.values()])
+            rows = frames.concat([read(journal) for journal in journals.values()])
         mine = rows[rows["host"].isin(self.hosts)].reset_index(drop=True)
         return mine.assign(workspace=mine["host"])[["workspace", *mine.columns.drop("workspace")]]
 

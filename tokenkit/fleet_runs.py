@@ -62,7 +62,7 @@ def resume(members: Members, run_id: str, *, progress: bool, stop: threading.Eve
         parts = [(journal, part) for journal in journals.values() for part in journal.parts(run_id)]
         parts = parts or [(each, each.run(run_id)) for each in journals.values() if each.has(run_id)]
         if not parts:
-            raise errors.UsageError(f"There is no run {run_id!r} here; Fleet.journal() has them all.")
+            raise errors.UsageError(f"There is no run {run_id!r} here; Fleet.runs() has them all.")
         return _carry_on(members, run_id, parts, Together(plans.Terminal(), {}), progress=progress, stop=stop)
 
 

@@ -443,3 +443,18 @@ class Workspace(WorkspaceAPI):
         """
         with Journal(self.folder) as journal:
             return journal.frame(host=self.host)
+
+    def runs(self) -> pd.DataFrame:
+        """Return the runs that the journal has of this workspace, oldest first: which there were, and what is left.
+
+        Returns:
+            ``run_id, kind`` (revoke, permissions, update), ``workspace, host, caller, reason, started_at, finished_at``
+            (``NaT`` while tokens are left, and where there were none), then how many ``tokens``, and of them ``done``
+            (revoked, updated, already gone), ``skipped, failed, unknown, left``; ``settings`` is JSON of what was asked.
+            ``resume`` tries what is failed, unknown or left. No run gives the same columns with no rows.
+
+        Raises:
+            JournalError: The journal is damaged.
+        """
+        with Journal(self.folder) as journal:
+            return journal.runs(host=self.host)

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -95,9 +96,33 @@ def test_processes_that_open_a_new_journal_at_once_all_get_it(tmp_path, processe
 
 
 def test_an_empty_journal_has_the_columns(journal):
-    frame = journal.frame()
-    assert len(frame) == 0
-    assert list(frame.columns) == records.JOURNAL.names
+    for frame, columns in ((journal.frame(), records.JOURNAL), (journal.runs(), records.RUNS)):
+        assert len(frame) == 0
+        assert list(frame.columns) == columns.names
+
+
+def test_runs_have_each_token_counted_once_by_what_became_of_it_last(journal):
+    ends = [records.REVOKED, records.ALREADY_GONE, records.UPDATED, records.SKIPPED, records.FAILED, records.UNKNOWN]
+    journal.begin(RUN, entries(*ends, "asked", "not yet"))
+    journal.record_all([step(name, records.SENT, attempts=1) for name in [*ends, "asked"]])
+    journal.record_all([step(name, name, attempts=1) for name in ends])
+    run = journal.runs().iloc[0]
+    counts = run[["tokens", "done", "skipped", "failed", "unknown", "left"]].tolist()
+    assert (counts, run["reason"], run["started_at"]) == ([8, 3, 1, 1, 1, 2], "because", NOW)
+    assert pd.isna(run["finished_at"])
+    journal.record_all([step(name, records.REVOKED, attempts=1) for name in ("asked", "not yet")])
+    assert journal.runs()["finished_at"].tolist() == [pd.Timestamp(1_772_357_400_000, unit="ms", tz="UTC")]
+
+
+def test_a_run_about_no_token_and_runs_of_other_hosts_are_told_apart(journal):
+    journal.begin(RUN, [])
+    elsewhere = replace(RUN, run_id="20260301-093000-00000002", host="https://b")
+    journal.begin(elsewhere, entries("x"))
+    assert journal.runs()["tokens"].tolist() == [0, 1]
+    here = journal.runs(host=RUN.host)
+    assert here["run_id"].tolist() == [RUN.run_id]
+    assert here["settings"].tolist() == ['{"workers": 16}']
+    assert here[["left", "finished_at"]].isna().iloc[0].tolist() == [False, True]
 
 
 def test_no_secret_is_written(journal):

@@ -110,6 +110,8 @@ def test_a_fleet_s_tokens_are_revoked_and_resumed(company, capsys, monkeypatch):
     assert {row["reason"] for row in journal} == {"old"}
     of_the_run = json.loads(shell(capsys, f"fleet journal --profiles prod --run {run_id} --output json").out)
     assert [row["token_id"] for row in of_the_run] == [one]
+    runs = json.loads(shell(capsys, f"fleet journal --profiles prod,dev --runs --run {run_id} --output json").out)
+    assert [(row["reason"], row["tokens"], row["left"]) for row in runs] == [("old", 1, 0)] * 2
     for line in (f"fleet resume {run_id} --profiles prod,dev", f"resume {run_id}", f"resume {run_id}.1 --profile prod"):
         assert "revoked" in shell(capsys, line).out
 

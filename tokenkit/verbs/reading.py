@@ -122,7 +122,7 @@ def access(session: Session, options: argparse.Namespace) -> pd.DataFrame:
 def journal(session: Session, options: argparse.Namespace) -> pd.DataFrame:
     """Return what was done to the workspace's tokens from here."""
     workspace = session.workspace(options.profile)
-    rows = workspace.journal()
+    rows = workspace.runs() if options.runs else workspace.journal()
     if options.run_id:
         known = rows["run_id"].drop_duplicates().tolist()[::-1]
         rows = rows[_of_run(rows, options.run_id)]
@@ -131,7 +131,7 @@ def journal(session: Session, options: argparse.Namespace) -> pd.DataFrame:
                 f"The journal of {workspace.name} has no run {options.run_id!r}. "
                 f"{errors.did_you_mean(options.run_id, known)}"
             )
-    session.say(f"{workspace.name}: {counted(len(rows), 'token')} in the journal.")
+    session.say(f"{workspace.name}: {counted(len(rows), 'run' if options.runs else 'token')} in the journal.")
     return rows
 
 
