@@ -248,9 +248,7 @@ class Fleet:
         return self._members.folders()[0] / "snapshots" if path is None else Path(path).expanduser()
 
     def journal(self) -> pd.DataFrame:
-        """Return what was done to the workspaces' tokens from here: the frame of ``Workspace.journal``.
-
-        No workspace is asked.
+        """Return what was done to the workspaces' tokens from here, asking none of them.
 
         Returns:
             ``workspace``, then the other columns of ``Workspace.journal``.
@@ -261,13 +259,10 @@ class Fleet:
         return self._journalled(Journal.frame)
 
     def runs(self) -> pd.DataFrame:
-        """Return the runs in the workspaces from here: the frame of ``Workspace.runs``.
-
-        No workspace is asked. The parts of one run, one a workspace, have its id with ``.1``, ``.2`` …; ``resume`` takes
-        the id without.
+        """Return the runs in the workspaces from here, asking none of them.
 
         Returns:
-            ``workspace``, then the other columns of ``Workspace.runs``.
+            ``workspace``, then the other columns of ``Workspace.runs``. The parts of a run have its id with ``.1``, ``.2`` …
 
         Raises:
             JournalError: The journal is damaged.

@@ -450,8 +450,8 @@ class Workspace(WorkspaceAPI):
         Returns:
             ``run_id, kind`` (revoke, permissions, update), ``workspace, host, caller, reason, started_at, finished_at``
             (``NaT`` while tokens are left, and where there were none), then how many ``tokens``, and of them ``done``
-            (revoked, updated, already gone), ``skipped, failed, unknown, left``; ``settings`` is JSON of what was asked.
-            ``resume`` tries what is failed, unknown or left. No run gives the same columns with no rows.
+            (revoked, updated, already gone), ``skipped, failed, unknown, left``; ``settings`` is JSON of what was
+            asked. ``resume`` tries what is failed, unknown or left. No run gives the same columns with no rows.
 
         Raises:
             JournalError: The journal is damaged.

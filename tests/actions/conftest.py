@@ -6,6 +6,7 @@ import pytest
 
 import tokenkit
 from tests.conftest import NOW
+from tokenkit.actions.journal import Journal
 
 
 @pytest.fixture
@@ -38,3 +39,9 @@ def connect_as():
         return tokenkit.connect(host=sandbox.host, token=token, clock=NOW, home=home)
 
     return connect
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path) as journal:
+        yield journal

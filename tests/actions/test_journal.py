@@ -2,42 +2,16 @@
 
 import sqlite3
 import threading
-from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from tests.actions import children
+from tests.actions.examples import RUN, entries, step
 from tests.conftest import NOW
 from tokenkit import errors
 from tokenkit.actions import journal as records
-from tokenkit.actions.journal import FILE_NAME, Entry, Journal, Run, Step
-
-RUN = Run(
-    run_id="20260301-093000-00000001",
-    kind="revoke",
-    host="https://a",
-    workspace="a",
-    origin="profile prod",
-    caller="ann",
-    reason="because",
-    started_at=NOW,
-    settings={"workers": 16},
-)
-
-
-def entries(*names, **more):
-    return [Entry(token_id=name, owner="bob", snapshot={"token_id": name, "comment": "c"}, **more) for name in names]
-
-
-def step(token_id, state, **more):
-    return Step(run_id=RUN.run_id, token_id=token_id, state=state, at_ms=1_772_357_400_000, **more)
-
-
-@pytest.fixture
-def journal(tmp_path):
-    with Journal(tmp_path) as journal:
-        yield journal
+from tokenkit.actions.journal import FILE_NAME, Entry, Journal
 
 
 def test_a_run_is_read_back_as_it_was_begun(journal):
@@ -93,36 +67,6 @@ def test_processes_that_open_a_new_journal_at_once_all_get_it(tmp_path, processe
     assert [results.get(timeout=240) for _ in running] == ["ok"] * barrier.parties
     for process in running:
         process.join()
-
-
-def test_an_empty_journal_has_the_columns(journal):
-    for frame, columns in ((journal.frame(), records.JOURNAL), (journal.runs(), records.RUNS)):
-        assert len(frame) == 0
-        assert list(frame.columns) == columns.names
-
-
-def test_runs_have_each_token_counted_once_by_what_became_of_it_last(journal):
-    ends = [records.REVOKED, records.ALREADY_GONE, records.UPDATED, records.SKIPPED, records.FAILED, records.UNKNOWN]
-    journal.begin(RUN, entries(*ends, "asked", "not yet"))
-    journal.record_all([step(name, records.SENT, attempts=1) for name in [*ends, "asked"]])
-    journal.record_all([step(name, name, attempts=1) for name in ends])
-    run = journal.runs().iloc[0]
-    counts = run[["tokens", "done", "skipped", "failed", "unknown", "left"]].tolist()
-    assert (counts, run["reason"], run["started_at"]) == ([8, 3, 1, 1, 1, 2], "because", NOW)
-    assert pd.isna(run["finished_at"])
-    journal.record_all([step(name, records.REVOKED, attempts=1) for name in ("asked", "not yet")])
-    assert journal.runs()["finished_at"].tolist() == [pd.Timestamp(1_772_357_400_000, unit="ms", tz="UTC")]
-
-
-def test_a_run_about_no_token_and_runs_of_other_hosts_are_told_apart(journal):
-    journal.begin(RUN, [])
-    elsewhere = replace(RUN, run_id="20260301-093000-00000002", host="https://b")
-    journal.begin(elsewhere, entries("x"))
-    assert journal.runs()["tokens"].tolist() == [0, 1]
-    here = journal.runs(host=RUN.host)
-    assert here["run_id"].tolist() == [RUN.run_id]
-    assert here["settings"].tolist() == ['{"workers": 16}']
-    assert here[["left", "finished_at"]].isna().iloc[0].tolist() == [False, True]
 
 
 def test_no_secret_is_written(journal):

@@ -36,7 +36,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenkit import errors, frames
+from tokenkit import errors
+from tokenkit.actions import history
+from tokenkit.actions.history import View
 from tokenkit.redaction import CREDENTIAL, redact
 
 PLANNED, SENT = "planned", "sent"
@@ -64,64 +66,6 @@ CREATE TABLE IF NOT EXISTS steps (
 );
 CREATE INDEX IF NOT EXISTS steps_of_an_entry ON steps (run_id, token_id);
 """
-_ROWS = """
-SELECT e.run_id, r.kind, r.workspace, r.host, r.caller, r.reason, e.token_id, e.owner, s.state AS outcome, s.error,
-s.attempts,
-       (SELECT min(at_ms) FROM steps f WHERE f.run_id = e.run_id AND f.token_id = e.token_id AND f.state = 'sent') AS
-       started_at, CASE WHEN s.state IN ('planned', 'sent') THEN NULL ELSE s.at_ms END AS finished_at,
-       r.started_ms AS run_started_at, e.snapshot
-FROM entries e JOIN runs r USING (run_id)
-JOIN steps s ON s.step_id = (SELECT max(step_id) FROM steps l WHERE l.run_id = e.run_id AND l.token_id = e.token_id)
-"""
-_RUNS = """
-SELECT r.run_id, r.kind, r.workspace, r.host, r.caller, r.reason, r.started_ms AS started_at,
-       CASE WHEN min(s.state NOT IN ('planned', 'sent')) THEN max(s.at_ms) END AS finished_at, count(s.state) AS tokens,
-       count(*) FILTER (WHERE s.state IN ('revoked', 'updated', 'already gone')) AS done,
-       count(*) FILTER (WHERE s.state = 'skipped') AS skipped,
-       count(*) FILTER (WHERE s.state = 'failed') AS failed,
-       count(*) FILTER (WHERE s.state = 'unknown') AS unknown,
-       count(*) FILTER (WHERE s.state IN ('planned', 'sent')) AS "left", r.settings
-FROM runs r LEFT JOIN entries e USING (run_id)
-LEFT JOIN steps s ON s.step_id = (SELECT max(step_id) FROM steps l WHERE l.run_id = e.run_id AND l.token_id = e.token_id)
-"""
-JOURNAL = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("kind", pa.string()),
-        ("workspace", pa.string()),
-        ("host", pa.string()),
-        ("caller", pa.string()),
-        ("reason", pa.string()),
-        ("token_id", pa.string()),
-        ("owner", pa.string()),
-        ("outcome", pa.string()),
-        ("error", pa.string()),
-        ("attempts", pa.int64()),
-        ("started_at", frames.TIME),
-        ("finished_at", frames.TIME),
-        ("run_started_at", frames.TIME),
-        ("snapshot", pa.string()),
-    ]
-)
-RUNS = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("kind", pa.string()),
-        ("workspace", pa.string()),
-        ("host", pa.string()),
-        ("caller", pa.string()),
-        ("reason", pa.string()),
-        ("started_at", frames.TIME),
-        ("finished_at", frames.TIME),
-        ("tokens", pa.int64()),
-        ("done", pa.int64()),
-        ("skipped", pa.int64()),
-        ("failed", pa.int64()),
-        ("unknown", pa.int64()),
-        ("left", pa.int64()),
-        ("settings", pa.string()),
-    ]
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,21 +267,16 @@ class Journal:
         ]
 
     def frame(self, *, host: str | None = None, run_id: str | None = None) -> pd.DataFrame:
-        """Return a row for each token of each run, oldest first, with the columns of ``JOURNAL``."""
-        return self._framed(_ROWS, "ORDER BY e.entry_id", JOURNAL, host=host, run_id=run_id)
+        """Return a row for each token of each run, oldest first, with the columns of ``history.TOKENS``."""
+        return self._read(history.TOKENS, host=host, run_id=run_id)
 
     def runs(self, *, host: str | None = None) -> pd.DataFrame:
-        """Return a row for each run, oldest first, with the columns of ``RUNS``."""
-        return self._framed(_RUNS, "GROUP BY r.run_id ORDER BY r.rowid", RUNS, host=host)
+        """Return a row for each run, oldest first, with the columns of ``history.RUNS``."""
+        return self._read(history.RUNS, host=host)
 
-    def _framed(self, select: str, order: str, columns: pa.Schema, **only: str | None) -> pd.DataFrame:
-        where = {f"r.{name} = ?": value for name, value in only.items() if value is not None}
-        clause = f"WHERE {' AND '.join(where)} " if where else ""
+    def _read(self, view: View, **only: str | None) -> pd.DataFrame:
         with self._explained(), self._lock:
-            cursor = self._connection.execute(f"{select} {clause}{order}", list(where.values()))
-            names = [each[0] for each in cursor.description]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor]
-        return frames.frame(rows, columns)
+            return view.read(self._connection, **only)
 
     def _open(self) -> sqlite3.Connection:
         # Where two processes open a new file at once, SQLite tells one of them "locked" without waiting: it waits for
