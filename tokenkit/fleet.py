@@ -262,7 +262,7 @@ class Fleet:
         """Return the runs in the workspaces from here, asking none of them.
 
         Returns:
-            ``workspace``, then the other columns of ``Workspace.runs``. The parts of a run have its id with ``.1``, ``.2`` …
+            ``workspace``, then the other columns of ``Workspace.runs``; parts of a run have its id and ``.1``, ``.2`` …
 
         Raises:
             JournalError: The journal is damaged.
