@@ -9,6 +9,8 @@ import pytest
 import tokenkit
 from tests.fleets import LISTING, hands, hosts_of, victims_of
 from tokenkit import frames
+from tokenkit.review import lifecycle
+from tokenkit.review.lifecycle import with_lifecycle
 from tokenkit.sandbox import Fault
 
 
@@ -23,6 +25,30 @@ def test_tokens_are_those_of_each_workspace_with_its_host_before_them(companies,
     assert tokens["workspace"].drop_duplicates().tolist() == list(fleet.hosts)
     assert len(fleet.errors) == 0
     assert list(fleet.errors.columns) == ["workspace", "asked", "kind", "message"]
+
+
+def test_the_tokens_of_all_workspaces_are_worked_on_at_once(companies, fleet, monkeypatch):
+    looked_at = []
+
+    def counting(tokens, **more):
+        looked_at.append(tokens["workspace"].nunique())
+        return with_lifecycle(tokens, **more)
+
+    monkeypatch.setattr(lifecycle, "with_lifecycle", counting)
+    fleet.tokens()
+    assert looked_at == [len(companies.workspaces)]
+
+
+def test_ages_are_counted_to_each_workspace_s_own_moment(companies):
+    moments = ["2026-03-01", "2026-04-10"]
+    two = [
+        tokenkit.connect(host=each.host, token=each.token, clock=moment)
+        for each, moment in zip(companies.workspaces, moments, strict=False)
+    ]
+    tokens = tokenkit.fleet(two).tokens()
+    for workspace in two:
+        part = tokens[tokens["workspace"] == workspace.host].drop(columns="workspace").reset_index(drop=True)
+        pd.testing.assert_frame_equal(part, workspace.tokens())
 
 
 def test_a_listing_is_what_the_workspaces_list(companies, fleet):

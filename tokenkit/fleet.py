@@ -17,14 +17,14 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from tokenkit import errors, fleet_runs, frames
+from tokenkit import errors, fleet_runs, fleet_tokens, frames
 from tokenkit.actions.journal import Journal
 from tokenkit.actions.plan import counted
 from tokenkit.actions.revocation import token_ids_of
 from tokenkit.comparison import changes
 from tokenkit.fleet_audit import joined_audit
 from tokenkit.fleet_members import Members
-from tokenkit.fleet_plans import FleetPermissionPlan, FleetRevocationPlan, by_workspace, with_workspace
+from tokenkit.fleet_plans import FleetPermissionPlan, FleetRevocationPlan, by_workspace
 from tokenkit.rest.token_management import AccessControlList
 from tokenkit.review import expressions, filters
 from tokenkit.review.acceptances import Acceptance
@@ -105,8 +105,10 @@ class Fleet:
             FleetError: No workspace answered.
             UsageError: An unknown filter or column.
         """
-        filters.check(where, {name: value for name, value in criteria.items() if name != "created_by"})
-        tokens = self._joined("tokens", lambda workspace: workspace.tokens(**criteria))
+        created_by = criteria.pop("created_by", None)
+        filters.check(where, criteria)
+        said = self._members.each("tokens", functools.partial(fleet_tokens.ask, created_by=created_by))
+        tokens = filters.matching(fleet_tokens.tokens(said), **criteria)
         return expressions.where(tokens, where) if where else tokens
 
     def listing(self) -> pd.DataFrame:
@@ -120,9 +122,7 @@ class Fleet:
         Raises:
             FleetError: No workspace answered.
         """
-        pieces = self._members.each("listing", lambda workspace: workspace.pieces())
-        together = frames.joined([piece for each in pieces.values() for piece in each], frames.TOKENS)
-        return with_workspace(together, {host: sum(map(len, each)) for host, each in pieces.items()})
+        return fleet_tokens.listing(self._members.each("listing", lambda workspace: workspace.pieces()))
 
     def permissions(self) -> pd.DataFrame:
         """Return who may use tokens of which workspace: the frame of ``token_management.get_permissions``.

@@ -106,3 +106,12 @@ def test_the_listing_itself_is_not_changed_and_an_empty_one_gets_the_same_dtypes
     full = lifecycle.with_lifecycle(listing, now=NOW)
     pd.testing.assert_frame_equal(listing, before)
     pd.testing.assert_series_equal(derived().dtypes, full.dtypes)
+
+
+def test_each_token_may_have_a_moment_of_its_own():
+    documents = [token(expires=NOW + 6 * DAY, used=NOW)] * 3
+    moments = [NOW + days * DAY for days in (1, 5, 9)]
+    together = derived(*documents, now=pd.Series(moments, index=[7, 7, 8]))
+    apart = [derived(documents[0], now=moment) for moment in moments]
+    pd.testing.assert_frame_equal(together, frames.concat(apart))
+    assert together["status"].tolist() == ["active", "active", "expired"]

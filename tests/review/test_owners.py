@@ -23,6 +23,8 @@ PRINCIPALS = frames.frame(
     frames.SERVICE_PRINCIPALS,
 )
 
+NAMED = {"users": USERS, "service_principals": PRINCIPALS}
+
 
 def owner_of(**document):
     tokens = frames.frame([document], frames.TOKENS)
@@ -71,3 +73,34 @@ def test_a_workspace_without_identities_and_an_empty_listing_keep_the_dtypes():
     full = with_owners(frames.frame([{"owner_id": 1}], frames.TOKENS), **nobody)
     assert full["owner_kind"].tolist() == ["deleted"]
     pd.testing.assert_series_equal(with_owners(frames.frame([], frames.TOKENS), **nobody).dtypes, full.dtypes)
+
+
+def test_within_workspaces_an_id_means_somebody_in_the_same_only():
+    tokens = frames.frame([{"owner_id": each} for each in (1, 1, BIG, 10, 3, None, 1)], frames.TOKENS)
+    places = ["a", "b", "b", "a", "b", "a", "nobody's"]
+    users = USERS.assign(workspace=pd.array(["a", "b", "a"], dtype=frames.TEXT))
+    other = users.head(1).assign(workspace="b", user_name="bo@example.com")
+    users = frames.concat([users, other])
+    joined = with_owners(
+        tokens.assign(workspace=pd.array(places, dtype=frames.TEXT)),
+        users=users,
+        service_principals=PRINCIPALS.assign(workspace=pd.array(["a", "b"], dtype=frames.TEXT)),
+        within="workspace",
+    )
+    assert joined["owner"].fillna("").tolist() == [
+        "ann@example.com",
+        "bo@example.com",
+        "big@example.com",
+        "terraform",
+        "3",  # cy is of workspace a
+        "",
+        "1",
+    ]
+    kinds = ["user", "user", "user", "service principal", "deleted", "unknown", "deleted"]
+    assert joined["owner_kind"].tolist() == kinds
+
+
+def test_within_workspaces_where_nobody_is_everybody_is_deleted():
+    tokens = frames.frame([{"owner_id": 1}], frames.TOKENS).assign(workspace=pd.array(["a"], dtype=frames.TEXT))
+    none = {name: frame.head(0).assign(workspace=tokens["workspace"].head(0)) for name, frame in NAMED.items()}
+    assert with_owners(tokens, **none, within="workspace")["owner_kind"].tolist() == ["deleted"]

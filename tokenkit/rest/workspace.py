@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import pandas as pd
 
 from tokenkit import errors
@@ -12,6 +14,13 @@ from tokenkit.rest.secrets import SecretsAPI
 from tokenkit.rest.settings import SettingsAPI, TokenSettings
 from tokenkit.rest.token_management import TokenManagementAPI, listed
 from tokenkit.rest.transport import RetryPolicy, Transport
+
+
+class Owners(TypedDict):
+    """Those who may own tokens, without the column ``groups``."""
+
+    users: pd.DataFrame
+    service_principals: pd.DataFrame
 
 
 class WorkspaceAPI:
@@ -39,9 +48,9 @@ class WorkspaceAPI:
         """Close the connections that are kept open; a later call opens new ones."""
         self._transport.close()
 
-    def pieces(self) -> list[Piece]:
+    def pieces(self, *, created_by_username: str | None = None) -> list[Piece]:
         """Return the listing in pieces, which ``frames.joined`` puts together, those of many workspaces at once."""
-        return listed(self._transport)
+        return listed(self._transport, {"created_by_username": created_by_username})
 
     def users(self) -> pd.DataFrame:
         """Return every user: ``id, user_name, display_name, active, groups``."""
@@ -55,7 +64,7 @@ class WorkspaceAPI:
         """Return every group: ``id, display_name, members`` (ids of those directly in it)."""
         return self._identities.groups()
 
-    def owners(self) -> dict[str, pd.DataFrame]:
+    def owners(self) -> Owners:
         """Return those who may own tokens: ``users`` and ``service_principals``, without the column ``groups``."""
         return {
             "users": self._identities.users(with_groups=False),

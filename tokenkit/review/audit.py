@@ -237,9 +237,10 @@ def _prepared(listing: pd.DataFrame, context: Context) -> tuple[pd.DataFrame, se
         return owners.with_owners(tokens, users=people, service_principals=programs), known | {"owners"}
     if set(tokens.columns) >= _OWNER_COLUMNS:
         return tokens, known | {"owners"}
-    nobody = {name: frames.frame([], getattr(frames, name.upper())) for name in ("users", "service_principals")}
+    users, programs = (frames.frame([], columns) for columns in (frames.USERS, frames.SERVICE_PRINCIPALS))
     unknown = pd.array([pd.NA] * len(tokens), dtype="boolean")
-    return owners.with_owners(tokens, **nobody).assign(owner_kind="unknown", owner_active=unknown), known
+    without = owners.with_owners(tokens, users=users, service_principals=programs)
+    return without.assign(owner_kind="unknown", owner_active=unknown), known
 
 
 def _findings(rule: Rule, tokens: pd.DataFrame, evidence: pd.Series[str] | str | None) -> pd.DataFrame:

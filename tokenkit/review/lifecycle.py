@@ -18,8 +18,10 @@ IDLE_LIMIT_DAYS = 90
 _DAY_MS = 86_400_000
 
 
-def with_lifecycle(tokens: pd.DataFrame, *, now: pd.Timestamp, idle_limit_days: int = IDLE_LIMIT_DAYS) -> pd.DataFrame:
-    """Return the listing with columns on each token's life, all as of one moment.
+def with_lifecycle(
+    tokens: pd.DataFrame, *, now: pd.Timestamp | pd.Series[pd.Timestamp], idle_limit_days: int = IDLE_LIMIT_DAYS
+) -> pd.DataFrame:
+    """Return the listing with columns on each token's life, as of a moment.
 
     Added: ``status`` (``active`` or ``expired``), ``never_expires``, ``age_days``, ``lifetime_days`` (total: from
     creation to expiry), ``expires_in_days`` (negative once expired), ``idle_days`` (since the last use, or since
@@ -28,12 +30,12 @@ def with_lifecycle(tokens: pd.DataFrame, *, now: pd.Timestamp, idle_limit_days: 
 
     Args:
         tokens: A listing with the columns of ``frames.TOKENS``; it is not changed.
-        now: The moment that ages are counted to, with a zone.
+        now: The moment that ages are counted to, with a zone; or one for each token, in the listing's order.
         idle_limit_days: Days without use after which the platform revokes.
     """
     created, used, expires = (_times(tokens[name]) for name in ("creation_time", "last_used_day", "expiry_time"))
     seen = _later(used, created)
-    moment = now.as_unit("ms").asm8
+    moment = now.as_unit("ms").asm8 if isinstance(now, pd.Timestamp) else _times(now)
     index = tokens.index
     return tokens.assign(
         status=texts.series(pc.if_else(pa.array(expires <= moment), "expired", "active"), index),
