@@ -49,7 +49,11 @@ class WorkspaceAPI:
         self._transport.close()
 
     def pieces(self, *, created_by_username: str | None = None) -> list[Piece]:
-        """Return the listing in pieces, which ``frames.joined`` puts together, those of many workspaces at once."""
+        """Return the listing in pieces, which ``frames.joined`` puts together, those of many workspaces at once.
+
+        Args:
+            created_by_username: As for ``token_management.list``.
+        """
         return listed(self._transport, {"created_by_username": created_by_username})
 
     def users(self) -> pd.DataFrame:
