@@ -7,6 +7,7 @@ import pytest
 import tokenkit
 from tokenkit.actions.executor import Execution, _Item
 from tokenkit.actions.journal import Entry, Journal
+from tokenkit.actions.pacer import Pacer
 from tokenkit.actions.task import Task
 from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.sandbox import Fault
@@ -206,6 +207,16 @@ def test_the_decider_is_woken_when_orders_run_low_and_not_for_each_answer(execut
     worker.join()
     assert len(execution._reports) == 9
     assert woken == [8, 9]  # two of nine: when two were left in the queue, one of them its end
+
+
+def test_the_pacer_is_told_how_many_requests_are_left_the_refused_ones_among_them(ws, company, victims, monkeypatch):
+    left, permit = [], Pacer.permit
+    monkeypatch.setattr(Pacer, "permit", lambda *args, **more: left.append(more["left"]) or permit(*args, **more))
+    faulty(company, status=429, headers={"Retry-After": "1"}, times=2)
+    assert outcomes(ws.revoke(victims).apply()) == {"revoked": 50}
+    assert left[0] == 50
+    assert left[-1] == 1
+    assert sorted(set(left)) == list(range(1, 51))
 
 
 def test_leave_that_was_given_under_an_old_rate_is_given_back_and_nothing_is_sent(execution, monkeypatch):

@@ -38,7 +38,7 @@ def simulated(bucket, *, workers, tokens=TOKENS, latency=LATENCY_SECONDS, delay=
 
     def hand_out(now):
         while waiting:
-            leave = pacer.permit(now) if waiting[0][0] <= now else waiting[0][0]
+            leave = pacer.permit(now, left=len(waiting)) if waiting[0][0] <= now else waiting[0][0]
             if leave is None:
                 return
             if not isinstance(leave, Permit):
@@ -134,3 +134,17 @@ def test_after_a_late_request_the_next_one_keeps_its_distance(late_seconds):
     assert isinstance(pacer.permit(at + late_seconds), Permit)
     following = pacer.permit(at + late_seconds + 0.001)
     assert following == pytest.approx(at + late_seconds + 1 / pacer.requests_per_second)
+
+
+def test_the_requests_of_the_last_second_keep_more_distance():
+    def distance(left):
+        pacer = Pacer(workers=16)
+        pacer.refused(pacer.permit(0.0), 0.05)
+        at = pacer.permit(0.05, left=left)
+        assert isinstance(pacer.permit(at, left=left), Permit)
+        return pacer.permit(at, left=left) - at, pacer.requests_per_second
+
+    usual, rate = distance(left=1_000)
+    assert usual == pytest.approx(1 / rate)
+    assert distance(left=rate)[0] == pytest.approx(usual)  # it takes a second from here
+    assert distance(left=rate - 1)[0] == pytest.approx(1.1 * usual)

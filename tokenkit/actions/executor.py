@@ -177,7 +177,8 @@ class Execution:
             ready_at, item = (now, self._fresh[0]) if self._fresh else (self._later[0][0], self._later[0][2])
             if ready_at <= now and not self._is_marked(item) and not self._mark(item):
                 break
-            leave = self._pacer.permit(now) if ready_at <= now else ready_at
+            left = len(self._fresh) + len(self._later)
+            leave = self._pacer.permit(now, left=left) if ready_at <= now else ready_at
             if leave is None:
                 break
             if not isinstance(leave, Permit):

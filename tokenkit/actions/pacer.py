@@ -17,6 +17,9 @@ next; faster up to a little below the lowest rate that was refused. Few refusals
 burst, a request that the network delayed meets the next one, and that says nothing of the rate. For the same reason
 requests are never closer together than the rate says, even when the last one left late.
 
+Whoever is refused while the last requests leave is waited for by nobody else, for a second at the least. So those of
+the last second keep a tenth more distance, which costs a tenth of a second.
+
 A refusal of a request that left before the last change of rate says nothing new and changes nothing.
 
 The numbers were chosen by simulation of token buckets of 5 to 100 requests a second with bursts of 1 to 30, for 16 and
@@ -25,6 +28,7 @@ The numbers were chosen by simulation of token buckets of 5 to 100 requests a se
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 _FIRST_WINDOW = 4
@@ -43,6 +47,8 @@ _GROWTH = 0.01  # of the rate, each second
 _LEAST_GROWTH = 0.06  # requests a second, each second
 _SLOWEST = 2.0  # below it, a storm that had other causes would take minutes to recover from
 _SMOOTHING = 0.2
+_SHORTEST_WAIT_SECONDS = 1  # ``Retry-After`` is in whole seconds
+_LAST_DISTANCE = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +92,13 @@ class Pacer:
         """The present rate; None while no request was refused."""
         return self._rate
 
-    def permit(self, now: float) -> Permit | float | None:
-        """Return leave to send now, else the moment to ask again, or None if an answer must come first."""
+    def permit(self, now: float, *, left: float = math.inf) -> Permit | float | None:
+        """Return leave to send now, else the moment to ask again, or None if an answer must come first.
+
+        Args:
+            now: The present moment, in seconds.
+            left: How many requests there are still to send, this one included.
+        """
         if self._under_way >= (self._workers if self._rate else int(self._window)):
             return None
         if self._rate is not None:
@@ -95,7 +106,8 @@ class Pacer:
             if now < self._next_at:
                 return self._next_at
             # A late start is not made up for: two requests would come together, which a limit without bursts refuses.
-            self._next_at = max(self._next_at, now) + 1 / self._rate
+            distance = (_LAST_DISTANCE if left < self._rate * _SHORTEST_WAIT_SECONDS else 1) / self._rate
+            self._next_at = max(self._next_at, now) + distance
         self._under_way += 1
         return Permit(now, self._epoch)
 
