@@ -83,6 +83,32 @@ def test_a_request_that_meets_the_next_one_does_not_slow_the_rest(seed):
     assert refused <= 0.05 * (TOKENS + refused)
 
 
+def test_a_few_refusals_after_the_search_are_let_pass_and_more_are_not():
+    pacer, now = Pacer(workers=16), 0.0
+
+    def send(count, tell):
+        nonlocal now
+        for _ in range(count):
+            leave = pacer.permit(now)
+            while not isinstance(leave, Permit):
+                now = leave
+                leave = pacer.permit(now)
+            tell(leave, now + LATENCY_SECONDS)
+
+    opening = [pacer.permit(now) for _ in range(3)]
+    for permit in opening:
+        pacer.refused(permit, LATENCY_SECONDS)
+    while pacer.requests_per_second < 100:
+        send(1, pacer.answered)
+    send(1, pacer.refused)  # the search is over
+    send(120, pacer.answered)
+    rate = pacer.requests_per_second
+    send(1, pacer.refused)
+    assert pacer.requests_per_second >= rate
+    send(5, pacer.refused)
+    assert pacer.requests_per_second < 0.95 * rate
+
+
 @pytest.mark.parametrize(("workers", "times"), [(16, 14), (64, 50)])
 def test_without_a_limit_the_workers_are_soon_all_busy(workers, times):
     seconds, refused = simulated(None, workers=workers, tokens=3200)

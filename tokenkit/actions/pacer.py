@@ -43,6 +43,7 @@ _CEILING_DECREASE = 0.9  # what it then rises to fast: one refusal may have been
 _BELOW_THE_LIMIT = 0.955
 _CATCH_UP = 0.5  # of what is missing to the lowest rate that was refused, each second
 _TOLERATED = 0.025  # refusals, of the answers
+_PRICE_OF_THE_SEARCH = 4  # and so many more
 _GROWTH = 0.01  # of the rate, each second
 _LEAST_GROWTH = 0.06  # requests a second, each second
 _SLOWEST = 2.0  # below it, a storm that had other causes would take minutes to recover from
@@ -141,7 +142,7 @@ class Pacer:
         elapsed = now - self._epoch_at
         measured = _BELOW_THE_LIMIT * self._answers / elapsed if elapsed > 0 else self._rate
         if not self._searching:
-            if self._turned_away <= _TOLERATED * self._let_through:
+            if self._turned_away <= _PRICE_OF_THE_SEARCH + _TOLERATED * self._let_through:
                 return
             wanted = min(measured, self._rate * _BELOW_THE_LIMIT)
             self._ceiling = max(self._rate * _CEILING_DECREASE, wanted)
