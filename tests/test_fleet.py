@@ -63,6 +63,7 @@ def test_filters_hold_in_every_workspace_and_where_sees_the_column_workspace(com
     host = companies.workspaces[2].host
     found = fleet.tokens(f"workspace == '{host}'", status="active", owner="*@example.com")
     assert set(found["workspace"]) == {host}
+    assert fleet.tokens(status="active").index.equals(pd.RangeIndex(len(fleet.tokens(status="active"))))
     pd.testing.assert_frame_equal(
         found.drop(columns="workspace").reset_index(drop=True),
         hands(companies)[2].tokens(status="active", owner="*@example.com").reset_index(drop=True),

@@ -108,7 +108,7 @@ class Fleet:
         created_by = criteria.pop("created_by", None)
         filters.check(where, criteria)
         said = self._members.each("tokens", functools.partial(fleet_tokens.ask, created_by=created_by))
-        tokens = filters.matching(fleet_tokens.tokens(said), **criteria)
+        tokens = filters.matching(fleet_tokens.tokens(said), **criteria).reset_index(drop=True)
         return expressions.where(tokens, where) if where else tokens
 
     def listing(self) -> pd.DataFrame:
