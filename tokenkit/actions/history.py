@@ -34,6 +34,7 @@ class View:
         return frames.frame([dict(zip(names, row, strict=True)) for row in cursor], self.columns)
 
 
+_OF_A_RUN = [(name, pa.string()) for name in ("run_id", "kind", "workspace", "host", "caller", "reason")]
 TOKENS = View(
     """
 SELECT e.run_id, r.kind, r.workspace, r.host, r.caller, r.reason, e.token_id, e.owner, s.state AS outcome, s.error,
@@ -47,12 +48,7 @@ JOIN steps s ON s.step_id = (SELECT max(step_id) FROM steps l WHERE l.run_id = e
     "ORDER BY e.entry_id",
     pa.schema(
         [
-            ("run_id", pa.string()),
-            ("kind", pa.string()),
-            ("workspace", pa.string()),
-            ("host", pa.string()),
-            ("caller", pa.string()),
-            ("reason", pa.string()),
+            *_OF_A_RUN,
             ("token_id", pa.string()),
             ("owner", pa.string()),
             ("outcome", pa.string()),
@@ -81,12 +77,7 @@ LEFT JOIN steps s
     "GROUP BY r.run_id ORDER BY r.rowid",
     pa.schema(
         [
-            ("run_id", pa.string()),
-            ("kind", pa.string()),
-            ("workspace", pa.string()),
-            ("host", pa.string()),
-            ("caller", pa.string()),
-            ("reason", pa.string()),
+            *_OF_A_RUN,
             ("started_at", frames.TIME),
             ("finished_at", frames.TIME),
             ("tokens", pa.int64()),
