@@ -16,8 +16,9 @@
         │   └── QuotaExceededError              QUOTA_EXCEEDED: 600 tokens a user and workspace
         ├── AuthenticationError                 401, and a 403 that is a page rather than JSON
         ├── PermissionDeniedError (PermissionError)  403: the caller is no workspace admin
-        ├── NotFoundError (LookupError)         404
-        │   └── FeatureDisabledError            FEATURE_DISABLED: tokens are switched off in the workspace
+        ├── NotFoundError (LookupError)         404 whose code says that the thing asked for does not exist
+        ├── EndpointNotFoundError               any other 404: an unknown endpoint, a proxy's page, an empty body
+        ├── FeatureDisabledError                FEATURE_DISABLED: tokens are disabled in the workspace
         ├── ConflictError                       409
         ├── RateLimitedError                    429, after every retry that the budget allowed
         └── UnavailableError                    5xx, likewise
@@ -124,11 +125,15 @@ class PermissionDeniedError(ApiError, PermissionError):
 
 
 class NotFoundError(ApiError, LookupError):
-    """404: no such token, principal or endpoint."""
+    """404 whose code says that the token or principal asked for does not exist: the only proof that it is gone."""
 
 
-class FeatureDisabledError(NotFoundError):
-    """``FEATURE_DISABLED``: personal access tokens are switched off in this workspace."""
+class EndpointNotFoundError(ApiError):
+    """A 404 that says nothing about a token: the endpoint is unknown there, or something in between answered."""
+
+
+class FeatureDisabledError(ApiError):
+    """``FEATURE_DISABLED``: personal access tokens are disabled in this workspace; existing ones are kept."""
 
 
 class ConflictError(ApiError):
@@ -165,16 +170,20 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     400: BadRequestError,
     401: AuthenticationError,
     403: PermissionDeniedError,
-    404: NotFoundError,
+    404: EndpointNotFoundError,
     409: ConflictError,
     429: RateLimitedError,
 }
 
 
 def api_error_class(status: int, error_code: str) -> type[ApiError]:
-    """Return the class for an answer; an unknown code falls back on the status, an unknown status on ``ApiError``."""
-    if error_code in _BY_CODE:
-        return _BY_CODE[error_code]
+    """Return the class for a response; an unknown code falls back on the status, an unknown status on ``ApiError``.
+
+    ``NotFoundError`` takes both, a 404 and a code that says so: it is what "already gone" rests on.
+    """
+    by_code = _BY_CODE.get(error_code)
+    if by_code is not None and (by_code is not NotFoundError or status == 404):
+        return by_code
     if status >= 500:
         return UnavailableError
     return _BY_STATUS.get(status, ApiError)

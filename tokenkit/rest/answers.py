@@ -20,7 +20,8 @@ _ADVICE: dict[type[errors.ApiError], str] = {
         "The credential is wrong, expired or revoked: sign in again, or check DATABRICKS_TOKEN and the profile."
     ),
     errors.PermissionDeniedError: "This needs a workspace admin: connect as a member of the group 'admins'.",
-    errors.FeatureDisabledError: "Personal access tokens are switched off in this workspace (enableTokensConfig).",
+    errors.FeatureDisabledError: "Personal access tokens are disabled in this workspace (enableTokensConfig).",
+    errors.EndpointNotFoundError: "Check that the host is the workspace's address and that no proxy answers for it.",
     errors.NotFoundError: "List again: it may have been revoked, or belong to another workspace.",
     errors.QuotaExceededError: "Revoke tokens of this owner that nobody uses, then try again.",
     errors.RateLimitedError: "Try again later, or with fewer requests at once.",
