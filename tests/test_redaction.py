@@ -2,9 +2,12 @@
 
 import re
 
+import pandas as pd
 import pytest
 
+from tokenkit.frames import TEXT
 from tokenkit.redaction import SECRET, redact
+from tokenkit.review import texts
 
 SECRET_FORMS = re.compile(SECRET, re.IGNORECASE | re.ASCII)
 
@@ -32,6 +35,52 @@ def test_whatever_looks_like_a_credential_is_redacted(secret):
 def test_the_keys_of_other_services_are_credentials_too(secret):
     assert redact(f"aws {secret}") == "aws [redacted]"
     assert SECRET_FORMS.search(f"aws {secret}")
+
+
+VALUES = [
+    "dapi" + "0123456789abcdef" * 2,
+    "DAPI" + "0A" * 16 + "-2",
+    "dose" + "f0" * 8,
+    "eyJhbGciOi.eyJzdWIi.c2ln",
+    "AKIA" + "0A" * 8,
+    "AIza" + "0aB-_" * 7,
+    "ghp_" + "0aB" * 12,
+    "glpat-" + "0aB-x" * 4,
+    "xoxb-" + "0123456789-a",
+]
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("before", ["%3D", "%20", "old_", "x", "9", "ключ", "=", "-", '"'])
+@pytest.mark.parametrize("after", ["", "&next", "/", " x", "'"])
+def test_a_value_is_redacted_whatever_stands_beside_it(value, before, after):
+    assert redact(f"{before}{value}{after}") == f"{before}[redacted]{after}"
+    assert SECRET_FORMS.search(f"{before}{value}{after}")
+    in_arrow = texts.redacted(pd.Series([f"{before}{value}{after}"], dtype=TEXT))
+    assert in_arrow.tolist() == [f"{before}[redacted]{after}"]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_nothing_of_a_value_is_left_where_it_runs_on(value):
+    assert value.lower() not in redact(f"x{value}_old").lower()
+
+
+@pytest.mark.parametrize("text", ["overdose-of-coffee-makes-nervous", "x_dapiary0123", "monkeyJungle.is.here"])
+def test_a_word_that_goes_on_as_a_value_begins_stays(text):
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("db_password=hunter2", "db_password=[redacted]"),
+        ("client_secret%3Dhunter2 x", "client_secret%3D[redacted] x"),
+        ('"api_key": hunter2', '"api_key": [redacted]'),
+        ("auth=Bearer%20opaque", "auth=Bearer%20[redacted]"),
+    ],
+)
+def test_what_is_said_to_be_a_secret_is_one_in_an_address_and_in_json_too(text, shown):
+    assert redact(text) == shown
 
 
 @pytest.mark.parametrize("said", ["password=", "pwd: ", "API_KEY = ", "Secret:"])

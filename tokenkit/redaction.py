@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import re
 
+DATABRICKS = r"\bd(?:api|ose|kea|sapi)[0-9a-z][0-9a-z-]{15,}|d(?:api|ose|kea|sapi)[0-9a-f]{16}[0-9a-z-]*"
+"""What a value of Databricks looks like, of every kind that it is known to issue. Beside a letter, a digit or an
+underscore (``%3Ddapi…``, ``old_dapi…``) it begins with 16 hexadecimal digits, as ``overdose-…`` does not."""
+
 SECRET = "|".join(
     (
-        r"\bd(?:api|ose|kea|sapi)[0-9a-z][0-9a-z-]{15,}",  # Databricks: every kind of token that it is known to issue
-        r"\beyJ[\w-]+\.[\w-]+\.[\w-]*",  # a signed JWT
-        r"(?-i:\bA(?:KIA|SIA)[0-9A-Z]{16}\b)",  # AWS
-        r"(?-i:\bAIza[\w-]{35})",  # Google
-        r"(?-i:\bgh[opsur]_[0-9A-Za-z]{36}|\bgithub_pat_\w{22,})",
-        r"(?-i:\bglpat-[\w-]{20,})",  # GitLab
-        r"(?-i:\bxox[abeprs]-[\w-]{10,})",  # Slack
+        DATABRICKS,
+        r"\beyJ[\w-]+\.[\w-]+\.[\w-]*|(?-i:eyJ[\w-]+\.eyJ[\w-]+)\.[\w-]*",  # a signed JWT
+        r"(?-i:A(?:KIA|SIA)[0-9A-Z]{16})",  # AWS
+        r"(?-i:AIza[\w-]{35})",  # Google
+        r"(?-i:gh[opsur]_[0-9A-Za-z]{36}|github_pat_\w{22,})",
+        r"(?-i:glpat-[\w-]{20,})",  # GitLab
+        r"(?-i:xox[abeprs]-[\w-]{10,})",  # Slack
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*)",
-        # Whatever is said to be one and has a digit in it, as few sentences about passwords have.
-        r"(?P<said>\b(?:password|passwd|pwd|secret|api[_-]?key) *[:=] *)[^\x00-\x20\d]*\d[^\x00-\x20]*",
+        # Whatever is called one and has a digit in it, as few sentences about passwords have.
+        r"(?P<said>(?:password|passwd|pwd|secret|api[_-]?key)[\"']? *(?:[:=]|%3[ad]) *)[^\x00-\x20\d]*\d[^\x00-\x20]*",
     )
 )
-"""What a secret of a known form looks like, in any case. Python's regular expressions (with ``re.ASCII``) and Arrow's
-read it alike."""
+"""What a secret of a known form looks like, in any case and beside anything. Python's regular expressions (with
+``re.ASCII``) and Arrow's read it alike."""
 
-CREDENTIAL = rf"{SECRET}|(?P<bearer>\bBearer )[^\s\"']+"
+CREDENTIAL = rf"{SECRET}|(?P<bearer>Bearer(?:\s|%20|\+)+)[^\s\"']+"
 """What is redacted: a secret of a known form, and whatever follows the word Bearer."""
 
 _CREDENTIAL = re.compile(CREDENTIAL, re.IGNORECASE | re.ASCII)
