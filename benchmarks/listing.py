@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from benchmarks.goals import note
 
@@ -46,7 +45,6 @@ IMPORT_GOAL = 1.15
 
 
 # The columns of tokenkit's frame and their dtypes, as somebody would write them who does not have it.
-_LISTS = pd.ArrowDtype(pa.list_(pa.string()))
 _MOMENTS = pd.DatetimeTZDtype("ms", "UTC")
 DTYPES: dict[str, Any] = {
     "token_id": "str",
@@ -57,10 +55,10 @@ DTYPES: dict[str, Any] = {
     "creation_time": _MOMENTS,
     "expiry_time": _MOMENTS,
     "last_used_day": _MOMENTS,
-    "scopes": _LISTS,
+    "scopes": "object",
     "autoscope_state": "str",
-    "inferred_scopes": _LISTS,
-    "backfill_scopes": _LISTS,
+    "inferred_scopes": "object",
+    "backfill_scopes": "object",
     "workspace_id": "Int64",
 }
 
@@ -156,8 +154,8 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
         if isinstance(dtype, pd.DatetimeTZDtype):
             moments = frame[name].where(frame[name] > (name == "last_used_day") - 1)
             frame[name] = pd.to_datetime(moments, unit="ms", utc=True).astype(dtype)
-        elif isinstance(dtype, pd.ArrowDtype):  # lists, or a column that is not there
-            frame[name] = pd.array(frame[name].astype(object).where(frame[name].notna(), None), dtype=dtype)
+        elif dtype == "object":  # lists, or a column that is not there
+            frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
         else:
             frame[name] = frame[name].astype(dtype)
     return frame

@@ -153,7 +153,7 @@ def rows(*tables):
 
 def test_the_rows_of_fifty_workspaces_are_those_of_a_fleet(account, every_token):
     theirs = tokenkit.fleet([connect(each) for each in account.workspaces]).tokens()
-    assert rows(every_token) == rows(pa.Table.from_pandas(theirs.assign(error=None), preserve_index=False))
+    assert rows(every_token) == rows(table_of(theirs.assign(error=None)))
 
 
 def test_the_columns_are_those_of_a_workspace_in_sparks_types(load, account):
@@ -268,7 +268,7 @@ def test_findings_of_fifty_workspaces_are_those_of_a_fleet(spark, account):
     assert [row["workspace"] for row in found if row["error"]] == ["nowhere"]
     assert {"everyone-may", "no-maximum"} <= {row["rule"] for row in found}  # what a listing alone does not tell
     theirs = tokenkit.fleet([connect(each) for each in account.workspaces]).audit().findings
-    expected = rows(pa.Table.from_pandas(theirs.assign(error=None), preserve_index=False))
+    expected = rows(table_of(theirs.assign(error=None)))
     assert [row for row in found if not row["error"]] == expected
     assert len({row["workspace"] for row in expected}) == WORKSPACES
 
@@ -295,7 +295,7 @@ def test_tokens_that_spark_has_are_audited_by_the_same_rules_a_whole_workspace_a
         )
         for each in account.workspaces[:2]
     ]
-    assert rows(found) == rows(*(pa.Table.from_pandas(each, preserve_index=False) for each in expected))
+    assert rows(found) == rows(*map(table_of, expected))
     assert {"many-tokens", "long-comment"} <= {row["rule"] for row in rows(found)}
 
 
@@ -350,7 +350,7 @@ def test_the_audit_log_says_where_a_token_signed_in_and_who_revoked_one(spark, l
 
 def table_of(frame):
     """Return a frame as the documentation says to give it to Spark."""
-    return pa.Table.from_pandas(frame, preserve_index=False)
+    return frames.to_arrow(frame)
 
 
 def test_spark_takes_a_frame_of_ours_by_way_of_arrow(spark, account):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tokenkit.frames import TEXT
@@ -23,8 +24,6 @@ _UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a row as a JSON object each: times in ISO 8601, what is absent as null, ids as whole numbers."""
     plain = _iso_times(frame).astype(object)
-    # astype makes arrays of Arrow's lists; iterating makes lists.
-    plain = plain.assign(**{name: pd.Series([*frame[name]], frame.index, object) for name in _lists(frame)})
     return plain.where(frame.notna(), None).to_dict("records")  # type: ignore[return-value]
 
 
@@ -67,19 +66,20 @@ def printable(text: str) -> str:
 
 
 def joined_lists(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame whose lists are words with spaces between them."""
-    as_text = {
-        name: frame[name].map(lambda words: " ".join(map(str, words)), na_action="ignore").astype(TEXT)
-        for name in _lists(frame)
-    }
-    return frame.assign(**as_text)
+    """Return a frame whose lists are words with spaces between them, and whatever else is an object is text as well."""
+    return frame.assign(**{str(name): words(frame[name]) for name in frame if frame[name].dtype == object})
+
+
+def words(column: pd.Series[Any]) -> pd.Series[str]:
+    """Return a column of lists, or of whatever else, as text: the words of a list with spaces between them."""
+    return column.map(_words, na_action="ignore").astype(TEXT)
+
+
+def _words(value: Any) -> str:  # noqa: ANN401 - a cell
+    return " ".join(map(str, value)) if isinstance(value, list | np.ndarray) else str(value)
 
 
 def _iso_times(frame: pd.DataFrame) -> pd.DataFrame:
     times = frame.select_dtypes("datetimetz").columns
     as_text = {str(name): frame[name].dt.strftime("%Y-%m-%dT%H:%M:%S.%f").str.slice(stop=23) + "Z" for name in times}
     return frame.assign(**as_text)
-
-
-def _lists(frame: pd.DataFrame) -> list[str]:
-    return [str(name) for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.ArrowDtype)]

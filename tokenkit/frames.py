@@ -10,10 +10,15 @@ in the schema          in the frame                     why
 ``string``             ``str`` (``TEXT``)               absent is ``NaN``, told apart from an empty comment
 ``int64``              ``Int64``                        ids exceed 2**53, so a float would change them
 ``timestamp ms, UTC``  ``datetime64[ms, UTC]``          the year 9999 does not fit in nanoseconds
-``list<string>``       ``list<string>[pyarrow]``        an element is a Python list; a third of the memory of objects
+``list<string>``       ``object``, of Python lists      a list in every cell, row and file; absent is ``None``
 ``bool``               ``boolean``                      absent is ``<NA>``
 ``double``             ``Float64``                      likewise
 =====================  ===============================  ========================================================
+
+**Why Python lists, and not a list type of Arrow's?** pandas hands such a type on in silence as something else: rows
+hold NumPy arrays, CSV ``['a' 'b']``, SQLite the addresses of objects, and ``pandas.read_parquet`` cannot read the file
+that ``to_parquet`` wrote. A Python list arrives everywhere, or is refused. It costs 90 bytes and 0.3 µs a token. Each
+cell has a list of its own, so to change one changes no other token's; their texts are shared.
 
 A field that the schema does not know is kept, as a column after the known ones: a newer server must never break a
 listing.
@@ -21,11 +26,14 @@ listing.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, cast
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -100,26 +108,6 @@ GROUPS = pa.schema([("id", pa.int64()), ("display_name", pa.string()), ("members
 TOKEN_COLUMNS: tuple[str, ...] = tuple(TOKENS.names)
 
 
-class _Lists(pd.arrays.ArrowExtensionArray):
-    """Lists of which a mapped function sees an absent one as None, and the others as lists.
-
-    Its parent shows ``<NA>`` and NumPy arrays there. Spark makes an array column with a mapped function that knows None
-    and nothing of ``<NA>``, so ``spark.createDataFrame(ws.tokens())`` rests on this. The dtype is the parent's.
-    """
-
-    def map(self, mapper: Any, na_action: Literal["ignore"] | None = None) -> Any:  # noqa: ANN401 - as in pandas
-        values = pd.Series(self.__arrow_array__().to_pylist(), dtype=object)
-        return values.map(mapper, na_action=na_action).array
-
-
-class _ListsDtype(pd.ArrowDtype):
-    """Makes ``_Lists`` of what comes from Arrow."""
-
-    @classmethod
-    def construct_array_type(cls) -> type[_Lists]:
-        return _Lists
-
-
 # The last millisecond of the year 9999. Python's own datetime, and so a Timestamp, goes no further.
 _LAST_MOMENT_MS = 253_402_300_799_999
 _DTYPES: dict[pa.DataType, Any] = {
@@ -129,8 +117,6 @@ _DTYPES: dict[pa.DataType, Any] = {
     pa.bool_(): pd.BooleanDtype(),
     pa.float64(): pd.Float64Dtype(),
     TIME: pd.DatetimeTZDtype("ms", "UTC"),
-    TEXTS: _ListsDtype(TEXTS),
-    IDS: _ListsDtype(IDS),
 }
 
 
@@ -213,8 +199,60 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
+def to_arrow(frame: pd.DataFrame) -> pa.Table:
+    """Return a frame as an Arrow table without what is pandas' own, for Spark, DuckDB or a file.
+
+    A column of a listing is what it is in ``TOKENS`` even where it holds nothing, of which Arrow knows no type.
+    """
+    return plain(pa.Table.from_pandas(frame, preserve_index=False)).replace_schema_metadata()
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """Return a table whose columns of a listing are as in ``TOKENS``, and whose texts have short offsets."""
+    return table.cast(pa.schema([_plain(field) for field in table.schema], table.schema.metadata))
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    if field.name in TOKENS.names:
+        return TOKENS.field(field.name)
+    return pa.field(field.name, pa.string()) if pa.types.is_large_string(field.type) else field
+
+
 def _in_pandas(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - an array of pandas' or a Series
+    if pa.types.is_list(column.type):
+        return lists(column)
     return _DTYPES[column.type].__from_arrow__(column) if column.type in _DTYPES else column.to_pandas()
+
+
+def lists(array: pa.ListArray | pa.ChunkedArray) -> pd.Series[Any]:
+    """Return Arrow's lists as a column of Python's, of which each cell has one of its own."""
+    chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+    return pd.Series(np.concatenate([np.empty(0, object), *map(_python_lists, chunks)]), dtype=object)
+
+
+def _python_lists(chunk: pa.ListArray) -> npt.NDArray[np.object_]:
+    """Return a chunk of them; what is alike in the lists is one object."""
+    if chunk.null_count == len(chunk):
+        return np.full(len(chunk), None)
+    elements = chunk.flatten().dictionary_encode("encode")
+    flat = np.array(elements.dictionary.to_pylist(), object)[elements.indices].tolist()
+    ends = np.cumsum(pc.fill_null(chunk.value_lengths(), 0)).tolist()
+    with _uncollected():
+        cells = np.fromiter(map(flat.__getitem__, map(slice, [0, *ends], ends)), object, len(chunk))
+    cells[chunk.is_null()] = None
+    return cells
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Make many objects without the garbage collector, which would look through all of them again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def concat(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -95,10 +95,7 @@ def read_snapshot(path: str | os.PathLike[str]) -> pd.DataFrame:
         said = _said(table.schema)
         if said:
             # Parquet calls the elements of a list otherwise than Arrow, which tells the types apart by that.
-            known = [
-                frames.TOKENS.field(each.name) if each.name in frames.TOKENS.names else each for each in table.schema
-            ]
-            listing = frames.to_pandas(table.cast(pa.schema(known)).drop_columns([HOST, TAKEN_AT]))
+            listing = frames.to_pandas(frames.plain(table).drop_columns([HOST, TAKEN_AT]))
             listing = listing.astype({name: dtype for name, dtype in _NUMPY.items() if name in listing})
             listing.attrs |= said
             return listing
@@ -141,12 +138,10 @@ def _table(tokens: pd.DataFrame) -> pa.Table:
     """Return a listing as an Arrow table without what is pandas' own, its texts redacted."""
     texts = {str(name): tokens[name] for name in tokens if tokens[name].dtype == TEXT}
     # A field of which nothing is known may hold anything that JSON can.
-    unknown = [str(name) for name in tokens if tokens[name].dtype == object]
+    unknown = [str(name) for name in tokens if tokens[name].dtype == object and name not in frames.TOKENS.names]
     texts |= {name: tokens[name].map(json.dumps, na_action="ignore").astype(TEXT) for name in unknown}
     tokens = tokens.assign(**{name: redacted(column) for name, column in texts.items()})
-    table = pa.Table.from_pandas(tokens, preserve_index=False)
-    plain = [pa.field(each.name, pa.string()) if pa.types.is_large_string(each.type) else each for each in table.schema]
-    return table.cast(pa.schema(plain))
+    return frames.to_arrow(tokens)
 
 
 def _write_whole(table: pa.Table, file: Path) -> None:

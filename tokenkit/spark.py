@@ -10,8 +10,8 @@
     tokenkit.spark.audit(tokens, skip=["no-comment"])  # of tokens that are in Spark already
 
 The first format has the rows of ``Fleet.tokens``, the second those of ``Fleet.audit``; both have one more column,
-``error``. A frame in hand becomes a Spark DataFrame by way of Arrow: ``pa.Table.from_pandas(ws.tokens(),
-preserve_index=False)``, as Spark 4.0 and 4.1 do not take lists from pandas.
+``error``. A frame in hand becomes a Spark DataFrame by way of Arrow: ``frames.to_arrow(ws.tokens())``, as a column of
+lists that holds none has no type in pandas.
 
 ==================  ==================================================================================================
 option              what it says

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenkit import errors, frames
+from tokenkit.review import texts
 
 READING_METHODS = frozenset(
     {
@@ -102,9 +102,7 @@ def truth(verdict: pd.Series[Any]) -> pd.Series[bool]:
 
 def holds(lists: pd.Series[Any], member: str) -> pd.Series[bool]:
     """Return in which lists a text is; an absent list holds nothing."""
-    array = pa.array(lists.array, frames.TEXTS)
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
+    array = texts.array(lists, frames.TEXTS)
     hits = pc.list_parent_indices(array).filter(pc.equal(pc.list_flatten(array), member))
     mask = np.zeros(len(lists), dtype=bool)
     mask[hits.to_numpy()] = True

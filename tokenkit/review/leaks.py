@@ -140,8 +140,7 @@ def matched(
     seen = sightings[["value", "place", "commit"]].drop_duplicates()
     seen = seen.merge(hits.drop_duplicates(), on="value", how="left")
     by_token = seen.dropna(subset="token_id").drop_duplicates(["token_id", "place"]).groupby("token_id", sort=False)
-    places = by_token["place"].agg(list)
-    places = pd.Series(places.tolist(), index=places.index, dtype=pd.ArrowDtype(frames.TEXTS))
+    places = by_token["place"].agg(list).astype(object)
     leaked = tokens[tokens["token_id"].isin(places.index)][_TOKEN_COLUMNS].reset_index(drop=True)
     return Leaks(
         tokens=leaked.assign(

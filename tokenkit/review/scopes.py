@@ -17,8 +17,7 @@ state                what it means                                      known
 Two scopes are not what they seem. ``all-apis``, like no scopes at all, is everything that the owner may do.
 ``authentication`` can mint a token of any scope, and so amounts to the same.
 
-Lists of scopes are worked on as sets of numbers, one for each pair of a row and a scope, so that no Python object is
-made of a list.
+Lists of scopes are worked on as sets of numbers, one for each pair of a row and a scope, and not one by one.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ import pyarrow.compute as pc
 
 from tokenkit import frames
 from tokenkit.frames import TEXT
-from tokenkit.review import expressions
+from tokenkit.review import expressions, texts
 
 ALL_APIS, AUTHENTICATION = "all-apis", "authentication"
 NARROW, KEEP, WAIT, NONE = "narrow", "keep", "wait", "none"
@@ -128,7 +127,7 @@ class _Sets:
 
     def __init__(self, *columns: pd.Series[Any]) -> None:
         self._rows = len(columns[0])
-        arrays = [_array(column) for column in columns]
+        arrays = [texts.array(column, frames.TEXTS) for column in columns]
         words = [pc.list_flatten(array).drop_null() for array in arrays]
         self._names = pc.unique(pa.concat_arrays(words)).sort()
         self._count = max(len(self._names), 1)
@@ -154,16 +153,10 @@ class _Sets:
         missing = lengths == 0 if known is None else ~known
         values = self._names.take(pa.array(keys % self._count))
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
-        array = pa.ListArray.from_arrays(offsets, values, mask=pa.array(missing))
-        return pd.Series(pd.arrays.ArrowExtensionArray(array), dtype=pd.ArrowDtype(frames.TEXTS))
+        return frames.lists(pa.ListArray.from_arrays(offsets, values, mask=pa.array(missing)))
 
 
 def _distinct(keys: Any) -> Any:  # noqa: ANN401
     """Return numbers in order, each once; they come nearly in order, so sorting beats the hashing of np.unique."""
     ordered = np.sort(keys, kind="stable")
     return ordered[np.diff(ordered, prepend=-1) > 0]
-
-
-def _array(column: pd.Series[Any]) -> pa.Array:
-    array = pa.array(column.array, frames.TEXTS)
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array

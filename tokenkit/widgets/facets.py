@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenkit.frames import TEXT, TEXTS
+from tokenkit.review.texts import array
 
 Mask = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.intp]
@@ -118,12 +119,9 @@ def of_column(title: str, column: pd.Series[Any], *, order: Sequence[str] = ()) 
 
 def of_lists(title: str, column: pd.Series[Any]) -> Facet:
     """Return the facet of a column of lists; text is read as words, as CSV has them."""
-    if isinstance(column.dtype, pd.ArrowDtype) and pa.types.is_list(column.dtype.pyarrow_dtype):
-        lists = pa.array(column)
-    else:  # of a saved listing
-        words = (each.split() if isinstance(each, str) else each for each in column)
-        lists = pa.array([list(each) if np.iterable(each) else None for each in words], TEXTS)
-    lists = lists.combine_chunks() if isinstance(lists, pa.ChunkedArray) else lists
+    if column.dtype == TEXT:  # of a saved listing
+        column = column.str.split().astype(object)
+    lists = array(column, TEXTS)
     return _of_pairs(title, pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists), size=len(column))
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenkit import errors, frames
+from tokenkit import errors, export, frames
 from tokenkit.review import lifecycle
 from tokenkit.widgets import facets
 from tokenkit.widgets.facets import Facet, Mask, Positions, Span
@@ -211,8 +211,8 @@ class Model:
             return
         name, descending = self.sorted_by
         values = self.tokens[name]
-        if isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_list(values.dtype.pyarrow_dtype):
-            values = values.map(" ".join, na_action="ignore").astype(frames.TEXT)
+        if values.dtype == object:
+            values = export.words(values)
         if pd.api.types.is_string_dtype(values.dtype):
             values = values.astype(frames.TEXT).str.lower()
         order = pc.array_sort_indices(

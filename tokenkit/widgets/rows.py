@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
+from tokenkit.export import words
 from tokenkit.frames import TEXT
 from tokenkit.redaction import redact
 
@@ -79,8 +79,8 @@ def text(column: pd.Series[Any]) -> pd.Series[str]:
     """Return a column as text: days for times, words for lists, secrets redacted."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return column.dt.strftime("%Y-%m-%d").astype(TEXT)
-    if isinstance(column.dtype, pd.ArrowDtype) and pa.types.is_list(column.dtype.pyarrow_dtype):
-        column = column.map(" ".join, na_action="ignore")
+    if column.dtype == object:
+        column = words(column)
     return column.astype(TEXT).map(redact, na_action="ignore").astype(TEXT)
 
 
