@@ -1,6 +1,7 @@
 """Files: the ending says what is written, and a failure leaves what was there."""
 
 import json
+import os
 
 import pandas as pd
 import pytest
@@ -47,3 +48,15 @@ def test_a_file_that_cannot_be_written_says_why_and_leaves_nothing(tmp_path):
     with pytest.raises(errors.UsageError, match="cannot be written: Is a directory"):
         files.write(tmp_path / "folder", b"")
     assert [each.name for each in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_link_that_somebody_planted_beside_a_file_is_not_followed(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / f".a.{os.getpid()}").symlink_to(victim)
+    (folder / "a").symlink_to(victim)
+    assert files.write(folder / "a", b"new").read_bytes() == b"new"
+    assert victim.read_bytes() == b"precious"
+    assert not (folder / "a").is_symlink()

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 
-import pyarrow as pa
 import pytest
 
 import tokenkit

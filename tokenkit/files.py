@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -55,9 +56,10 @@ def write(to: Target, content: bytes) -> Path:
         UsageError: It cannot be written.
     """
     path = Path(to).expanduser()
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
-        beside.write_bytes(content)
+        with beside.open("xb") as file:  # never through a link that somebody else put there
+            file.write(content)
         beside.replace(path)
     except OSError as problem:
         refused = errors.UsageError(f"{path} cannot be written: {problem.strerror}.")

@@ -25,6 +25,7 @@ from tokenkit.comparison import changes
 from tokenkit.fleet_audit import joined_audit
 from tokenkit.fleet_members import Members
 from tokenkit.fleet_plans import FleetPermissionPlan, FleetRevocationPlan, by_workspace
+from tokenkit.home import private_folder
 from tokenkit.rest.token_management import AccessControlList
 from tokenkit.review import expressions, filters
 from tokenkit.review.acceptances import Acceptance
@@ -214,7 +215,7 @@ class Fleet:
         Raises:
             FleetError: No workspace answered.
         """
-        folder = self._dataset(path)
+        folder = private_folder(self._members.folders()[0], "snapshots") if path is None else self._dataset(path)
 
         def save(workspace: Workspace) -> Path:
             place = quote(workspace.host.partition("://")[2], safe="")

@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from tokenkit import errors, frames
 from tokenkit.frames import TEXT
+from tokenkit.home import make_folder
 from tokenkit.review.texts import redacted
 
 HOST, TAKEN_AT, WORKSPACE = "host", "taken_at", "workspace"
@@ -62,7 +63,7 @@ def write_snapshot(tokens: pd.DataFrame, file: Path, *, host: str, workspace: st
         table = table.append_column(name, pa.repeat(value, len(table)))
     table = table.replace_schema_metadata({_PREFIX + key.encode(): value for key, value in said.items()})
     try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(file.parent)
         _write_whole(table, file)
     except OSError as failure:
         problem = failure.strerror or str(failure)

@@ -23,6 +23,7 @@ from tokenkit.actions.plan import Target
 from tokenkit.actions.revocation import RevocationPlan, Tokens
 from tokenkit.actions.update import UpdatePlan
 from tokenkit.clock import Clock, clock_of
+from tokenkit.home import private_folder
 from tokenkit.prompt import ask_unseen
 from tokenkit.rest.token_management import AccessControlList
 from tokenkit.rest.transport import RetryPolicy
@@ -143,7 +144,7 @@ class Workspace(WorkspaceAPI):
         """
         tokens = self.tokens()
         taken_at = pd.Timestamp(tokens.attrs[TAKEN_AT])
-        file = self._snapshots_in(path)
+        file = private_folder(self.folder, "snapshots") if path is None else self._snapshots_in(path)
         if file.suffix != SUFFIX:
             file = unused_file(file, workspace=self.name, taken_at=taken_at)
         return write_snapshot(tokens, file, host=self.host, workspace=self.name, taken_at=taken_at)

@@ -39,6 +39,7 @@ import pyarrow.compute as pc
 from tokenkit import errors
 from tokenkit.actions import history
 from tokenkit.actions.history import View
+from tokenkit.home import private_file, private_folder
 from tokenkit.redaction import CREDENTIAL, redact
 
 PLANNED, SENT = "planned", "sent"
@@ -138,7 +139,9 @@ class Journal:
         self.path = folder / FILE_NAME
         self._lock = threading.Lock()
         with self._explained():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(folder)
+            for file in (self.path, *folder.glob(f"{FILE_NAME}-*")):  # SQLite gives new ones beside it its mode
+                private_file(file)
             self._connection = self._open()
 
     def __repr__(self) -> str:
@@ -182,7 +185,7 @@ class Journal:
         """
         path = self.path.with_name(f"{run_id}.lock")
         with self._explained():
-            lock = sqlite3.connect(path, timeout=0, isolation_level=None)
+            lock = sqlite3.connect(private_file(path), timeout=0, isolation_level=None)
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError:
@@ -336,12 +339,13 @@ class Journal:
         """Turn what SQLite and the system raise into an error that says what to do."""
         try:
             yield
-        except (sqlite3.Error, OSError) as failure:
+        except (sqlite3.Error, OSError, errors.ConfigurationError) as failure:
             raise self._error(failure) from None
 
     def _error(self, failure: Exception) -> errors.JournalError:
+        problem = str(failure).rstrip(".")
         return errors.JournalError(
-            f"The journal {self.path} cannot be used: {failure}. Nothing is done that cannot be written down first. "
+            f"The journal {self.path} cannot be used: {problem}. Nothing is done that cannot be written down first. "
             "Make room, repair or move the file, or set TOKENKIT_HOME to another folder."
         )
 
