@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tokenkit import export, frames
+from tokenkit.printable import printable
 
 DOCUMENTS = [
     {
@@ -47,7 +48,7 @@ def test_csv_keeps_numbers_times_and_ordinary_text_as_they_are():
 def test_what_a_terminal_would_act_on_is_replaced(letter):
     frame = frames.frame([{"comment": f"a{letter}b"}], frames.TOKENS)
     assert export.terminal_text(frame)["comment"].tolist() == ["a\ufffdb"]
-    assert export.printable(f"a{letter}b") == "a\ufffdb"
+    assert printable(f"a{letter}b") == "a\ufffdb"
 
 
 def test_text_for_a_terminal_is_days_words_and_blanks():

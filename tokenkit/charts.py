@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tokenkit import errors
-from tokenkit.export import printable
+from tokenkit.printable import printable
 from tokenkit.redaction import redact
 from tokenkit.review import distributions
 

@@ -9,7 +9,6 @@ out or skipped on purpose is no failure.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from tokenkit.connecting import connect
 from tokenkit.fleet import Fleet
 from tokenkit.frames import TokenInfo
 from tokenkit.options import SHELL
+from tokenkit.printable import printable
 from tokenkit.prompt import ask_unseen
 from tokenkit.redaction import redact
 from tokenkit.rest.token_management import OboToken
@@ -81,7 +81,7 @@ def _answered(answer: object, options: argparse.Namespace) -> int:
 
 def _fail(error: errors.TokenKitError, code: int) -> int:
     # What was typed stands in some messages, and standard error in many logs.
-    sys.stderr.write(f"tokenkit: {export.printable(redact(str(error)))}\n")
+    sys.stderr.write(f"tokenkit: {printable(redact(str(error)))}\n")
     return code
 
 
@@ -120,7 +120,7 @@ class _ShellSession:
 
     def warn(self, message: str) -> None:
         """Write to standard error in any case."""
-        sys.stderr.write(f"{export.printable(message)}\n")
+        sys.stderr.write(f"{printable(message)}\n")
 
     def show(self, plan: object, preview: pd.DataFrame) -> None:  # noqa: ARG002 - a shell has no HTML to show
         _print_table(_narrow(preview), to=sys.stderr)
@@ -128,7 +128,7 @@ class _ShellSession:
     def ask(self, question: str) -> str | None:
         if not sys.stdin.isatty():
             return None
-        sys.stderr.write(export.printable(question))
+        sys.stderr.write(printable(question))
         sys.stderr.flush()
         return sys.stdin.readline()
 
@@ -162,11 +162,11 @@ def _left_something(answer: object) -> bool:
 def _write(answer: object, output: str, *, chosen: bool) -> None:
     """Print an answer in the form that was asked for; of one that went into a file, where that is."""
     if isinstance(answer, Path):
-        sys.stdout.write(f"{answer}\n")
+        sys.stdout.write(f"{printable(str(answer))}\n")
         return
     frame = as_frame(answer)
     if output == "json":
-        sys.stdout.write(json.dumps(export.records(frame), ensure_ascii=False, indent=1) + "\n")
+        sys.stdout.write(f"{export.json_text(frame)}\n")
     elif output == "csv":
         sys.stdout.write(export.csv_text(frame))
     else:
@@ -222,7 +222,7 @@ def _print_table(frame: pd.DataFrame, to: TextIO | None = None) -> None:
     share = max(left // len(long), _SHORT_ID) if long else 0
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in widths:
-        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=share if name in long else None)
+        table.add_column(Text(name), no_wrap=True, overflow="ellipsis", max_width=share if name in long else None)
     for row in text.itertuples(index=False):
         table.add_row(*map(Text, row))
     console.print(table)

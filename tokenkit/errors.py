@@ -34,9 +34,14 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tokenkit.printable import printable
+
 
 class TokenKitError(Exception):
     """The root: ``except TokenKitError`` catches everything that tokenkit raises on purpose."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
     def _render_traceback_(self) -> list[str]:
         """Return the one line that IPython shows in place of a traceback."""

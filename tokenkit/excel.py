@@ -22,7 +22,7 @@ ROWS = 1_048_575
 _CHARACTERS = 32_767  # of a cell
 _EXACT = 10**15  # Excel rounds from here on
 _NARROWEST, _WIDEST = 10, 50  # of a column, in characters
-_UNWRITABLE = "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"  # XML has no way to write these
+_UNWRITABLE = "[\ufffe\uffff]"  # XML has no way to write these, nor control characters
 
 
 def workbook(sheets: Mapping[str, pd.DataFrame], *, progress: bool = False) -> bytes:
@@ -75,10 +75,11 @@ def _write(sheet: Any, frame: pd.DataFrame, *, advance: Callable[[], object]) ->
         return made
 
     headings, columns = [], []
-    for number, (name, column) in enumerate(export.joined_lists(frame).items(), 1):
+    plain = export.joined_lists(frame).set_axis(export.headings(frame), axis="columns")
+    for number, (name, column) in enumerate(plain.items(), 1):
         is_time = isinstance(column.dtype, pd.DatetimeTZDtype)
-        heading = _writable(pd.Series([f"{name} (UTC)" if is_time else str(name)], dtype=TEXT)).iloc[0]
-        headings.append(cell(heading, font=Font(bold=True)))
+        heading = f"{name} (UTC)" if is_time else str(name)
+        headings.append(cell(heading, font=Font(bold=True), quotePrefix=heading.startswith(export.FORMULA_SIGNS)))
         width = len(heading) + 3  # for the button of the filter
         if is_time:
             # By way of numpy: not every version of pandas makes Python's datetime of the year 9999.
@@ -118,5 +119,4 @@ def _is_count(column: pd.Series[Any]) -> bool:
 def _writable(column: pd.Series[Any]) -> pd.Series[str]:
     """Return a column as text that XML can carry and a cell can hold."""
     text = column.astype(object).where(column.notna(), None).map(str, na_action="ignore").astype(TEXT)
-    one_line_end = text.str.replace(r"\r\n?", "\n", regex=True)
-    return one_line_end.str.replace(_UNWRITABLE, "\ufffd", regex=True).str.slice(stop=_CHARACTERS)
+    return export.multiline(text).str.replace(_UNWRITABLE, "\ufffd", regex=True).str.slice(stop=_CHARACTERS)

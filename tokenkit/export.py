@@ -1,30 +1,49 @@
 """Frames on their way out: JSON records, CSV that a spreadsheet may open, text that a terminal may print.
 
-Comments and names are written by anyone with a token, so each way out disarms what its reader would act on: formulas in
-a spreadsheet, control sequences in a terminal.
+Comments and names are written by anyone with a token, and the names of new fields by the server, so each way out
+disarms what its reader would act on: formulas in a spreadsheet, control sequences in a terminal.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tokenkit.frames import TEXT
+from tokenkit.printable import REPLACEMENT, UNPRINTABLE, UNPRINTABLE_IN_LINES, printable
 
-FORMULA_SIGNS = tuple("=+-@\t\n")
+FORMULA_SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\n")
 """What Excel, LibreOffice and Google Sheets take for the beginning of a formula (OWASP, "CSV Injection")."""
 
-# Control characters move the cursor or rewrite the screen; the others turn the direction of what is written around
-# them.
-_UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+_SIGNS = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
+_BEGINS = rf"^(?:[\t\n]|\s*{_SIGNS})"
+# A spreadsheet that parts cells at semicolons or tabs, as in half of Europe, heeds no quotation marks inside a cell.
+_GOES_ON = rf"[;\t\n][\s\"]*{_SIGNS}"
+_BEFORE_SIGN = re.compile(rf"(;[\s\"]*|(?<=\S)[\t\n][\s\"]*)(?={_SIGNS})")
+_ESCAPED_IN_JSON = re.compile(UNPRINTABLE_IN_LINES)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a row as a JSON object each: times in ISO 8601, what is absent as null, ids as whole numbers."""
-    plain = _iso_times(frame).astype(object)
-    return plain.where(frame.notna(), None).to_dict("records")  # type: ignore[return-value]
+    """Return a row as a JSON object each: times in ISO 8601, what is absent as null, ids as whole numbers.
+
+    What JSON has no number for (a NaN or an infinity, which Python's JSON would write all the same) is null as well.
+    """
+    plain = _iso_times(frame).astype(object).where(frame.notna(), None)
+    for name, dtype in frame.dtypes.items():
+        if pd.api.types.is_object_dtype(dtype) or pd.api.types.is_float_dtype(dtype):
+            plain[name] = pd.Series([_in_json(value) for value in plain[name]], plain.index, object)
+    return plain.to_dict("records")  # type: ignore[return-value]
+
+
+def json_text(frame: pd.DataFrame) -> str:
+    """Return the rows as JSON. What a terminal would act on is escaped in it, so that nothing is lost."""
+    text = json.dumps(records(frame), ensure_ascii=False, indent=1, allow_nan=False)
+    return _ESCAPED_IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def csv_text(frame: pd.DataFrame) -> str:
@@ -32,10 +51,8 @@ def csv_text(frame: pd.DataFrame) -> str:
     plain = joined_lists(_iso_times(frame))
     for name in plain.columns:
         if pd.api.types.is_string_dtype(plain[name].dtype):
-            # The csv module leaves a lone carriage return unquoted, which a reader takes for the end of the row.
-            one_line_end = plain[name].astype(TEXT).str.replace(r"\r\n?", "\n", regex=True)
-            plain[name] = one_line_end.mask(one_line_end.str.slice(stop=1).isin(FORMULA_SIGNS), "'" + one_line_end)
-    return plain.to_csv(index=False)
+            plain[name] = _guarded(multiline(plain[name]))
+    return plain.to_csv(index=False, header=_guarded(pd.Series(headings(frame), dtype=TEXT)).tolist())
 
 
 def terminal_text(frame: pd.DataFrame) -> pd.DataFrame:
@@ -48,7 +65,25 @@ def terminal_text(frame: pd.DataFrame) -> pd.DataFrame:
         elif pd.api.types.is_float_dtype(column.dtype):
             plain[name] = column.round(1)
     plain = plain.astype(TEXT).fillna("")
-    return plain.assign(**{str(name): plain[name].str.replace(_UNPRINTABLE, "\ufffd", regex=True) for name in plain})
+    plain = plain.assign(**{str(name): plain[name].str.replace(UNPRINTABLE, REPLACEMENT, regex=True) for name in plain})
+    return plain.set_axis(headings(frame), axis="columns")
+
+
+def headings(frame: pd.DataFrame) -> list[str]:
+    """Return the names of columns as they may be shown, each another."""
+    shown: list[str] = []
+    for name in map(str, frame.columns):
+        heading = printable(name)
+        while heading in shown:
+            heading += REPLACEMENT
+        shown.append(heading)
+    return shown
+
+
+def multiline(column: pd.Series[Any]) -> pd.Series[str]:
+    """Return a column of text with one kind of line end and nothing else that acts or is not seen."""
+    one_line_end = column.astype(TEXT).str.replace(r"\r\n?", "\n", regex=True)
+    return one_line_end.str.replace(UNPRINTABLE_IN_LINES, REPLACEMENT, regex=True)
 
 
 def plain_table(text: pd.DataFrame) -> str:
@@ -58,11 +93,6 @@ def plain_table(text: pd.DataFrame) -> str:
         width = max(len(str(name)), int(text[name].str.len().max()))
         padded.append([str(name).ljust(width), *text[name].str.ljust(width)])
     return "".join(f"{'  '.join(cells).rstrip()}\n" for cells in zip(*padded, strict=True))
-
-
-def printable(text: str) -> str:
-    """Return one line of text without what a terminal would act on."""
-    return str(pd.Series([text], dtype=TEXT).str.replace(_UNPRINTABLE, "\ufffd", regex=True).iloc[0])
 
 
 def joined_lists(frame: pd.DataFrame) -> pd.DataFrame:
@@ -83,3 +113,21 @@ def _iso_times(frame: pd.DataFrame) -> pd.DataFrame:
     times = frame.select_dtypes("datetimetz").columns
     as_text = {str(name): frame[name].dt.strftime("%Y-%m-%dT%H:%M:%S.%f").str.slice(stop=23) + "Z" for name in times}
     return frame.assign(**as_text)
+
+
+def _guarded(text: pd.Series[str]) -> pd.Series[str]:
+    """Return text of which no part is taken for a formula, wherever a spreadsheet parts it into cells."""
+    goes_on = text.str.contains(_GOES_ON, na=False).astype(bool)
+    if goes_on.any():
+        text = text.mask(goes_on, text[goes_on].map(lambda cell: _BEFORE_SIGN.sub(r"\1'", cell)))
+    return text.mask(text.str.contains(_BEGINS, na=False).astype(bool), "'" + text)
+
+
+def _in_json(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | np.ndarray):
+        return [*map(_in_json, value)]
+    if isinstance(value, dict):
+        return {str(name): _in_json(each) for name, each in value.items()}
+    return value

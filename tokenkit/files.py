@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -46,7 +45,7 @@ def save(frames: Mapping[str, pd.DataFrame], to: Target, *, progress: bool = Fal
         return write(to, excel.workbook(frames, progress=progress))
     if ending == ".csv":
         return write(to, export.csv_text(first).encode("utf-8-sig"))  # the mark tells Excel that it is UTF-8
-    return write(to, json.dumps(export.records(first), ensure_ascii=False, indent=1).encode())
+    return write(to, export.json_text(first).encode())
 
 
 def write(to: Target, content: bytes) -> Path:

@@ -16,6 +16,7 @@ from tokenkit import errors, grammar
 from tokenkit.connecting import connect
 from tokenkit.fleet import Fleet
 from tokenkit.options import MAGIC
+from tokenkit.printable import printable
 from tokenkit.prompt import ask_unseen
 from tokenkit.redaction import redact
 from tokenkit.rest import credentials
@@ -78,7 +79,7 @@ class NotebookSession:
 
     def say(self, message: str) -> None:
         """Print to the cell, beside its answer."""
-        sys.stdout.write(f"{message}\n")
+        sys.stdout.write(f"{printable(message)}\n")
 
     warn = say
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tokenkit.printable import printable_lines
+
 _VOID = frozenset({"img", "meta", "source"})
 
 
@@ -31,4 +33,4 @@ def joined(*children: str) -> Markup:
 def _escaped(text: str) -> str:
     import html  # noqa: PLC0415 - its table of entities is of no use until something is shown
 
-    return html.escape(text)
+    return html.escape(printable_lines(text))

@@ -19,10 +19,10 @@ import pandas as pd
 
 from tokenkit import charts, errors, export, files
 from tokenkit.charts import DARK, LIGHT, Palette
-from tokenkit.export import printable
 from tokenkit.files import Target
 from tokenkit.frames import TEXT
 from tokenkit.markup import Markup, element, joined
+from tokenkit.printable import printable
 from tokenkit.redaction import redact
 from tokenkit.review import distributions, texts
 from tokenkit.review.audit import Audit

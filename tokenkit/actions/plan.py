@@ -26,6 +26,7 @@ from tokenkit.actions.executor import LOST_AND_GONE, Execution
 from tokenkit.actions.journal import Entry, Journal, Run, Step, new_run_id
 from tokenkit.actions.task import Outcome, Task
 from tokenkit.markup import element
+from tokenkit.printable import printable
 from tokenkit.redaction import redact
 from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.review.access import Identities
@@ -280,7 +281,7 @@ class Terminal:
 
     def end_early(self, words: str) -> None:
         """Print it."""
-        sys.stderr.write(f"{words}\n")
+        sys.stderr.write(f"{printable(words)}\n")
 
 
 @contextlib.contextmanager
@@ -339,8 +340,11 @@ def as_html(title: str, counts: Mapping[str, int], preview: pd.DataFrame) -> str
     shown = preview.head(_SHOWN_ROWS)
     days = {str(name): shown[name].dt.strftime("%Y-%m-%d") for name in shown.select_dtypes("datetimetz")}
     # Some comments hold a token's value, and what a notebook shows it saves.
+    shown = shown.assign(**{str(name): shown[name].str.join(" ") for name in shown if shown[name].dtype == object})
     texts = {
-        str(name): shown[name].map(redact, na_action="ignore") for name in shown if shown[name].dtype == frames.TEXT
+        str(name): shown[name].map(lambda text: printable(redact(text)), na_action="ignore")
+        for name in shown
+        if pd.api.types.is_string_dtype(shown[name].dtype)
     }
     rows = shown.assign(**days, **texts).to_html(index=False, border=0, escape=True, na_rep="")
     more = (

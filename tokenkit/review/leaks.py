@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from tokenkit import errors, frames
 from tokenkit.markup import element
+from tokenkit.printable import printable
 from tokenkit.redaction import redact
 from tokenkit.review.texts import redacted
 
@@ -100,7 +101,12 @@ class Leaks:
             **{str(name): shown[name].dt.strftime("%Y-%m-%d") for name in shown.select_dtypes("datetimetz")}
         )
         more = f"<p>… and {len(self.tokens) - _SHOWN_ROWS:,} more: <code>.tokens</code></p>"
-        table = shown.to_html(index=False, border=0, escape=True, na_rep="")
+        texts = {
+            str(name): shown[name].map(printable, na_action="ignore")
+            for name in shown
+            if shown[name].dtype == frames.TEXT
+        }
+        table = shown.assign(**texts).to_html(index=False, border=0, escape=True, na_rep="")
         return (
             f"{element('p', element('b', f'Leaks on {self.name}'), f': {self.counted()}')}{table}"
             f"{more if len(self.tokens) > _SHOWN_ROWS else ''}"

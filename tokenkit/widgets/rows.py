@@ -9,6 +9,7 @@ import pandas as pd
 
 from tokenkit.export import words
 from tokenkit.frames import TEXT
+from tokenkit.printable import printable, printable_lines
 from tokenkit.redaction import redact
 
 COLUMNS: dict[str, str] = {
@@ -40,7 +41,7 @@ def lines(tokens: pd.DataFrame, findings: pd.DataFrame | None) -> pd.DataFrame:
     shown["Expires"] = shown["Expires"].fillna("never")
     shown["Last used"] = shown["Last used"].fillna("never")
     shown["Idle days"] = whole_days(tokens["idle_days"])
-    shown["Token id"] = tokens["token_id"].astype(TEXT).str.slice(0, ID_LETTERS)
+    shown["Token id"] = text(tokens["token_id"]).str.slice(0, ID_LETTERS)
     table = pd.DataFrame(shown, index=tokens.index)
     if findings is not None:
         rules = findings.drop_duplicates(["row", "rule"]).groupby("row")["rule"].agg(", ".join)
@@ -55,11 +56,11 @@ def details(token: pd.Series[Any], findings: pd.DataFrame) -> list[tuple[str, st
     for name, value in token.items():
         said = _said(str(name), value)
         if said:
-            pairs.append((str(name).replace("_", " "), redact(said)))
+            pairs.append((printable(str(name).replace("_", " ")), _shown(said)))
     for finding in findings.to_dict("records"):
         severity = f" ({finding['severity']})" if isinstance(finding.get("severity"), str) else ""
         words = [str(finding[each]) for each in ("evidence", "remedy") if isinstance(finding.get(each), str)]
-        pairs.append((f"{finding['rule']}{severity}", redact("\n".join(words) or "found")))
+        pairs.append((f"{finding['rule']}{severity}", printable_lines(redact("\n".join(words) or "found"))))
     return pairs
 
 
@@ -81,7 +82,11 @@ def text(column: pd.Series[Any]) -> pd.Series[str]:
         return column.dt.strftime("%Y-%m-%d").astype(TEXT)
     if column.dtype == object:
         column = words(column)
-    return column.astype(TEXT).map(redact, na_action="ignore").astype(TEXT)
+    return column.astype(TEXT).map(_shown, na_action="ignore").astype(TEXT)
+
+
+def _shown(text: str) -> str:
+    return printable(redact(text))
 
 
 def whole_days(column: pd.Series[Any]) -> pd.Series[str]:
