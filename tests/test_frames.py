@@ -1,7 +1,10 @@
 """The typed listing is right at its edges, on every pandas that is supported."""
 
+import copy
 import datetime as dt
+import gc
 import json
+import pickle
 
 import pandas as pd
 import pyarrow as pa
@@ -9,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenkit import errors, frames
+from tokenkit import errors, excel, export, frames
 from tokenkit.frames import TokenInfo
+from tokenkit.rest import listing
 
 INT64 = st.integers(min_value=0, max_value=2**63 - 1)
 # Up to the last moment that a Timestamp can say; what lies beyond has a test of its own.
@@ -24,7 +28,7 @@ KNOWN_FIELDS = {
     "owner_id": INT64,
     "creation_time": MOMENT_MS,
     "expiry_time": MOMENT_MS | st.just(-1),
-    "last_used_day": MOMENT_MS,
+    "last_used_day": st.integers(min_value=10**11, max_value=253_402_300_799_999),  # below it is seconds or days
     "scopes": st.lists(TEXT),
     "autoscope_state": TEXT,
     "inferred_scopes": st.lists(TEXT),
@@ -35,6 +39,11 @@ JSON_VALUE = st.recursive(
     st.none() | st.booleans() | INT64 | TEXT, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=5
 )
 UNKNOWN_FIELDS = st.dictionaries(TEXT.filter(lambda name: name not in KNOWN_FIELDS), JSON_VALUE, max_size=3)
+
+
+def through_arrow(documents, schema):
+    """Read documents as they come off the wire."""
+    return listing.frame([json.dumps({"found": documents}).encode()], "found", schema, chunk_bytes=1)
 
 
 @st.composite
@@ -144,7 +153,17 @@ def test_half_a_surrogate_pair_in_a_comment_does_not_break_the_listing():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("owner_id", "abc"), ("owner_id", 2**64), ("creation_time", {}), ("scopes", "sql"), ("owner_id", [1])],
+    [
+        ("owner_id", 1.5),
+        ("owner_id", True),
+        ("owner_id", "1_0"),
+        ("owner_id", "²"),
+        ("owner_id", "abc"),
+        ("owner_id", 2**64),
+        ("creation_time", {}),
+        ("scopes", "sql"),
+        ("owner_id", [1]),
+    ],
 )
 def test_a_known_field_that_cannot_be_read_is_an_error_that_names_it(field, value):
     with pytest.raises(errors.MalformedAnswerError, match=field):
@@ -167,11 +186,60 @@ def test_a_mapped_function_sees_lists_and_none_for_an_absent_one_whatever_was_do
     assert twice["scopes"].dtype == object
 
 
+@pytest.mark.parametrize("read", [frames.frame, through_arrow], ids=["json", "arrow"])
+@pytest.mark.parametrize("sent", [20_148, 1_740_787_200, 1_740_787_200_000])
+def test_a_day_of_use_is_the_same_day_in_days_in_seconds_and_in_milliseconds(read, sent):
+    used = read([{"last_used_day": sent}] * 3, frames.TOKENS)["last_used_day"]
+    assert used.tolist() == [pd.Timestamp("2025-03-01", tz="UTC")] * 3
+
+
+@pytest.mark.parametrize("sent", [0, -1, -(2**62), -(2**63), None])
+def test_a_day_of_use_that_is_none_is_never(sent):
+    assert frames.frame([{"last_used_day": sent}], frames.TOKENS)["last_used_day"].isna().all()
+
+
+def test_to_change_a_list_changes_no_other_token():
+    alike = frames.frame([{"scopes": ["sql"]}, {"scopes": ["sql"]}], frames.TOKENS)
+    alike["scopes"].iloc[0].append("jobs")
+    assert alike["scopes"].tolist() == [["sql", "jobs"], ["sql"]]
+
+
+def test_lists_are_made_without_the_garbage_collector_which_goes_on_afterwards_only_if_it_did_before():
+    records = [{"scopes": ["sql"]}] * 5_000
+    gc.disable()
+    try:
+        frames.frame(records, frames.TOKENS)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    frames.frame(records, frames.TOKENS)
+    assert gc.isenabled()
+
+
 def test_every_schema_gives_an_empty_frame_of_its_columns():
     schemas = [value for value in vars(frames).values() if isinstance(value, pa.Schema)]
     assert len(schemas) == 6
     for schema in schemas:
         assert list(frames.frame([], schema).columns) == schema.names
+
+
+def test_a_record_equals_its_equal_whatever_was_not_said_of_it():
+    document = {"token_id": "a", "scopes": ["sql"], "expiry_time": -1, "odd": {"x": 1}}
+    first, second = TokenInfo.from_document(document), TokenInfo.from_document(document)
+    assert first == second == pickle.loads(pickle.dumps(second))  # noqa: S301 - our own
+    assert first == copy.deepcopy(second)
+    assert first != TokenInfo.from_document(document | {"scopes": ["jobs"]})
+    assert first != TokenInfo.from_document(document | {"odd": {}})
+    assert first != document
+
+
+@pytest.mark.parametrize("value", ["half \ud83d", ["half \ud83d"], {"half \ud83d": "half \ud83d"}, [{}, "half \ud83d"]])
+def test_half_a_surrogate_in_what_a_newer_server_added_goes_every_way_out(value):
+    frame = frames.frame([{"comment": "a", "odd \ud83d": value}, {"odd \ud83d": 1}], frames.TOKENS)
+    assert "odd" in export.csv_text(frame)
+    export.json_text(frame).encode()
+    export.plain_table(export.terminal_text(frame)).encode()
+    excel.workbook({"tokens": frame})
 
 
 def test_a_record_says_none_for_what_was_not_said_and_keeps_what_a_newer_server_added():

@@ -146,6 +146,41 @@ def test_another_parquet_file_is_no_snapshot(tmp_path):
         tokenkit.read_snapshot(tmp_path / "x.parquet")
 
 
+def odd_snapshots(good):
+    """Yield Parquet files that call themselves snapshots and are none."""
+    table = pq.read_table(good)
+    said = dict(table.schema.metadata)
+    for key, value in [
+        (b"tokenkit.taken_at", b"yesterday"),
+        (b"tokenkit.taken_at", b"2026-03-01"),
+        (b"tokenkit.taken_at", b"\xff"),
+        (b"tokenkit.odd", b"\xff"),
+        (b"tokenkit.\xff", b"x"),
+    ]:
+        yield table.replace_schema_metadata(said | {key: value})
+    for missing in (b"tokenkit.host", b"tokenkit.workspace", b"tokenkit.taken_at"):
+        yield table.replace_schema_metadata({key: value for key, value in said.items() if key != missing})
+    yield table.drop_columns(["token_id"])
+    yield table.drop_columns(["host"])
+    yield table.set_column(0, "token_id", pa.array([{"a": 1}] * len(table)))
+    yield table.set_column(1, "owner_id", pa.array(["x"] * len(table)))
+
+
+def test_odd_files_beside_the_snapshots_are_passed_over_or_refused_in_one_line(workspace, tmp_path):
+    good = workspace.snapshot(tmp_path / "good.parquet")
+    tables = [*odd_snapshots(good)]
+    for number, table in enumerate(tables):
+        pq.write_table(table, tmp_path / f"{number}.parquet")
+        with pytest.raises(errors.UsageError, match="is no snapshot"):
+            tokenkit.read_snapshot(tmp_path / f"{number}.parquet")
+    (tmp_path / "folder.parquet").mkdir()
+    (tmp_path / "dangling.parquet").symlink_to(tmp_path / "nothing")
+    (tmp_path / "text.parquet").write_text("PAR1 and no more PAR1")
+    listed = workspace.snapshots(tmp_path)["path"].tolist()
+    assert str(good) in listed
+    assert len(listed) <= 1 + 4  # those whose metadata is whole
+
+
 def test_snapshots_are_listed_oldest_first_with_those_in_folders_and_without_other_workspaces(
     sandbox, connected, tmp_path
 ):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tokenkit.frames import TEXT
+from tokenkit.frames import TEXT, encodable
 from tokenkit.printable import REPLACEMENT, UNPRINTABLE, UNPRINTABLE_IN_LINES, printable
 
 FORMULA_SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\n")
@@ -25,7 +25,7 @@ _BEGINS = rf"^(?:[\t\n]|\s*{_SIGNS})"
 # A spreadsheet that parts cells at semicolons or tabs, as in half of Europe, heeds no quotation marks inside a cell.
 _GOES_ON = rf"[;\t\n][\s\"]*{_SIGNS}"
 _BEFORE_SIGN = re.compile(rf"(;[\s\"]*|(?<=\S)[\t\n][\s\"]*)(?={_SIGNS})")
-_ESCAPED_IN_JSON = re.compile(UNPRINTABLE_IN_LINES)
+_ESCAPED_IN_JSON = re.compile(f"[\ud800-\udfff]|{UNPRINTABLE_IN_LINES}")
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -106,7 +106,8 @@ def words(column: pd.Series[Any]) -> pd.Series[str]:
 
 
 def _words(value: Any) -> str:  # noqa: ANN401 - a cell
-    return " ".join(map(str, value)) if isinstance(value, list | np.ndarray) else str(value)
+    # A field that is not known may hold half a surrogate pair, which no column of text can.
+    return encodable(" ".join(map(str, value)) if isinstance(value, list | np.ndarray) else str(value))
 
 
 def _iso_times(frame: pd.DataFrame) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -110,6 +111,7 @@ TOKEN_COLUMNS: tuple[str, ...] = tuple(TOKENS.names)
 
 # The last millisecond of the year 9999. Python's own datetime, and so a Timestamp, goes no further.
 _LAST_MOMENT_MS = 253_402_300_799_999
+_DAY_MS = 86_400_000
 _DTYPES: dict[pa.DataType, Any] = {
     pa.string(): TEXT,
     pa.large_string(): TEXT,
@@ -124,8 +126,8 @@ def frame(records: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pd.DataFra
     """Return one row for each record, with the schema's columns and then any field that a record had beyond them.
 
     Times are epoch milliseconds in the records. A negative one means "never" (the API writes ``-1``) and becomes NaT; a
-    ``last_used_day`` of 0 does too. A time after the year 9999 becomes its last millisecond. Ids may be numbers or
-    decimal strings, as JSON of 64-bit numbers comes in both forms.
+    ``last_used_day`` of 0 does too; one below 10^6 is in days, one below 10^11 in seconds. A time after the year 9999
+    becomes its last millisecond. Ids may be numbers or decimal strings, as JSON of 64-bit numbers comes in both forms.
 
     Args:
         records: Decoded JSON objects; any field may be absent or null.
@@ -186,7 +188,7 @@ def joined(pieces: Sequence[Piece], schema: pa.Schema) -> pd.DataFrame:
     )
     for name in sorted({name for each in pieces for name in each.unknown}):
         values = _united([each.unknown.get(name, pa.nulls(len(each))) for each in pieces])
-        frame[name] = (
+        frame[encodable(name)] = (
             pd.Series(values, dtype=object) if isinstance(values, list) else to_pandas(pa.table({name: values}))
         )
     return frame
@@ -307,6 +309,9 @@ def _moments(milliseconds: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     """Return epoch milliseconds as UTC timestamps, "never" as null."""
     first = 1 if name == "last_used_day" else 0  # 0 would be a use in 1970
     kept = pc.if_else(pc.less(milliseconds, first), pa.scalar(None, pa.int64()), milliseconds)
+    if name == "last_used_day":
+        # A day may well be counted in days, or in seconds: read as milliseconds it would be 1970, and the token unused.
+        kept = pc.multiply(kept, pc.if_else(pc.less(kept, 10**6), _DAY_MS, pc.if_else(pc.less(kept, 10**11), 1000, 1)))
     return pc.min_element_wise(kept, pa.scalar(_LAST_MOMENT_MS), skip_nulls=False).cast(TIME)
 
 
@@ -315,29 +320,28 @@ def _coerced(value: Any, name: str, kind: pa.DataType) -> Any:  # noqa: ANN401 -
     if value is None:
         return None
     if kind == pa.large_string():
-        return _encodable(value if isinstance(value, str) else str(value))
+        return encodable(value if isinstance(value, str) else str(value))
     if kind == pa.int64():
         return _integer(value, name)
     if kind == pa.bool_() and str(value).lower() in {"true", "false"}:
         return str(value).lower() == "true"
     if isinstance(value, list) and kind == TEXTS:
-        return [None if item is None else _encodable(str(item)) for item in value]
+        return [None if item is None else encodable(str(item)) for item in value]
     if isinstance(value, list) and kind == IDS:
         return [None if item is None else _integer(item, name) for item in value]
     raise errors.MalformedAnswerError(f"The workspace sent a {name} that cannot be read: {str(value)[:80]!r}.")
 
 
 def _integer(value: Any, name: str) -> int:  # noqa: ANN401 - JSON in
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        number = 2**63
+    is_written = isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value)
+    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
+    number = int(value) if is_written or is_whole else 2**63
     if not -(2**63) <= number < 2**63:
         raise errors.MalformedAnswerError(f"The workspace sent a {name} that is no 64-bit number: {str(value)[:80]!r}.")
     return number
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Replace half a surrogate pair, which JSON can spell and UTF-8 cannot hold."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -368,7 +372,7 @@ def _united(parts: Sequence[pa.Array | list[Any]]) -> pa.ChunkedArray | pa.Array
     return _typed([value for part in parts for value in (part if isinstance(part, list) else part.to_pylist())])
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class TokenInfo:
     """What the workspace knows of one token; its value is not among it.
 
@@ -390,6 +394,14 @@ class TokenInfo:
     backfill_scopes: list[str] | None = None
     workspace_id: int | None = None
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TokenInfo):
+            return NotImplemented
+        # As tuples, which take what is the same object for equal: NaT equals nothing, not even itself.
+        return tuple(vars(self).values()) == tuple(vars(other).values())
+
+    __hash__ = None  # type: ignore[assignment] - it holds lists
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> TokenInfo:

@@ -90,17 +90,22 @@ def read_snapshot(path: str | os.PathLike[str]) -> pd.DataFrame:
 
     try:
         table = pq.ParquetFile(path).read()  # not read_table, which makes columns of folders named workspace=…
-    except (OSError, pa.ArrowInvalid) as failure:
-        problem = "there is no such file" if isinstance(failure, FileNotFoundError) else "it is no Parquet file"
+    except FileNotFoundError:
+        problem = "there is no such file"
+    except (OSError, pa.ArrowException):
+        problem = "it is no Parquet file"
     else:
-        said = _said(table.schema)
-        if said:
-            # Parquet calls the elements of a list otherwise than Arrow, which tells the types apart by that.
-            listing = frames.to_pandas(frames.plain(table).drop_columns([HOST, TAKEN_AT]))
-            listing = listing.astype({name: dtype for name, dtype in _NUMPY.items() if name in listing})
-            listing.attrs |= said
-            return listing
         problem = "it is another Parquet file"
+        if (said := _said(table.schema)) and {*frames.TOKENS.names, HOST, TAKEN_AT} <= {*table.column_names}:
+            try:
+                # Parquet calls the elements of a list otherwise than Arrow, which tells the types apart by that.
+                listing = frames.to_pandas(frames.plain(table).drop_columns([HOST, TAKEN_AT]))
+                listing = listing.astype({name: dtype for name, dtype in _NUMPY.items() if name in listing})
+            except (pa.ArrowException, ValueError, KeyError):
+                problem = "its columns are not those of a listing"
+            else:
+                listing.attrs |= said
+                return listing
     where = "The verb snapshot prints where it saves one; Workspace.snapshots() lists them"
     raise errors.UsageError(f"{path} is no snapshot: {problem}. {where}.")
 
@@ -113,9 +118,10 @@ def list_snapshots(files: Iterable[Path]) -> pd.DataFrame:
     for file in files:
         try:
             metadata = pq.read_metadata(file)
-        except (OSError, pa.ArrowInvalid):
+            said = _said(metadata.schema.to_arrow_schema())
+        except (OSError, pa.ArrowException):
             continue  # somebody else's file, or one that is going away
-        if said := _said(metadata.schema.to_arrow_schema()):
+        if said:
             at_ms = _moment(pd.Timestamp(said[TAKEN_AT])).timestamp() * 1000
             rows.append({**said, "path": str(file), TAKEN_AT: round(at_ms), "tokens": metadata.num_rows})
     found = frames.frame(rows, SNAPSHOTS)
@@ -164,7 +170,12 @@ def _write_whole(table: pa.Table, file: Path) -> None:
 def _said(schema: pa.Schema) -> dict[str, str]:
     """Return what a file's metadata says of the listing; nothing where it is no snapshot."""
     found = {key: value for key, value in (schema.metadata or {}).items() if key.startswith(_PREFIX)}
-    return {key.removeprefix(_PREFIX).decode(): value.decode() for key, value in found.items()}
+    try:
+        said = {key.removeprefix(_PREFIX).decode(): value.decode() for key, value in found.items()}
+        _moment(pd.Timestamp(said[TAKEN_AT]))
+    except (KeyError, ValueError, TypeError):  # somebody else's, whatever it calls itself
+        return {}
+    return said if {HOST, WORKSPACE} <= said.keys() else {}
 
 
 def _moment(at: pd.Timestamp) -> pd.Timestamp:

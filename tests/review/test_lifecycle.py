@@ -56,6 +56,21 @@ def test_an_expired_token_has_negative_days_left():
     assert derived(token(expires=NOW - 3 * DAY))["expires_in_days"].tolist() == [-3]
 
 
+def test_a_use_before_the_day_of_creation_is_an_error_in_the_data_and_no_idle_token(caplog):
+    days = derived(
+        token(created="2026-02-01 09:30+00:00", used="2026-01-31 00:00+00:00"),
+        token(created="2026-02-01 09:30+00:00", used="2026-02-01 00:00+00:00", expires="2026-05-01 00:00+00:00"),
+        token(created="2026-02-01 09:30+00:00", used="1974-06-01 00:00+00:00", expires="2026-06-01 00:00+00:00"),
+    )
+    assert days["idle_days"].isna().tolist() == [True, False, True]
+    assert days["effective_end"].isna().tolist() == [True, False, False]
+    assert days["effective_end"].iloc[2] == pd.Timestamp("2026-06-01", tz="UTC")
+    assert "2 of 3 tokens have a last_used_day before their creation" in caplog.text
+    caplog.clear()
+    derived(token(), token(used="2026-01-01 00:00+00:00"))
+    assert caplog.text == ""
+
+
 def test_idle_time_runs_from_creation_where_there_was_no_use():
     assert derived(token(created=NOW - 10 * DAY))["idle_days"].tolist() == [10]
 

@@ -263,6 +263,10 @@ def _warnings(planned: pd.DataFrame, listing: pd.DataFrame, caller_id: int, *, n
             lambda: (planned["status"] == "active") & ~planned["owner_id"].isin(remaining["owner_id"]),
         ),
         ("expired already", lambda: planned["status"] == "expired"),
+        (
+            "last used before it was created: an error in the data",
+            lambda: planned[["creation_time", "last_used_day"]].notna().all(axis=1) & planned["idle_days"].isna(),
+        ),
     ]
     words = pd.Series("", index=planned.index, dtype=TEXT)
     for text, mask in about:

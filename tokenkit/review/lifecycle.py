@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ IDLE_LIMIT_DAYS = 90
 """The platform revokes tokens that were not used for so many days (Databricks documentation)."""
 
 _DAY_MS = 86_400_000
+_LOGGER = logging.getLogger("tokenkit")
 
 
 def with_lifecycle(
@@ -28,6 +30,9 @@ def with_lifecycle(
     creation where there was none), ``effective_end``. Days are ``Float64``, ``<NA>`` where a token never expires or a
     time is unknown.
 
+    A last use before the day of creation is an error in the data. Such a token is not taken for an idle one: its
+    ``idle_days`` are ``<NA>``, nothing but its expiry ends it, and the log says how many there are.
+
     Args:
         tokens: A listing with the columns of ``frames.TOKENS``; it is not changed.
         now: The moment that ages are counted to, with a zone; or one for each token, in the listing's order.
@@ -35,6 +40,13 @@ def with_lifecycle(
     """
     created, used, expires = (_times(tokens[name]) for name in ("creation_time", "last_used_day", "expiry_time"))
     seen = _later(used, created)
+    if impossible := int((~np.isnat(created) & np.isnat(seen)).sum()):
+        _LOGGER.warning(
+            "%d of %d tokens have a last_used_day before their creation, which is an error in the data; how long they "
+            "have been idle is unknown",
+            impossible,
+            len(tokens),
+        )
     moment = now.as_unit("ms").asm8 if isinstance(now, pd.Timestamp) else _times(now)
     index = tokens.index
     return tokens.assign(
@@ -52,7 +64,7 @@ def last_seen(tokens: pd.DataFrame) -> pd.Series[pd.Timestamp]:
     """Return when each token was last used; the creation time stands in for a use that never was.
 
     ``last_used_day`` is a UTC midnight, so a token made and used on one day seems used before it was made; the later
-    counts.
+    counts. NaT where it is before the day of creation, as that cannot be.
     """
     return _moments(_later(_times(tokens["last_used_day"]), _times(tokens["creation_time"])), tokens.index)
 
@@ -82,7 +94,8 @@ def _times(column: pd.Series[Any]) -> _Times:
 
 
 def _later(used: _Times, created: _Times) -> _Times:
-    return np.where(used > created, used, created)
+    is_impossible = used < created.astype("datetime64[D]")
+    return np.where(is_impossible, np.datetime64("NaT"), np.where(used > created, used, created))
 
 
 def _end(seen: _Times, expires: _Times, idle_limit_days: int) -> _Times:
