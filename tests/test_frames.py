@@ -154,7 +154,6 @@ def test_half_a_surrogate_pair_in_a_comment_does_not_break_the_listing():
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("owner_id", 1.5),
         ("owner_id", True),
         ("owner_id", "1_0"),
         ("owner_id", "²"),

@@ -373,7 +373,7 @@ def _united(parts: Sequence[pa.Array | list[Any]]) -> pa.ChunkedArray | pa.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class TokenInfo:
+class TokenInfo:  # noqa: PLW1641 - it holds lists
     """What the workspace knows of one token; its value is not among it.
 
     Attributes are named as on the wire. Times are UTC Timestamps, ``NaT`` for never or not said; everything else that
@@ -400,8 +400,6 @@ class TokenInfo:
             return NotImplemented
         # As tuples, which take what is the same object for equal: NaT equals nothing, not even itself.
         return tuple(vars(self).values()) == tuple(vars(other).values())
-
-    __hash__ = None  # type: ignore[assignment] - it holds lists
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> TokenInfo:

@@ -181,6 +181,7 @@ class TokensDataSource(DataSource):
     def __init__(self, options: MutableMapping[str, str]) -> None:
         # Looked through before Spark has a source with these options, as it writes them into plans.
         _check_names(options)
+        _check_values(options)
         super().__init__(options)
         self._workspaces = _named_workspaces(options)
         self._on_error = options.get("on_error", "row")
@@ -315,6 +316,18 @@ def _check_names(options: MutableMapping[str, str]) -> None:
                 "is to be revoked: it may have been written down on its way."
             )
         raise errors.ConfigurationError(f"The source has no option {name!r}. {errors.did_you_mean(name, _OPTIONS)}")
+
+
+def _check_values(options: MutableMapping[str, str]) -> None:
+    """Refuse an option whose value holds a credential, without a word of it."""
+    for name, value in options.items():
+        told = any(f"{word}=" in value.lower() for word in _SECRET_WORDS)
+        if told or "@" in value or redact(value) != value:
+            raise errors.ConfigurationError(
+                f"The option {name!r} seems to hold a credential, so it is refused: Spark writes options into plans and "
+                "logs. Name workspaces there, by profiles or by their hosts alone. Revoke the credential if it is real: "
+                "it may have been written down on its way."
+            )
 
 
 def _named_workspaces(options: MutableMapping[str, str]) -> list[NamedWorkspace]:

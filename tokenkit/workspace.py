@@ -11,7 +11,7 @@ import os
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 
@@ -25,6 +25,7 @@ from tokenkit.actions.update import UpdatePlan
 from tokenkit.clock import Clock, clock_of
 from tokenkit.home import private_folder
 from tokenkit.prompt import ask_unseen
+from tokenkit.rest.credentials import NOT_PICKLED
 from tokenkit.rest.token_management import AccessControlList
 from tokenkit.rest.transport import RetryPolicy
 from tokenkit.rest.workspace import WorkspaceAPI
@@ -72,6 +73,9 @@ class Workspace(WorkspaceAPI):
         self.folder = folder
         self._now = clock_of(clock)
         IN_HAND[self.host] = self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(NOT_PICKLED)
 
     def __repr__(self) -> str:
         return f"<Workspace {self.name}, signed in by {self._origin}>"

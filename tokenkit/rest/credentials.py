@@ -11,7 +11,7 @@ import importlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from tokenkit import errors
@@ -19,6 +19,11 @@ from tokenkit.version import __version__
 
 # The SDK asks the host what it is before it signs in, and would go on asking an unreachable one for five minutes.
 _DISCOVERY_SECONDS = 15
+
+NOT_PICKLED = (
+    "What is connected to a workspace is not pickled or copied: that would write its credential down. Pass frames, "
+    "which hold none, or call tokenkit.connect() where the work is done."
+)
 
 
 class SdkConfig(Protocol):
@@ -52,6 +57,9 @@ class Credentials:
 
     def __repr__(self) -> str:
         return f"<Credentials for {self.host} from {self.origin}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(NOT_PICKLED)
 
     def headers(self) -> Mapping[str, str]:
         """Return the headers that sign one request.
