@@ -22,10 +22,12 @@ listing.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -169,6 +171,21 @@ class Piece:
     def __len__(self) -> int:
         return int(self.known.num_rows)
 
+    def row(self, index: int) -> dict[str, Any]:
+        """Return one row as a record."""
+        unknown = {name: values[index] for name, values in self.unknown.items()}
+        plain = {name: value.as_py() if isinstance(value, pa.Scalar) else value for name, value in unknown.items()}
+        return self.known.slice(index, 1).to_pylist()[0] | plain
+
+    def filter(self, is_kept: npt.NDArray[np.bool_]) -> Piece:
+        """Return the rows for which a mask is true."""
+        mask = pa.array(is_kept)
+        unknown = {
+            name: values.filter(mask) if isinstance(values, pa.Array) else list(itertools.compress(values, is_kept))
+            for name, values in self.unknown.items()
+        }
+        return Piece(self.known.filter(mask), unknown)
+
 
 def as_sent(schema: pa.Schema) -> pa.Schema:
     """Return a schema with times as they are in JSON, in milliseconds, and text with the long offsets of pandas."""
@@ -184,8 +201,24 @@ def piece(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> Piece:
     """
     fields = as_sent(schema)
     known = [_column([row.get(field.name) for row in rows], field.name, field.type) for field in fields]
-    unknown = {name: None for row in rows for name in row.keys() - set(fields.names)}
-    return Piece(pa.table(known, fields), {name: _typed([row.get(name) for row in rows]) for name in unknown})
+    names = set(fields.names)
+    unknown = {name: None for row in rows for name in row.keys() - names}
+    check_fields(unknown)
+    columns = {_encodable(name): _typed([row.get(name) for row in rows]) for name in unknown}
+    return Piece(pa.table(known, fields), columns)
+
+
+def check_fields(unknown: Collection[str]) -> None:
+    """Refuse a listing with more fields than a newer server would add; each is a column of every row.
+
+    Raises:
+        MalformedAnswerError: There are too many.
+    """
+    if len(unknown) > _MOST_UNKNOWN_FIELDS:
+        raise errors.MalformedAnswerError(
+            f"The workspace sent a listing with {len(unknown):,} fields that are not known; more than "
+            f"{_MOST_UNKNOWN_FIELDS} are not read. Check that the host is a Databricks workspace."
+        )
 
 
 def joined(pieces: Sequence[Piece], schema: pa.Schema) -> pd.DataFrame:
@@ -198,7 +231,9 @@ def joined(pieces: Sequence[Piece], schema: pa.Schema) -> pd.DataFrame:
         },
         copy=False,
     )
-    for name in sorted({name for each in pieces for name in each.unknown}):
+    unknown = sorted({name for each in pieces for name in each.unknown})
+    check_fields(unknown)
+    for name in unknown:
         values = _united([each.unknown.get(name, pa.nulls(len(each))) for each in pieces])
         frame[name] = (
             pd.Series(values, dtype=object) if isinstance(values, list) else to_pandas(pa.table({name: values}))
@@ -286,7 +321,7 @@ def _coerced(value: Any, name: str, kind: pa.DataType) -> Any:  # noqa: ANN401 -
         return [None if item is None else _encodable(str(item)) for item in value]
     if isinstance(value, list) and kind == IDS:
         return [None if item is None else _integer(item, name) for item in value]
-    raise errors.MalformedAnswerError(f"The workspace sent a {name} that cannot be read: {str(value)[:80]!r}.")
+    raise errors.MalformedAnswerError(f"The workspace sent a {name} that cannot be read as {kind}.")
 
 
 def _integer(value: Any, name: str) -> int:  # noqa: ANN401 - JSON in
@@ -295,7 +330,7 @@ def _integer(value: Any, name: str) -> int:  # noqa: ANN401 - JSON in
     except (TypeError, ValueError, OverflowError):
         number = 2**63
     if not -(2**63) <= number < 2**63:
-        raise errors.MalformedAnswerError(f"The workspace sent a {name} that is no 64-bit number: {str(value)[:80]!r}.")
+        raise errors.MalformedAnswerError(f"The workspace sent a {name} that is not a 64-bit number.")
     return number
 
 
@@ -303,6 +338,8 @@ def _encodable(text: str) -> str:
     """Replace half a surrogate pair, which JSON can spell and UTF-8 cannot hold."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
+
+_MOST_UNKNOWN_FIELDS = 256
 
 PLAIN: dict[type, pa.DataType] = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
 """The types of JSON that a field of which nothing is known has a column of its own for."""
