@@ -210,7 +210,7 @@ def test_get_permissions_has_a_row_for_admins_with_can_manage(tokens):
 def test_a_workspace_that_never_had_a_token_is_told_from_one_that_lost_one(fresh_sandbox, connected, call):
     said = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "tokens tokens does not exist"}
     fresh_sandbox.faults.add(Fault(path="/api/2.0/permissions/*", status=404, body=said))
-    with pytest.raises(errors.NotFoundError, match="come into being with its first token") as raised:
+    with pytest.raises(errors.NotFoundError, match="created with its first token") as raised:
         getattr(connected(fresh_sandbox).token_management, call)()
     assert raised.value.error_code == "RESOURCE_DOES_NOT_EXIST"
 

@@ -49,8 +49,8 @@ def test_without_retry_after_the_wait_doubles_and_is_jittered(sandbox, transport
     assert manual_clock.slept == [0.5, 1, 2]
 
 
-@pytest.mark.parametrize("header", ["soon", "-3", "1.5", "Wed, 21 Oct 2026 07:28:00 GMT"])
-def test_a_retry_after_that_is_no_whole_number_counts_as_absent(sandbox, transport, manual_clock, header):
+@pytest.mark.parametrize("header", ["soon", "-3", "1.5", "9" * 30])
+def test_a_retry_after_that_is_no_number_and_no_date_counts_as_absent(sandbox, transport, manual_clock, header):
     sandbox.faults.add(Fault(status=429, headers={"Retry-After": header}, times=1))
     transport.call("GET", TOKENS)
     assert manual_clock.slept == [0.5]

@@ -21,6 +21,7 @@ from tokenkit.redaction import REDACTED, redact
 _DEEPEST = 64  # levels of JSON; no answer of these APIs has more than six
 _LONGEST_TEXT = 500  # of what is quoted in a message
 _LONGEST_WAIT_SECONDS = 600.0  # that is believed of a Retry-After
+_WORTH_A_WORD_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,18 +307,20 @@ def refusal(
     cause = next(each for each in CAUSES if each.explains(status, code, evidence, is_page=is_page))
     scope = next((f"the scope {scope!r}" for path, scope in _SCOPES.items() if path in request), "that scope")
     asked_seconds = _retry_after_seconds(headers)
+    is_long = asked_seconds is not None and asked_seconds > _WORTH_A_WORD_SECONDS
     details = found.get("details")
     error = cause.error(
         f"{name} refused {request} ({code or status}): {(text or 'no reason given').rstrip('.')}. "
-        f"{cause.advice.format(scope=scope)}".rstrip(),
+        f"{cause.advice.format(scope=scope)}".rstrip()
+        + (f" It asked to wait {asked_seconds:,.0f} s." if is_long else ""),
         status=status,
         error_code=code,
         details=[each for each in details if isinstance(each, dict)] if isinstance(details, list) else (),
         workspace=name,
         request=request,
     )
-    if is_passing(error):
-        error.retry_after_seconds = asked_seconds
+    if is_passing(error) and asked_seconds is not None:
+        error.retry_after_seconds = min(asked_seconds, _LONGEST_WAIT_SECONDS)
     return error
 
 
@@ -364,7 +367,7 @@ def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     if asked is None:
         until, now = _moment(text), _moment(headers.get("Date", ""))
         asked = None if until is None else until - (time.time() if now is None else now)
-    return min(asked, _LONGEST_WAIT_SECONDS) if asked is not None and asked > 0 else None
+    return asked if asked is not None and asked > 0 else None
 
 
 def _moment(text: str) -> float | None:
