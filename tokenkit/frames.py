@@ -21,6 +21,7 @@ listing.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -292,12 +293,13 @@ def _with_columns(part: pd.DataFrame, dtypes: Mapping[Any, Any]) -> pd.DataFrame
 
 
 def _column(values: list[Any], name: str, kind: pa.DataType) -> pa.Array:
-    try:
-        # Arrow would take a text for a list of its letters.
-        letters = pa.types.is_list(kind) and any(isinstance(value, str) for value in values)
-        return pa.array([_coerced(value, name, kind) for value in values] if letters else values, kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, OverflowError):
-        return pa.array([_coerced(value, name, kind) for value in values], kind)
+    # Arrow would take a text for a list of its letters.
+    letters = pa.types.is_list(kind) and any(isinstance(value, str) for value in values)
+    # What Arrow raises quotes values, so no error of ours may have it as its context.
+    with contextlib.suppress(pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, OverflowError):
+        if not letters:
+            return pa.array(values, kind)
+    return pa.array([_coerced(value, name, kind) for value in values], kind)
 
 
 def _moments(milliseconds: pa.ChunkedArray, name: str) -> pa.ChunkedArray:

@@ -8,6 +8,7 @@ is imported only then: it costs 0.7 s.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -237,6 +238,8 @@ def sdk_config(**arguments: Any) -> SdkConfig:  # noqa: ANN401 - the arguments o
     """Build the official ``Config``; what it raises becomes one line."""
     from databricks.sdk.core import Config  # noqa: PLC0415 - 0.7 s, and only needed here
 
+    # What it warns of is said by our errors; without a handler Python prints it to whoever has set up no logging.
+    logging.getLogger("databricks").addHandler(logging.NullHandler())
     try:
         config: SdkConfig = Config(
             **arguments,
