@@ -30,26 +30,6 @@ def test_a_notebook_shows_an_error_as_one_line(error):
     assert error("what happened")._render_traceback_() == [f"{error.__name__}: what happened"]
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "expected"),
-    [
-        (404, "PERMISSION_DENIED", errors.PermissionDeniedError),  # the code beats the status
-        (404, "NOT_FOUND", errors.NotFoundError),
-        (404, "RESOURCE_DOES_NOT_EXIST", errors.NotFoundError),
-        (404, "FEATURE_DISABLED", errors.FeatureDisabledError),
-        (404, "ENDPOINT_NOT_FOUND", errors.EndpointNotFoundError),
-        (404, "", errors.EndpointNotFoundError),
-        (404, "NEW_CODE", errors.EndpointNotFoundError),
-        (400, "NOT_FOUND", errors.BadRequestError),
-        (503, "", errors.UnavailableError),
-        (500, "NEW_CODE", errors.UnavailableError),
-        (418, "", errors.ApiError),
-    ],
-)
-def test_a_code_beats_a_status_and_an_unknown_code_falls_back_on_it(status, code, expected):
-    assert errors.api_error_class(status, code) is expected
-
-
 def test_only_a_404_whose_code_says_so_is_a_token_that_does_not_exist():
     others = (errors.FeatureDisabledError, errors.EndpointNotFoundError)
     assert not any(issubclass(other, errors.NotFoundError | LookupError) for other in others)

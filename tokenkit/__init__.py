@@ -10,6 +10,7 @@ from tokenkit.actions.update import UpdatePlan
 from tokenkit.comparison import changes
 from tokenkit.connecting import connect
 from tokenkit.errors import (
+    AccessBlockedError,
     AnswerLostError,
     ApiError,
     AuthenticationError,
@@ -23,6 +24,7 @@ from tokenkit.errors import (
     InvalidParameterError,
     JournalError,
     MalformedAnswerError,
+    MissingScopeError,
     NotFoundError,
     PermissionDeniedError,
     QuotaExceededError,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from tokenkit.widgets.explorer import explore
 
 __all__ = [
+    "AccessBlockedError",
     "AnswerLostError",
     "ApiError",
     "Audit",
@@ -69,6 +72,7 @@ __all__ = [
     "JournalError",
     "Leaks",
     "MalformedAnswerError",
+    "MissingScopeError",
     "NotFoundError",
     "OboToken",
     "PermissionDeniedError",

@@ -14,8 +14,10 @@
         ├── BadRequestError                     400
         │   ├── InvalidParameterError (ValueError)  INVALID_PARAMETER_VALUE
         │   └── QuotaExceededError              QUOTA_EXCEEDED: 600 tokens a user and workspace
-        ├── AuthenticationError                 401, and a 403 that is a page rather than JSON
-        ├── PermissionDeniedError (PermissionError)  403: the caller is no workspace admin
+        ├── AuthenticationError                 the credential is dead, or not one of this workspace
+        │   └── AccessBlockedError              an IP access list, a private link or a proxy blocks the way there
+        ├── PermissionDeniedError (PermissionError)  403: the caller is not a workspace admin
+        │   └── MissingScopeError               the credential lacks a scope that the call needs
         ├── NotFoundError (LookupError)         404 whose code says that the thing asked for does not exist
         ├── EndpointNotFoundError               any other 404: an unknown endpoint, a proxy's page, an empty body
         ├── FeatureDisabledError                FEATURE_DISABLED: tokens are disabled in the workspace
@@ -31,6 +33,7 @@ notebook an error is one line: see ``_render_traceback_``.
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -82,8 +85,9 @@ class ApiError(TokenKitError):
     Attributes:
         status: The HTTP status.
         error_code: The API's own code, such as ``PERMISSION_DENIED``; empty where the answer had none.
-        details: Whatever the API added, as it came.
+        details: The objects that the API added.
         workspace: The one that answered, by the name that messages use.
+        request: The request that was refused, as in ``GET /api/2.0/token-management/tokens``.
         retry_after_seconds: How long the workspace asked to wait, where it did.
         after_lost_answer: Whether an earlier attempt of the same request was sent and its answer lost, so that this
             refusal may be the echo of our own success (a DELETE that answers 404).
@@ -97,6 +101,7 @@ class ApiError(TokenKitError):
         error_code: str = "",
         details: Sequence[Mapping[str, Any]] = (),
         workspace: str = "",
+        request: str = "",
         retry_after_seconds: float | None = None,
         after_lost_answer: bool = False,
     ) -> None:
@@ -105,8 +110,13 @@ class ApiError(TokenKitError):
         self.error_code = error_code
         self.details = details
         self.workspace = workspace
+        self.request = request
         self.retry_after_seconds = retry_after_seconds
         self.after_lost_answer = after_lost_answer
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how it is rebuilt in another process; an exception would do it without the keywords."""
+        return functools.partial(type(self), status=self.status), self.args, self.__dict__
 
 
 class BadRequestError(ApiError):
@@ -122,11 +132,19 @@ class QuotaExceededError(BadRequestError):
 
 
 class AuthenticationError(ApiError):
-    """The credential is missing, wrong, expired or revoked."""
+    """The credential is missing, wrong, expired, revoked, or issued for another workspace."""
+
+
+class AccessBlockedError(AuthenticationError):
+    """An IP access list, a private link or a proxy blocks the way to the workspace, whatever the credential."""
 
 
 class PermissionDeniedError(ApiError, PermissionError):
     """403: the caller may not do this; most of the Token Management API is for workspace admins only."""
+
+
+class MissingScopeError(PermissionDeniedError):
+    """The credential lacks a scope that the call needs."""
 
 
 class NotFoundError(ApiError, LookupError):
@@ -151,47 +169,6 @@ class RateLimitedError(ApiError):
 
 class UnavailableError(ApiError):
     """5xx: the workspace is overloaded, deploying or broken, and the retry budget is spent."""
-
-
-# A code is more exact than a status (FEATURE_DISABLED comes as a 404, QUOTA_EXCEEDED as a 400), so it is asked first.
-_BY_CODE: dict[str, type[ApiError]] = {
-    "INVALID_PARAMETER_VALUE": InvalidParameterError,
-    "MALFORMED_REQUEST": BadRequestError,
-    "QUOTA_EXCEEDED": QuotaExceededError,
-    "UNAUTHENTICATED": AuthenticationError,
-    "PERMISSION_DENIED": PermissionDeniedError,
-    "NOT_FOUND": NotFoundError,
-    "RESOURCE_DOES_NOT_EXIST": NotFoundError,
-    "FEATURE_DISABLED": FeatureDisabledError,
-    "RESOURCE_ALREADY_EXISTS": ConflictError,
-    "RESOURCE_CONFLICT": ConflictError,
-    "ABORTED": ConflictError,
-    "REQUEST_LIMIT_EXCEEDED": RateLimitedError,
-    "RESOURCE_EXHAUSTED": RateLimitedError,
-    "TEMPORARILY_UNAVAILABLE": UnavailableError,
-    "INTERNAL_ERROR": UnavailableError,
-}
-_BY_STATUS: dict[int, type[ApiError]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: EndpointNotFoundError,
-    409: ConflictError,
-    429: RateLimitedError,
-}
-
-
-def api_error_class(status: int, error_code: str) -> type[ApiError]:
-    """Return the class for a response; an unknown code falls back on the status, an unknown status on ``ApiError``.
-
-    ``NotFoundError`` takes both, a 404 and a code that says so: it is what "already gone" rests on.
-    """
-    by_code = _BY_CODE.get(error_code)
-    if by_code is not None and (by_code is not NotFoundError or status == 404):
-        return by_code
-    if status >= 500:
-        return UnavailableError
-    return _BY_STATUS.get(status, ApiError)
 
 
 _NAMED = 40

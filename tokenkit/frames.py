@@ -29,8 +29,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -157,6 +158,21 @@ class Piece:
     def __len__(self) -> int:
         return int(self.known.num_rows)
 
+    def row(self, index: int) -> dict[str, Any]:
+        """Return one row as a record."""
+        unknown = {name: values[index] for name, values in self.unknown.items()}
+        plain = {name: value.as_py() if isinstance(value, pa.Scalar) else value for name, value in unknown.items()}
+        return self.known.slice(index, 1).to_pylist()[0] | plain
+
+    def filter(self, is_kept: npt.NDArray[np.bool_]) -> Piece:
+        """Return the rows for which a mask is true."""
+        mask = pa.array(is_kept)
+        unknown = {
+            name: values.filter(mask) if isinstance(values, pa.Array) else list(itertools.compress(values, is_kept))
+            for name, values in self.unknown.items()
+        }
+        return Piece(self.known.filter(mask), unknown)
+
 
 def as_sent(schema: pa.Schema) -> pa.Schema:
     """Return a schema with times as they are in JSON, in milliseconds, and text with the long offsets of pandas."""
@@ -172,8 +188,24 @@ def piece(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> Piece:
     """
     fields = as_sent(schema)
     known = [_column([row.get(field.name) for row in rows], field.name, field.type) for field in fields]
-    unknown = {name: None for row in rows for name in row.keys() - set(fields.names)}
-    return Piece(pa.table(known, fields), {name: _typed([row.get(name) for row in rows]) for name in unknown})
+    names = set(fields.names)
+    unknown = {name: None for row in rows for name in row.keys() - names}
+    check_fields(unknown)
+    columns = {encodable(name): _typed([row.get(name) for row in rows]) for name in unknown}
+    return Piece(pa.table(known, fields), columns)
+
+
+def check_fields(unknown: Collection[str]) -> None:
+    """Refuse a listing with more fields than a newer server would add; each is a column of every row.
+
+    Raises:
+        MalformedAnswerError: There are too many.
+    """
+    if len(unknown) > _MOST_UNKNOWN_FIELDS:
+        raise errors.MalformedAnswerError(
+            f"The workspace sent a listing with {len(unknown):,} fields that are not known; more than "
+            f"{_MOST_UNKNOWN_FIELDS} are not read. Check that the host is a Databricks workspace."
+        )
 
 
 def joined(pieces: Sequence[Piece], schema: pa.Schema) -> pd.DataFrame:
@@ -186,7 +218,9 @@ def joined(pieces: Sequence[Piece], schema: pa.Schema) -> pd.DataFrame:
         },
         copy=False,
     )
-    for name in sorted({name for each in pieces for name in each.unknown}):
+    unknown = sorted({name for each in pieces for name in each.unknown})
+    check_fields(unknown)
+    for name in unknown:
         values = _united([each.unknown.get(name, pa.nulls(len(each))) for each in pieces])
         frame[encodable(name)] = (
             pd.Series(values, dtype=object) if isinstance(values, list) else to_pandas(pa.table({name: values}))
@@ -297,12 +331,13 @@ def _with_columns(part: pd.DataFrame, dtypes: Mapping[Any, Any]) -> pd.DataFrame
 
 
 def _column(values: list[Any], name: str, kind: pa.DataType) -> pa.Array:
-    try:
-        # Arrow would take a text for a list of its letters.
-        letters = pa.types.is_list(kind) and any(isinstance(value, str) for value in values)
-        return pa.array([_coerced(value, name, kind) for value in values] if letters else values, kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, OverflowError):
-        return pa.array([_coerced(value, name, kind) for value in values], kind)
+    # Arrow would take a text for a list of its letters.
+    letters = pa.types.is_list(kind) and any(isinstance(value, str) for value in values)
+    # What Arrow raises quotes values, so no error of ours may have it as its context.
+    with contextlib.suppress(pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, OverflowError):
+        if not letters:
+            return pa.array(values, kind)
+    return pa.array([_coerced(value, name, kind) for value in values], kind)
 
 
 def _moments(milliseconds: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
@@ -329,7 +364,7 @@ def _coerced(value: Any, name: str, kind: pa.DataType) -> Any:  # noqa: ANN401 -
         return [None if item is None else encodable(str(item)) for item in value]
     if isinstance(value, list) and kind == IDS:
         return [None if item is None else _integer(item, name) for item in value]
-    raise errors.MalformedAnswerError(f"The workspace sent a {name} that cannot be read: {str(value)[:80]!r}.")
+    raise errors.MalformedAnswerError(f"The workspace sent a {name} that cannot be read as {kind}.")
 
 
 def _integer(value: Any, name: str) -> int:  # noqa: ANN401 - JSON in
@@ -337,7 +372,7 @@ def _integer(value: Any, name: str) -> int:  # noqa: ANN401 - JSON in
     is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
     number = int(value) if is_written or is_whole else 2**63
     if not -(2**63) <= number < 2**63:
-        raise errors.MalformedAnswerError(f"The workspace sent a {name} that is no 64-bit number: {str(value)[:80]!r}.")
+        raise errors.MalformedAnswerError(f"The workspace sent a {name} that is not a 64-bit number.")
     return number
 
 
@@ -345,6 +380,8 @@ def encodable(text: str) -> str:
     """Replace half a surrogate pair, which JSON can spell and UTF-8 cannot hold."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
+
+_MOST_UNKNOWN_FIELDS = 256
 
 PLAIN: dict[type, pa.DataType] = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
 """The types of JSON that a field of which nothing is known has a column of its own for."""

@@ -168,3 +168,18 @@ def test_no_repr_shows_a_token(sandbox):
     workspace = tokenkit.connect(host=sandbox.host, token=sandbox.token, retries=RetryPolicy(budget_seconds=0))
     shown = [repr(signed), repr(workspace), str(vars(signed)), repr(workspace.token_management), repr(vars(workspace))]
     assert sandbox.token not in " ".join(shown)
+
+
+def test_a_profile_with_a_host_and_a_token_asks_nobody_what_the_host_is(sandbox):
+    with_profile(f"[prod]\nhost = {sandbox.host}\ntoken = {sandbox.token}\n")
+    workspace = tokenkit.connect("prod")
+    assert list(sandbox.requests) == []
+    assert workspace.me() == "admin@example.com"
+
+
+def test_what_the_official_sdk_logs_is_not_printed(tmp_path):
+    """In a process of its own, as a test has handlers of pytest."""
+    script = "from tokenkit.rest import credentials\ntry: credentials.sdk_config(host='https://a', profile='nobody')\n"
+    script += "except Exception: pass\nimport logging; logging.getLogger('databricks.sdk').warning('heard')"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert ran.stderr == ""

@@ -3,7 +3,11 @@
 import pandas as pd
 import pytest
 
+from tests.rest.wire import reply
 from tokenkit import errors, frames
+from tokenkit.rest import credentials
+from tokenkit.rest.identities import IdentitiesAPI
+from tokenkit.rest.transport import RetryPolicy, Transport
 from tokenkit.sandbox import Fault
 
 
@@ -58,6 +62,57 @@ def test_no_principals_at_all_give_the_columns_and_no_rows(workspace, sandbox, l
     assert len(nothing) == 0
     sandbox.faults.clear()
     pd.testing.assert_series_equal(nothing.dtypes, getattr(workspace, listing)().dtypes)
+
+
+@pytest.mark.parametrize("listing", ["users", "service_principals", "groups"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"Resources": []},
+        {"totalResults": None},
+        {"totalResults": "many", "Resources": []},
+        {"totalResults": -1},
+        {"totalResults": True},
+        {"totalResults": 1.5},
+        {"totalResults": "²"},
+        {"totalResults": 1, "Resources": [{}]},
+        {"totalResults": 1, "Resources": [{"id": None}]},
+        {"totalResults": 1, "Resources": [{"id": "x"}]},
+        {"totalResults": 1, "Resources": [{"id": ["1"]}]},
+        {"totalResults": 1, "Resources": {"id": "1"}},
+        {"totalResults": 1, "Resources": ["1"]},
+        {"totalResults": 1, "Resources": [{"id": "1", "groups": ["7"], "members": ["7"]}], "x": 1},
+        {"totalResults": 1, "Resources": [{"id": "1", "groups": [{}], "members": [{}]}]},
+        {"totalResults": 1, "Resources": [{"id": "1", "groups": {"value": 7}, "members": 7}]},
+    ],
+)
+def test_a_listing_that_does_not_say_who_is_there_is_malformed(workspace, sandbox, listing, answer):
+    sandbox.faults.add(Fault(path="*scim*", status=200, body=answer))
+    with pytest.raises(errors.MalformedAnswerError):
+        getattr(workspace, listing)()
+
+
+def test_a_plan_is_not_made_where_the_owners_of_tokens_are_not_known(workspace, sandbox):
+    token_ids = list(workspace.tokens()["token_id"].head(3))
+    sandbox.faults.add(Fault(path="*scim*Users*", status=200, body={}))
+    with pytest.raises(errors.MalformedAnswerError):
+        workspace.revoke(token_ids).preview()
+
+
+@pytest.mark.parametrize("promise", ["fixed", "growing", "endless"])
+def test_pages_that_never_end_are_an_error_after_some(promise, serve):
+    def answer(number):
+        total = {"fixed": 10_000, "growing": number + 1, "endless": 10**12}[promise]
+        users = [{"id": str(number if promise != "fixed" else min(number, 3))}]
+        return reply({"totalResults": total, "Resources": users})
+
+    with serve(answer) as server:
+        transport = Transport(credentials.from_token(server.host, "dapi1"), retries=RetryPolicy(budget_seconds=0))
+        with pytest.raises(errors.MalformedAnswerError, match=r"again and again|does not come to an end"):
+            IdentitiesAPI(transport).users()
+        transport.close()
+    assert len(server.requests) < 50
 
 
 def test_me_is_the_caller(workspace):

@@ -210,7 +210,7 @@ def test_get_permissions_has_a_row_for_admins_with_can_manage(tokens):
 def test_a_workspace_that_never_had_a_token_is_told_from_one_that_lost_one(fresh_sandbox, connected, call):
     said = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "tokens tokens does not exist"}
     fresh_sandbox.faults.add(Fault(path="/api/2.0/permissions/*", status=404, body=said))
-    with pytest.raises(errors.NotFoundError, match="come into being with its first token") as raised:
+    with pytest.raises(errors.NotFoundError, match="created with its first token") as raised:
         getattr(connected(fresh_sandbox).token_management, call)()
     assert raised.value.error_code == "RESOURCE_DOES_NOT_EXIST"
 
@@ -292,3 +292,27 @@ def test_an_answer_without_the_token_is_an_error(tokens, sandbox):
 def test_what_is_no_list_of_entries_is_said_to_be_none(workspace, wrong):
     with pytest.raises(errors.UsageError, match="is a list of entries, as in"):
         workspace.token_management.update_permissions(wrong)
+
+
+def listing_of(*tokens):
+    return Fault(path="*/token-management/tokens", status=200, body={"token_infos": list(tokens)})
+
+
+def test_a_token_that_is_listed_twice_alike_is_there_once(workspace, sandbox):
+    one, other = {"token_id": "a", "comment": "x", "new": 1}, {"token_id": "b"}
+    without = {"token_id": "a", "comment": "x", "new": 1, "scopes": None}
+    sandbox.faults.add(listing_of(one, other, without, other, {"comment": "no id"}, {"comment": "no id"}))
+    listing = workspace.token_management.list()
+    assert listing["token_id"].fillna("").tolist() == ["a", "b", "", ""]
+    assert listing["new"].fillna(0).tolist() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"owner_id": 8}, {"comment": None}, {"new": 2}, {"new": [1]}, {"scopes": ["sql"]}, {"expiry_time": -1}]
+)
+def test_a_token_that_is_listed_twice_and_not_alike_is_an_error_that_names_it(workspace, sandbox, changed):
+    token = {"token_id": "f" * 64, "owner_id": 7, "comment": "x", "new": 1}
+    sandbox.faults.add(listing_of(token, {"token_id": "b"}, token | changed))
+    for listed in (workspace.token_management.list, workspace.tokens):
+        with pytest.raises(errors.MalformedAnswerError, match="f" * 64):
+            listed()

@@ -1,5 +1,6 @@
 """What the wire does to a request: each fault, and what the caller gets to see of it."""
 
+import dataclasses
 import gzip
 import io
 import itertools
@@ -16,6 +17,7 @@ import pytest
 from tests.conftest import ManualClock
 from tokenkit import errors
 from tokenkit.rest import credentials
+from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.rest.transport import RetryPolicy, Transport
 from tokenkit.sandbox import Fault, Sandbox
 
@@ -49,8 +51,8 @@ def test_without_retry_after_the_wait_doubles_and_is_jittered(sandbox, transport
     assert manual_clock.slept == [0.5, 1, 2]
 
 
-@pytest.mark.parametrize("header", ["soon", "-3", "1.5", "Wed, 21 Oct 2026 07:28:00 GMT"])
-def test_a_retry_after_that_is_no_whole_number_counts_as_absent(sandbox, transport, manual_clock, header):
+@pytest.mark.parametrize("header", ["soon", "-3", "1.5", "9" * 30])
+def test_a_retry_after_that_is_no_number_and_no_date_counts_as_absent(sandbox, transport, manual_clock, header):
     sandbox.faults.add(Fault(status=429, headers={"Retry-After": header}, times=1))
     transport.call("GET", TOKENS)
     assert manual_clock.slept == [0.5]
@@ -143,6 +145,77 @@ def test_a_refusal_that_follows_a_lost_answer_says_so(sandbox, transport):
     with pytest.raises(errors.NotFoundError) as raised:
         transport.call("DELETE", path)
     assert not raised.value.after_lost_answer
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_gateway_that_fails_is_a_lost_answer_to_whatever_may_be_repeated(sandbox, sign_in, manual_clock, status):
+    transport = Transport(sign_in, clock=manual_clock)
+    api = TokenManagementAPI(transport)
+    made = transport.call("POST", "/api/2.0/token/create", body={"lifetime_seconds": 60})
+    page = "<html><title>Bad Gateway</title></html>"
+    sandbox.faults.add(Fault(method="DELETE", status=status, body=page, after_handler=True, times=1))
+    api.delete(made["token_info"]["token_id"])  # the 404 of its repetition is our own success
+    sandbox.faults.add(Fault(method="POST", status=status, body=page))
+    with pytest.raises(errors.UnavailableError):
+        transport.call("POST", "/api/2.0/token/create", body={"lifetime_seconds": 60})
+    assert [record.status for record in sent(sandbox, "DELETE")] == [status, 404]
+    assert len(sent(sandbox, "POST")) == 2
+    transport.close()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=500, body={"detail": "REQUEST_LIMIT_EXCEEDED: the concurrent limit of 4 requests"}, times=1),
+        Fault(status=400, body={"error_code": "X", "message": "Unknown worker environment WorkerEnvId(1)"}, times=1),
+    ],
+    ids=["a limit", "a young workspace"],
+)
+def test_what_was_turned_away_for_the_moment_is_sent_again_whatever_it_is(sandbox, transport, fault):
+    sandbox.faults.add(fault)
+    made = transport.call("POST", "/api/2.0/token/create", body={"lifetime_seconds": 60})
+    sandbox.faults.add(dataclasses.replace(fault, method="DELETE"))
+    transport.call("DELETE", f"{TOKENS}/{made['token_info']['token_id']}")
+    with pytest.raises(errors.NotFoundError) as raised:
+        transport.call("DELETE", f"{TOKENS}/{made['token_info']['token_id']}")
+    assert not raised.value.after_lost_answer
+
+
+def test_a_500_that_names_no_limit_does_not_pass(sandbox, transport):
+    sandbox.faults.add(Fault(status=500))
+    with pytest.raises(errors.UnavailableError):
+        transport.call("GET", TOKENS)
+    assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, ""),
+        (404, "<html><title>404</title></html>"),
+        (404, {"error_code": "FEATURE_DISABLED"}),
+        (404, {"error_code": "ENDPOINT_NOT_FOUND"}),
+        (404, {"error_code": 404, "message": "Token does not exist"}),
+        (404, {"error_code": ["NOT_FOUND"]}),
+        (404, "[]"),
+        (404, '"NOT_FOUND"'),
+        (404, {"message": "NOT_FOUND"}),
+        (410, {"error_code": "NOT_FOUND"}),
+        (400, {"error_code": "NOT_FOUND"}),
+    ],
+)
+@pytest.mark.parametrize("lost_before", [False, True])
+def test_a_deletion_is_taken_for_done_only_where_a_404_names_the_token(sandbox, sign_in, status, body, lost_before):
+    transport = Transport(sign_in, clock=ManualClock())
+    api = TokenManagementAPI(transport)
+    if lost_before:
+        sandbox.faults.add(Fault(method="DELETE", status=504, times=1))
+    sandbox.faults.add(Fault(status=status, body=body))
+    for call in (api.delete, api.get):
+        with pytest.raises(errors.ApiError) as raised:
+            call("ab" * 32)
+        assert not isinstance(raised.value, errors.NotFoundError)
+    transport.close()
 
 
 def test_a_host_that_refuses_connections_is_told_apart_from_a_lost_answer(manual_clock):

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from tokenkit import errors
 from tokenkit.rest import credentials
 from tokenkit.rest.credentials import Credentials
+from tokenkit.rest.tracebacks import without_frames
 
 RUNNING = "RUNNING"
 _THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
@@ -73,6 +74,7 @@ def account_config(account: object, account_id: str | None = None) -> Any:  # no
     return config
 
 
+@without_frames()
 def account_workspaces(config: Any) -> list[AccountWorkspace]:  # noqa: ANN401 - as above
     """Return every workspace of an account, in the account's order.
 
@@ -110,6 +112,7 @@ def _workspace(config: Any, document: dict[str, Any]) -> AccountWorkspace:  # no
     )
 
 
+@without_frames()
 def _sign_in(config: Any, host: str, document: dict[str, Any]) -> Credentials:  # noqa: ANN401 - as above
     from databricks.sdk.azure import get_azure_resource_id  # noqa: PLC0415 - loaded with the account
     from databricks.sdk.service.provisioning import Workspace  # noqa: PLC0415

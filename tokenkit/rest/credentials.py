@@ -8,6 +8,7 @@ is imported only then: it costs 0.7 s.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from tokenkit import errors
+from tokenkit.rest.tracebacks import without_frames
 from tokenkit.version import __version__
 
 # The SDK asks the host what it is before it signs in, and would go on asking an unreachable one for five minutes.
@@ -61,6 +63,7 @@ class Credentials:
     def __reduce__(self) -> NoReturn:
         raise TypeError(NOT_PICKLED)
 
+    @without_frames()
     def headers(self) -> Mapping[str, str]:
         """Return the headers that sign one request.
 
@@ -80,11 +83,16 @@ def normal_host(host: str) -> str:
     Raises:
         ConfigurationError: There is no host name in it, or a credential would travel to it unencrypted.
     """
-    parts = urlsplit(host.strip() if "://" in host else f"https://{host.strip()}")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise errors.ConfigurationError(
-            f"{host!r} is not a host. Write it as https://my-workspace.cloud.databricks.com."
-        )
+    no_host = errors.ConfigurationError(
+        f"{host!r} is not a host. Write it as https://my-workspace.cloud.databricks.com."
+    )
+    try:
+        parts = urlsplit(host.strip() if "://" in host else f"https://{host.strip()}")
+        is_host = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:  # half an IPv6 address, a port that is none
+        raise no_host from None
+    if not is_host:
+        raise no_host
     if parts.username or parts.password:
         raise errors.ConfigurationError("A host must not hold a user name or password. Give the token as token=….")
     if parts.scheme == "http" and not is_loopback(host):
@@ -128,8 +136,17 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Credentials:
 
 
 def from_profile(profile: str) -> Credentials:
-    """Return the credentials of a profile; see ``profile_config``."""
-    return from_sdk_config(profile_config(profile), origin=f"profile {profile}")
+    """Return the credentials of a profile; see ``profile_config``.
+
+    A host and a token are used as they are: the official SDK would first ask the host what it is.
+    """
+    _check_not_overridden(profile)
+    _check_profile(profile)
+    values = {name: value.strip() for name, value in _config_sections()[profile].items()}
+    origin = f"profile {profile}"
+    if values.get("host") and values.get("token") and values.get("auth_type", "pat") in {"", "pat"}:
+        return from_token(values["host"], values["token"], workspace_id=values.get("workspace_id", ""), origin=origin)
+    return from_sdk_config(sdk_config(profile=profile), origin=origin)
 
 
 def profile_config(profile: str) -> SdkConfig:
@@ -142,14 +159,18 @@ def profile_config(profile: str) -> SdkConfig:
     Raises:
         ConfigurationError: No such profile, or the environment contradicts it.
     """
+    _check_not_overridden(profile)
+    _check_profile(profile)
+    return sdk_config(profile=profile)
+
+
+def _check_not_overridden(profile: str) -> None:
     overriding = [name for name in ("DATABRICKS_HOST", "DATABRICKS_TOKEN") if os.environ.get(name)]
     if overriding:
         raise errors.ConfigurationError(
             f"Profile {profile!r} is overridden by {' and '.join(overriding)} in the environment. "
             f"Unset {'it' if len(overriding) == 1 else 'them'}, or connect without a profile."
         )
-    _check_profile(profile)
-    return sdk_config(profile=profile)
 
 
 def profiles() -> list[str]:
@@ -220,10 +241,13 @@ def load_sdk() -> None:
     importlib.import_module("databricks.sdk.core")
 
 
+@without_frames()
 def sdk_config(**arguments: Any) -> SdkConfig:  # noqa: ANN401 - the arguments of Config
     """Build the official ``Config``; what it raises becomes one line."""
     from databricks.sdk.core import Config  # noqa: PLC0415 - 0.7 s, and only needed here
 
+    # What it warns of is said by our errors; without a handler Python prints it to whoever has set up no logging.
+    logging.getLogger("databricks").addHandler(logging.NullHandler())
     try:
         config: SdkConfig = Config(
             **arguments,

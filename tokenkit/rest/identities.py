@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,9 +10,12 @@ import pandas as pd
 import pyarrow as pa
 
 from tokenkit import errors, frames
+from tokenkit.rest import answers
+from tokenkit.rest.listing import records
 from tokenkit.rest.transport import Transport
 
 _SCIM = "/api/2.0/preview/scim/v2"
+_MOST_PAGES = 100_000  # 2M users at 20 a page
 _WIRE_NAMES = {"user_name": "userName", "display_name": "displayName", "application_id": "applicationId"}
 
 
@@ -50,34 +54,78 @@ class IdentitiesAPI:
         """Return the caller as the workspace knows it: ``id``, ``userName``, ``displayName``, ``groups`` …."""
         return self._transport.call("GET", f"{_SCIM}/Me")
 
+    def caller(self) -> tuple[int, str]:
+        """Return the caller's id, and user name or application id.
+
+        Raises:
+            MalformedAnswerError: The workspace does not say who it is; the caller's own tokens could not be told then.
+        """
+        caller = self.me()
+        user_name = caller.get("userName")
+        if not isinstance(user_name, str) or not user_name:
+            raise errors.MalformedAnswerError(f"{self._transport.name} did not say what the caller is called.")
+        return _id(caller, self._transport.name), user_name
+
     def _listing(self, resource: str, schema: pa.Schema, *, with_groups: bool = True) -> pd.DataFrame:
         schema = schema if with_groups else pa.schema([field for field in schema if field.name != "groups"])
         wire_names = {name: _WIRE_NAMES.get(name, name) for name in schema.names}
         # Somebody added between two pages shifts the rest by one, and the last of a page comes again in the next.
-        found: dict[str, Mapping[str, Any]] = {}
-        for record in self._pages(resource, ",".join(wire_names.values())):
-            found.setdefault(str(record.get("id")), record)
+        found: dict[int, Mapping[str, Any]] = {}
+        pages_without_news = 0
+        for page in self._pages(resource, ",".join(wire_names.values())):
+            known = len(found)
+            for record in page:
+                found.setdefault(_id(record, self._transport.name), record)
+            pages_without_news = 0 if len(found) > known else pages_without_news + 1
+            if pages_without_news > 1:
+                raise errors.MalformedAnswerError(
+                    f"{self._transport.name} listed the same {resource} again and again. Try again."
+                )
         return frames.frame([_row(record, wire_names) for record in found.values()], schema)
 
-    def _pages(self, resource: str, attributes: str) -> Iterator[Mapping[str, Any]]:
-        start = 1
-        while True:
+    def _pages(self, resource: str, attributes: str) -> Iterator[list[Mapping[str, Any]]]:
+        name, start, most_pages = self._transport.name, 1, 1
+        for number in itertools.count(1):
             query = {"startIndex": start, "count": self._page_size, "attributes": attributes}
-            answer = self._transport.call("GET", f"{_SCIM}/{resource}", query=query)
-            records = answer.get("Resources") or []
-            yield from records
-            start += len(records)
-            total = int(answer.get("totalResults") or 0)
+            answer = self._transport.call("GET", f"{_SCIM}/{resource}", query=query, is_listing=True)
+            page = records(answer.get("Resources"), "Resources")
+            total = answers.whole_number(answer.get("totalResults"))
+            if total is None or total < 0:
+                raise errors.MalformedAnswerError(f"{name} listed {resource} and did not say how many there are.")
+            yield page
+            start += len(page)
             if start > total:
                 return
-            if not records:
+            if not page:
                 raise errors.MalformedAnswerError(
-                    f"{self._transport.name} listed {start - 1:,} of {total:,} {resource} and then no more. Try again."
+                    f"{name} listed {start - 1:,} of {total:,} {resource} and then no more. Try again."
                 )
+            if number == 1:
+                most_pages = 10 + 2 * -(-total // len(page))  # it may send fewer later, and people may be added
+            if not number < most_pages <= _MOST_PAGES:
+                raise errors.MalformedAnswerError(
+                    f"{name} does not come to an end with its {resource}: {start - 1:,} of {total:,} in {number:,} "
+                    "pages."
+                )
+
+
+def _id(record: Mapping[str, Any], name: str) -> int:
+    """Return a principal's id, without which its tokens cannot be told from those of others."""
+    number = answers.whole_number(record.get("id"))
+    if number is None:
+        raise errors.MalformedAnswerError(f"{name} sent a user, service principal or group without an id.")
+    return number
 
 
 def _row(record: Mapping[str, Any], wire_names: Mapping[str, str]) -> dict[str, Any]:
     """Return a SCIM resource as a row: our names, and references to others reduced to their ids."""
     row = {ours: record.get(theirs) for ours, theirs in wire_names.items()}
     references = row.keys() & {"groups", "members"}
-    return row | {name: [int(reference["value"]) for reference in row[name] or ()] for name in references}
+    return row | {name: [_reference(reference, name) for reference in records(row[name], name)] for name in references}
+
+
+def _reference(reference: Mapping[str, Any], name: str) -> int:
+    number = answers.whole_number(reference.get("value"))
+    if number is None:
+        raise errors.MalformedAnswerError(f"The workspace sent {name} of which one has no id.")
+    return number

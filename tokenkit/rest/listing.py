@@ -44,6 +44,7 @@ import pyarrow.json
 
 from tokenkit import errors, frames
 from tokenkit.frames import Piece
+from tokenkit.rest import answers
 from tokenkit.rest.transport import NotJsonError
 
 CHUNK_BYTES = 1 << 17
@@ -54,6 +55,9 @@ LARGEST_CHUNK_BYTES = 1 << 20
 """Where the doubling stops. A text that is no longer than its first chunk is read without further threads, which is
 cheapest where other texts keep them busy."""
 
+_LONGEST_OBJECT_BYTES = 1 << 25  # 32 MiB; also of what stands before the list, and after it
+_LONGEST_REST_BYTES = 1 << 30  # of what has to be read at once, because it cannot be cut
+_MOST_BEGINNINGS = 16  # places that look like the begin of the list; a text with more is read without cutting
 _THREADS = min(4, pa.cpu_count())  # what reads the text and cuts it keeps about four busy
 _LONGEST_BLANK = 64  # an indentation; a longer one is read without cutting there
 _COMMA, _NEW_LINE, _BACK, _FORTH = ord(","), ord("\n"), -1, 1
@@ -110,8 +114,17 @@ def pieces(blocks: Iterable[bytes], key: str, schema: pa.Schema, *, chunk_bytes:
         wait([future for _, future in under_way])  # they put the commas back
     rest = b",".join([*(chunk.text for chunk, _ in under_way), text.rest()])
     found, is_all = _found(rest, key, has_begun=text.has_begun)
-    last = frames.piece(records(found, key), schema)
+    listed = records(found, key)
+    _check_depth(listed)
+    last = frames.piece(listed, schema)
     return [last] if is_all else [*read, last]
+
+
+def _check_depth(listed: object) -> None:
+    try:
+        answers.check_depth(listed)
+    except ValueError as error:
+        raise errors.MalformedAnswerError(f"The workspace sent {error}.") from None
 
 
 def _done(task: Callable[[_Chunk], Piece | None], chunk: _Chunk) -> Future[Piece | None]:
@@ -136,8 +149,8 @@ def _found(rest: bytes, key: str, *, has_begun: bool) -> tuple[object, bool]:
         text = "[" + rest.decode("utf-8", "surrogatepass")
         found, end = json.JSONDecoder().raw_decode(text)
         named = [value for name, value in _top_level(f"{{{json.dumps(key)}:0{text[end:]}") if name == key]
-    except (ValueError, RecursionError) as error:
-        raise NotJsonError from error
+    except (ValueError, RecursionError):
+        raise NotJsonError from None
     return (found, False) if len(named) == 1 else (named[-1], True)
 
 
@@ -185,6 +198,10 @@ class _Text:
                 begin = self._begin_of_the_list()
                 self.has_begun = begin is not None
                 del self._pending[: begin or 0]
+            if len(self._pending) > LARGEST_CHUNK_BYTES + _LONGEST_OBJECT_BYTES:
+                raise errors.MalformedAnswerError(
+                    f"The workspace sent a listing of which one object exceeds {_LONGEST_OBJECT_BYTES:,} bytes."
+                )
             commas = _commas(self._pending if self.has_begun else bytearray())
             if commas.size:
                 end = int(commas[-1])
@@ -196,12 +213,20 @@ class _Text:
                 wanted = 2 * len(self._pending)
 
     def rest(self) -> bytes:
-        """Return what was not given out: the end of the list and what follows, or all of it if no list has begun."""
-        return b"".join([self._pending, *self._blocks])
+        """Return what was not given out: the end of the list and what follows, or all of it if no list has begun.
+
+        Raises:
+            MalformedAnswerError: It is too long to be read at once.
+        """
+        for block in self._blocks:
+            self._pending += block
+            if len(self._pending) > _LONGEST_REST_BYTES:
+                raise errors.MalformedAnswerError("The workspace sent a listing that cannot be read piece by piece.")
+        return bytes(self._pending)
 
     def _begin_of_the_list(self) -> int | None:
         """Return where the first object begins, once what stands before it is known to be the begin of an object."""
-        for found in self._begin.finditer(self._pending):
+        for found in itertools.islice(self._begin.finditer(self._pending), _MOST_BEGINNINGS):
             try:
                 json.loads(self._pending[: found.start()] + b'"":0}')  # fails unless the list is of the top level
             except (ValueError, RecursionError):
@@ -235,6 +260,7 @@ class _Reader:
             rows = json.loads(b"".join([b"[", chunk.text, b"]"]))
         except (ValueError, RecursionError):
             return None
+        _check_depth(rows)
         piece = frames.piece(records(rows, "tokens"), self._schema)
         self._sent = self._sent | {
             name: each.type for name, each in piece.unknown.items() if isinstance(each, pa.Array)
@@ -249,6 +275,7 @@ class _Reader:
                 sent[name] = pa.string() if isinstance(value, str) and sent[name] == pa.int64() else sent[name]
             elif value is None or type(value) in frames.PLAIN:
                 sent[name] = pa.null() if value is None else frames.PLAIN[type(value)]
+        frames.check_fields(sent.keys() - set(self._schema.names))
         return sent
 
     def _columns(self, chunk: _Chunk) -> Piece:

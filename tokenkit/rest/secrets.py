@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from tokenkit import errors
+from tokenkit.rest.listing import records
+from tokenkit.rest.tracebacks import without_frames
 from tokenkit.rest.transport import Transport
 
 _SECRETS = "/api/2.0/secrets"
@@ -19,8 +22,13 @@ class SecretsAPI:
     def scopes(self) -> list[str]:
         """Return the names of the secret scopes that the caller can see."""
         answer = self._transport.call("GET", f"{_SECRETS}/scopes/list")
-        return [str(scope.get("name", "")) for scope in answer.get("scopes") or ()]
+        scopes = records(answer.get("scopes"), "scopes")
+        names = [scope["name"] for scope in scopes if isinstance(scope.get("name"), str)]
+        if len(names) < len(scopes):
+            raise errors.MalformedAnswerError(f"{self._transport.name} listed a secret scope without a name.")
+        return names
 
+    @without_frames()
     def put(self, scope: str, key: str, value: str) -> None:
         """Write a secret; one that is there is overwritten.
 

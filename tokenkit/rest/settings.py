@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from tokenkit import errors
+from tokenkit.rest import answers
 from tokenkit.rest.transport import Transport
 
 _CONF = "/api/2.0/preview/workspace-conf"
@@ -37,12 +38,22 @@ class SettingsAPI:
     def token_settings(self) -> TokenSettings:
         """Return whether tokens are enabled, and the longest lifetime of a new one."""
         answer = self._transport.call("GET", _CONF, query={"keys": "maxTokenLifetimeDays,enableTokensConfig"})
-        longest = str(answer.get("maxTokenLifetimeDays") or "0")
-        if not longest.isdigit():
+        sent = answer.get("maxTokenLifetimeDays")
+        longest = answers.whole_number(sent or "0")
+        if longest is None or longest < 0:
             raise errors.MalformedAnswerError(
-                f"{self._transport.name} sent a maxTokenLifetimeDays that is no number: {longest!r}."
+                f"{self._transport.name} sent a maxTokenLifetimeDays that is not a number of days: "
+                f"{answers.quoted(sent)!r}."
             )
         return TokenSettings(
-            tokens_enabled=str(answer.get("enableTokensConfig") or "true").lower() != "false",
-            max_lifetime_days=int(longest) or None,
+            tokens_enabled=_is_on(answer.get("enableTokensConfig"), self._transport.name),
+            max_lifetime_days=longest or None,
         )
+
+
+def _is_on(value: object, name: str) -> bool:
+    if value is None or value == "":
+        return True
+    if str(value).lower() not in {"true", "false"}:
+        raise errors.MalformedAnswerError(f"{name} sent an enableTokensConfig that is neither true nor false.")
+    return str(value).lower() == "true"

@@ -7,17 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Protocol, runtime_checkable
 from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tokenkit import errors, frames
 from tokenkit.frames import Piece, TokenInfo
 from tokenkit.rest import listing
+from tokenkit.rest.tracebacks import without_frames
 from tokenkit.rest.transport import Transport
 
 _TOKENS = "/api/2.0/token-management/tokens"
 _ON_BEHALF_OF = "/api/2.0/token-management/on-behalf-of/tokens"
 _PERMISSIONS = "/api/2.0/permissions/authorization/tokens"
-_NO_TOKEN_YET = "tokens tokens does not exist"  # noqa: S105 - what the API says of the permissions then
+NO_TOKEN_YET = "tokens tokens does not exist"  # noqa: S105 - what the API says of the permissions then
 _PRINCIPAL_FIELDS = ("user_name", "group_name", "service_principal_name")
 
 
@@ -124,6 +128,7 @@ class TokenManagementAPI:
             if not error.after_lost_answer:
                 raise
 
+    @without_frames()
     def create_obo_token(
         self,
         application_id: str,
@@ -157,7 +162,13 @@ class TokenManagementAPI:
         }
         given = {name: value for name, value in body.items() if value is not None}
         answer = self._transport.call("POST", _ON_BEHALF_OF, body=given)
-        return OboToken(TokenInfo.from_document(_record(answer, "token_info")), str(answer.get("token_value", "")))
+        value = answer.get("token_value")
+        info = TokenInfo.from_document(_record(answer, "token_info"))
+        if not isinstance(value, str) or not value:
+            raise errors.MalformedAnswerError(
+                f"{self._transport.name} made token {info.token_id} and sent no value for it. Revoke it and try again."
+            )
+        return OboToken(info, value)
 
     def update_token_management(
         self,
@@ -184,7 +195,7 @@ class TokenManagementAPI:
         named = {name: value for name, value in values.items() if mask == "*" or name in mask.split(",")}
         answer = self._transport.call("PATCH", _token_path(token_id), body={"token": named, "update_mask": mask})
         # The reference wraps it for get and not for this call; a server that does both alike is understood as well.
-        return TokenInfo.from_document(answer.get("token_info", answer))
+        return TokenInfo.from_document(_record(answer, "token_info") if "token_info" in answer else answer)
 
     def get_permission_levels(self) -> pd.DataFrame:
         """Return the levels that can be granted: columns ``permission_level`` and ``description``."""
@@ -241,15 +252,16 @@ class TokenManagementAPI:
         try:
             return _permissions(self._transport.call(method, _PERMISSIONS, body=body))
         except errors.NotFoundError as error:
-            if _NO_TOKEN_YET not in str(error):
+            if not means_no_token_yet(error):
                 raise
             never = error
         raise errors.NotFoundError(
-            f"{self._transport.name} has no token permissions yet: they come into being with its first token. "
-            "Create one there, then try again.",
+            f"{self._transport.name} has no token permissions yet ({NO_TOKEN_YET}): they are created with its first "
+            "token. Create one there, then try again.",
             status=never.status,
             error_code=never.error_code,
             workspace=never.workspace,
+            request=never.request,
         )
 
 
@@ -267,7 +279,43 @@ def listed(
     def read(blocks: Iterator[bytes]) -> list[Piece]:
         return listing.pieces(blocks, "token_infos", frames.TOKENS, chunk_bytes=chunk_bytes)
 
-    return transport.read(_TOKENS, read, query=query)
+    return _each_once(transport.read(_TOKENS, read, query=query), transport.name)
+
+
+def _each_once(found: builtins.list[Piece], name: str) -> builtins.list[Piece]:
+    """Return a listing without the twins of tokens that it has more than once.
+
+    Raises:
+        MalformedAnswerError: Two that bear one id are not alike.
+    """
+    ids = pa.chunked_array([piece.known["token_id"].combine_chunks() for piece in found], pa.large_string())
+    if pc.count_distinct(ids).as_py() == len(ids) - ids.null_count:
+        return found
+    counts = pc.value_counts(ids)
+    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1)).drop_null()
+    first: dict[str, dict[str, Any]] = {}
+    kept = []
+    for piece in found:
+        is_kept = np.ones(len(piece), dtype=bool)
+        for row in np.flatnonzero(pc.is_in(piece.known["token_id"], value_set=twice).to_numpy()):
+            token = piece.row(int(row))
+            twin = first.setdefault(token["token_id"], token)
+            if _present(twin) != _present(token):
+                raise errors.MalformedAnswerError(
+                    f"{name} listed token {token['token_id']} twice with different values. List again."
+                )
+            is_kept[row] = twin is token
+        kept.append(piece.filter(is_kept))
+    return kept
+
+
+def _present(token: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in token.items() if value is not None}
+
+
+def means_no_token_yet(error: errors.NotFoundError) -> bool:
+    """Tell whether the API says that the permissions are not there because the workspace never had a token."""
+    return NO_TOKEN_YET in str(error).lower()
 
 
 def access_entries(access_control_list: AccessControlList) -> list[dict[str, Any]]:
@@ -305,7 +353,7 @@ def _permissions(answer: Mapping[str, Any]) -> pd.DataFrame:
     rows = [
         {name: value for name, value in entry.items() if name != "all_permissions"} | dict(permission)
         for entry in entries
-        for permission in entry.get("all_permissions") or ()
+        for permission in listing.records(entry.get("all_permissions"), "all_permissions")
     ]
     return frames.frame(rows, frames.PERMISSIONS)
 

@@ -6,9 +6,10 @@ out.
 ====================================  ============================  ==============================================
 what happened                         may it have been carried out  so
 ====================================  ============================  ==============================================
-429                                   no, it was turned away        every request is retried
+429, or 5xx that names a limit        no, it was turned away        every request is retried
+400, the workspace is being set up    no, likewise                  every request is retried
 the connection could not be made      no, nothing was sent          every request is retried
-503, connection dropped, timeout      perhaps                       retried unless the method is POST
+502, 503, 504, dropped, timeout       perhaps                       retried unless the method is POST
 ====================================  ============================  ==============================================
 
 A POST here mints a token, so a second one after a lost answer could leave a live credential that nobody knows of; it is
@@ -19,18 +20,27 @@ Waits obey ``Retry-After``, else back off exponentially with full jitter, and al
 seconds: a wait that would not fit is not begun, and the last error is raised instead. A host that never answered yet
 gets 15 seconds at the most: its name may be misspelt.
 
-requests' own exceptions hold the prepared request and so the credential. They do not leave this module, not even as the
-``__context__`` of ours: an error is built inside ``except`` and raised outside it. The module is long because no other
-may import requests; what needs none of it is in ``answers`` and ``progress``.
+**How much may an answer be?** A small one is bounded in bytes and in seconds. A listing is as long as it is: it is
+bounded by its progress (``_Pace``), and far away in bytes. What is unpacked is bounded in proportion to what came.
+
+requests' own exceptions hold the prepared request and so the credential, as do the frames of requests and urllib3. They
+do not leave this module: an error is built inside ``except`` and raised outside it, and ``without_frames`` takes care
+of everything else, such as an interrupt. The module is long because no other may import requests; what needs none of it
+is in ``answers`` and ``progress``.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
+import http.client
+import io
 import logging
+import os
 import random
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +55,7 @@ from requests.structures import CaseInsensitiveDict
 from tokenkit import errors
 from tokenkit.rest import answers, progress
 from tokenkit.rest.credentials import Credentials, is_loopback
+from tokenkit.rest.tracebacks import without_frames
 from tokenkit.version import __version__
 
 _LOGGER = logging.getLogger("tokenkit")
@@ -52,8 +63,17 @@ _USER_AGENT = f"tokenkit/{__version__}"
 _CONNECT_TIMEOUT_SECONDS = 10
 _WORTH_A_WORD_SECONDS = 2.0
 _STRANGER_SECONDS = 15.0  # a host that was never reached is more likely misspelt than down
-_BLOCK_BYTES = 1 << 17
+_BLOCK_BYTES = 1 << 16
+_MOST_BYTES = 1 << 24  # of a small answer: 16 MiB
+_MOST_BYTES_OF_A_PAGE = 1 << 30  # a group of 2M members is 240 MB
+_MOST_BYTES_OF_A_LISTING = 1 << 33  # 1M tokens with 50 fields more are 2 GiB
+_MOST_BYTES_OF_A_REFUSAL = 1 << 20
+_FREELY_UNPACKED_BYTES = 1 << 24
+_MOST_UNPACKED = 200  # bytes from one that came; a listing of tokens that differ in their ids alone has 70
+_LEAST_BYTES_PER_SECOND = 1024
+_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 _Answer = TypeVar("_Answer")
+_Reader = Callable[[Iterator[bytes], str], _Answer | errors.TokenKitError]
 
 
 class NotJsonError(Exception):
@@ -89,6 +109,22 @@ class RetryPolicy:
     read_timeout_seconds: float = 60.0
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What is asked; as a text its method and path."""
+
+    method: str
+    path: str
+    query: Mapping[str, object] | None = None
+    body: Mapping[str, Any] | None = None
+    is_listing: bool = False
+    is_shown: bool = False
+    most_bytes: int = _MOST_BYTES
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
 class _BearerOf(AuthBase):
     """Signs a request at the last moment, so that no frame of ours holds the header in a local variable."""
 
@@ -98,6 +134,91 @@ class _BearerOf(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers.update(self._credentials.headers())
         return request
+
+
+class _Pace:
+    """How long an answer may take: until a moment, or for as long as enough of it comes.
+
+    A timeout of a socket bounds the silence between two bytes. A server that sends one now and then keeps whoever reads
+    for ever.
+    """
+
+    def __init__(self, clock: Clock, silence_seconds: float, until: float | None = None) -> None:
+        self._clock = clock
+        self._silence_seconds = silence_seconds
+        self._until = until
+        self._missing_bytes = 0.0
+
+    def seconds_left(self) -> float:
+        """Return how long the next bytes may take.
+
+        Raises:
+            TimeoutError: No longer.
+        """
+        if self._until is None:
+            return self._silence_seconds
+        seconds = min(self._silence_seconds, self._until - self._clock.monotonic())
+        if seconds <= 0:
+            raise TimeoutError("the answer came too slowly")
+        return seconds
+
+    def note(self, count: int) -> None:
+        """Take note of bytes that came."""
+
+
+class _Progress(_Pace):
+    """Of a listing: from its first byte on, so many bytes must come in each period of the longest silence."""
+
+    def note(self, count: int) -> None:
+        self._missing_bytes -= count
+        if self._missing_bytes <= 0:
+            self._missing_bytes = _LEAST_BYTES_PER_SECOND * self._silence_seconds
+            self._until = self._clock.monotonic() + self._silence_seconds
+
+
+class _PacedStream(io.RawIOBase):
+    """A socket's stream of which each read takes no longer than the pace allows."""
+
+    def __init__(self, stream: io.RawIOBase, socket: Any, pace: _Pace) -> None:  # noqa: ANN401 - one of four kinds
+        self._stream = stream
+        self._socket = socket
+        self._pace = pace
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - as in io
+        self._socket.settimeout(self._pace.seconds_left())
+        count = self._stream.readinto(buffer)
+        self._pace.note(count or 0)
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class _ThisThread(threading.local):
+    """The pace of the request that this thread is sending; urllib3 has no way to hand it to the response."""
+
+    pace: _Pace | None = None
+
+
+_THIS_THREAD = _ThisThread()
+
+
+class _PacedResponse(http.client.HTTPResponse):
+    """Reads its head and its body at the pace of the request that it answers."""
+
+    def __init__(self, sock: Any, *settings: Any, **more: Any) -> None:  # noqa: ANN401 - as in http.client
+        super().__init__(sock, *settings, **more)
+        if _THIS_THREAD.pace is not None:
+            self.fp = io.BufferedReader(_PacedStream(self.fp.detach(), sock, _THIS_THREAD.pace))
+
+
+@functools.cache
+def _paced(connection: type) -> type:
+    return type(connection.__name__, (connection,), {"response_class": _PacedResponse})
 
 
 class _OneHostAdapter(HTTPAdapter):
@@ -111,7 +232,14 @@ class _OneHostAdapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *which: Any, **settings: Any) -> Any:  # noqa: ANN401 - requests' own
         pool = self._pool
         if pool is None:
-            pool = self._pool = super().get_connection_with_tls_context(*which, **settings)
+            pool = self._pool = self._with_pace(super().get_connection_with_tls_context(*which, **settings))
+        return pool
+
+    def get_connection(self, *which: Any, **settings: Any) -> Any:  # noqa: ANN401 - requests 2.31 asks here
+        return self._with_pace(super().get_connection(*which, **settings))
+
+    def _with_pace(self, pool: Any) -> Any:  # noqa: ANN401 - of urllib3
+        pool.ConnectionCls = _paced(type(pool).ConnectionCls)
         return pool
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ANN401 - requests' own
@@ -120,6 +248,25 @@ class _OneHostAdapter(HTTPAdapter):
     def close(self) -> None:
         self._pool = None
         super().close()
+
+
+_ADAPTERS: weakref.WeakSet[_OneHostAdapter] = weakref.WeakSet()
+_OF_THE_PARENT: list[object] = []
+
+
+def _leave_the_parent_its_sockets() -> None:
+    """Give every adapter connections of its own; two processes that read from one socket read each other's answers.
+
+    The parent's are kept as they are: to close them here could wait for a lock that another thread held at the fork.
+    """
+    for adapter in list(_ADAPTERS):
+        _OF_THE_PARENT.append((adapter._pool, adapter.poolmanager, adapter.proxy_manager))  # noqa: SLF001 - one of us
+        adapter._pool = None  # noqa: SLF001 - one of us
+        adapter.__setstate__(adapter.__getstate__())  # type: ignore[attr-defined]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_the_parent_its_sockets)
 
 
 class Transport:
@@ -159,6 +306,7 @@ class Transport:
         if credentials.workspace_id:
             self._headers["X-Databricks-Workspace-Id"] = credentials.workspace_id
         self._adapter = _OneHostAdapter(pool_maxsize=connections)
+        _ADAPTERS.add(self._adapter)
         # Proxies and certificates of the environment, read once: requests would read them again for each request.
         environment = requests.Session().merge_environment_settings(self.host, {}, None, None, None)
         self._settings: dict[str, Any] = {name: environment[name] for name in ("proxies", "verify")}
@@ -182,6 +330,7 @@ class Transport:
         """Close the connections that are kept open; a later call opens new ones."""
         self._adapter.close()
 
+    @without_frames()
     def call(
         self,
         method: str,
@@ -189,6 +338,7 @@ class Transport:
         *,
         query: Mapping[str, object] | None = None,
         body: Mapping[str, Any] | None = None,
+        is_listing: bool = False,
     ) -> dict[str, Any]:
         """Return the JSON object that the workspace answers.
 
@@ -197,15 +347,22 @@ class Transport:
             path: The path after the host, beginning with a slash.
             query: Parameters; those that are None are left out.
             body: Sent as JSON.
+            is_listing: Whether the answer may be long, and is bounded by its progress rather than by time.
 
         Raises:
             ApiError: The workspace said no, or kept saying "later" until the retry budget was spent.
             ConnectionFailedError: It could not be reached; nothing was carried out.
             AnswerLostError: A POST was sent, or the budget is spent, and no answer tells what became of it.
-            MalformedAnswerError: The answer was not a JSON object.
+            MalformedAnswerError: The answer was not a JSON object, or too long.
         """
-        return self._retried(method, lambda: self._attempt(method, path, query, body))
 
+        def whole(blocks: Iterator[bytes], credential: str) -> dict[str, Any] | errors.MalformedAnswerError:
+            return answers.document(b"".join(blocks), method, f"{method} {path}", self.name, credential)
+
+        most_bytes = _MOST_BYTES_OF_A_PAGE if is_listing else _MOST_BYTES
+        return self._retried(_Request(method, path, query, body, is_listing, most_bytes=most_bytes), whole)
+
+    @without_frames()
     def read(
         self, path: str, reader: Callable[[Iterator[bytes]], _Answer], *, query: Mapping[str, object] | None = None
     ) -> _Answer:
@@ -223,25 +380,33 @@ class Transport:
         Raises:
             TokenKitError: As ``call``, and whatever else the reader raises.
         """
-        return self._retried("GET", lambda: self._attempt("GET", path, query, None, reader))
 
-    def _retried(self, method: str, attempt_once: Callable[[], _Answer | errors.TokenKitError]) -> _Answer:
+        def shown(blocks: Iterator[bytes], _credential: str) -> _Answer:
+            return reader(blocks)
+
+        return self._retried(
+            _Request("GET", path, query, None, is_listing=True, is_shown=True, most_bytes=_MOST_BYTES_OF_A_LISTING),
+            shown,
+        )
+
+    def _retried(self, request: _Request, reader: _Reader[_Answer]) -> _Answer:
         """Attempt until there is an answer, an error that will not pass, or no time left."""
         begun, budget_seconds = self._clock.monotonic(), self._retries.budget_seconds
         attempt, lost = 0, False
         while True:
             attempt += 1
-            outcome = attempt_once()
+            outcome = self._attempt(request, reader, until=begun + budget_seconds)
             if not isinstance(outcome, errors.TokenKitError):
                 return outcome
             error = outcome
             if isinstance(error, errors.ApiError):
                 error.after_lost_answer = lost
-                may_have_run, passing = error.status >= 500, error.status in answers.PASSING_STATUSES
+                passing = answers.is_passing(error)
+                may_have_run = error.status >= 500 and not isinstance(error, errors.RateLimitedError)
             else:
                 may_have_run = isinstance(error, errors.AnswerLostError)
                 passing = may_have_run or isinstance(error, errors.ConnectionFailedError)
-            if not passing or (may_have_run and method == "POST"):
+            if not passing or (may_have_run and request.method == "POST"):
                 raise error
             lost = lost or may_have_run
             wait_seconds = self._wait_seconds(error, attempt)
@@ -261,88 +426,116 @@ class Transport:
         ceiling: float = min(self._retries.first_wait_seconds * 2 ** (attempt - 1), self._retries.longest_wait_seconds)
         return ceiling * self._jitter()
 
-    def _attempt(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, object] | None,
-        body: Mapping[str, Any] | None,
-        reader: Callable[[Iterator[bytes]], Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - what the reader returns, without one the JSON object; or an error
+    def _attempt(self, request: _Request, reader: _Reader[_Answer], *, until: float) -> _Answer | errors.TokenKitError:
         """Send once; return the answer, or the error it amounts to, free of anything that requests holds."""
-        what, begun = f"{method} {path}", self._clock.monotonic()
+        begun, silence_seconds = self._clock.monotonic(), self._retries.read_timeout_seconds
+        _THIS_THREAD.pace = (
+            _Progress(self._clock, silence_seconds)
+            if request.is_listing
+            else _Pace(self._clock, silence_seconds, max(until, begun + silence_seconds))
+        )
         try:
-            response = self._adapter.send(
-                self._signed(method, path, query, body),
-                timeout=(_CONNECT_TIMEOUT_SECONDS, self._retries.read_timeout_seconds),
-                **self._settings,
-            )
-            if reader is None or not response.ok or response.is_redirect:
-                response.content  # noqa: B018 - reads it, here where a connection that breaks is understood
-        except requests.RequestException as failure:
-            return _connection_error(failure, what, self.name)
+            signed = self._signed(request)
+        except (requests.RequestException, ValueError) as failure:
+            return _connection_error(failure, str(request), self.name)
+        try:
+            response = self._adapter.send(signed, timeout=(_CONNECT_TIMEOUT_SECONDS, silence_seconds), **self._settings)
+        except Exception as failure:  # noqa: BLE001 - a hostile answer breaks urllib3 in ways that it does not wrap
+            return _connection_error(failure, str(request), self.name)
         self._reached = True
-        if not response.ok or response.is_redirect:
-            return answers.refusal(
-                response.status_code,
-                response.content,
-                reason=response.reason,
-                retry_after=response.headers.get("Retry-After", ""),
-                credential=_credential(response),
-                name=self.name,
-            )
-        if reader is not None:
-            return self._consumed(response, reader, what, begun)
-        return _cut_short(response, what, self.name) or answers.document(response.content, method, what, self.name)
+        credential = str(signed.headers.get("Authorization", "")).rpartition(" ")[2]
+        try:
+            if not 200 <= response.status_code < 300:
+                return self._refusal(response, request, credential)
+            return self._consumed(response, request, reader, credential, begun)
+        finally:
+            response.close()
+
+    def _refusal(self, response: requests.Response, request: _Request, credential: str) -> errors.TokenKitError:
+        content = bytearray()
+        try:
+            for block in response.iter_content(_BLOCK_BYTES):
+                content += block
+                if len(content) > _MOST_BYTES_OF_A_REFUSAL:
+                    break
+        except Exception as failure:  # noqa: BLE001 - as for the head
+            return _connection_error(failure, str(request), self.name)
+        return answers.refusal(
+            response.status_code,
+            bytes(content),
+            reason=response.reason,
+            headers=response.headers,
+            request=str(request),
+            credential=credential,
+            name=self.name,
+        )
 
     def _consumed(
-        self, response: requests.Response, reader: Callable[[Iterator[bytes]], Any], what: str, begun: float
-    ) -> Any:  # noqa: ANN401 - what the reader returns, or an error
+        self, response: requests.Response, request: _Request, reader: _Reader[_Answer], credential: str, begun: float
+    ) -> _Answer | errors.TokenKitError:
         beginning = bytearray()
 
         def blocks() -> Iterator[bytes]:
-            failure: errors.TokenKitError | None = None
-            try:
-                for block in response.iter_content(_BLOCK_BYTES):
-                    beginning.extend(block[: 100 - len(beginning)])
-                    yield block
-            except requests.RequestException as error:
-                failure = _connection_error(error, what, self.name)
-            failure = failure or _cut_short(response, what, self.name)
-            if failure is not None:
-                raise failure
+            for block in self._body(response, request):
+                beginning.extend(block[: 100 - len(beginning)])
+                yield block
 
         def is_long() -> bool:
             return self._clock.monotonic() - begun > _WORTH_A_WORD_SECONDS
 
-        length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdigit() else None
+        shown = blocks()
+        if request.is_shown:
+            shown = progress.shown(shown, response.raw.tell, _declared(response), self.name, due=is_long)
         try:
-            return reader(progress.shown(blocks(), response.raw.tell, total, self.name, due=is_long))
-        except errors.AnswerLostError as lost:
-            return lost
+            return reader(shown, credential)
+        except (errors.AnswerLostError, errors.MalformedAnswerError) as failure:
+            return failure
         except NotJsonError:
-            return answers.malformed(bytes(beginning), what, self.name)
-        finally:
-            response.close()
+            return answers.malformed(bytes(beginning), str(request), self.name)
 
-    def _signed(
-        self, method: str, path: str, query: Mapping[str, object] | None, body: Mapping[str, Any] | None
-    ) -> requests.PreparedRequest:
+    def _body(self, response: requests.Response, request: _Request) -> Iterator[bytes]:
+        """Yield the body, unpacked.
+
+        Raises:
+            AnswerLostError: It broke off.
+            MalformedAnswerError: It is packed in a way that was not asked for, or is longer than any answer.
+        """
+        if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
+            raise errors.MalformedAnswerError(
+                f"{self.name} packed its answer to {request} in a way that was not asked for. Check that no proxy "
+                "stands in between."
+            )
+        received = 0
+        failure: errors.TokenKitError | None = None
+        try:
+            for block in response.iter_content(_BLOCK_BYTES):
+                received += len(block)
+                unpacked_bytes = max(_FREELY_UNPACKED_BYTES, _MOST_UNPACKED * response.raw.tell())
+                if received > min(request.most_bytes, unpacked_bytes):
+                    failure = _too_long(request, self.name, is_packed=received > unpacked_bytes)
+                    break
+                yield block
+        except Exception as error:  # noqa: BLE001 - as for the head
+            failure = _connection_error(error, str(request), self.name)
+        failure = failure or _cut_short(response, str(request), self.name)
+        if failure is not None:
+            raise failure
+
+    def _signed(self, request: _Request) -> requests.PreparedRequest:
         """Return a request ready to leave.
 
         A session of requests would make the same one, and would follow redirects and keep cookies, which are not wanted
-        here: a redirect is a login page, and following one would sign a request to it. Without a session a small
-        request costs 40 % less.
+        here: a redirect is a login page, and following one would sign a request to it. It would also read ``.netrc``.
+        Without a session a small request costs 40 % less.
         """
-        request = requests.PreparedRequest()
-        parameters = {name: str(value) for name, value in (query or {}).items() if value is not None}
-        request.method = method
-        request.url = self._root + path + (f"?{urlencode(parameters)}" if parameters else "")
-        request.headers = self._headers.copy()
-        request.prepare_body(None, None, body)
-        request.prepare_auth(self._auth)
-        return request
+        signed = requests.PreparedRequest()
+        parameters = {name: str(value) for name, value in (request.query or {}).items() if value is not None}
+        signed.method = request.method
+        signed.url = self._root + request.path + (f"?{urlencode(parameters)}" if parameters else "")
+        signed.headers = self._headers.copy()
+        signed.prepare_body(None, None, request.body)
+        signed.prepare_auth(self._auth)
+        return signed
 
     @functools.cached_property
     def _root(self) -> str:
@@ -350,46 +543,64 @@ class Transport:
         return str(requests.Request("GET", self.host).prepare().url).rstrip("/")
 
 
-def _connection_error(failure: requests.RequestException, what: str, name: str) -> errors.TokenKitError:
+def _connection_error(failure: Exception, what: str, name: str) -> errors.TokenKitError:
     """Tell a request that never left from one whose answer was lost."""
-    if isinstance(failure, requests.exceptions.SSLError):
-        return errors.ConnectionFailedError(
+    reason = _reason(failure)
+    lost = f"{what}; it may have been carried out."
+    if isinstance(failure, errors.TokenKitError):
+        return failure
+    if isinstance(failure, requests.exceptions.SSLError) and "certificate" in str(failure).lower():
+        error: errors.TokenKitError = errors.ConnectionFailedError(
             f"{name} could not be trusted: its TLS certificate was refused. Behind a company proxy, set "
-            "REQUESTS_CA_BUNDLE to "
-            "the proxy's certificate file."
+            "REQUESTS_CA_BUNDLE to the proxy's certificate file."
         )
-    if isinstance(failure, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
-        return errors.AnswerLostError(f"{name} broke off its answer to {what}; it may have been carried out.")
-    if isinstance(failure, requests.Timeout) and not isinstance(failure, requests.ConnectTimeout):
-        return errors.AnswerLostError(
-            f"{name} did not answer {what} in time; it may have been carried out. Look before repeating it."
-        )
-    if isinstance(
-        failure,
-        requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | requests.exceptions.MissingSchema,
-    ):
-        return errors.ConfigurationError(
+    elif isinstance(failure, _NO_HOST):
+        error = errors.ConfigurationError(
             f"{name!r} is not a host. Write it as https://my-workspace.cloud.databricks.com."
         )
-    if _never_connected(failure):
-        return errors.ConnectionFailedError(
+    elif isinstance(failure, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
+        error = errors.AnswerLostError(f"{name} broke off its answer to {lost}")
+    elif reason in _NEVER_CONNECTED:
+        error = errors.ConnectionFailedError(
             f"{name} could not be reached; nothing was sent. Check the host's name, the network and the proxy settings."
         )
-    return errors.AnswerLostError(
-        f"{name} dropped the connection during {what}; it may have been carried out. Look before repeating it."
+    elif isinstance(failure, requests.Timeout | TimeoutError) or reason == "ReadTimeoutError":
+        error = errors.AnswerLostError(f"{name} did not answer in time: {lost} Look before repeating it.")
+    else:
+        error = errors.AnswerLostError(f"{name} dropped the connection during {lost} Look before repeating it.")
+    return error
+
+
+_NO_HOST = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)
+# urllib3 gave up before it had a connection: refused, no route, no such name, a proxy that said no.
+_NEVER_CONNECTED = frozenset({"NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "ProxyError"})
+
+
+def _reason(failure: Exception) -> str:
+    """Return the name of what urllib3 raised, where requests wraps it."""
+    reason = failure.args[0] if failure.args else None
+    return type(getattr(reason, "reason", reason)).__name__
+
+
+def _too_long(request: _Request, name: str, *, is_packed: bool) -> errors.MalformedAnswerError:
+    how = (
+        f"unpacks to more than {_MOST_UNPACKED} times its length"
+        if is_packed
+        else f"exceeds {request.most_bytes:,} bytes"
+    )
+    return errors.MalformedAnswerError(
+        f"The answer of {name} to {request} {how}, so it was not read on. Check that the host is a Databricks "
+        "workspace and that no proxy stands in between."
     )
 
 
-def _never_connected(failure: requests.RequestException) -> bool:
-    """Whether urllib3 gave up before it had a connection (refused, no route, no such name, a proxy that said no)."""
-    reason = failure.args[0] if failure.args else None
-    reason = getattr(reason, "reason", reason)
-    return type(reason).__name__ in {
-        "NewConnectionError",
-        "NameResolutionError",
-        "ConnectTimeoutError",
-        "ProxyError",
-    }
+def _declared(response: requests.Response) -> int | None:
+    """Return how many bytes were promised, where that is known."""
+    return answers.whole_number(response.headers.get("Content-Length", ""))
 
 
 def _cut_short(response: requests.Response, what: str, name: str) -> errors.AnswerLostError | None:
@@ -397,16 +608,10 @@ def _cut_short(response: requests.Response, what: str, name: str) -> errors.Answ
 
     urllib3 before 2.0, which Databricks Runtime still has, does not notice that a body ended too early.
     """
-    declared = response.headers.get("Content-Length", "")
-    received = response.raw.tell() if response.raw is not None else 0
-    if not declared.isdigit() or received >= int(declared):
+    declared, received = _declared(response), response.raw.tell() if response.raw is not None else 0
+    if declared is None or received >= declared:
         return None
     return errors.AnswerLostError(
-        f"{name} cut its answer to {what} short: {received:,} of {int(declared):,} bytes came. Nothing of it was "
+        f"{name} cut its answer to {what} short: {received:,} of {declared:,} bytes came. Nothing of it was "
         "used; try again."
     )
-
-
-def _credential(response: requests.Response) -> str:
-    """Return what the request was signed with, to keep it out of what is said about the answer."""
-    return str(response.request.headers.get("Authorization", "")).rpartition(" ")[2]

@@ -12,7 +12,8 @@ from tokenkit.rest.credentials import Credentials
 from tokenkit.rest.identities import IdentitiesAPI
 from tokenkit.rest.secrets import SecretsAPI
 from tokenkit.rest.settings import SettingsAPI, TokenSettings
-from tokenkit.rest.token_management import TokenManagementAPI, listed
+from tokenkit.rest.token_management import TokenManagementAPI, listed, means_no_token_yet
+from tokenkit.rest.tracebacks import without_frames
 from tokenkit.rest.transport import RetryPolicy, Transport
 
 
@@ -80,8 +81,7 @@ class WorkspaceAPI:
         return self._caller()[1]
 
     def _caller(self) -> tuple[int, str]:
-        caller = self._identities.me()
-        return int(caller.get("id", 0)), str(caller.get("userName", ""))
+        return self._identities.caller()
 
     def permissions(self) -> pd.DataFrame | None:
         """Return who may use tokens, as ``token_management.get_permissions``; None where no token was ever made, of
@@ -89,7 +89,9 @@ class WorkspaceAPI:
         """
         try:
             return self.token_management.get_permissions()
-        except errors.NotFoundError:
+        except errors.NotFoundError as error:
+            if not means_no_token_yet(error):
+                raise
             return None
 
     def token_settings(self) -> TokenSettings:
@@ -100,6 +102,7 @@ class WorkspaceAPI:
         """Return the names of the secret scopes that the caller can see."""
         return self._secrets.scopes()
 
+    @without_frames()
     def put_secret(self, scope: str, key: str, value: str) -> None:
         """Write a Databricks secret, such as the value of a new token; one that is there is overwritten.
 

@@ -1,0 +1,239 @@
+"""Which refusal means what, and how it is told."""
+
+import json
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tokenkit import errors
+from tokenkit.rest import answers
+
+SAMPLES = Path(__file__).parent.parent / "samples" / "errors"
+REQUEST = "GET /api/2.0/token-management/tokens"
+CREDENTIAL = "opaque-Credential.of/no+known=form"
+
+
+def refused(status, body, *, headers=None, request=REQUEST, reason="Reason"):
+    content = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    return answers.refusal(
+        status,
+        content,
+        reason=reason,
+        headers=headers or {},
+        request=request,
+        credential=CREDENTIAL,
+        name="https://prod.example.com",
+    )
+
+
+def sampled(name, **settings):
+    sample = json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))
+    return refused(sample["status"], sample["body"], headers=sample["headers"], **settings)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (404, "PERMISSION_DENIED", errors.PermissionDeniedError),  # the code beats the status
+        (404, "NOT_FOUND", errors.NotFoundError),
+        (404, "RESOURCE_DOES_NOT_EXIST", errors.NotFoundError),
+        (404, "FEATURE_DISABLED", errors.FeatureDisabledError),
+        (404, "ENDPOINT_NOT_FOUND", errors.EndpointNotFoundError),
+        (404, "", errors.EndpointNotFoundError),
+        (404, "NEW_CODE", errors.EndpointNotFoundError),
+        (404, 404, errors.EndpointNotFoundError),
+        (404, ["NOT_FOUND"], errors.EndpointNotFoundError),
+        (404, {"NOT_FOUND": True}, errors.EndpointNotFoundError),
+        (404, None, errors.EndpointNotFoundError),
+        (400, "NOT_FOUND", errors.BadRequestError),
+        (410, "NOT_FOUND", errors.ApiError),
+        (503, "", errors.UnavailableError),
+        (500, "NEW_CODE", errors.UnavailableError),
+        (418, "", errors.ApiError),
+        (999, "", errors.ApiError),
+    ],
+)
+def test_a_code_beats_a_status_and_an_unknown_code_falls_back_on_it(status, code, expected):
+    assert type(refused(status, {"error_code": code, "message": "x"})) is expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        " ",
+        "null",
+        "[]",
+        '["NOT_FOUND"]',
+        '"NOT_FOUND"',
+        "NOT_FOUND",
+        "<html><title>NOT_FOUND</title></html>",
+        '{"error_code": "NOT_FOUND"',
+        '{"message": "NOT_FOUND"}',
+        '[{"error_code": "NOT_FOUND"}]',
+        '{"error": {"error_code": "NOT_FOUND"}}',
+        "<![x[",
+        b"\xff\xfe",
+        "[" * 100_000,
+    ],
+)
+def test_a_404_that_is_not_an_object_with_such_a_code_says_nothing_about_a_token(body):
+    assert type(refused(404, body)) is errors.EndpointNotFoundError
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected", "next_step"),
+    [
+        ("invalid-token", errors.AuthenticationError, "wrong, expired or revoked"),
+        ("credential-not-sent", errors.AuthenticationError, "wrong, expired or revoked"),
+        ("invalid-org", errors.AuthenticationError, "belongs to another workspace"),
+        ("private-link", errors.AccessBlockedError, "private endpoint"),
+        ("proxy-block", errors.AccessBlockedError, "not from Databricks"),
+        ("scopes", errors.MissingScopeError, "the scope 'authentication'"),
+        ("error-info", errors.PermissionDeniedError, "workspace admin"),
+        ("gateway", errors.UnavailableError, "Try again later"),
+        ("scim-limit-as-500", errors.RateLimitedError, "fewer requests"),
+        ("retry-after-date", errors.RateLimitedError, "fewer requests"),
+    ],
+)
+def test_a_recorded_refusal_names_its_cause_the_request_and_the_next_step(sample, expected, next_step):
+    error = sampled(sample)
+    assert type(error) is expected
+    assert next_step in str(error)
+    assert error.request == REQUEST
+    assert f"https://prod.example.com refused {REQUEST}" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected", "next_step"),
+    [
+        (403, {"error_code": 403, "message": "Source IP address: 10.1.2.3 is blocked by Databricks IP ACL"},
+         errors.AccessBlockedError, "IP access list"),
+        (403, {"error_code": 403, "message": "user not found"}, errors.AuthenticationError, "not in this workspace"),
+        (403, {"error_code": "PERMISSION_DENIED", "message": "Invalid access token. [ReqId: 00]"},
+         errors.AuthenticationError, "sign in again"),
+        (403, "<html><title>Error 403 Invalid access token.</title>", errors.AuthenticationError, "sign in again"),
+        (400, "Invalid Token", errors.AuthenticationError, "sign in again"),
+        (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "Invalid token lifetime"},
+         errors.InvalidParameterError, "Invalid token lifetime"),
+        (400, {"error_code": "NEW", "message": "Provided access token does not have required scopes: a"},
+         errors.MissingScopeError, "required scopes: a"),
+        (403, {"error_code": "PERMISSION_DENIED", "message": "Requesting user 'a@b' is not an admin."},
+         errors.PermissionDeniedError, "workspace admin"),
+        (407, "", errors.AccessBlockedError, "HTTPS_PROXY"),
+        (400, {"error_code": "X", "message": "Unknown worker environment WorkerEnvId(1)"},
+         errors.UnavailableError, "being set up"),
+        (418, "short and stout", errors.ApiError, "short and stout"),
+    ],
+)  # fmt: skip
+def test_a_sentence_says_more_than_the_code_or_the_status(status, body, expected, next_step):
+    error = refused(status, body)
+    assert type(error) is expected
+    assert next_step in str(error)
+
+
+def test_six_causes_are_six_different_sentences():
+    causes = ["invalid-token", "invalid-org", "scopes", "private-link", "proxy-block", "error-info"]
+    assert len({str(sampled(name)).rpartition(": ")[2] for name in causes}) == len(causes)
+
+
+def test_the_scope_that_is_named_is_the_one_that_the_call_needs():
+    assert "'access-management'" in str(sampled("scopes", request="PUT /api/2.0/permissions/authorization/tokens"))
+    assert "Use a credential with that scope." in str(sampled("scopes", request="GET /api/2.0/secrets/scopes/list"))
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7),
+        ("1000000000", 600),
+        ("9" * 5_000, None),
+        ("²", None),
+        ("0", None),
+        ("-3", None),
+        ("1.5", None),
+        ("soon", None),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", 30),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", None),
+        ("Wed, 21 Oct 9999 07:27:00 GMT", 600),
+        ("Wed, 99 Oct 2026 07:28:00 GMT", None),
+        ("Wed, 21 Oct 99999999999 07:28:00 GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_by_the_servers_clock_and_never_longer_than_ten_minutes(header, seconds):
+    error = refused(429, "", headers={"Retry-After": header, "Date": "Wed, 21 Oct 2026 07:28:00 GMT"})
+    assert error.retry_after_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "reason"),
+    [
+        ({"error_code": CREDENTIAL, "message": "x"}, {}, ""),
+        ({"error_code": "X", "message": f"not {CREDENTIAL}!"}, {}, ""),
+        ({"error_code": "X", "detail": CREDENTIAL}, {}, ""),
+        ({"error_code": "X", "details": [{"seen": [CREDENTIAL], CREDENTIAL: 1}]}, {}, ""),
+        ('{"error_code": "X", "details": [{"seen": "\\u006fpaque-Credential.of\\/no+known=form"}]}', {}, ""),
+        (f"<html><title>{CREDENTIAL}</title>", {}, ""),
+        ("<title>&#111;paque-Credential.of/no+known=form</title>", {}, ""),
+        (f"no, {CREDENTIAL}", {}, ""),
+        ("", {"X-Databricks-Reason-Phrase": CREDENTIAL}, ""),
+        ("", {}, f"Bad {CREDENTIAL}"),
+        ({"message": ["x" * 495 + CREDENTIAL]}, {}, ""),
+        ({"message": "x" * 495 + CREDENTIAL}, {}, ""),
+    ],
+)
+def test_a_credential_that_a_refusal_repeats_is_nowhere_in_the_error(body, headers, reason):
+    error = refused(400, body, headers=headers, reason=reason)
+    assert CREDENTIAL not in f"{error!r} {error} {vars(error)}"
+    assert CREDENTIAL[:12] not in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error_code": "X\ud800", "message": "half \ud800 of a pair"},
+        {"message": "password=" * 100_000},
+        {"message": {"not": ["a", "text"]}, "error_code": 1e400},
+        {"message": "line\nbreak\r\nand\x00more"},
+        {"message": "long " * 100_000},
+        "[" * 100_000,
+        '{"message": "' + "x" * 10 + '", "details": ' + "[" * 500 + "]" * 500 + "}",
+        "<![x[",
+        "<title>&#" + "9" * 5_000 + ";</title>",
+        "<title" * 10_000,
+        b"\xff\xfe\x00",
+    ],
+)
+def test_whatever_a_refusal_says_becomes_one_line_that_can_be_written_down(body):
+    text = str(refused(400, body))
+    assert "\n" not in text
+    assert len(text) < 1_500
+    assert text.encode("utf-8").decode("utf-8") == text
+
+
+def test_a_document_that_is_nested_too_deeply_is_malformed():
+    shallow, deep = b"[" * 60 + b"]" * 60, b"[" * 70 + b"]" * 70
+    assert answers.document(b'{"x":' + shallow + b"}", "GET", "GET /", "w")["x"]
+    for nested in (deep, b"[" * 100_000, b'{"a":' * 900 + b"1" + b"}" * 900):
+        found = answers.document(b'{"x":' + nested + b"}", "GET", "GET /", "w")
+        assert isinstance(found, errors.MalformedAnswerError)
+
+
+def raising(error):
+    raise error
+
+
+def test_every_refusal_survives_the_way_to_another_process_and_back():
+    refusals = [sampled(path.stem) for path in SAMPLES.glob("*.json") if path.stem != "login-page"]
+    for error in [*refusals, refused(404, {"error_code": "NOT_FOUND", "details": [{"a": 1}]})]:
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+        assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+    with (
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool,
+        pytest.raises(errors.AuthenticationError, match="another workspace") as raised,
+    ):
+        pool.submit(raising, sampled("invalid-org")).result(timeout=60)
+    assert raised.value.status == 403
