@@ -30,6 +30,7 @@ import copy
 import functools
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ from requests.structures import CaseInsensitiveDict
 
 from tokenkit import errors
 from tokenkit.rest import answers, progress
-from tokenkit.rest.credentials import Credentials, is_loopback
+from tokenkit.rest.credentials import Credentials
+from tokenkit.rest.hosts import is_loopback
 from tokenkit.version import __version__
 
 _LOGGER = logging.getLogger("tokenkit")
@@ -122,6 +124,13 @@ class _OneHostAdapter(HTTPAdapter):
         super().close()
 
 
+class _Identity:
+    """The id of the workspace that responds; a transport and its more or less patient copies share it."""
+
+    def __init__(self, workspace_id: str) -> None:
+        self.workspace_id = workspace_id
+
+
 class Transport:
     """Speaks JSON with one workspace. Threads may share it.
 
@@ -149,6 +158,7 @@ class Transport:
         self._clock = clock
         self._jitter = jitter
         self._reached = False  # whether it ever answered
+        self._identity = _Identity(credentials.workspace_id)
         self._headers = CaseInsensitiveDict(
             {
                 "Accept": "application/json",
@@ -171,6 +181,28 @@ class Transport:
 
     def __repr__(self) -> str:
         return f"<Transport to {self.name}>"
+
+    @property
+    def workspace_id(self) -> str:
+        """The workspace's id, as it was given or as the first response named it; empty before."""
+        return self._identity.workspace_id
+
+    def note_workspace_id(self, workspace_id: str) -> None:
+        """Take note of which workspace responds.
+
+        Args:
+            workspace_id: As a response names it; what is not an id, such as the 0 of an account, says nothing.
+
+        Raises:
+            ConfigurationError: It is not the workspace that was named, or that responded before.
+        """
+        if not re.fullmatch(r"[1-9][0-9]{0,18}", workspace_id):
+            return
+        known = self._identity.workspace_id = self._identity.workspace_id or workspace_id
+        if known != workspace_id:
+            raise errors.ConfigurationError(
+                f"{self.name} is workspace {workspace_id}, not {known}. Check the host, ?o= and workspace_id."
+            )
 
     def patient(self, retries: RetryPolicy) -> Transport:
         """Return the same over the same connections, and as patient as that says."""
@@ -282,6 +314,7 @@ class Transport:
         except requests.RequestException as failure:
             return _connection_error(failure, what, self.name)
         self._reached = True
+        self.note_workspace_id(response.headers.get("X-Databricks-Org-Id", ""))
         if not response.ok or response.is_redirect:
             return answers.refusal(
                 response.status_code,
