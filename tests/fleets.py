@@ -17,6 +17,21 @@ def hands(sandbox, home=None):
     ]
 
 
+def behind_one_host(sandbox, home=None):
+    """Connect to the workspaces of a sandbox by the first one's host, as where one host serves several."""
+    return [
+        tokenkit.connect(
+            host=sandbox.host,
+            token=each.token,
+            workspace_id=each.workspace_id,
+            clock=NOW,
+            retries=IMPATIENT,
+            home=home,
+        )
+        for each in sandbox.workspaces
+    ]
+
+
 def hosts_of(sandbox):
     return [each.host for each in sandbox.workspaces]
 

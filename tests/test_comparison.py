@@ -7,6 +7,7 @@ import pytest
 
 import tokenkit
 from tests.conftest import NOW
+from tests.fleets import behind_one_host
 from tokenkit import errors
 from tokenkit.sandbox import Fault
 
@@ -147,6 +148,26 @@ def test_the_earlier_listing_comes_first(ws, connected, company):
     later = connected(company, clock=NOW + WEEK)
     with pytest.raises(errors.UsageError, match="earlier one first"):
         tokenkit.changes(later.snapshot(), ws.snapshot())
+
+
+def test_listings_of_two_workspaces_behind_one_host_are_not_compared(companies):
+    first, second = behind_one_host(companies)[:2]
+    with pytest.raises(
+        errors.UsageError, match=f"two workspaces: .*o={first.workspace_id} and .*{second.workspace_id}"
+    ):
+        tokenkit.changes(first.tokens(), second.tokens())
+
+
+def test_another_connection_with_another_home_changes_no_answer_about_the_first(company, connected, tmp_path):
+    ws = connected(company, home=tmp_path / "one")
+    before, file = ws.tokens(), ws.snapshot()
+    plan = ws.revoke(before[before["owner"] != "admin@example.com"].head(1))
+    plan.apply(progress=False)
+    later = ws.snapshot()
+    other = connected(company, home=tmp_path / "two")
+    for pair in ((before, ws.tokens()), (file, ws.tokens()), (file, later), (before, later)):
+        assert tokenkit.changes(*pair)["cause"].tolist() == ["revoked by us"]
+    assert tokenkit.changes(before, other.tokens())["cause"].tolist() == ["revoked elsewhere"]
 
 
 def test_listings_of_two_workspaces_are_not_compared(ws):

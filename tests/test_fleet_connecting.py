@@ -6,7 +6,7 @@ from databricks.sdk.core import Config
 
 import tokenkit
 from tests.conftest import NOW
-from tests.fleets import account_of, hands, hosts_of, write_profiles
+from tests.fleets import IMPATIENT, account_of, hands, hosts_of, write_profiles
 from tokenkit.rest import accounts
 from tokenkit.sandbox import Fault
 from tokenkit.sandbox.account import ACCOUNT
@@ -105,12 +105,68 @@ def test_workspaces_that_do_not_run_are_left_out_and_said(companies, capsys):
         "new is PROVISIONING, so it is not asked.",
         "<b>old</b> is BANNED, so it is not asked.",
     ]
-    assert fleet.errors["workspace"].tolist() == ["new", "https://y.cloud.databricks.com"]
+    assert fleet.errors["workspace"].tolist() == ["new", "<b>old</b>"]
     assert "2 of 3 workspaces failed" in capsys.readouterr().err
     companies.faults.clear()
     companies.faults.add(Fault(workspace_id=ACCOUNT, path="*/workspaces", status=200, body=encode(listed[:1])))
     with pytest.raises(tokenkit.ConfigurationError, match="no running workspace"):
         tokenkit.fleet(account=account_of(companies))
+
+
+def test_a_workspace_without_a_valid_address_is_left_out_and_said(companies):
+    listed = [
+        {"workspace_id": 1, "workspace_name": "evil", "deployment_name": "x", "workspace_url": "https://evil.example"},
+        {"workspace_id": 2, "deployment_name": "y", "workspace_url": companies.host},
+    ]
+    companies.faults.add(Fault(workspace_id=ACCOUNT, path="*/workspaces", status=200, body=encode(listed)))
+    fleet = tokenkit.fleet(account=account_of(companies))
+    assert fleet.hosts == (companies.host,)
+    assert fleet.errors["message"].tolist() == ["evil is without a valid address, so it is not asked."]
+
+
+def test_two_workspaces_behind_one_host_are_two(companies, monkeypatch, tmp_path):
+    first, second = companies.workspaces[:2]
+    profiles = [
+        (name, {"host": f"{companies.host}/?o={each.workspace_id}", "token": each.token})
+        for name, each in [("a", first), ("b", second), ("again", first)]
+    ]
+    write_profiles(monkeypatch, tmp_path, profiles)
+    fleet = tokenkit.fleet(["a", "b", "again"], clock=NOW)
+    assert len(companies.requests) == 0
+    names = [f"{companies.host}/?o={each.workspace_id}" for each in (first, second)]
+    assert fleet.hosts == tuple(names)
+    tokens = fleet.tokens()
+    for name, each in zip(names, (first, second), strict=True):
+        assert set(tokens[tokens["workspace"] == name]["token_id"]) == set(each.state.tokens.ids())
+        assert fleet.workspace(name).workspace_id == str(each.workspace_id)
+
+
+def test_names_of_one_host_are_told_apart_by_asking_which_workspace_they_are(companies, monkeypatch, tmp_path):
+    first, second = companies.workspaces[:2]
+    plain = [
+        ("a", {"host": companies.host, "token": first.token}),
+        ("b", {"host": companies.host, "token": first.token}),
+    ]
+    other = [("c", {"host": companies.host, "token": second.token, "workspace_id": second.workspace_id})]
+    write_profiles(monkeypatch, tmp_path, plain + other)
+    assert tokenkit.fleet(["a", "b"]).hosts == (companies.host,)
+    names = tuple(f"{companies.host}/?o={each.workspace_id}" for each in (first, second))
+    assert tokenkit.fleet(["a", "c", "b"]).hosts == names
+
+
+@pytest.mark.parametrize(("fault", "left_out"), [({"status": 500}, 0), ({"drop": True}, 1)], ids=["refusal", "silence"])
+def test_a_name_of_a_host_that_cannot_say_which_workspace_it_is_is_left_out_and_said(
+    fault, left_out, companies, monkeypatch, tmp_path
+):
+    """A refusal says which workspace refuses."""
+    first = companies.workspaces[0]
+    settings = {"host": companies.host, "token": first.token}
+    profiles = [("a", settings | {"workspace_id": first.workspace_id}), ("b", settings)]
+    write_profiles(monkeypatch, tmp_path, profiles)
+    companies.faults.add(Fault(path="*", **fault))
+    fleet = tokenkit.fleet(["a", "b"], retries=IMPATIENT)
+    assert fleet.hosts == (companies.host,)
+    assert fleet.errors["workspace"].tolist() == [companies.host] * left_out
 
 
 def test_only_an_account_on_this_machine_is_believed_where_its_workspaces_are():
@@ -119,7 +175,7 @@ def test_only_an_account_on_this_machine_is_believed_where_its_workspaces_are():
         ("https://accounts.cloud.databricks.com", "https://prod-5.cloud.databricks.com"),
         ("https://accounts.azuredatabricks.net", "https://prod-5.azuredatabricks.net"),
         ("https://accounts.gcp.databricks.com", "https://prod-5.gcp.databricks.com"),
-        ("http://127.0.0.1:1", "https://evil.example.com"),
+        ("http://127.0.0.1:1", ""),
     ]:
         config = object.__new__(Config)
         config._inner = {"host": host}

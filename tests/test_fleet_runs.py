@@ -5,7 +5,8 @@ import threading
 import pytest
 
 import tokenkit
-from tests.fleets import LISTING, hands, ids, victims_of
+from tests.conftest import NOW
+from tests.fleets import LISTING, behind_one_host, hands, ids, victims_of, write_profiles
 from tokenkit.sandbox import Fault
 
 
@@ -29,8 +30,11 @@ def test_a_plan_revokes_in_several_workspaces_as_one_run(own_companies, tmp_path
     assert runs["workspace"].tolist() == runs["host"].tolist()
     assert sorted(runs["workspace"]) == sorted(fleet.hosts)
     assert runs[["tokens", "done", "left"]].to_numpy().tolist() == [[5, 5, 0]] * 3
-    assert tokenkit.resume(plan.run_id, progress=False)["outcome"].tolist() == ["revoked"] * 15  # nothing is left
-    assert tokenkit.resume(f"{plan.run_id}.2")["outcome"].tolist() == ["revoked"] * 5  # a part is a run
+    assert fleet.resume(plan.run_id, progress=False)["outcome"].tolist() == ["revoked"] * 15  # nothing is left
+    part = fleet.runs().set_index("run_id").loc[f"{plan.run_id}.2"]
+    assert (
+        fleet.workspace(part["workspace"]).resume(part.name)["outcome"].tolist() == ["revoked"] * 5
+    )  # a part is a run
 
 
 def test_a_workspace_that_fails_while_a_plan_is_applied_is_left_for_resume(own_companies, tmp_path, capsys):
@@ -114,3 +118,67 @@ def test_a_run_of_another_fleet_is_carried_out_as_far_as_this_one_goes(own_compa
     with pytest.raises(tokenkit.UsageError, match=rf"a part of it, such as {plan.run_id}\.3"):
         tokenkit.resume(plan.run_id, workspace=hands(own_companies, tmp_path)[2])
     assert "\n5 tokens left" in capsys.readouterr().err
+
+
+# Two workspaces behind one host
+
+
+def test_a_run_in_two_workspaces_of_one_host_is_done_in_each_and_resumed_in_each(own_companies, tmp_path):
+    members = behind_one_host(own_companies, tmp_path)
+    fleet = tokenkit.fleet(members)
+    assert fleet.hosts == tuple(f"{own_companies.host}/?o={each.workspace_id}" for each in members)
+    victims = victims_of(fleet)
+    own_companies.faults.add(Fault(method="DELETE", status=400, times=3))
+    plan = fleet.revoke(victims)
+    result = plan.apply(progress=False)
+    assert result["workspace"].value_counts().to_dict() == dict.fromkeys(fleet.hosts, 5)
+    assert result["outcome"].value_counts().to_dict() == {"revoked": 12, "failed": 3}
+    own_companies.faults.clear()
+    runs = fleet.runs()
+    assert sorted(runs["workspace"]) == sorted(fleet.hosts)
+    assert sorted(runs["workspace_id"]) == sorted(each.workspace_id for each in members)
+    remaining = fleet.plan_resume(plan.run_id)
+    assert len(remaining) == len(remaining.preview()) == remaining.summary().count == 3
+    assert set(remaining.preview()["workspace"]) <= set(fleet.hosts)
+    assert not remaining.needs_confirmation
+    assert remaining.apply(progress=False)["outcome"].tolist() == ["revoked"] * 15
+    gone = set(zip(victims["workspace"], victims["token_id"], strict=True))
+    left = {
+        (host, token_id)
+        for host, each in zip(fleet.hosts, own_companies.workspaces, strict=True)
+        for token_id in each.state.tokens.ids()
+    }
+    assert not gone & left
+    assert set(zip(*[fleet.journal()[name] for name in ("workspace", "token_id")], strict=True)) == gone
+
+
+def test_a_fleet_of_one_of_them_leaves_the_other_alone(own_companies, tmp_path):
+    """Its id is not known before it is asked, and its host is that of the others."""
+    whole = tokenkit.fleet(behind_one_host(own_companies, tmp_path))
+    plan = whole.revoke(victims_of(whole))
+    stop = threading.Event()
+    stop.set()
+    plan.apply(progress=False, stop=stop)
+    alone = tokenkit.fleet([hands(own_companies, tmp_path)[0]])
+    assert alone.hosts == (own_companies.host,)
+    assert len(alone.plan_resume(plan.run_id)) == 5
+    result = alone.resume(plan.run_id, progress=False)
+    assert result["outcome"].value_counts().to_dict() == {"planned": 10, "revoked": 5}
+    assert result.set_index("workspace").loc[own_companies.host, "outcome"].tolist() == ["revoked"] * 5
+    assert len(alone.runs()) == 1
+
+
+def test_a_fleet_s_run_is_resumed_by_signing_in_to_each_workspace_as_the_run_was(own_companies, monkeypatch, tmp_path):
+    profiles = [
+        (f"p{number}", {"host": f"{own_companies.host}/?o={each.workspace_id}", "token": each.token})
+        for number, each in enumerate(own_companies.workspaces)
+    ]
+    write_profiles(monkeypatch, tmp_path, profiles)
+    fleet = tokenkit.fleet([name for name, _ in profiles], clock=NOW)
+    own_companies.faults.add(Fault(method="DELETE", status=400, times=3))
+    plan = fleet.revoke(victims_of(fleet))
+    plan.apply(progress=False)
+    own_companies.faults.clear()
+    result = tokenkit.resume(plan.run_id, progress=False)
+    assert result["outcome"].tolist() == ["revoked"] * 15
+    assert set(result["workspace"]) == set(fleet.hosts)

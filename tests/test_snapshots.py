@@ -13,6 +13,7 @@ import pytest
 
 import tokenkit
 from tests.conftest import NOW
+from tests.fleets import behind_one_host
 from tokenkit import errors, frames, snapshots
 from tokenkit.redaction import redact
 from tokenkit.sandbox import Fault
@@ -29,12 +30,15 @@ def test_a_snapshot_comes_back_as_the_listing_with_its_dtypes(workspace):
     back = tokenkit.read_snapshot(file)
     pd.testing.assert_frame_equal(back, redacted(workspace.tokens()))
     assert isinstance(back["scopes"].dropna().iloc[0], list)
-    assert back.attrs == {"host": workspace.host, "workspace": workspace.name, "taken_at": NOW.isoformat()}
+    named = {"host": workspace.host, "workspace_id": workspace.workspace_id, "workspace": workspace.name}
+    assert back.attrs == named | {"taken_at": NOW.isoformat()}
 
 
 def test_an_empty_listing_keeps_its_columns_and_says_when_it_was_taken(workspace, tmp_path):
     nothing = workspace.tokens(created_by="nobody@example.com")
-    file = snapshots.write_snapshot(nothing, tmp_path / "x.parquet", host="h", workspace="w", taken_at=NOW)
+    file = snapshots.write_snapshot(
+        nothing, tmp_path / "x.parquet", host="h", workspace_id="17", workspace="w", taken_at=NOW
+    )
     back = tokenkit.read_snapshot(file)
     pd.testing.assert_frame_equal(back, nothing)
     assert back.attrs["taken_at"] == NOW.isoformat()
@@ -47,7 +51,7 @@ def test_a_raw_listing_and_fields_of_a_newer_server_are_kept(tmp_path):
     ]
     raw = frames.frame(records, frames.TOKENS)
     back = tokenkit.read_snapshot(
-        snapshots.write_snapshot(raw, tmp_path / "x.parquet", host="h", workspace="w", taken_at=NOW)
+        snapshots.write_snapshot(raw, tmp_path / "x.parquet", host="h", workspace_id="17", workspace="w", taken_at=NOW)
     )
     known = [*frames.TOKEN_COLUMNS, "tier"]
     pd.testing.assert_frame_equal(back[known], raw[known])
@@ -103,7 +107,9 @@ def test_anything_reads_it(workspace):
 def test_a_secret_in_a_comment_is_not_in_the_file(workspace, tmp_path):
     comments = pd.Series([f"use {SECRET}", "=1+1"], dtype=frames.TEXT)
     tokens = workspace.tokens().head(2).assign(comment=comments)
-    file = snapshots.write_snapshot(tokens, tmp_path / "x.parquet", host="h", workspace="w", taken_at=NOW)
+    file = snapshots.write_snapshot(
+        tokens, tmp_path / "x.parquet", host="h", workspace_id="17", workspace="w", taken_at=NOW
+    )
     assert tokenkit.read_snapshot(file)["comment"].tolist() == ["use [redacted]", "=1+1"]
     assert SECRET not in pq.read_table(file).to_pandas().to_csv()
     assert tokens["comment"].iloc[0] == f"use {SECRET}"
@@ -187,7 +193,9 @@ def test_snapshots_are_listed_oldest_first_with_those_in_folders_and_without_oth
     later = connected(sandbox, clock=NOW + pd.Timedelta(days=1))
     partition = tmp_path / "workspace=prod" / "day=2026-03-02"
     expected = [connected(sandbox).snapshot(tmp_path), later.snapshot(partition / "x.parquet")]
-    snapshots.write_snapshot(later.tokens(), tmp_path / "a.parquet", host="other", workspace="w", taken_at=NOW)
+    snapshots.write_snapshot(
+        later.tokens(), tmp_path / "a.parquet", host="other", workspace_id="17", workspace="w", taken_at=NOW
+    )
     (tmp_path / "b.parquet").write_bytes(b"something else")
     found = later.snapshots(tmp_path)
     assert found["path"].tolist() == [str(each) for each in expected]
@@ -210,3 +218,29 @@ def test_no_snapshot_gives_the_same_columns(workspace, tmp_path):
     nothing = workspace.snapshots(tmp_path / "nowhere")
     assert list(nothing.columns) == snapshots.SNAPSHOTS.names
     assert len(nothing) == 0
+
+
+def test_each_workspace_of_a_host_has_its_own_snapshots(companies, tmp_path):
+    first, second = behind_one_host(companies)[:2]
+    mine, theirs = first.snapshot(tmp_path), second.snapshot(tmp_path)
+    assert first.snapshots(tmp_path)["path"].tolist() == [str(mine)]
+    assert second.snapshots(tmp_path)["path"].tolist() == [str(theirs)]
+    assert first.snapshots(tmp_path)["workspace_id"].tolist() == [first.workspace_id]
+    fleet = tokenkit.fleet([first, second])
+    files = fleet.snapshot_files(tmp_path / "all")
+    assert list(files) == list(fleet.hosts)
+    assert len({file.parent for file in files.values()}) == 2
+    assert len(fleet.changes(tmp_path / "all")) == 0
+
+
+def test_a_snapshot_that_does_not_say_which_workspace_it_is_of_is_of_none(workspace, tmp_path):
+    """As those that were written before the id was."""
+    tokens = workspace.tokens()
+    old = snapshots.write_snapshot(
+        tokens, tmp_path / "old.parquet", host=workspace.host, workspace_id="", workspace="w", taken_at=NOW
+    )
+    assert len(workspace.snapshots(tmp_path)) == 0
+    with pytest.raises(tokenkit.UsageError, match=r"does not say which workspace of that host .* Take a new snapshot"):
+        tokenkit.changes(old, tokens)
+    with pytest.raises(tokenkit.UsageError, match="does not say which workspace"):
+        tokenkit.changes(old, old)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tokenkit.actions.permissions import PermissionPlan
+from tokenkit.actions.resumption import ResumePlan
 from tokenkit.actions.revocation import RevocationPlan, StagedRevocation
 from tokenkit.actions.update import UpdatePlan
 from tokenkit.comparison import changes
@@ -35,7 +36,7 @@ from tokenkit.errors import (
 )
 from tokenkit.fleet import Fleet
 from tokenkit.fleet_connecting import fleet, resume
-from tokenkit.fleet_plans import FleetPermissionPlan, FleetRevocationPlan
+from tokenkit.fleet_plans import FleetPermissionPlan, FleetResumePlan, FleetRevocationPlan
 from tokenkit.frames import TokenInfo
 from tokenkit.rest.settings import TokenSettings
 from tokenkit.rest.token_management import OboToken, TokenManagementAPI
@@ -67,6 +68,7 @@ __all__ = [
     "Fleet",
     "FleetError",
     "FleetPermissionPlan",
+    "FleetResumePlan",
     "FleetRevocationPlan",
     "InvalidParameterError",
     "JournalError",
@@ -79,6 +81,7 @@ __all__ = [
     "PermissionPlan",
     "QuotaExceededError",
     "RateLimitedError",
+    "ResumePlan",
     "RetryPolicy",
     "RevocationPlan",
     "StagedRevocation",

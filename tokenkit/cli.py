@@ -109,6 +109,10 @@ class _ShellSession:
     def workspace(self, profile: str | None) -> Workspace:
         return connect(profile)
 
+    @property
+    def in_hand(self) -> Workspace | None:
+        return None
+
     def fleet(self, profiles: str | None, account: str | None, account_id: str | None) -> Fleet:
         self._fleet = fleet_of(profiles, account, account_id)
         return self._fleet

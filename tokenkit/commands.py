@@ -17,6 +17,7 @@ from tokenkit.options import (
     BOTH,
     CHANGE,
     COLUMNS,
+    CONFIRMED,
     ENTRIES,
     FILTERED,
     MAGIC,
@@ -242,7 +243,7 @@ VERBS: tuple[Verb, ...] = (
         "resume",
         "finish a run that was stopped, killed or staged",
         changing.resume,
-        (option("run_id", metavar="RUN_ID", help="as the run and `journal --runs` name it"),),
+        (option("run_id", metavar="RUN_ID", help="as the run and `journal --runs` name it"), *CONFIRMED),
         example="resume 20260301-093000-1a2b3c4d",
     ),
     Verb(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pandas as pd
 
@@ -10,12 +11,12 @@ from tokenkit import errors
 from tokenkit.actions import journal as records
 from tokenkit.actions import update
 from tokenkit.actions.executor import LOST_AND_GONE
-from tokenkit.actions.journal import Journal
+from tokenkit.actions.journal import FILE_NAME, Journal
 from tokenkit.clock import clock_of
 from tokenkit.home import home as state_folder
 from tokenkit.review.changes import between
-from tokenkit.snapshots import HOST, TAKEN_AT, read_snapshot
-from tokenkit.workspace import IN_HAND
+from tokenkit.snapshots import HOST, TAKEN_AT, WORKSPACE_ID, read_snapshot
+from tokenkit.workspace import FOLDER
 
 
 def changes(
@@ -34,8 +35,8 @@ def changes(
     Args:
         before: The earlier listing: a frame of ``Workspace.tokens`` or ``read_snapshot``, or a snapshot's file.
         after: The later one, likewise.
-        journal: What was done from here, as ``Workspace.journal`` has it; by default it is looked up for the workspace
-            that the listings name.
+        journal: What was done from here, as ``Workspace.journal`` has it; by default it is read from the folder of the
+            workspace that a listing is of, or that a snapshot lies in, else from the state folder.
         after_at: When the later listing was taken, for a frame that does not say so; by default, now.
 
     Returns:
@@ -48,22 +49,47 @@ def changes(
         UsageError: The listings are of two workspaces, or the first is the later one; a file is no snapshot.
     """
     was, now = (each if isinstance(each, pd.DataFrame) else read_snapshot(each) for each in (before, after))
-    hosts = list(dict.fromkeys(each.attrs[HOST] for each in (was, now) if HOST in each.attrs))
-    if len(hosts) > 1:
-        raise errors.UsageError(f"The listings are of two workspaces: {hosts[0]} and {hosts[1]}.")
+    of = _workspace_of(was, now)
     at = clock_of(after_at or now.attrs.get(TAKEN_AT))()
     if TAKEN_AT in was.attrs and pd.Timestamp(was.attrs[TAKEN_AT]) > at:
         raise errors.UsageError("The first listing is the later one. Give the earlier one first.")
-    if journal is None and hosts:
-        journal = _journal_of(hosts[0])
+    if journal is None and of:
+        with Journal(_folder_of(after, before)) as opened:
+            journal = opened.frame(**of)
     return between(was, now, after_at=at, revoked=None if journal is None else _revoked_from_here(journal))
 
 
-def _journal_of(host: str) -> pd.DataFrame:
-    """Return what was done from here to the tokens of a workspace, in hand or not."""
-    known = IN_HAND.get(host)
-    with Journal(known.folder if known else state_folder()) as journal:
-        return journal.frame(host=host)
+def _workspace_of(*listings: pd.DataFrame) -> dict[str, str]:
+    """Return the host and the id of the one workspace that listings are of; nothing where they do not say.
+
+    Raises:
+        UsageError: They are of two workspaces, or it cannot be known that they are of one.
+    """
+    said = [(listing.attrs[HOST], listing.attrs.get(WORKSPACE_ID, "")) for listing in listings if HOST in listing.attrs]
+    for host, workspace_id in said:
+        if not workspace_id:
+            raise errors.UsageError(
+                f"A listing of {host} does not say which workspace of that host it is of: an earlier version of "
+                "tokenkit saved it, or no response named the workspace. Take a new snapshot; with connect(…, "
+                "workspace_id=…) where that does not help."
+            )
+    named = list(dict.fromkeys(said))
+    if len(named) > 1:
+        first, second = (host if named[0][0] != named[1][0] else f"{host}/?o={of}" for host, of in named)
+        raise errors.UsageError(f"The listings are of two workspaces: {first} and {second}.")
+    return dict(zip((HOST, WORKSPACE_ID), named[0], strict=True)) if named else {}
+
+
+def _folder_of(*listings: pd.DataFrame | str | os.PathLike[str]) -> Path:
+    """Return where the journal of the listings' workspace is."""
+    for listing in listings:
+        if not isinstance(listing, pd.DataFrame):
+            beside = Path(listing).absolute().parent.parent  # Workspace.snapshot writes into a folder beside it
+            if (beside / FILE_NAME).exists():
+                return beside
+        elif FOLDER in listing.attrs:
+            return Path(listing.attrs[FOLDER])
+    return state_folder()
 
 
 def _revoked_from_here(journal: pd.DataFrame) -> pd.DataFrame:

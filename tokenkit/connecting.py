@@ -15,6 +15,7 @@ from tokenkit import errors
 from tokenkit.clock import Clock, clock_of
 from tokenkit.home import home as state_folder
 from tokenkit.rest import credentials as sign_in
+from tokenkit.rest.hosts import is_address
 from tokenkit.rest.transport import RetryPolicy
 from tokenkit.workspace import Workspace
 
@@ -48,9 +49,10 @@ def connect(
             - a host: ``connect("https://my.cloud.databricks.com")``, signed in as the official tools would;
             - an official ``WorkspaceClient`` or ``Config``, whose sign-in is shared;
             - ``"sandbox"``: a make-believe workspace, started in this process.
-        host: The workspace's address; with ``token``, nothing else is looked at.
+        host: The workspace's address; with ``token``, nothing else is looked at. Without, the environment's credentials
+            are used, unless the environment names another host. ``?o=ID`` in it says which workspace is meant.
         token: A personal access token for ``host``.
-        workspace_id: Which workspace is meant, where a host serves several.
+        workspace_id: Which workspace is meant, where a host serves several; what a response says is checked against it.
         clock: What "now" is for ages and statuses: a function, or one fixed moment. The time of day by default.
         retries: How patient to be; see ``RetryPolicy``.
         home: The folder of the journal and the configuration: ``TOKENKIT_HOME``, else the platform's state folder. A
@@ -61,13 +63,14 @@ def connect(
             ``Workspace.sandbox`` has them all, and their account.
 
     Raises:
-        ConfigurationError: No credentials were found, or settings contradict each other.
+        ConfigurationError: No credentials were found, settings contradict each other, or the credentials at hand are
+            for another host.
     """
     now = clock_of(clock)
     if target == SANDBOX:
-        if host or token:
+        if not (host is token is workspace_id is None):
             raise errors.ConfigurationError(
-                'connect("sandbox") starts a workspace of its own; it takes no host or token.'
+                'connect("sandbox") starts a workspace of its own; it takes no host, token or workspace id.'
             )
         count = _SANDBOX_TOKENS if tokens is None else tokens
         return _start_sandbox(now, retries, home, tokens=count, seed=seed or 0, workspaces=workspaces or 1)
@@ -76,21 +79,21 @@ def connect(
             'tokens=, seed= and workspaces= shape a sandbox: connect("sandbox", tokens=…, seed=…).'
         )
     folder = state_folder() if home is None else Path(home)
-    signed = _credentials(target, host, token, str(workspace_id or ""))
+    signed = _credentials(target, host, token).of_workspace(workspace_id)
     return Workspace(signed, folder=folder, clock=now, retries=retries)
 
 
-def _credentials(target: object, host: str | None, token: str | None, workspace_id: str) -> sign_in.Credentials:
-    if target is not None and (host or token):
+def _credentials(target: object, host: str | None, token: str | None) -> sign_in.Credentials:
+    if target is not None and not (host is token is None):
         raise errors.ConfigurationError("Give a profile, or host and token, not both: they might mean two workspaces.")
-    if token and not host:
+    if host is not None:
+        return sign_in.from_host(host) if token is None else sign_in.from_token(host, token)
+    if token is not None:
         raise errors.ConfigurationError("A token alone does not say which workspace it is for: give host=… as well.")
-    if host:
-        return sign_in.from_token(host, token, workspace_id=workspace_id) if token else sign_in.from_host(host)
     if target is None:
         return sign_in.from_environment()
     if isinstance(target, str):
-        return sign_in.from_host(target) if "://" in target or "." in target else sign_in.from_profile(target)
+        return sign_in.from_host(target) if is_address(target) else sign_in.from_profile(target)
     config: Any = getattr(target, "config", target)  # a WorkspaceClient has one, a Config is one
     if callable(getattr(config, "authenticate", None)):
         return sign_in.from_sdk_config(config)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,12 +20,13 @@ import pandas as pd
 
 from tokenkit import errors, fleet_runs, fleet_tokens, frames
 from tokenkit.actions.journal import Journal
-from tokenkit.actions.plan import counted
+from tokenkit.actions.plan import Progress, counted
+from tokenkit.actions.resumption import report
 from tokenkit.actions.revocation import token_ids_of
 from tokenkit.comparison import changes
 from tokenkit.fleet_audit import joined_audit
 from tokenkit.fleet_members import Members
-from tokenkit.fleet_plans import FleetPermissionPlan, FleetRevocationPlan, by_workspace
+from tokenkit.fleet_plans import FleetPermissionPlan, FleetResumePlan, FleetRevocationPlan, by_workspace
 from tokenkit.home import private_folder
 from tokenkit.rest.token_management import AccessControlList
 from tokenkit.review import expressions, filters
@@ -43,7 +45,8 @@ class Fleet:
     Every verb is that of ``Workspace`` and takes what that takes; a frame has the column ``workspace`` first.
 
     Attributes:
-        hosts: The workspaces' addresses, which is what the column ``workspace`` holds.
+        hosts: The workspaces' addresses, which is what the column ``workspace`` holds; ``https://host/?o=ID`` where two
+            of them are behind one host.
         name: What it is called in messages: ``3 workspaces``.
     """
 
@@ -218,7 +221,7 @@ class Fleet:
         folder = private_folder(self._members.folders()[0], "snapshots") if path is None else self._dataset(path)
 
         def save(workspace: Workspace) -> Path:
-            place = quote(workspace.host.partition("://")[2], safe="")
+            place = quote(self._members.name_of(workspace).partition("://")[2], safe="")
             return workspace.snapshot(folder / f"workspace={place}" / f"day={workspace.now():%Y-%m-%d}")
 
         return self._members.each("snapshot", save)
@@ -240,7 +243,7 @@ class Fleet:
         def changed(workspace: Workspace) -> pd.DataFrame:
             saved = workspace.snapshots(folder)
             if not len(saved):
-                raise errors.ConfigurationError(f"{workspace.host} has no snapshot in {folder}. Take one first.")
+                raise errors.ConfigurationError(f"{workspace.name} has no snapshot in {folder}. Take one first.")
             return changes(saved["path"].iloc[-1], workspace.tokens())
 
         return self._joined("changes", changed)
@@ -249,7 +252,7 @@ class Fleet:
         return self._members.folders()[0] / "snapshots" if path is None else Path(path).expanduser()
 
     def journal(self) -> pd.DataFrame:
-        """Return what was done to the workspaces' tokens from here, asking none of them.
+        """Return what was done to the workspaces' tokens from here. One that did not respond yet is asked for its id.
 
         Returns:
             ``workspace``, then the other columns of ``Workspace.journal``.
@@ -257,10 +260,10 @@ class Fleet:
         Raises:
             JournalError: The journal is damaged.
         """
-        return self._journalled(Journal.frame)
+        return self._journalled("journal", Journal.frame)
 
     def runs(self) -> pd.DataFrame:
-        """Return the runs in the workspaces from here, asking none of them.
+        """Return the runs in the workspaces from here. One that did not respond yet is asked for its id.
 
         Returns:
             ``workspace``, then the other columns of ``Workspace.runs``; parts of a run have its id and ``.1``, ``.2`` …
@@ -268,13 +271,19 @@ class Fleet:
         Raises:
             JournalError: The journal is damaged.
         """
-        return self._journalled(Journal.runs)
+        return self._journalled("runs", Journal.runs)
 
-    def _journalled(self, read: Callable[[Journal], pd.DataFrame]) -> pd.DataFrame:
+    def _journalled(self, asked: str, read: Callable[[Journal], pd.DataFrame]) -> pd.DataFrame:
+        known = self._members.each(asked, lambda workspace: (workspace.host, workspace.identify()))
         with fleet_runs.open_journals(self._members.folders()) as journals:
             rows = frames.concat([read(journal) for journal in journals.values()])
-        mine = rows[rows["host"].isin(self.hosts)].reset_index(drop=True)
-        return mine.assign(workspace=mine["host"])[["workspace", *mine.columns.drop("workspace")]]
+        of = ["host", "workspace_id"]
+        names = pd.DataFrame(list(known.values()), columns=of, dtype=frames.TEXT).assign(
+            name=pd.Series(list(known), dtype=frames.TEXT)
+        )
+        mine = rows.merge(names, on=of)
+        mine["workspace"] = mine.pop("name")
+        return mine[["workspace", *mine.columns.drop("workspace")]]
 
     def revoke(
         self,
@@ -301,7 +310,7 @@ class Fleet:
         made = self._members.each(
             "revoke",
             lambda workspace: workspace.revoke(
-                chosen[workspace.host], include_own=include_own, protect=protect, reason=reason
+                chosen[self._members.name_of(workspace)], include_own=include_own, protect=protect, reason=reason
             ),
             hosts=list(chosen),
         )
@@ -370,12 +379,29 @@ class Fleet:
         )
         return FleetPermissionPlan(made, self._apply, unplanned=len(self) - len(made))
 
-    def resume(self, run_id: str, *, progress: bool = True, stop: threading.Event | None = None) -> pd.DataFrame:
-        """Finish a run of a fleet, and return what became of each of its tokens; see ``tokenkit.resume``.
+    def plan_resume(self, run_id: str) -> FleetResumePlan:
+        """Return the plan to finish a run of a fleet, or of one of its workspaces. It changes nothing.
 
         Args:
             run_id: As the plan's ``apply`` and ``journal`` name it.
-            progress: Show a progress bar once it takes more than two seconds.
+
+        Raises:
+            UsageError: There is no such run.
+            FleetError: None of its workspaces answered.
+        """
+        made, unplanned = fleet_runs.plan_resume(self._members, run_id)
+        resume = functools.partial(fleet_runs.resume, self._members, run_id)
+        return FleetResumePlan(run_id, made, resume, unplanned=unplanned)
+
+    def resume(
+        self, run_id: str, *, progress: bool | Progress = True, stop: threading.Event | None = None
+    ) -> pd.DataFrame:
+        """Finish a run of a fleet, say what became of it, and return what became of each of its tokens; see
+        ``tokenkit.resume``.
+
+        Args:
+            run_id: As the plan's ``apply`` and ``journal`` name it.
+            progress: Show a progress bar once it takes more than two seconds; or who is told instead.
             stop: When set, by another thread, nothing new is sent.
 
         Returns:
@@ -384,7 +410,9 @@ class Fleet:
         Raises:
             UsageError: There is no such run.
         """
-        return fleet_runs.resume(self._members, run_id, progress=progress, stop=stop)
+        result = fleet_runs.resume(self._members, run_id, progress=progress, stop=stop)
+        sys.stderr.write(f"{report(self.name, run_id, result)}\n")
+        return result
 
     def _by_workspace(self, tokens: object) -> dict[str, list[str]]:
         """Return the ids that a frame names, by workspace."""

@@ -20,9 +20,9 @@ from tokenkit.fleet import Fleet
 from tokenkit.fleet_members import WORKERS, Member, Members
 from tokenkit.home import home as state_folder
 from tokenkit.rest import accounts, credentials
+from tokenkit.rest.hosts import Address, address, is_address
 from tokenkit.rest.transport import RetryPolicy
-from tokenkit.runs import folder_of, workspace_of
-from tokenkit.runs import resume as resume_one
+from tokenkit.runs import workspace_of
 from tokenkit.workspace import Workspace
 
 _PATIENCE = RetryPolicy(budget_seconds=30)  # one that is down should not keep the others waiting for five minutes
@@ -43,7 +43,8 @@ def fleet(
 
     Args:
         workspaces: What ``connect`` takes, any number of it: profiles, hosts, official ``WorkspaceClient`` or
-            ``Config``; and connected workspaces. Two names for one host are one workspace.
+            ``Config``; and connected workspaces. Two names for one workspace are one; those that share a host are
+            asked which workspace they are, and are called ``https://host/?o=ID`` where they are several.
         account: The workspaces of an account, instead: an official ``AccountClient`` or ``Config``, a profile, or the
             host of the account console. Its sign-in is used for each of them. Those that are not running are left out,
             and stand in ``Fleet.errors``.
@@ -66,6 +67,7 @@ def fleet(
     given = [workspaces] if isinstance(workspaces, str) or not isinstance(workspaces, Iterable) else list(workspaces)
     if not given:
         raise errors.ConfigurationError('A fleet has at least one workspace: fleet(["prod", "dev"]), or account=….')
+    credentials.check_token_is_for(address(each) for each in given if isinstance(each, str) and is_address(each))
     return Fleet(Members([_named(each, settings) for each in given], workers=workers, shows_progress=progress))
 
 
@@ -81,7 +83,11 @@ def _of_account(
             f"{config.host}: account {config.account_id} has no running workspace that the caller can see."
         )
     members = [
-        Member(each.host, _folder(settings), lambda each=each: Workspace(each.sign_in(), **_made_with(settings)))  # type: ignore[misc]
+        Member(
+            Address(each.host, str(each.workspace_id)),
+            _folder(settings),
+            lambda each=each: Workspace(each.sign_in(), **_made_with(settings)),  # type: ignore[misc]
+        )
         for each in running
     ]
     left_out: dict[str, Exception] = {
@@ -94,18 +100,17 @@ def _of_account(
 
 def _named(given: object, settings: Mapping[str, Any]) -> Member:
     if isinstance(given, Workspace):
-        return Member(given.host, given.folder, lambda: given)
+        return Member(Address(given.host, given.workspace_id), given.folder, lambda: given)
     if not isinstance(given, str) or given == SANDBOX:
         made = connect(given, **settings)  # nothing is asked: an SDK object has signed in, or will
-        return Member(made.host, made.folder, lambda: made)
+        return Member(Address(made.host, made.workspace_id), made.folder, lambda: made)
     credentials.load_sdk()  # before threads would do it, all at once
-    is_host = "://" in given or "." in given
-    host = credentials.normal_host(given) if is_host else credentials.profile_host(given)
-    if not host:
+    where = address(given) if is_address(given) else credentials.profile_address(given)
+    if not where.host:
         raise errors.ConfigurationError(
             f"Profile {given!r} names no host, so it is not known which workspace it is: give connect({given!r})."
         )
-    return Member(host, _folder(settings), lambda: connect(given, **settings))
+    return Member(where, _folder(settings), lambda: connect(given, **settings))
 
 
 def _folder(settings: Mapping[str, Any]) -> Path:
@@ -117,15 +122,17 @@ def _made_with(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def resume(run_id: str, *, workspace: Workspace | Fleet | None = None, progress: bool = True) -> pd.DataFrame:
-    """Finish a run that was stopped, killed or staged, and return what became of each of its tokens.
+    """Finish a run that was stopped, killed or staged, say what became of it, and return what became of each token.
 
-    What the journal records as revoked, gone or skipped is left alone. What may have been carried out is looked up
-    first. What was used or changed owner since the plan is skipped, as it would have been by ``apply``.
+    Calling it is the confirmation; ``Workspace.plan_resume`` shows what remains before. What the journal records as
+    revoked, gone or skipped is left alone. What may have been carried out is looked up first. What was used or changed
+    owner since the plan is skipped, as it would have been by ``apply``.
 
     Args:
         run_id: As ``apply`` and ``Workspace.journal`` name it: of one workspace, of a fleet, or of a part of it.
-        workspace: The workspace of the run, or the fleet; by default workspaces that are connected to the same host,
-            else signed in as the run was.
+        workspace: The workspace of the run, or the fleet, which are asked as ``Workspace.resume`` does. By default the
+            run is looked up in the state folder's journal and signed in as it was: by its profile, else by the
+            environment, if that is for the run's host.
         progress: Show a progress bar once it takes more than two seconds.
 
     Returns:
@@ -133,20 +140,22 @@ def resume(run_id: str, *, workspace: Workspace | Fleet | None = None, progress:
         fleet's run, ``workspace`` before them.
 
     Raises:
-        UsageError: There is no such run, or the workspace is another than the run's.
+        UsageError: There is no such run, the workspace is another than the run's, or there is no sign-in for it.
     """
-    if isinstance(workspace, Fleet):
-        return workspace.resume(run_id, progress=progress)
-    folder = workspace.folder if workspace else folder_of(run_id)
-    with Journal(folder) as journal:
+    return (workspace or holder_of(run_id)).resume(run_id, progress=progress)
+
+
+def holder_of(run_id: str) -> Workspace | Fleet:
+    """Return the workspace or the fleet of a run that the state folder's journal has, signed in as the run was.
+
+    Raises:
+        UsageError: There is no such run, or no sign-in for its workspace.
+    """
+    with Journal(state_folder()) as journal:
         parts = journal.parts(run_id)
-    if not parts:
-        return resume_one(run_id, workspace=workspace, progress=progress)
-    if workspace is not None:
-        own = next((part.run_id for part in parts if part.host == workspace.host), parts[0].run_id)
-        raise errors.UsageError(f"Run {run_id} is of a fleet: give the fleet, or resume a part of it, such as {own}.")
-    return Fleet(Members(_member_of(part, folder) for part in parts)).resume(run_id, progress=progress)
+        run = None if parts else journal.run(run_id)
+    return workspace_of(run) if run is not None else Fleet(Members(_member_of(part) for part in parts))
 
 
-def _member_of(run: Run, folder: Path) -> Member:
-    return Member(run.host, folder, lambda: workspace_of(run))
+def _member_of(run: Run) -> Member:
+    return Member(Address(run.host, run.workspace_id), state_folder(), lambda: workspace_of(run))

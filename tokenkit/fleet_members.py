@@ -18,8 +18,10 @@ import pandas as pd
 import pyarrow as pa
 
 from tokenkit import errors, frames
+from tokenkit.actions.journal import Run
 from tokenkit.actions.plan import counted
 from tokenkit.redaction import redact
+from tokenkit.rest.hosts import Address
 from tokenkit.workspace import Workspace
 
 WORKERS = 64
@@ -37,12 +39,18 @@ _Answer = TypeVar("_Answer")
 class Member:
     """A workspace of a fleet, connected when it is first asked something: that may take a request."""
 
-    def __init__(self, host: str, folder: Path, connect_it: Callable[[], Workspace]) -> None:
-        self.host = host
+    def __init__(self, address: Address, folder: Path, connect_it: Callable[[], Workspace]) -> None:
+        self.host = address.host
         self.folder = folder
+        self._address = address
         self._connect = connect_it
         self._lock = threading.Lock()
         self._workspace: Workspace | None = None
+
+    @property
+    def workspace_id(self) -> str:
+        """Its id, as far as it is known."""
+        return self._address.workspace_id or (self._workspace.workspace_id if self._workspace else "")
 
     def workspace(self) -> Workspace:
         """Return it, connected."""
@@ -59,7 +67,7 @@ class Members:
     """Workspaces that are asked together.
 
     Attributes:
-        hosts: Their addresses.
+        hosts: Their addresses: the host, and ``?o=ID`` after it where two of them are behind one host.
         name: What they are called in messages: ``3 workspaces``.
         workers: How many of them are asked at once.
         shows_progress: Whether a progress bar is shown over what takes more than two seconds.
@@ -74,18 +82,26 @@ class Members:
         shows_progress: bool = True,
         left_out: Mapping[str, Exception] | None = None,
     ) -> None:
-        self._members: dict[str, Member] = {}
-        for member in members:
-            self._members.setdefault(member.host, member)  # of two names for one host, the first stands
+        self._members, unknown = _named_apart(members)
+        left_out = {**(left_out or {}), **unknown}
+        if not self._members:
+            raise next(iter(left_out.values()))
         self.workers = workers
         self.shows_progress = shows_progress
         self.failures: dict[str, list[dict[str, str]]] = {}
         self.hosts = tuple(self._members)
         self.name = counted(len(self.hosts), "workspace")
-        self.note("discover", left_out or {}, of=len(self.hosts) + len(left_out or {}))
+        self.note("discover", left_out, of=len(self.hosts) + len(left_out))
 
     def __contains__(self, host: object) -> bool:
         return host in self._members
+
+    def name_of(self, workspace: Workspace | Run) -> str:
+        """Return what this fleet calls a workspace, or the workspace of a run; also where it is not one of its own."""
+        member = self._members.get(workspace.host)
+        if member is not None and member.workspace_id in {"", workspace.workspace_id}:
+            return workspace.host
+        return str(Address(workspace.host, workspace.workspace_id))
 
     @property
     def errors(self) -> pd.DataFrame:
@@ -190,6 +206,32 @@ class Members:
                 f"{asked}: the answer is partial, {len(failures):,} of {counted(of, 'workspace')} failed ({kinds}); "
                 "see .errors.\n"
             )
+
+
+def _named_apart(members: Iterable[Member]) -> tuple[dict[str, Member], dict[str, Exception]]:
+    """Return workspaces by what they are called, each once, and those of which it cannot be said which they are.
+
+    Where several are behind one host, they are asked for their ids: they may be one under several names, or several.
+    """
+    by_host: dict[str, list[Member]] = {}
+    for member in members:
+        by_host.setdefault(member.host, []).append(member)
+    named: dict[str, Member] = {}
+    unknown: dict[str, Exception] = {}
+    for host, group in by_host.items():
+        by_id: dict[str, Member] = {}
+        for member in group:
+            try:
+                by_id.setdefault(_id_of(member) if len(group) > 1 else "", member)
+            except errors.TokenKitError as failure:
+                unknown[host] = failure
+        for workspace_id, member in by_id.items():
+            named[str(Address(host, workspace_id)) if len(by_id) > 1 else host] = member
+    return named, unknown
+
+
+def _id_of(member: Member) -> str:
+    return member.workspace_id or member.workspace().identify()
 
 
 def _wait_for(futures: Iterable[Future[Any]], advance: Callable[[], None], stop: threading.Event | None) -> None:

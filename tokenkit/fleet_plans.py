@@ -16,10 +16,11 @@ import pyarrow as pa
 from tokenkit import frames
 from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
-from tokenkit.actions import revocation
+from tokenkit.actions import resumption, revocation
 from tokenkit.actions.journal import Journal, Run
 from tokenkit.actions.permissions import PermissionPlan, taken_away
 from tokenkit.actions.plan import Progress
+from tokenkit.actions.resumption import ResumePlan
 from tokenkit.actions.revocation import RevocationPlan
 from tokenkit.redaction import redact
 
@@ -162,7 +163,8 @@ class FleetPlan(Generic[P]):
         """Return a row for each token that is hit, and where.
 
         Returns:
-            ``workspace``, then the columns of ``RevocationPlan.preview`` or ``PermissionPlan.preview``.
+            ``workspace``, then the columns of ``RevocationPlan.preview``, ``PermissionPlan.preview`` or
+            ``ResumePlan.preview``.
         """
         return self._joined(lambda plan: plan.preview(), self._PREVIEW)
 
@@ -242,6 +244,62 @@ class FleetRevocationPlan(FleetPlan[RevocationPlan]):
         left_out = {f"left out ({reason})": int(count) for reason, count in reasons.items()}
         minds = self._missed() | self.warnings() | left_out
         doing = f"revoke {plans.counted(len(self), 'token')} for good" if len(self) else ""
+        return plans.Summary(doing=doing, count=len(self), minds=minds)
+
+
+class FleetResumePlan(FleetPlan[ResumePlan]):
+    """What remains of a run in several workspaces, frozen."""
+
+    _PREVIEW = resumption.PREVIEW
+
+    def __init__(
+        self, run_id: str, made: Mapping[str, ResumePlan], resume: Callable[..., pd.DataFrame], *, unplanned: int
+    ) -> None:
+        super().__init__(made, lambda *_, **how: (run_id, resume(**how)), unplanned=unplanned)
+        self.run_id = run_id
+
+    @property
+    def left_out(self) -> pd.DataFrame:
+        """What remains and will not be carried out: ``workspace, token_id, owner, comment, reason``."""
+        return self._joined(lambda plan: plan.left_out, revocation.LEFT_OUT)
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Whether a command asks before it goes on; see ``ResumePlan``."""
+        return any(plan.needs_confirmation for plan in self.plans.values())
+
+    def check_due(self) -> None:
+        """Refuse a staged run before its grace period is over.
+
+        Raises:
+            UsageError: It is not.
+        """
+        for plan in self.plans.values():
+            plan.check_due()
+
+    def apply(self, *, progress: bool | Progress = True, stop: threading.Event | None = None) -> pd.DataFrame:
+        """Carry out what remains, in several workspaces at once, and return what became of each token of the run.
+
+        Args:
+            progress: Show a progress bar once it takes more than two seconds; or who is told instead.
+            stop: When set, by another thread, nothing new is sent.
+
+        Returns:
+            ``workspace`` and the columns of ``ResumePlan.apply``: a row for each token of the run.
+        """
+        return self._carry_out(lambda plan, *_: plan.run, progress=progress, stop=stop)
+
+    def _title(self) -> str:
+        return f"{plans.counted(len(self), 'token')} on {plans.counted(len(self.plans), 'workspace')} remaining"
+
+    def summary(self) -> plans.Summary:
+        """Return what is still to be done, the number to confirm it with, and what to mind."""
+        every = [plan.summary() for plan in self.plans.values()]
+        minds = self._missed()
+        for words in dict.fromkeys(name for each in every for name in each.minds):
+            minds[words] = sum(each.minds.get(words, 0) for each in every)
+        kind = next(iter(self.plans.values())).run.kind
+        doing = resumption.what_is_done(kind, len(self)) if any(each.doing for each in every) else ""
         return plans.Summary(doing=doing, count=len(self), minds=minds)
 
 

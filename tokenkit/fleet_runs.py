@@ -18,10 +18,10 @@ from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
 from tokenkit.actions.journal import Journal, Run, new_run_id
 from tokenkit.actions.plan import Progress, counted
+from tokenkit.actions.resumption import ResumePlan, carry_on
 from tokenkit.fleet_members import Members
 from tokenkit.fleet_plans import Plan, Record, Together, by_workspace, not_begun
 from tokenkit.redaction import redact
-from tokenkit.runs import carry_on
 from tokenkit.workspace import Workspace
 
 _APPLYING = 8  # each has threads of its own
@@ -44,7 +44,8 @@ def apply(
 
         def begin(workspace: Workspace) -> tuple[Journal, Run]:
             journal = journals[workspace.folder]
-            return journal, record(made[workspace.host], journal, part_ids[workspace.host])
+            name = members.name_of(workspace)
+            return journal, record(made[name], journal, part_ids[name])
 
         begun, failures = members.gather("apply", begin, list(made), workers=members.workers, progress=bars)
         ended = _carry_on(members, run_id, list(begun.values()), together, progress=bars, stop=stop, failures=failures)
@@ -52,18 +53,53 @@ def apply(
     return run_id, frames.concat([ended, by_workspace(missed, empty=plans.RESULT)])
 
 
-def resume(members: Members, run_id: str, *, progress: bool, stop: threading.Event | None) -> pd.DataFrame:
+def resume(members: Members, run_id: str, *, progress: bool | Progress, stop: threading.Event | None) -> pd.DataFrame:
     """Finish a run of a fleet, and return what became of each of its tokens.
 
     Raises:
         UsageError: There is no such run.
     """
     with open_journals(members.folders()) as journals:
-        parts = [(journal, part) for journal in journals.values() for part in journal.parts(run_id)]
-        parts = parts or [(each, each.run(run_id)) for each in journals.values() if each.has(run_id)]
-        if not parts:
-            raise errors.UsageError(f"There is no run {run_id!r} here; Fleet.runs() has them all.")
-        return _carry_on(members, run_id, parts, Together(plans.Terminal(), {}), progress=progress, stop=stop)
+        parts = _parts(members, journals, run_id)
+        watcher = plans.Terminal() if isinstance(progress, bool) else progress
+        bars = progress is True
+        return _carry_on(members, run_id, parts, Together(watcher, {}), progress=bars, stop=stop)
+
+
+def plan_resume(members: Members, run_id: str) -> tuple[dict[str, ResumePlan], int]:
+    """Return the plan to finish each part of a run, by workspace, and how many parts could not be planned.
+
+    Raises:
+        UsageError: There is no such run.
+        FleetError: No workspace of it could be asked.
+    """
+    with open_journals(members.folders()) as journals:
+        part_ids = {members.name_of(part): part.run_id for _, part in _parts(members, journals, run_id)}
+    mine = [name for name in part_ids if name in members]
+    if not mine:
+        raise errors.UsageError(f"Run {run_id} is of none of the workspaces of this fleet: {', '.join(part_ids)}.")
+
+    def planned(workspace: Workspace) -> ResumePlan:
+        return workspace.plan_resume(part_ids[members.name_of(workspace)])
+
+    made = members.each("resume", planned, hosts=mine)
+    return made, len(part_ids) - len(made)
+
+
+def _parts(members: Members, journals: Mapping[Path, Journal], run_id: str) -> list[tuple[Journal, Run]]:
+    """Return the parts of a run, or the one run, with the journal of each.
+
+    Raises:
+        UsageError: There is no such run.
+    """
+    parts = [(journal, part) for journal in journals.values() for part in journal.parts(run_id)]
+    parts = parts or [(each, each.run(run_id)) for each in journals.values() if each.has(run_id)]
+    if not parts:
+        raise errors.UsageError(f"There is no run {run_id!r} here; Fleet.runs() has them all.")
+    hosts = [part.host for _, part in parts]
+    for host in {host for host in hosts if hosts.count(host) > 1 and host in members}:
+        members.workspace(host).identify()  # which of the parts is meant
+    return parts
 
 
 def _carry_on(
@@ -77,12 +113,14 @@ def _carry_on(
     failures: Mapping[str, Exception] | None = None,
 ) -> pd.DataFrame:
     """Carry out what is left of a run's parts, and return a row for each of their tokens."""
-    by_host = {run.host: (journal, run) for journal, run in parts}
+    by_host = {members.name_of(run): (journal, run) for journal, run in parts}
     stop = stop or threading.Event()
 
     def carry_on_there(workspace: Workspace) -> pd.DataFrame:
-        journal, run = by_host[workspace.host]
-        return carry_on(journal, run, workspace, progress=together.part(run.host), stop=stop)
+        name = members.name_of(workspace)
+        journal, run = by_host[name]
+        target = workspace._target()  # noqa: SLF001 - private to the package
+        return carry_on(target, journal, run, progress=together.part(name), stop=stop)
 
     strangers = [host for host in by_host if host not in members]
     mine = [host for host in by_host if host in members]

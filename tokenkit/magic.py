@@ -67,6 +67,11 @@ class NotebookSession:
             self._by_profile[profile] = connect(profile)
         return self._by_profile[profile]
 
+    @property
+    def in_hand(self) -> Workspace | None:
+        """Return the workspace connected to, by name or by the first use."""
+        return self._current or self._by_profile.get(None)
+
     def fleet(self, profiles: str | None, account: str | None, account_id: str | None) -> Fleet:
         """Return the fleet that the options name, or that a variable of that name holds; the last one, if neither."""
         variable = self._names.get(profiles) if profiles else None

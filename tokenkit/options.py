@@ -124,11 +124,11 @@ TO = option("--to", metavar="FILE", help="write them into this file instead: .cs
 TOKEN_ID = option(
     "token_id", metavar="ID", help="a token's id, or the beginning of it", completer=_remembered("token_id")
 )
-CHANGE = (
-    option("--reason", metavar="TEXT", help="why, for the journal"),
+CONFIRMED = (
     option("--dry-run", action="store_true", help="show what would happen, and stop"),
     option("--yes", action="store_true", help="do not ask"),
 )
+CHANGE = (option("--reason", metavar="TEXT", help="why, for the journal"), *CONFIRMED)
 
 
 def token_ids(nargs: str) -> Option:

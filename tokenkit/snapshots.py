@@ -26,7 +26,7 @@ from tokenkit.frames import TEXT
 from tokenkit.home import make_folder
 from tokenkit.review.texts import redacted
 
-HOST, TAKEN_AT, WORKSPACE = "host", "taken_at", "workspace"
+HOST, TAKEN_AT, WORKSPACE, WORKSPACE_ID = "host", "taken_at", "workspace", "workspace_id"
 """What a listing says of itself, in ``DataFrame.attrs`` and in a file's metadata: where and when it was taken."""
 
 SNAPSHOTS = pa.schema(
@@ -34,6 +34,7 @@ SNAPSHOTS = pa.schema(
         ("path", pa.string()),
         (WORKSPACE, pa.string()),
         (HOST, pa.string()),
+        (WORKSPACE_ID, pa.string()),
         (TAKEN_AT, frames.TIME),
         ("tokens", pa.int64()),
     ]
@@ -43,7 +44,9 @@ _PREFIX = b"tokenkit."  # of our keys in a file's metadata
 _NUMPY = {"never_expires": bool}  # Arrow has one kind of truth, frames have two
 
 
-def write_snapshot(tokens: pd.DataFrame, file: Path, *, host: str, workspace: str, taken_at: pd.Timestamp) -> Path:
+def write_snapshot(
+    tokens: pd.DataFrame, file: Path, *, host: str, workspace_id: str, workspace: str, taken_at: pd.Timestamp
+) -> Path:
     """Write a listing to a file, over one that is there, and return the file.
 
     Args:
@@ -51,13 +54,19 @@ def write_snapshot(tokens: pd.DataFrame, file: Path, *, host: str, workspace: st
             type as JSON.
         file: Where to; folders that are not there are made.
         host: The workspace's address.
+        workspace_id: Its id, as one host may serve several.
         workspace: What it is called.
         taken_at: When the listing was taken.
 
     Raises:
         ConfigurationError: The file cannot be written.
     """
-    said = {HOST: host, WORKSPACE: workspace, TAKEN_AT: taken_at.tz_convert("UTC").isoformat()}
+    said = {
+        HOST: host,
+        WORKSPACE_ID: workspace_id,
+        WORKSPACE: workspace,
+        TAKEN_AT: taken_at.tz_convert("UTC").isoformat(),
+    }
     table = _table(tokens)
     for name, value in ((HOST, pa.scalar(host)), (TAKEN_AT, pa.scalar(_moment(taken_at), frames.TIME))):
         table = table.append_column(name, pa.repeat(value, len(table)))
@@ -75,7 +84,8 @@ def write_snapshot(tokens: pd.DataFrame, file: Path, *, host: str, workspace: st
 def read_snapshot(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Return a saved listing as it was: the same columns and dtypes, its comments redacted.
 
-    ``attrs`` of the frame says where and when it was taken: ``host``, ``workspace`` and ``taken_at`` (ISO 8601).
+    ``attrs`` of the frame says where and when it was taken: ``host``, ``workspace_id``, ``workspace`` and ``taken_at``
+    (ISO 8601).
 
     Args:
         path: A file that ``Workspace.snapshot`` wrote.

@@ -49,6 +49,7 @@ from tokenkit.redaction import redact
 from tokenkit.rest import accounts
 from tokenkit.rest import credentials as sign_in
 from tokenkit.rest.credentials import Credentials
+from tokenkit.rest.hosts import address
 from tokenkit.rest.transport import RetryPolicy
 from tokenkit.rest.workspace import WorkspaceAPI
 from tokenkit.review import audit as audits
@@ -331,7 +332,7 @@ def _check_values(options: MutableMapping[str, str]) -> None:
 
 
 def _named_workspaces(options: MutableMapping[str, str]) -> list[NamedWorkspace]:
-    hosts = dict.fromkeys(sign_in.normal_host(host) for host in _words(options.get("hosts", "")))
+    hosts = dict.fromkeys(str(address(host)) for host in _words(options.get("hosts", "")))
     profiles = _words(options.get("profiles", ""))
     if not profiles and not hosts and not options.get("account"):
         raise errors.ConfigurationError(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import os
-import weakref
+import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,10 +17,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pandas as pd
 
 from tokenkit import errors
-from tokenkit.actions import permissions, revocation, update
+from tokenkit.actions import permissions, resumption, revocation, update
 from tokenkit.actions.journal import Journal
 from tokenkit.actions.permissions import PermissionPlan
-from tokenkit.actions.plan import Target
+from tokenkit.actions.plan import Progress, Target
+from tokenkit.actions.resumption import ResumePlan
 from tokenkit.actions.revocation import RevocationPlan, Tokens
 from tokenkit.actions.update import UpdatePlan
 from tokenkit.clock import Clock, clock_of
@@ -36,7 +38,7 @@ from tokenkit.review.acceptances import Acceptance
 from tokenkit.review.audit import Audit, Thresholds
 from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import Context, Rule
-from tokenkit.snapshots import HOST, SUFFIX, TAKEN_AT, list_snapshots, unused_file, write_snapshot
+from tokenkit.snapshots import HOST, SUFFIX, TAKEN_AT, WORKSPACE_ID, list_snapshots, unused_file, write_snapshot
 
 if TYPE_CHECKING:
     from tokenkit.rest.credentials import Credentials
@@ -44,8 +46,8 @@ if TYPE_CHECKING:
     from tokenkit.widgets.access import PermissionReview
     from tokenkit.widgets.explorer import Explorer
 
-IN_HAND: weakref.WeakValueDictionary[str, Workspace] = weakref.WeakValueDictionary()
-"""The workspaces in hand by their host, so that a run is resumed with the sign-in that is there."""
+FOLDER = "journal_folder"
+"""Where the journal of a listing's workspace is, in ``DataFrame.attrs``."""
 
 
 class Workspace(WorkspaceAPI):
@@ -53,6 +55,7 @@ class Workspace(WorkspaceAPI):
 
     Attributes:
         host: Its address.
+        workspace_id: Its id, as it was given or as the first response named it; empty before.
         name: What it is called in messages: the host, or ``sandbox``.
         token_management: The nine calls of the Token Management API.
         folder: Where its journal and the configuration lie.
@@ -72,7 +75,6 @@ class Workspace(WorkspaceAPI):
         self.sandbox = sandbox
         self.folder = folder
         self._now = clock_of(clock)
-        IN_HAND[self.host] = self
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(NOT_PICKLED)
@@ -91,6 +93,7 @@ class Workspace(WorkspaceAPI):
     def _target(self) -> Target:
         return Target(
             host=self.host,
+            workspace_id=self.identify,
             name=self.name,
             origin=self._origin,
             api=self.token_management,
@@ -123,12 +126,15 @@ class Workspace(WorkspaceAPI):
         """
         filters.check(where, criteria)
         listing = self.token_management.list(created_by_username=created_by)
+        self._note_workspace_of(listing)
         now = self.now()
         aged = lifecycle.with_lifecycle(listing, now=now)
         joined = owners.with_owners(aged, **self.owners())
         tokens = filters.matching(joined, **criteria)
         tokens = expressions.where(tokens, where) if where else tokens
-        tokens.attrs |= {HOST: self.host, TAKEN_AT: now.isoformat()}  # as texts: pandas writes attrs as JSON
+        # As texts: pandas writes attrs as JSON.
+        tokens.attrs |= {HOST: self.host, WORKSPACE_ID: self.workspace_id, TAKEN_AT: now.isoformat()}
+        tokens.attrs[FOLDER] = str(self.folder)
         return tokens
 
     def snapshot(self, path: str | os.PathLike[str] | None = None) -> Path:
@@ -151,7 +157,9 @@ class Workspace(WorkspaceAPI):
         file = private_folder(self.folder, "snapshots") if path is None else self._snapshots_in(path)
         if file.suffix != SUFFIX:
             file = unused_file(file, workspace=self.name, taken_at=taken_at)
-        return write_snapshot(tokens, file, host=self.host, workspace=self.name, taken_at=taken_at)
+        return write_snapshot(
+            tokens, file, host=self.host, workspace_id=self.identify(), workspace=self.name, taken_at=taken_at
+        )
 
     def snapshots(self, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
         """Return this workspace's snapshots in a folder and those below it, oldest first.
@@ -160,10 +168,12 @@ class Workspace(WorkspaceAPI):
             path: The folder; the one that ``snapshot`` writes to by default.
 
         Returns:
-            ``path, workspace, host, taken_at, tokens`` (how many).
+            ``path, workspace, host, workspace_id, taken_at, tokens`` (how many). A snapshot that an earlier version of
+            tokenkit saved does not say which workspace it is of, and is left out.
         """
         found = list_snapshots(self._snapshots_in(path).rglob(f"*{SUFFIX}"))
-        return found[found[HOST] == self.host].reset_index(drop=True)
+        mine = (found[HOST] == self.host) & (found[WORKSPACE_ID] == self.identify())
+        return found[mine.fillna(value=False)].reset_index(drop=True)
 
     def _snapshots_in(self, path: str | os.PathLike[str] | None) -> Path:
         return self.folder / "snapshots" if path is None else Path(path).expanduser()
@@ -423,6 +433,42 @@ class Workspace(WorkspaceAPI):
         )
         return PermissionReview(source, plain=plain)
 
+    def plan_resume(self, run_id: str) -> ResumePlan:
+        """Return the plan to finish a run of this workspace that was stopped, killed or staged. It changes nothing.
+
+        Args:
+            run_id: As a plan's ``run_id`` and ``runs`` name it.
+
+        Raises:
+            UsageError: There is no such run in the journal of this workspace's folder, or it is of another workspace.
+        """
+        return resumption.make(self._target(), run_id)
+
+    def resume(
+        self, run_id: str, *, progress: bool | Progress = True, stop: threading.Event | None = None
+    ) -> pd.DataFrame:
+        """Finish a run of this workspace, say what became of it, and return what became of each of its tokens.
+
+        Calling it is the confirmation; ``plan_resume`` shows what remains before. What the journal records as revoked,
+        gone or skipped is left alone. What may have been carried out is looked up first. What was used or changed owner
+        since the plan is skipped, as it would have been by ``apply``.
+
+        Args:
+            run_id: As a plan's ``run_id`` and ``runs`` name it.
+            progress: Show a progress bar once it takes more than two seconds; or who is told instead.
+            stop: When set, by another thread, nothing new is sent.
+
+        Returns:
+            A row for each token of the run: ``token_id, owner, outcome, error, attempts, started_at, finished_at``.
+
+        Raises:
+            UsageError: As ``plan_resume``; or the run was staged and its grace period is not over, or another process
+                carries it out now.
+        """
+        result = resumption.carry_out(self._target(), run_id, progress=progress, stop=stop)
+        sys.stderr.write(f"{resumption.report(self.name, run_id, result)}\n")
+        return result
+
     def undo(self, run_id: str, *, reason: str | None = None) -> UpdatePlan:
         """Return the plan that puts back what an update changed; only what the journal says was updated.
 
@@ -433,33 +479,38 @@ class Workspace(WorkspaceAPI):
         Raises:
             UsageError: There is no such run, or it was no update.
         """
-        return update.undo(self._target(), run_id, reason=reason)
+        target = self._target()
+        with Journal(self.folder) as journal:
+            resumption.run_of(target, journal, run_id)
+        return update.undo(target, run_id, reason=reason)
 
     def journal(self) -> pd.DataFrame:
         """Return what was done to this workspace's tokens from here: a row for each token of each run, oldest first.
 
         Returns:
-            ``run_id, kind, workspace, host, caller, reason, token_id, owner, outcome, error, attempts, started_at,
-            finished_at, run_started_at, snapshot`` (JSON of what the token was). No run gives the same columns with no
-            rows.
+            ``run_id, kind, workspace, host, workspace_id, caller, reason, token_id, owner, outcome, error, attempts,
+            started_at, finished_at, run_started_at, snapshot`` (JSON of what the token was). No run gives the same
+            columns with no rows.
 
         Raises:
             JournalError: The journal is damaged.
         """
+        workspace_id = self.identify()
         with Journal(self.folder) as journal:
-            return journal.frame(host=self.host)
+            return journal.frame(host=self.host, workspace_id=workspace_id)
 
     def runs(self) -> pd.DataFrame:
         """Return the runs that the journal has of this workspace, oldest first: which there were, and what is left.
 
         Returns:
-            ``run_id, kind`` (revoke, permissions, update), ``workspace, host, caller, reason, started_at, finished_at``
-            (``NaT`` while tokens are left, and where there were none), then how many ``tokens``, and of them ``done``
-            (revoked, updated, already gone), ``skipped, failed, unknown, left``; ``settings`` is JSON of what was
-            asked. ``resume`` tries what is failed, unknown or left. No run gives the same columns with no rows.
+            ``run_id, kind`` (revoke, permissions, update), ``workspace, host, workspace_id, caller, reason, started_at,
+            finished_at`` (``NaT`` while tokens are left, and where there were none), then how many ``tokens``, and of
+            them ``done`` (revoked, updated, already gone), ``skipped, failed, unknown, left``; ``settings`` is JSON of
+            what was asked. ``resume`` tries what is failed, unknown or left. No run gives the same columns, no rows.
 
         Raises:
             JournalError: The journal is damaged.
         """
+        workspace_id = self.identify()
         with Journal(self.folder) as journal:
-            return journal.runs(host=self.host)
+            return journal.runs(host=self.host, workspace_id=workspace_id)

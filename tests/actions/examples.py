@@ -7,6 +7,7 @@ RUN = Run(
     run_id="20260301-093000-00000001",
     kind="revoke",
     host="https://a",
+    workspace_id="17",
     workspace="a",
     origin="profile prod",
     caller="ann",

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -105,6 +106,22 @@ def test_a_journal_of_a_newer_tokenkit_is_left_alone(tmp_path):
     connection.close()
     with pytest.raises(errors.JournalError, match="newer tokenkit"):
         Journal(tmp_path)
+
+
+def test_a_journal_of_the_first_version_is_read_and_its_runs_are_of_no_known_workspace(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.begin(RUN, entries("x"))
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection.execute("ALTER TABLE runs DROP COLUMN workspace_id")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with Journal(tmp_path) as journal, Journal(tmp_path) as again:
+        assert journal.run(RUN.run_id) == again.run(RUN.run_id) == replace(RUN, workspace_id="")
+        assert journal.runs(host=RUN.host)["workspace_id"].tolist() == [""]
+        assert len(journal.runs(host=RUN.host, workspace_id=RUN.workspace_id)) == 0
+        later = replace(RUN, run_id="20260301-093000-00000002")
+        journal.begin(later, entries("y"))
+        assert again.runs(workspace_id=RUN.workspace_id)["run_id"].tolist() == [later.run_id]
 
 
 def test_an_unknown_run_suggests_the_near_one(journal):

@@ -6,6 +6,8 @@ import pytest
 
 import tokenkit
 from tokenkit import cli
+from tokenkit.actions.journal import Journal
+from tokenkit.sandbox import Fault
 
 
 @pytest.mark.usefixtures("here")
@@ -37,3 +39,109 @@ def test_what_an_update_changed_is_put_back_by_undo_which_asks_first(capsys):
     assert cli.main(["revoke", token_id, "--yes"]) == 0
     assert cli.main(["undo", last_run(), "--yes"]) == 2
     assert "only updates can be undone" in capsys.readouterr().err
+
+
+@pytest.fixture
+def interrupted(here):
+    """The id of a run of today of four tokens, two of which could not be revoked."""
+    workspace = tokenkit.connect()
+    tokens = workspace.tokens(status="active")
+    plan = workspace.revoke(tokens[tokens["owner"] != workspace.me()].head(4))
+    here.faults.add(Fault(method="DELETE", status=400, times=2))
+    plan.apply(progress=False)
+    here.faults.clear()
+    return plan.run_id
+
+
+@pytest.fixture
+def of_another_day(interrupted):
+    with Journal(tokenkit.connect().folder) as journal:
+        journal._connection.execute("UPDATE runs SET started_ms = started_ms - 86400000")
+    return interrupted
+
+
+def deleted(here):
+    return sum(request.method == "DELETE" for request in here.requests)
+
+
+def test_a_run_of_today_that_was_interrupted_goes_on_after_showing_what_remains(here, interrupted, capsys):
+    here.requests.clear()
+    assert cli.main(["resume", interrupted]) == 0
+    said = capsys.readouterr().err
+    assert "failed" in said  # what remains, with what the journal says of it
+    assert f"4 revoked. Run {interrupted}" in said
+    assert deleted(here) == 2
+    assert cli.main(["resume", interrupted]) == 0
+    assert f"nothing remains of run {interrupted}" in capsys.readouterr().err
+    assert deleted(here) == 2
+
+
+def test_a_dry_run_of_resume_shows_what_remains_and_touches_nothing(here, interrupted, capsys):
+    here.requests.clear()
+    assert cli.main(["resume", interrupted, "--dry-run", "--output", "json"]) == 0
+    assert [row["outcome"] for row in json.loads(capsys.readouterr().out)] == ["failed", "failed"]
+    assert deleted(here) == 0
+
+
+def test_a_run_of_another_day_is_asked_about(here, of_another_day, capsys):
+    here.requests.clear()
+    assert cli.main(["resume", of_another_day]) == 2  # there is nobody to ask
+    assert "add --yes" in capsys.readouterr().err
+    assert deleted(here) == 0
+    assert cli.main(["resume", of_another_day, "--yes"]) == 0
+    assert deleted(here) == 2
+
+
+def test_a_staged_run_is_asked_about_and_not_before_it_is_due(here, capsys):
+    workspace = tokenkit.connect()
+    tokens = workspace.tokens(status="active")
+    staged = workspace.revoke(tokens[tokens["owner"] != workspace.me()].head(2)).stage(grace="1d")
+    here.requests.clear()
+    assert cli.main(["resume", staged.run_id, "--yes"]) == 2
+    assert "not before" in capsys.readouterr().err
+    assert cli.main(["resume", staged.run_id, "--dry-run"]) == 0
+    with Journal(workspace.folder) as journal:
+        journal._connection.execute(
+            "UPDATE runs SET settings = json_set(settings, '$.due', '2026-01-01T00:00:00+00:00')"
+        )
+    assert cli.main(["resume", staged.run_id]) == 2
+    assert deleted(here) == 0
+    assert cli.main(["resume", staged.run_id, "--yes"]) == 0
+    assert deleted(here) == 2
+
+
+def test_a_run_of_a_fleet_of_another_day_is_asked_about_too(here, of_another_day, capsys):
+    here.requests.clear()
+    assert cli.main(["fleet", "resume", of_another_day, "--profiles", here.host]) == 2
+    assert "add --yes" in capsys.readouterr().err
+    assert deleted(here) == 0
+    assert cli.main(["fleet", "resume", of_another_day, "--profiles", here.host, "--yes"]) == 0
+    assert deleted(here) == 2
+
+
+def test_in_a_notebook_the_count_is_asked_for_with_the_plan_before_it(
+    here, of_another_day, ipython, monkeypatch, capsys
+):
+    here.requests.clear()
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "no")
+    assert ipython.run_line_magic("tokens", f"resume {of_another_day}") is None
+    assert "ResumePlan" in capsys.readouterr().out
+    assert "Type 2 to revoke 2 tokens for good" in asked[0]
+    assert deleted(here) == 0
+    monkeypatch.setattr("builtins.input", lambda _: "2")
+    assert len(ipython.run_line_magic("tokens", f"resume {of_another_day}")) == 4
+    assert deleted(here) == 2
+
+
+def test_a_notebook_resumes_with_the_workspace_in_hand(company, connected, ipython, tmp_path):
+    """It was signed in by arguments, so that no other sign-in is known."""
+    ws = connected(company, home=tmp_path / "elsewhere")
+    tokens = ws.tokens(status="active")
+    company.faults.add(Fault(method="DELETE", status=400))
+    plan = ws.revoke(tokens[tokens["owner"] != ws.me()].head(2))
+    plan.apply(progress=False)
+    company.faults.clear()
+    ipython.user_ns["ws"] = ws
+    ipython.run_line_magic("tokens", "connect ws")
+    assert ipython.run_line_magic("tokens", f"resume {plan.run_id}")["outcome"].tolist() == ["revoked"] * 2

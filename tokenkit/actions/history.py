@@ -34,11 +34,13 @@ class View:
         return frames.frame([dict(zip(names, row, strict=True)) for row in cursor], self.columns)
 
 
-_OF_A_RUN = [(name, pa.string()) for name in ("run_id", "kind", "workspace", "host", "caller", "reason")]
+_OF_A_RUN = [
+    (name, pa.string()) for name in ("run_id", "kind", "workspace", "host", "workspace_id", "caller", "reason")
+]
 TOKENS = View(
     """
-SELECT e.run_id, r.kind, r.workspace, r.host, r.caller, r.reason, e.token_id, e.owner, s.state AS outcome, s.error,
-s.attempts,
+SELECT e.run_id, r.kind, r.workspace, r.host, r.workspace_id, r.caller, r.reason, e.token_id, e.owner,
+s.state AS outcome, s.error, s.attempts,
        (SELECT min(at_ms) FROM steps f WHERE f.run_id = e.run_id AND f.token_id = e.token_id AND f.state = 'sent') AS
        started_at, CASE WHEN s.state IN ('planned', 'sent') THEN NULL ELSE s.at_ms END AS finished_at,
        r.started_ms AS run_started_at, e.snapshot
@@ -63,7 +65,7 @@ JOIN steps s ON s.step_id = (SELECT max(step_id) FROM steps l WHERE l.run_id = e
 )
 RUNS = View(
     """
-SELECT r.run_id, r.kind, r.workspace, r.host, r.caller, r.reason, r.started_ms AS started_at,
+SELECT r.run_id, r.kind, r.workspace, r.host, r.workspace_id, r.caller, r.reason, r.started_ms AS started_at,
        CASE WHEN min(s.state NOT IN ('planned', 'sent')) THEN max(s.at_ms) END AS finished_at, count(s.state) AS tokens,
        count(*) FILTER (WHERE s.state IN ('revoked', 'updated', 'already gone')) AS done,
        count(*) FILTER (WHERE s.state = 'skipped') AS skipped,

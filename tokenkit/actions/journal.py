@@ -49,13 +49,14 @@ SETTLED = frozenset({REVOKED, UPDATED, ALREADY_GONE, SKIPPED})
 """The outcomes that a resumed run leaves alone; what failed or is unknown is tried or looked up again."""
 
 FILE_NAME = "journal.sqlite"
-_VERSION = 1
+_VERSION = 2  # 2: the workspace's id
 _BUSY_SECONDS = 30
 _BUSY_PAUSE_SECONDS = 0.02
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY, kind TEXT NOT NULL, host TEXT NOT NULL, workspace TEXT NOT NULL, origin TEXT NOT NULL,
-    caller TEXT NOT NULL, reason TEXT, settings TEXT NOT NULL, started_ms INTEGER NOT NULL
+    caller TEXT NOT NULL, reason TEXT, settings TEXT NOT NULL, started_ms INTEGER NOT NULL,
+    workspace_id TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS entries (
     entry_id INTEGER PRIMARY KEY, run_id TEXT NOT NULL REFERENCES runs, token_id TEXT NOT NULL, owner TEXT,
@@ -69,6 +70,9 @@ CREATE INDEX IF NOT EXISTS steps_of_an_entry ON steps (run_id, token_id);
 """
 
 
+_OF_A_RUN = ("run_id", "kind", "host", "workspace_id", "workspace", "origin", "caller", "reason")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """A plan being carried out: what kind, where, by whom, why.
@@ -76,6 +80,7 @@ class Run:
     Attributes:
         kind: ``revoke``, ``permissions`` or ``update``.
         host: The workspace's address.
+        workspace_id: Its id, as one host may serve several; empty in a run that an earlier version wrote.
         workspace: What it is called in messages.
         origin: Where the credentials came from, to find them again: ``profile prod``.
         caller: Who ran it.
@@ -91,6 +96,7 @@ class Run:
     caller: str
     reason: str | None
     started_at: pd.Timestamp
+    workspace_id: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -164,10 +170,12 @@ class Journal:
             (run.run_id, each.token_id, each.owner, snapshot, _json(each.change))
             for each, snapshot in zip(entries, _snapshots(entries), strict=True)
         ]
-        head = (run.run_id, run.kind, run.host, run.workspace, run.origin, run.caller, run.reason)
+        values = {name: getattr(run, name) for name in _OF_A_RUN}
+        values |= {"settings": _json(run.settings), "started_ms": at_ms}
         with self._explained(), self._lock, self._transaction() as connection:
-            statement = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            connection.execute(statement, (*head, _json(run.settings), at_ms))
+            # The names are ours.
+            statement = f"INSERT INTO runs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608
+            connection.execute(statement, list(values.values()))
             statement = "INSERT INTO entries (run_id, token_id, owner, snapshot, change) VALUES (?, ?, ?, ?, ?)"
             connection.executemany(statement, rows)
             statement = (
@@ -232,7 +240,8 @@ class Journal:
             UsageError: There is no such run; the message suggests the near one.
         """
         with self._explained(), self._lock:
-            row = self._connection.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            statement = f"SELECT {', '.join(_OF_A_RUN)}, settings, started_ms FROM runs WHERE run_id = ?"  # noqa: S608 - our own names
+            row = self._connection.execute(statement, (run_id,)).fetchone()
             if row is None:
                 known = [
                     each[0]
@@ -241,9 +250,8 @@ class Journal:
                 hint = errors.did_you_mean(run_id, known) if known else "It has no runs."
                 raise errors.UsageError(f"The journal {self.path} has no run {run_id!r}. {hint}")
         *head, settings, started_ms = row
-        names = ("run_id", "kind", "host", "workspace", "origin", "caller", "reason")
         started_at = pd.Timestamp(started_ms, unit="ms", tz="UTC")
-        return Run(**dict(zip(names, head, strict=True)), started_at=started_at, settings=json.loads(settings))
+        return Run(**dict(zip(_OF_A_RUN, head, strict=True)), started_at=started_at, settings=json.loads(settings))
 
     def entries(self, run_id: str) -> list[Entry]:
         """Return the entries of a run in the order of its plan, each with its last state."""
@@ -269,13 +277,15 @@ class Journal:
             for token_id, owner, snapshot, change, state, attempts, error, at_ms in rows
         ]
 
-    def frame(self, *, host: str | None = None, run_id: str | None = None) -> pd.DataFrame:
+    def frame(
+        self, *, host: str | None = None, workspace_id: str | None = None, run_id: str | None = None
+    ) -> pd.DataFrame:
         """Return a row for each token of each run, oldest first, with the columns of ``history.TOKENS``."""
-        return self._read(history.TOKENS, host=host, run_id=run_id)
+        return self._read(history.TOKENS, host=host, workspace_id=workspace_id, run_id=run_id)
 
-    def runs(self, *, host: str | None = None) -> pd.DataFrame:
+    def runs(self, *, host: str | None = None, workspace_id: str | None = None) -> pd.DataFrame:
         """Return a row for each run, oldest first, with the columns of ``history.RUNS``."""
-        return self._read(history.RUNS, host=host)
+        return self._read(history.RUNS, host=host, workspace_id=workspace_id)
 
     def _read(self, view: View, **only: str | None) -> pd.DataFrame:
         with self._explained(), self._lock:
@@ -312,6 +322,8 @@ class Journal:
         connection.executescript(_SCHEMA)
         # What cannot be written must show now, before the first request of a run.
         connection.execute("BEGIN IMMEDIATE")
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 1:  # another process may have been faster
+            connection.execute("ALTER TABLE runs ADD COLUMN workspace_id TEXT NOT NULL DEFAULT ''")
         connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")
 

@@ -52,6 +52,7 @@ class Target:
 
     Attributes:
         host: Its address.
+        workspace_id: Returns its id, which is asked for where it is not known.
         name: What it is called in messages.
         origin: Where the credentials came from, in words.
         api: The token management calls, with patience.
@@ -64,6 +65,7 @@ class Target:
     """
 
     host: str
+    workspace_id: Callable[[], str]
     name: str
     origin: str
     api: TokenManagementAPI
@@ -186,6 +188,7 @@ def begin(
         run_id=run_id or new_run_id(target.now()),
         kind=kind,
         host=target.host,
+        workspace_id=target.workspace_id(),
         workspace=target.name,
         origin=target.origin,
         caller=caller,

@@ -3,8 +3,9 @@
 The official SDK signs in to the account and lists; the sign-in for a workspace is made as ``AccountClient.
 get_workspace_client`` makes it, so one service principal (or person) signs in everywhere, on every cloud.
 
-A workspace's host follows from its deployment name and the account's cloud. Only an account on this machine, which is a
-sandbox, is believed where it says that a workspace is elsewhere: our credential goes there.
+A workspace's host follows from its deployment name and the account's cloud, as the credential goes there: the name is
+labels of a host name and nothing else, and the host ends with the cloud's own zone. Only an account on this machine,
+which is a sandbox, is asked where its workspaces are, and they are on this machine too.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from tokenkit import errors
+from tokenkit.redaction import redact
 from tokenkit.rest import credentials
 from tokenkit.rest.credentials import Credentials
+from tokenkit.rest.hosts import address, is_address, is_label, is_loopback
 from tokenkit.rest.tracebacks import without_frames
 
 RUNNING = "RUNNING"
-_THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
+NO_ADDRESS = "without a valid address"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,8 @@ class AccountWorkspace:
         host: Its address; empty where it has none yet.
         name: What people call it.
         workspace_id: Its id.
-        status: ``RUNNING``, or why it cannot be asked: ``PROVISIONING``, ``FAILED``, ``BANNED`` ….
+        status: ``RUNNING``, or why it cannot be asked: ``PROVISIONING``, ``FAILED``, ``BANNED`` …, or
+            ``NO_ADDRESS`` where its deployment name is not one.
         sign_in: Returns credentials for it; this may ask the account's host.
     """
 
@@ -53,11 +56,13 @@ def account_config(account: object, account_id: str | None = None) -> Any:  # no
     Raises:
         ConfigurationError: No such profile, no usable credentials, or no account id.
     """
-    if isinstance(account, str) and ("://" in account or "." in account):
-        host = credentials.normal_host(account)
+    if isinstance(account, str) and is_address(account):
+        where = address(account)
+        host = where.host
+        credentials.check_environment_is_for(where)
         if not (account_id or os.environ.get("DATABRICKS_ACCOUNT_ID")):
             raise errors.ConfigurationError(f"{host} serves many accounts: say which by account_id=… or --account-id.")
-        config: Any = credentials.sdk_config(host=host, account_id=account_id)
+        config: Any = credentials.sdk_config(_for=host, host=host, account_id=account_id)
     elif isinstance(account, str):
         config = credentials.profile_config(account)
     else:
@@ -98,18 +103,28 @@ def account_workspaces(config: Any) -> list[AccountWorkspace]:  # noqa: ANN401 -
 
 
 def _workspace(config: Any, document: dict[str, Any]) -> AccountWorkspace:  # noqa: ANN401 - as above
-    deployment = document.get("deployment_name")
-    host = config.environment.deployment_url(deployment) if deployment else ""
-    if urlsplit(config.host).hostname in _THIS_MACHINE:
-        host = document.get("workspace_url", host)
-    host = credentials.normal_host(host) if host else ""
+    deployment = str(document.get("deployment_name") or "")
+    host, status = _host(config, document, deployment), str(document.get("workspace_status") or RUNNING)
     return AccountWorkspace(
-        host=host,
-        name=str(document.get("workspace_name") or deployment or document.get("workspace_id")),
+        host=host or "",
+        name=redact(str(document.get("workspace_name") or deployment or document.get("workspace_id"))),
         workspace_id=int(document["workspace_id"]),
-        status=str(document.get("workspace_status") or RUNNING),
-        sign_in=lambda: _sign_in(config, host, document),
+        status=NO_ADDRESS if host is None and status == RUNNING else status,
+        sign_in=lambda: _sign_in(config, host or "", document),
     )
+
+
+def _host(config: Any, document: dict[str, Any], deployment: str) -> str | None:  # noqa: ANN401 - as above
+    """Return where a workspace is, or None where what its account says is not such an address."""
+    # Azure's are two labels: adb-1234567890123456.7
+    name, is_sandbox = deployment.lower(), is_loopback(config.host)
+    if not is_sandbox and not (deployment.isascii() and all(is_label(label) for label in name.split("."))):
+        return None
+    try:
+        where = address(str(document.get("workspace_url")) if is_sandbox else config.environment.deployment_url(name))
+    except errors.ConfigurationError:
+        return None
+    return None if is_sandbox and not is_loopback(where.host) else where.host
 
 
 @without_frames()

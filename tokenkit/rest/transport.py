@@ -38,6 +38,7 @@ import io
 import logging
 import os
 import random
+import re
 import threading
 import time
 import weakref
@@ -54,7 +55,8 @@ from requests.structures import CaseInsensitiveDict
 
 from tokenkit import errors
 from tokenkit.rest import answers, progress
-from tokenkit.rest.credentials import Credentials, is_loopback
+from tokenkit.rest.credentials import Credentials
+from tokenkit.rest.hosts import is_loopback
 from tokenkit.rest.tracebacks import without_frames
 from tokenkit.version import __version__
 
@@ -250,6 +252,13 @@ class _OneHostAdapter(HTTPAdapter):
         super().close()
 
 
+class _Identity:
+    """The id of the workspace that responds; a transport and its more or less patient copies share it."""
+
+    def __init__(self, workspace_id: str) -> None:
+        self.workspace_id = workspace_id
+
+
 _ADAPTERS: weakref.WeakSet[_OneHostAdapter] = weakref.WeakSet()
 _OF_THE_PARENT: list[object] = []
 
@@ -296,6 +305,7 @@ class Transport:
         self._clock = clock
         self._jitter = jitter
         self._reached = False  # whether it ever answered
+        self._identity = _Identity(credentials.workspace_id)
         self._headers = CaseInsensitiveDict(
             {
                 "Accept": "application/json",
@@ -319,6 +329,28 @@ class Transport:
 
     def __repr__(self) -> str:
         return f"<Transport to {self.name}>"
+
+    @property
+    def workspace_id(self) -> str:
+        """The workspace's id, as it was given or as the first response named it; empty before."""
+        return self._identity.workspace_id
+
+    def note_workspace_id(self, workspace_id: str) -> None:
+        """Take note of which workspace responds.
+
+        Args:
+            workspace_id: As a response names it; what is not an id, such as the 0 of an account, says nothing.
+
+        Raises:
+            ConfigurationError: It is not the workspace that was named, or that responded before.
+        """
+        if not re.fullmatch(r"[1-9][0-9]{0,18}", workspace_id):
+            return
+        known = self._identity.workspace_id = self._identity.workspace_id or workspace_id
+        if known != workspace_id:
+            raise errors.ConfigurationError(
+                f"{self.name} is workspace {workspace_id}, not {known}. Check the host, ?o= and workspace_id."
+            )
 
     def patient(self, retries: RetryPolicy) -> Transport:
         """Return the same over the same connections, and as patient as that says."""
@@ -443,6 +475,7 @@ class Transport:
         except Exception as failure:  # noqa: BLE001 - a hostile answer breaks urllib3 in ways that it does not wrap
             return _connection_error(failure, str(request), self.name)
         self._reached = True
+        self.note_workspace_id(response.headers.get("X-Databricks-Org-Id", ""))
         credential = str(signed.headers.get("Authorization", "")).rpartition(" ")[2]
         try:
             if not 200 <= response.status_code < 300:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TypedDict
 
 import pandas as pd
@@ -44,6 +45,36 @@ class WorkspaceAPI:
         self._identities = IdentitiesAPI(transport)
         self._settings = SettingsAPI(transport)
         self._secrets = SecretsAPI(transport)
+
+    @property
+    def workspace_id(self) -> str:
+        """The workspace's id, as it was given or as the first response named it; empty before."""
+        return self._transport.workspace_id
+
+    def identify(self) -> str:
+        """Return the workspace's id. It is asked for where it is not known yet; a refusal names it as well.
+
+        Raises:
+            ConfigurationError: No response names it.
+        """
+        if not self.workspace_id:
+            with contextlib.suppress(errors.ApiError):
+                self._caller()
+        if not self.workspace_id:
+            self._note_workspace_of(self.token_management.list())
+        if not self.workspace_id:
+            raise errors.ConfigurationError(
+                f"{self.name} does not say which workspace it is, and one host may serve several. Add ?o=ID to the "
+                "host, or give workspace_id=…."
+            )
+        return self.workspace_id
+
+    def _note_workspace_of(self, listing: pd.DataFrame) -> None:
+        """Take the id from the tokens, where something in between takes the header away that has it."""
+        if not self.workspace_id:
+            ids = listing["workspace_id"].dropna().unique()
+            if len(ids) == 1:
+                self._transport.note_workspace_id(str(ids[0]))
 
     def close(self) -> None:
         """Close the connections that are kept open; a later call opens new ones."""

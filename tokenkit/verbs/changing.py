@@ -12,7 +12,8 @@ import pandas as pd
 from tokenkit import errors
 from tokenkit.actions.plan import Summary, counted
 from tokenkit.actions.update import UpdatePlan
-from tokenkit.fleet_connecting import resume as resume_run
+from tokenkit.fleet import Fleet
+from tokenkit.fleet_connecting import holder_of
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access
 from tokenkit.review.filters import FILTERS
@@ -130,12 +131,24 @@ def _change_permissions(session: Session, options: argparse.Namespace, *, replac
     return _decide(session, options, plan, workspace)
 
 
-def resume(session: Session, options: argparse.Namespace) -> pd.DataFrame:
-    """Finish a run that was stopped, killed or staged."""
-    workspace = session.workspace(options.profile) if options.profile else None
-    result = resume_run(options.run_id, workspace=workspace, progress=session.shows_progress)
-    session.say(_summary(result))
-    return result
+def resume(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
+    """Finish a run that was stopped, killed or staged, after what remains of it was shown.
+
+    A run that was begun today and only interrupted goes on without a question: its plan was confirmed today.
+    """
+    workspace = session.workspace(options.profile) if options.profile else session.in_hand or holder_of(options.run_id)
+    plan = workspace.plan_resume(options.run_id)
+    if not options.dry_run:
+        plan.check_due()
+    for reason, count in plan.left_out["reason"].value_counts().items():
+        session.warn(f"Left out: {counted(count, 'token')} ({reason}).")
+    if not plan.summary().doing:
+        session.warn(f"{workspace.name}: nothing remains of run {options.run_id}.")
+        return plan.preview() if options.dry_run else plan.apply(progress=session.shows_progress)
+    if not (plan.needs_confirmation or options.dry_run or options.yes):
+        session.show(plan, plan.preview())
+        options = argparse.Namespace(**vars(options) | {"yes": True})
+    return _decide(session, options, plan, workspace)
 
 
 def create_obo(session: Session, options: argparse.Namespace) -> OboToken:
@@ -204,7 +217,12 @@ def _chooses(options: argparse.Namespace) -> bool:
 
 
 def _decide(
-    session: Session, options: argparse.Namespace, plan: _Plan, workspace: Workspace, *, doing: str | None = None
+    session: Session,
+    options: argparse.Namespace,
+    plan: _Plan,
+    workspace: Workspace | Fleet,
+    *,
+    doing: str | None = None,
 ) -> pd.DataFrame | None:
     """Show a plan and carry it out, after the count was typed unless ``--yes``; with ``--dry-run``, return the
     preview. ``doing`` says what it does, where the verb knows better than the plan.

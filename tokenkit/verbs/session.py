@@ -34,6 +34,11 @@ class Session(Protocol):
         """Return the workspace that a command is for: of the profile, else the one connected to."""
         ...
 
+    @property
+    def in_hand(self) -> Workspace | None:
+        """The workspace connected to, if there is one already."""
+        ...
+
     def fleet(self, profiles: str | None, account: str | None, account_id: str | None) -> Fleet:
         """Return the workspaces that a command is for."""
         ...

@@ -1,0 +1,93 @@
+"""The plan to finish a run: what remains, what would be left out, and whether somebody is asked before it goes on."""
+
+import pandas as pd
+import pytest
+
+import tokenkit
+from tests.conftest import NOW
+from tokenkit.sandbox import Fault
+
+DAY = pd.Timedelta(days=1)
+
+
+@pytest.fixture
+def others(ws):
+    tokens = ws.tokens(status="active")
+    return tokens[tokens["owner"] != "admin@example.com"].reset_index(drop=True)
+
+
+@pytest.fixture
+def run_id(ws, others, company):
+    """A run of six tokens, four of which could not be revoked."""
+    company.faults.add(Fault(method="DELETE", status=400, times=4))
+    plan = ws.revoke(others.head(6))
+    plan.apply(progress=False)
+    company.faults.clear()
+    return plan.run_id
+
+
+def test_what_remains_is_shown_and_nothing_is_done(ws, company, run_id):
+    company.requests.clear()
+    plan = ws.plan_resume(run_id)
+    preview = plan.preview()
+    assert len(plan) == len(preview) == plan.summary().count == 4
+    assert preview["outcome"].tolist() == ["failed"] * 4
+    assert preview[["owner", "status"]].notna().all(axis=None)
+    assert plan.summary().doing == "revoke 4 tokens for good"
+    assert not plan.needs_confirmation
+    assert "4 of 6 tokens" in repr(plan)
+    assert "<table" in plan._repr_html_()
+    assert {request.method for request in company.requests} == {"GET"}
+    assert plan.apply(progress=False)["outcome"].tolist() == ["revoked"] * 6
+    again = ws.plan_resume(run_id)
+    assert (len(again), again.summary().doing, again.summary().count) == (0, "", 0)
+
+
+def test_what_was_used_or_protected_since_would_be_left_out(ws, company, run_id):
+    used, protected, gone, _ = ws.plan_resume(run_id).preview()["token_id"]
+    state = company.workspaces[0].state
+    state.tokens.touch(used, round((NOW + DAY).normalize().timestamp() * 1000))
+    state.tokens.delete(gone)
+    (ws.folder / "config.toml").write_text(f'[protect]\ntoken_ids = ["{protected}"]\n')
+    plan = ws.plan_resume(run_id)
+    reasons = plan.left_out.set_index("token_id")["reason"]
+    assert reasons[used].startswith("used since the plan")
+    assert reasons[protected].startswith("protected")
+    assert plan.left_out[["owner"]].notna().all(axis=None)
+    rest = plan.preview().set_index("token_id")
+    assert rest.loc[gone, "warnings"] == "not in the listing"
+    assert len(rest) == plan.summary().count == 2
+    assert sum(count for words, count in plan.summary().minds.items() if words.startswith("left out")) == 2
+
+
+def test_a_run_of_another_day_and_a_staged_one_need_a_confirmation(ws, others, run_id, company, connected):
+    staged = ws.revoke(others.tail(2)).stage(grace="12h")
+    plan = ws.plan_resume(staged.run_id)
+    assert plan.needs_confirmation
+    with pytest.raises(tokenkit.UsageError, match="is due on 2026-03-01 21:30 UTC, not before"):
+        plan.check_due()
+    with pytest.raises(tokenkit.UsageError, match="not before"):
+        plan.apply()
+    later = connected(company, clock=NOW + pd.Timedelta(hours=14), home=ws.folder)
+    assert not later.plan_resume(run_id).needs_confirmation
+    later.plan_resume(staged.run_id).check_due()
+    assert connected(company, clock=NOW + DAY, home=ws.folder).plan_resume(run_id).needs_confirmation
+
+
+def test_an_update_and_a_change_of_permissions_are_resumed_by_a_plan_too(ws, others, company):
+    company.faults.add(Fault(method="PATCH", status=400, times=1))
+    update = ws.plan_update(others.head(2), comment="x")
+    update.apply(progress=False)
+    company.faults.clear()
+    plan = ws.plan_resume(update.run_id)
+    assert plan.summary().doing == "change 1 token"
+    assert plan.apply(progress=False)["outcome"].tolist() == ["updated"] * 2
+    company.faults.add(Fault(method="PUT", status=400, times=1))
+    change = ws.plan_permissions([{"group_name": "contractors", "permission_level": "CAN_USE"}], replace=True)
+    with pytest.raises(tokenkit.ApiError):
+        change.apply()
+    company.faults.clear()
+    plan = ws.plan_resume(change.run_id)
+    assert plan.summary().doing.startswith("change the permissions, which deletes")
+    assert len(plan) == len(change)
+    assert plan.apply()["outcome"].eq("revoked").all()
