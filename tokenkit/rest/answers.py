@@ -309,10 +309,14 @@ def refusal(
     asked_seconds = _retry_after_seconds(headers)
     is_long = asked_seconds is not None and asked_seconds > _WORTH_A_WORD_SECONDS
     details = found.get("details")
+    sentences = [
+        f"{name} refused ({code or status}): {(text or 'no reason given').rstrip('.')}.",
+        cause.advice.format(scope=scope),
+        f"It asked to wait {asked_seconds:,.0f} s." if is_long else "",
+        f"Request: {request}.",
+    ]
     error = cause.error(
-        f"{name} refused {request} ({code or status}): {(text or 'no reason given').rstrip('.')}. "
-        f"{cause.advice.format(scope=scope)}".rstrip()
-        + (f" It asked to wait {asked_seconds:,.0f} s." if is_long else ""),
+        " ".join(filter(None, sentences)),
         status=status,
         error_code=code,
         details=[each for each in details if isinstance(each, dict)] if isinstance(details, list) else (),
