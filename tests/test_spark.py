@@ -215,6 +215,23 @@ def test_an_option_that_would_hold_a_credential_is_refused_and_its_value_said_no
     assert "dapi-of-somebody" not in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["profiles", "hosts", "account", "account_id", "clock"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "dapi" + "0a" * 16,
+        "https://one.example, https://two.example/?o=1&token=opaque",
+        "https://one.example/?client_secret=opaque",
+        "x_dose" + "0a" * 16,
+    ],
+)
+def test_a_credential_in_the_value_of_an_option_is_refused_and_said_nowhere(source, name, value):
+    with pytest.raises(errors.ConfigurationError, match=f"option '{name}' seems to hold a credential") as raised:
+        source({name: value})
+    assert "opaque" not in str(raised.value)
+    assert "0a0a" not in str(raised.value)
+
+
 @pytest.mark.parametrize("name", ["client_secret", "password", "azure_client_secret", "authorization", "api_key"])
 def test_options_by_which_a_credential_may_come_are_known(source, name):
     with pytest.raises(errors.ConfigurationError, match="takes no credentials") as raised:

@@ -24,7 +24,7 @@ _SIGNS = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
 _BEGINS = rf"^(?:[\t\n]|\s*{_SIGNS})"
 # A spreadsheet that parts cells at semicolons or tabs, as in half of Europe, heeds no quotation marks inside a cell.
 _GOES_ON = rf"[;\t\n][\s\"]*{_SIGNS}"
-_BEFORE_SIGN = re.compile(rf"(;[\s\"]*|(?<=\S)[\t\n][\s\"]*)(?={_SIGNS})")
+_BEFORE_SIGN = re.compile(rf"([;\t\n][\s\"]*)(?={_SIGNS})")
 _ESCAPED_IN_JSON = re.compile(f"[\ud800-\udfff]|{UNPRINTABLE_IN_LINES}")
 
 
@@ -120,8 +120,13 @@ def _guarded(text: pd.Series[str]) -> pd.Series[str]:
     """Return text of which no part is taken for a formula, wherever a spreadsheet parts it into cells."""
     goes_on = text.str.contains(_GOES_ON, na=False).astype(bool)
     if goes_on.any():
-        text = text.mask(goes_on, text[goes_on].map(lambda cell: _BEFORE_SIGN.sub(r"\1'", cell)))
+        text = text.mask(goes_on, text[goes_on].map(_parted))
     return text.mask(text.str.contains(_BEGINS, na=False).astype(bool), "'" + text)
+
+
+def _parted(cell: str) -> str:
+    begin = len(cell) - len(cell.lstrip())  # a sign after blanks alone is guarded where the cell begins
+    return cell[:begin] + _BEFORE_SIGN.sub(r"\1'", cell[begin:])
 
 
 def _in_json(value: Any) -> Any:  # noqa: ANN401 - JSON

@@ -65,6 +65,7 @@ def write(audit: Audit, to: Target, *, progress: bool = True) -> Path:
 
 
 def _redacted(frame: pd.DataFrame) -> pd.DataFrame:
+    frame = export.joined_lists(frame)
     written = frame.columns[frame.dtypes == TEXT]
     return frame.assign(**{str(name): texts.redacted(frame[name]) for name in written})
 

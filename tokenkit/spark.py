@@ -323,11 +323,12 @@ def _check_values(options: MutableMapping[str, str]) -> None:
     """Refuse an option whose value holds a credential, without a word of it."""
     for name, value in options.items():
         told = any(f"{word}=" in value.lower() for word in _SECRET_WORDS)
-        if told or "@" in value or redact(value) != value:
+        names_a_user = "@" in value and name != "hosts"  # which are refused by a rule of their own
+        if told or names_a_user or redact(value) != value:
             raise errors.ConfigurationError(
-                f"The option {name!r} seems to hold a credential, so it is refused: Spark writes options into plans and "
-                "logs. Name workspaces there, by profiles or by their hosts alone. Revoke the credential if it is real: "
-                "it may have been written down on its way."
+                f"The option {name!r} seems to hold a credential, so it is refused: Spark writes options into plans "
+                "and logs. Name workspaces there, by profiles or by their hosts alone. Revoke the credential if it is "
+                "real: it may have been written down on its way."
             )
 
 

@@ -101,10 +101,11 @@ class Leaks:
             **{str(name): shown[name].dt.strftime("%Y-%m-%d") for name in shown.select_dtypes("datetimetz")}
         )
         more = f"<p>… and {len(self.tokens) - _SHOWN_ROWS:,} more: <code>.tokens</code></p>"
+        shown = shown.assign(**{str(name): shown[name].str.join(" ") for name in shown if shown[name].dtype == object})
         texts = {
             str(name): shown[name].map(printable, na_action="ignore")
             for name in shown
-            if shown[name].dtype == frames.TEXT
+            if pd.api.types.is_string_dtype(shown[name].dtype)
         }
         table = shown.assign(**texts).to_html(index=False, border=0, escape=True, na_rep="")
         return (
