@@ -52,7 +52,7 @@ _REFUSED_SECONDS = 1.0  # where a 429 does not say
 _HANDED_AHEAD = 0.5  # for each worker, so that one who is done has the next at once, even while the decider writes
 _MARKED_AHEAD = 4  # for each worker; each of them is looked up after a crash
 _WRITE_SECONDS = 0.1  # how long an outcome waits for others to be written with; and how soon a stop is noticed
-_TOLD_SECONDS = 0.1  # how often who watches is told
+_HEARD_SECONDS = 0.5  # in which Ctrl-C is heard on systems where waiting cannot be interrupted
 _STARTED_SECONDS = 1.0  # in which a thread that was started has begun
 INTERRUPT, STOP = "interrupt", "stop"
 _ENDS_THE_RUN = (errors.AuthenticationError, errors.FeatureDisabledError)
@@ -146,7 +146,7 @@ class Execution:
         self._fresh: deque[_Item] = deque()
         self._later: list[tuple[float, int, _Item]] = []  # a heap: from when on, and in which order
         self._numbers = itertools.count()
-        self._news: deque[Outcome] = deque()
+        self._news: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()  # for the calling thread; None is the end
         self._to_write: list[Outcome] = []
         self._marked: set[str] = set()  # written down as sent
         self._written_at = 0.0
@@ -189,7 +189,8 @@ class Execution:
             # It may have been interrupted before it started the decider, which sends nothing from now on.
             if self._begun.wait(_STARTED_SECONDS):
                 self._done.wait()
-            if not isinstance(failure, KeyboardInterrupt):
+            # Where it came inside of a lock's own code, an error about the lock is what arrives here.
+            if not isinstance(failure, KeyboardInterrupt) and not isinstance(failure.__context__, KeyboardInterrupt):
                 raise
             self.ended_by = self.ended_by or INTERRUPT
         if self._failure is not None:
@@ -199,11 +200,14 @@ class Execution:
     def _watch(self, decider: threading.Thread) -> None:
         """Start the decider, and pass outcomes on until it is done."""
         decider.start()
-        is_done = False
-        while not is_done:
-            is_done = self._done.wait(_TOLD_SECONDS)
-            while self._news:
-                self._on_outcome(self._news.popleft())
+        while True:
+            try:
+                outcome = self._news.get(timeout=_HEARD_SECONDS)
+            except queue.Empty:
+                continue
+            if outcome is None:
+                return
+            self._on_outcome(outcome)
 
     # What follows runs in the decider.
 
@@ -215,6 +219,7 @@ class Execution:
             self._failure = failure
         finally:
             self._done.set()
+            self._news.put(None)
 
     def _work_off(self) -> None:
         threads = [
@@ -297,7 +302,7 @@ class Execution:
         if report.outcome is not None:
             self.outcomes[item.entry.token_id] = report.outcome
             self._to_write.append(report.outcome)
-            self._news.append(report.outcome)
+            self._news.put(report.outcome)
         elif report.still_to_do:
             self._put(item, at=now)
         else:
