@@ -10,6 +10,7 @@ import os
 import random
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,42 @@ def test_a_run_that_is_interrupted_anywhere_says_what_it_did_and_can_be_finished
 
 def resumed(run_id, ws):
     return tokenkit.resume(run_id, workspace=ws, progress=False)
+
+
+ONLY_ENGINEERS = [{"group_name": "data-engineers", "permission_level": "CAN_USE"}]
+
+
+@pytest.mark.parametrize("seed", range(INTERRUPTIONS // 20))
+def test_a_change_of_permissions_that_is_interrupted_anywhere_can_be_finished(fresh_sandbox, tmp_path, seed):
+    rng = random.Random(seed)  # noqa: S311 - an interrupt is no secret
+    state = fresh_sandbox.workspaces[0].state
+    ws = tokenkit.connect(host=fresh_sandbox.host, token=fresh_sandbox.token, clock=NOW, home=tmp_path)
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    within = tuple(
+        str(Path(SOURCE, "actions", f"{name}.py")) for name in ("permissions", "plan", "executor", "journal")
+    )
+
+    def there():
+        return {info["token_id"]: info for info in state.tokens.infos()}
+
+    first = Interrupted(lambda: plan.apply(progress=False), within, rng.randrange(1, 900))
+    if the_run(tmp_path) is None:
+        assert set(plan.token_ids) <= set(there())
+        return
+    run_id, entries = the_run(tmp_path)
+    check(first.result, known(entries), there(), is_gone)
+    again = Interrupted(lambda: resumed(run_id, ws), within, rng.randrange(1, 600))
+    check(again.result, known(the_run(tmp_path)[1]), there(), is_gone)
+    finished = Interrupted(lambda: resumed(run_id, ws), within)
+    check(finished.result, the_run(tmp_path)[1], there(), is_gone)
+    assert {entry.state for entry in the_run(tmp_path)[1].values()} == {"revoked"}
+    assert not set(plan.token_ids) & set(there())
+    assert ws.runs()[["change", "left"]].to_numpy().tolist() == [["updated", 0]]
+
+
+def known(entries):
+    """Return entries as a result has them: of what was sent nobody knows more."""
+    return {
+        token_id: replace(entry, state="unknown") if entry.state == "sent" else entry
+        for token_id, entry in entries.items()
+    }

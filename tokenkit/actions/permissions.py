@@ -258,21 +258,23 @@ def _carry_out(
 ) -> pd.DataFrame:
     """Make the change unless it is made, then look up what became of each token, and return a row for each."""
     left = [entry for entry in entries if entry.state not in records.SETTLED]
-    remark = None
-    if journal.state_of_change(run.run_id) != records.UPDATED:
-        if not left and entries:  # a run of a version that did not record the change itself
-            return plans.result(entries)
-        remark = _change(target, run, left, journal)
-    task = Task(
-        send=_never,
-        look_up=lambda entry: target.one_shot.get(entry.token_id),
-        found=lambda _entry, _token: (records.STILL_LISTED, "the permissions are changed, and the token is there"),
-        done=records.REVOKED,
-        gone_after_lost=(records.REVOKED, remark),
-    )
+    if entries and not left:
+        return plans.result(entries)
+
+    def change() -> Task:
+        is_made = journal.state_of_change(run.run_id) == records.UPDATED
+        remark = None if is_made else _change(target, run, left, journal)
+        return Task(
+            send=_never,
+            look_up=lambda entry: target.one_shot.get(entry.token_id),
+            found=lambda _entry, _token: (records.STILL_LISTED, "the permissions are changed, and the token is there"),
+            done=records.REVOKED,
+            gone_after_lost=(records.REVOKED, remark),
+        )
+
     # What the change ends is not sent for: each token is looked up, as after a request whose response was lost.
     asked = [replace(entry, state=records.UNKNOWN) for entry in left]
-    return plans.look_up(target, run, asked, task, journal, progress=progress, stop=stop)
+    return plans.change_and_look_up(target, run, asked, change, journal, progress=progress, stop=stop)
 
 
 def _never(entry: Entry) -> None:

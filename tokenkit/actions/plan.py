@@ -258,7 +258,7 @@ def carry_out(
 
     What the journal records as settled is not touched again. The listing is read once more first: what drifted or is
     protected is skipped; what it lacks is looked up, and never taken for gone on its word. It is read again at the end:
-    see ``_confirmed``.
+    what it still has of the tokens that are called revoked or gone is ``still_listed``.
 
     A dead credential, tokens that are disabled, a full disk under the journal, Ctrl-C and ``stop`` end it early: the
     rest is ``planned``, a line says how to go on, and ``attrs["ended_by"]`` of the result says what ended it:
@@ -275,27 +275,36 @@ def carry_out(
         stop: When set, by another thread, nothing new is sent.
         left_out: Tokens that are skipped in any case, and why.
     """
-    conduct = _Conduct(target, run, task, journal, settings, progress=progress, stop=stop)
+    conduct = _Conduct(target, run, journal, settings, progress=progress, stop=stop)
     left = [entry for entry in entries if entry.state not in records.SETTLED]
-    return conduct.ended(lambda: conduct.carry_out(left, left_out or {}), entries)
+    return conduct.ended(lambda: conduct.carry_out(task, left, left_out or {}), entries)
 
 
-def look_up(
+def change_and_look_up(
     target: Target,
     run: Run,
     entries: Sequence[Entry],
-    task: Task,
+    change: Callable[[], Task],
     journal: Journal,
     *,
     progress: bool | Progress,
     stop: threading.Event | None,
 ) -> pd.DataFrame:
-    """Find out what became of the tokens of a change that is one request, and return a row for each of the run.
+    """Make a change that is one request, find out what became of its tokens, and return a row for each of the run.
 
     It ends early as ``carry_out`` does.
+
+    Args:
+        target: The workspace.
+        run: The run.
+        entries: The entries that are to be looked up.
+        change: Makes the change, and returns how its tokens are looked up.
+        journal: Where the run is.
+        progress: Whether a bar is shown, or who is told instead.
+        stop: When set, by another thread, no more tokens are looked up.
     """
-    conduct = _Conduct(target, run, task, journal, Settings(), progress=progress, stop=stop)
-    return conduct.ended(lambda: conduct.execute(entries), entries)
+    conduct = _Conduct(target, run, journal, Settings(), progress=progress, stop=stop)
+    return conduct.ended(lambda: conduct.execute(change(), entries), entries)
 
 
 ENDED_BY = "ended_by"
@@ -313,7 +322,6 @@ class _Conduct:
         self,
         target: Target,
         run: Run,
-        task: Task,
         journal: Journal,
         settings: Settings,
         *,
@@ -322,7 +330,6 @@ class _Conduct:
     ) -> None:
         self._target = target
         self._run = run
-        self._task = task
         self._journal = journal
         self._settings = settings
         self._shows_bar = progress is True
@@ -352,21 +359,23 @@ class _Conduct:
             self._watcher.end_early(_how_to_go_on(error, self._run, remaining(rows), len(rows)))
         return rows
 
-    def carry_out(self, entries: Sequence[Entry], left_out: Mapping[str, str]) -> None:
+    def carry_out(self, task: Task, entries: Sequence[Entry], left_out: Mapping[str, str]) -> None:
         """Carry out entries that are left, but for some that are left out, and confirm what came of them."""
         if not entries:
             return
         patterns = protection.read_protected(self._target.folder, self._settings.protect)
         listing = self._target.tokens() if patterns else self._target.api.list()
-        spared = self._spared(entries, listing, patterns) | dict(left_out)
+        unseen = {entry.token_id for entry in entries} - set(listing["token_id"])
+        listed = [entry for entry in entries if entry.token_id not in unseen]
+        spared = self._spared(task, listed, listing, patterns) | dict(left_out)
         self._note({token_id: (records.SKIPPED, reason) for token_id, reason in spared.items()}, entries)
         todo = [entry for entry in entries if entry.token_id not in spared]
-        unseen = {entry.token_id for entry in todo} - set(listing["token_id"])
-        if not self.execute(todo, unseen, patterns):
+        if not self.execute(task, todo, unseen, patterns):
             self._confirm()
 
     def execute(
         self,
+        task: Task,
         entries: Sequence[Entry],
         unseen: Collection[str] = (),
         patterns: Mapping[str, Sequence[str]] | None = None,
@@ -374,24 +383,25 @@ class _Conduct:
         """Send what there is to send; return whether it ended early.
 
         Args:
+            task: What is done to each.
             entries: What is to be done.
             unseen: Those that the listing lacks; what they are is known once they are looked up.
             patterns: What is protected.
         """
 
         def found(entry: Entry, token: TokenInfo) -> Found | None:
-            if (known := self._task.found(entry, token)) is not None or entry.token_id not in unseen:
+            if (known := task.found(entry, token)) is not None or entry.token_id not in unseen:
                 return known
             now = frames.frame([token.as_dict()], frames.TOKENS)
             now = now.assign(owner=pd.Series([entry.owner], dtype=frames.TEXT))
-            reason = self._spared([entry], now, patterns or {}).get(entry.token_id)
+            reason = self._spared(task, [entry], now, patterns or {}).get(entry.token_id)
             return None if reason is None else (records.SKIPPED, reason)
 
         bar = _progress_bar if self._shows_bar else _counted_for
         with bar(len(entries), self._run, self._watcher) as advance:
             self._execution = Execution(
                 self._run.run_id,
-                replace(self._task, found=found),
+                replace(task, found=found),
                 self._journal,
                 workers=self._settings.workers,
                 clock=_Clock(self._target),
@@ -402,10 +412,10 @@ class _Conduct:
         return self._execution.ended_by is not None
 
     def _spared(
-        self, entries: Sequence[Entry], listing: pd.DataFrame, patterns: Mapping[str, Sequence[str]]
+        self, task: Task, entries: Sequence[Entry], listing: pd.DataFrame, patterns: Mapping[str, Sequence[str]]
     ) -> dict[str, str]:
         """Return which tokens are left out, and why: what drifted, unless that is let pass, and what is protected."""
-        drifted = {} if self._settings.despite_drift else drift(entries, listing, minds_use=self._task.minds_use)
+        drifted = {} if self._settings.despite_drift else drift(entries, listing, minds_use=task.minds_use)
         return drifted | protected_now(entries, listing, patterns)
 
     def _confirm(self) -> None:
