@@ -18,6 +18,7 @@ from typing import TextIO
 import pandas as pd
 
 from tokenkit import errors, export, frames, grammar
+from tokenkit.actions.plan import remaining
 from tokenkit.connecting import connect
 from tokenkit.fleet import Fleet
 from tokenkit.frames import TokenInfo
@@ -160,7 +161,7 @@ def _left_something(answer: object) -> bool:
     """Whether a change ended with tokens that were not done."""
     if not isinstance(answer, pd.DataFrame) or not {"outcome", "attempts"} <= set(answer.columns) or "run_id" in answer:
         return False
-    return bool(answer["outcome"].isin(["failed", "unknown", "planned"]).any())
+    return remaining(answer) > 0
 
 
 def _write(answer: object, output: str, *, chosen: bool) -> None:

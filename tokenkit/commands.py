@@ -14,6 +14,7 @@ from typing import Any
 
 from tokenkit.connecting import SANDBOX
 from tokenkit.options import (
+    ALLOW_PROTECTED,
     BOTH,
     CHANGE,
     COLUMNS,
@@ -169,14 +170,14 @@ VERBS: tuple[Verb, ...] = (
         "permissions set",
         "replace who may use tokens; whoever loses the right loses their tokens",
         changing.permissions_set,
-        (ENTRIES, *CHANGE),
+        (ENTRIES, ALLOW_PROTECTED, *CHANGE),
         example="permissions set group:data-engineers user:ann@example.com --dry-run",
     ),
     Verb(
         "permissions add",
         "add to who may use tokens, or change a level",
         changing.permissions_add,
-        (ENTRIES, *CHANGE),
+        (ENTRIES, ALLOW_PROTECTED, *CHANGE),
         example="permissions add group:analysts",
     ),
     Verb(

@@ -10,8 +10,8 @@ import pandas as pd
 from tokenkit import errors
 from tokenkit.actions import journal as records
 from tokenkit.actions import update
-from tokenkit.actions.executor import LOST_AND_GONE
 from tokenkit.actions.journal import FILE_NAME, Journal
+from tokenkit.actions.task import LOST_AND_GONE
 from tokenkit.clock import clock_of
 from tokenkit.home import home as state_folder
 from tokenkit.review.changes import between
@@ -95,7 +95,8 @@ def _folder_of(*listings: pd.DataFrame | str | os.PathLike[str]) -> Path:
 def _revoked_from_here(journal: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of a journal whose tokens, if they are gone, are gone by our hand.
 
-    Beside what it has as revoked that is what was sent and whose answer nobody saw.
+    Beside what it has as revoked that is what was sent and whose answer nobody saw, and what was listed for a while.
     """
-    unseen = journal["outcome"].isin([records.SENT, records.UNKNOWN]) | (journal["error"] == LOST_AND_GONE)
+    states = [records.SENT, records.UNKNOWN, records.STILL_LISTED]
+    unseen = journal["outcome"].isin(states) | (journal["error"] == LOST_AND_GONE)
     return journal[(journal["outcome"] == records.REVOKED) | (unseen & (journal["kind"] != update.KIND))]

@@ -360,6 +360,7 @@ class Fleet:
         access_control_list: AccessControlList,
         replace: bool = False,  # noqa: FBT001, FBT002 - as Workspace.plan_permissions
         *,
+        allow_protected: Iterable[str] = (),
         reason: str | None = None,
     ) -> FleetPermissionPlan:
         """Return a plan to make the same change of permissions in every workspace, and which tokens die of it where.
@@ -367,15 +368,19 @@ class Fleet:
         Args:
             access_control_list: As for ``Workspace.plan_permissions``, as are the others.
             replace: Whether the entries replace all others.
+            allow_protected: Ids of protected tokens that the change may cost, wherever they are.
             reason: Why, for the journal.
 
         Raises:
             FleetError: No workspace answered.
             UsageError: An entry that names nobody or several, or no level.
         """
+        allowed = token_ids_of(allow_protected)
         made = self._members.each(
             "plan_permissions",
-            lambda workspace: workspace.plan_permissions(access_control_list, replace, reason=reason),
+            lambda workspace: workspace.plan_permissions(
+                access_control_list, replace, allow_protected=allowed, reason=reason
+            ),
         )
         return FleetPermissionPlan(made, self._apply, unplanned=len(self) - len(made))
 

@@ -179,10 +179,16 @@ class Members:
                 workspace.close()  # a thousand workspaces would keep more connections than a process may have
 
         pool = ThreadPoolExecutor(min(workers, len(hosts)), thread_name_prefix="tokenkit-fleet")
-        futures = {pool.submit(asked_of, host): host for host in hosts}
+        futures: dict[Future[_Answer], str] = {}
         try:
+            for host in hosts:
+                futures[pool.submit(asked_of, host)] = host
             with _progress_bar(len(hosts), asked, shown=progress and self.shows_progress) as advance:
                 _wait_for(futures, advance, stop)
+        except KeyboardInterrupt:
+            if stop is not None:
+                stop.set()  # also where the interrupt came before anybody waited
+            raise
         finally:
             pool.shutdown(wait=stop is not None, cancel_futures=True)
         for future, host in futures.items():

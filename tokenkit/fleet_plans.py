@@ -321,6 +321,20 @@ class FleetPermissionPlan(FleetPlan[PermissionPlan]):
         """Whose path is cut and who keeps the right by another: ``workspace, id, principal, kind, via``."""
         return self._joined(lambda plan: plan.keeps_by_another_path)
 
+    @property
+    def protected(self) -> pd.DataFrame:
+        """Protected tokens that it would cost where, not allowed: ``workspace, token_id, owner, comment, reason``."""
+        return self._joined(lambda plan: plan.protected, revocation.LEFT_OUT)
+
+    def check_protection(self) -> None:
+        """Refuse a change that costs protected tokens which were not allowed.
+
+        Raises:
+            UsageError: It does; the message names those of the first such workspace.
+        """
+        for plan in self.plans.values():
+            plan.check_protection()
+
     def apply(self, *, progress: bool | Progress = True, stop: threading.Event | None = None) -> pd.DataFrame:
         """Change the permissions, in several workspaces at once, and return what became of each token that was to die.
 
@@ -330,11 +344,14 @@ class FleetPermissionPlan(FleetPlan[PermissionPlan]):
 
         Returns:
             ``workspace`` and the columns of ``PermissionPlan.apply``. A workspace whose permissions changed since the
-            plan is left alone; the fleet's ``errors`` says so.
+            plan is left alone, as is one in which it would cost tokens that are protected by now; the fleet's
+            ``errors`` says so.
 
         Raises:
+            UsageError: It would cost protected tokens that were not allowed; nothing was sent anywhere.
             JournalError: The journal cannot be written; nothing was sent.
         """
+        self.check_protection()
         return self._carry_out(
             lambda plan, journal, run_id: plan.record(journal, run_id=run_id), progress=progress, stop=stop
         )
@@ -349,6 +366,7 @@ class FleetPermissionPlan(FleetPlan[PermissionPlan]):
             "lose it": len(self.loses),
             "keep it by another path": len(self.keeps_by_another_path),
             "tokens will be deleted by the workspaces, for good": len(self),
+            "protected tokens are among them; allow each by its id, or it is refused": len(self.protected),
         }
         doing, count = taken_away(tokens=len(self), principals=len(self.loses))
         return plans.Summary(doing=doing, count=count, minds=minds)

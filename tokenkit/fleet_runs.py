@@ -16,6 +16,7 @@ import pandas as pd
 from tokenkit import errors, frames
 from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
+from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.journal import Journal, Run, new_run_id
 from tokenkit.actions.plan import Progress, counted
 from tokenkit.actions.resumption import ResumePlan, carry_on
@@ -114,6 +115,7 @@ def _carry_on(
 ) -> pd.DataFrame:
     """Carry out what is left of a run's parts, and return a row for each of their tokens."""
     by_host = {members.name_of(run): (journal, run) for journal, run in parts}
+    asked_to_stop = stop is not None
     stop = stop or threading.Event()
 
     def carry_on_there(workspace: Workspace) -> pd.DataFrame:
@@ -133,10 +135,22 @@ def _carry_on(
     failures = {**(failures or {}), **failed}
     members.note("apply", failures, of=len(by_host) + len(failures) - len(failed))
     result = by_workspace({host: ended[host] for host in by_host}, empty=plans.RESULT)
-    left = int(result["outcome"].isin([records.PLANNED, records.UNKNOWN]).sum())
+    left = plans.remaining(result)
+    if ended_by := _ended_by(ended.values(), failed, stop, asked_to_stop=asked_to_stop):
+        result.attrs[plans.ENDED_BY] = ended_by
     if left or failed:
         together.end_early(f"{counted(left, 'token')} left; tokenkit.resume({run_id!r}) finishes the run.")
     return result
+
+
+def _ended_by(
+    ended: Iterable[pd.DataFrame], failed: Mapping[str, Exception], stop: threading.Event, *, asked_to_stop: bool
+) -> str | None:
+    """Return what ended a run early, as the results of its parts say it; None where nothing did."""
+    if stop.is_set() and not asked_to_stop:
+        return INTERRUPT  # nobody else has this event
+    parts = [str(part.attrs[plans.ENDED_BY]) for part in ended if plans.ENDED_BY in part.attrs]
+    return next(iter([*parts, *(type(failure).__name__ for failure in failed.values())]), None)
 
 
 def _left(known: pd.DataFrame, failure: Exception) -> pd.DataFrame:

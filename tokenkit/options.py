@@ -142,6 +142,12 @@ ENTRIES = option(
     metavar="ENTRY",
     help="group:NAME, user:NAME or service-principal:ID, with =CAN_MANAGE if not CAN_USE",
 )
+ALLOW_PROTECTED = option(
+    "--allow-protected",
+    action="append",
+    metavar="ID",
+    help="let the change cost this protected token; may be given again",
+)
 RULES = (
     option(
         "--rule",

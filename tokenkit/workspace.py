@@ -316,7 +316,8 @@ class Workspace(WorkspaceAPI):
             include_own: Also revoke tokens of whoever is signed in. Left out by default, as one of them may be what
                 this session is signed in with.
             protect: Tokens that are not revoked even if they are asked for, in addition to ``[protect]`` in
-                ``config.toml``: patterns under ``owners``, ``comments``, ``token_ids``.
+                ``config.toml``: patterns under ``owners``, ``comments``, ``token_ids``. Both are looked at again by
+                ``apply`` and ``resume``.
             reason: Why, for the journal.
 
         Raises:
@@ -330,6 +331,7 @@ class Workspace(WorkspaceAPI):
         access_control_list: AccessControlList,
         replace: bool = False,  # noqa: FBT001, FBT002 - the contract's signature
         *,
+        allow_protected: Iterable[str] = (),
         reason: str | None = None,
     ) -> PermissionPlan:
         """Return a plan to change who may use tokens: who gains and loses the right, and **which tokens die of it**.
@@ -340,12 +342,17 @@ class Workspace(WorkspaceAPI):
         Args:
             access_control_list: As for ``token_management.set_permissions``.
             replace: Whether the entries replace all others, or are added to them.
+            allow_protected: Ids of protected tokens that the change may cost. While it would cost others, the plan's
+                ``protected`` names them and ``apply()`` refuses.
             reason: Why, for the journal.
 
         Raises:
             UsageError: An entry that names nobody or several, or no level.
+            ConfigurationError: What is protected cannot be read.
         """
-        return permissions.make(self._target(), access_control_list, replace=replace, reason=reason)
+        return permissions.make(
+            self._target(), access_control_list, replace=replace, allow_protected=allow_protected, reason=reason
+        )
 
     def plan_update(
         self,
@@ -356,7 +363,7 @@ class Workspace(WorkspaceAPI):
         reason: str | None = None,
     ) -> UpdatePlan:
         """Return a plan to give tokens another comment or other scopes. It changes nothing, and can be undone once
-        applied.
+        applied. Protected tokens are left out.
 
         Args:
             tokens: As for ``revoke``. Where neither ``comment`` nor ``scopes`` is given, a frame in which each row says
@@ -368,6 +375,7 @@ class Workspace(WorkspaceAPI):
 
         Raises:
             UsageError: A token that is not there, or nothing to change.
+            ConfigurationError: What is protected cannot be read.
         """
         return update.make(self._target(), update.changes_of(tokens, comment=comment, scopes=scopes), reason=reason)
 
@@ -472,6 +480,9 @@ class Workspace(WorkspaceAPI):
     def undo(self, run_id: str, *, reason: str | None = None) -> UpdatePlan:
         """Return the plan that puts back what an update changed; only what the journal says was updated.
 
+        What is protected, or was a text that the journal did not keep as it looks like a credential, is left out: see
+        the plan's ``left_out``.
+
         Args:
             run_id: As ``UpdatePlan.run_id`` and ``journal`` name it.
             reason: Why, for the journal; the run that it undoes, if left out.
@@ -504,9 +515,12 @@ class Workspace(WorkspaceAPI):
 
         Returns:
             ``run_id, kind`` (revoke, permissions, update), ``workspace, host, workspace_id, caller, reason, started_at,
-            finished_at`` (``NaT`` while tokens are left, and where there were none), then how many ``tokens``, and of
-            them ``done`` (revoked, updated, already gone), ``skipped, failed, unknown, left``; ``settings`` is JSON of
-            what was asked. ``resume`` tries what is failed, unknown or left. No run gives the same columns, no rows.
+            finished_at`` (``NaT`` while something is planned or sent, and where there was nothing to do); ``change``
+            (of a run that changes permissions, what became of the change itself: ``planned``, ``sent``, ``updated``,
+            ``failed``, ``unknown``); then how many ``tokens``, and of them ``done`` (revoked, updated, already gone),
+            ``skipped, failed, unknown, still_listed``, and ``left``: how many ``resume`` would touch, which are those
+            that are neither done nor skipped. ``left`` is 1 where no token ends and the change itself is not made.
+            ``settings`` is JSON of what was asked. No run gives the same columns with no rows.
 
         Raises:
             JournalError: The journal is damaged.

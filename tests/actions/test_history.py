@@ -18,12 +18,13 @@ def test_an_empty_journal_has_the_columns(journal):
 
 def test_runs_have_each_token_counted_once_by_what_became_of_it_last(journal):
     ends = [records.REVOKED, records.ALREADY_GONE, records.UPDATED, records.SKIPPED, records.FAILED, records.UNKNOWN]
+    ends.append(records.STILL_LISTED)
     journal.begin(RUN, entries(*ends, "asked", "not yet"))
     journal.record_all([step(name, records.SENT, attempts=1) for name in [*ends, "asked"]])
     journal.record_all([step(name, name, attempts=1) for name in ends])
     run = journal.runs().iloc[0]
-    counts = run[["tokens", "done", "skipped", "failed", "unknown", "left"]].tolist()
-    assert (counts, run["reason"], run["started_at"]) == ([8, 3, 1, 1, 1, 2], "because", NOW)
+    counts = run[["tokens", "done", "skipped", "failed", "unknown", "still_listed", "left"]].tolist()
+    assert (counts, run["reason"], run["started_at"]) == ([9, 3, 1, 1, 1, 1, 5], "because", NOW)
     assert pd.isna(run["finished_at"])
     journal.record_all([step(name, records.REVOKED, attempts=1) for name in ("asked", "not yet")])
     assert journal.runs()["finished_at"].tolist() == [pd.Timestamp(step("x", "sent").at_ms, unit="ms", tz="UTC")]

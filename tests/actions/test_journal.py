@@ -13,6 +13,7 @@ from tests.conftest import NOW
 from tokenkit import errors
 from tokenkit.actions import journal as records
 from tokenkit.actions.journal import FILE_NAME, Entry, Journal
+from tokenkit.actions.plan import Settings
 
 
 def test_a_run_is_read_back_as_it_was_begun(journal):
@@ -136,6 +137,57 @@ def test_a_run_is_held_by_one_at_a_time(tmp_path):
         pass
     with Journal(tmp_path) as journal, journal.held(RUN.run_id):
         pass
+
+
+def test_who_waited_for_a_run_and_who_comes_anew_do_not_both_hold_it(tmp_path):
+    with Journal(tmp_path) as one, Journal(tmp_path) as another:
+        waiting = sqlite3.connect(one.path.with_name(f"{RUN.run_id}.lock"), timeout=0, isolation_level=None)
+        with one.held(RUN.run_id), pytest.raises(sqlite3.OperationalError, match="locked"):
+            waiting.execute("BEGIN EXCLUSIVE")
+        waiting.execute("BEGIN EXCLUSIVE")  # on the file that the first one had
+        with pytest.raises(errors.UsageError, match="another process"), another.held(RUN.run_id):
+            pass
+        waiting.close()
+        with another.held(RUN.run_id):
+            pass
+
+
+def test_half_a_surrogate_pair_stops_nothing(journal):
+    half = "caf\ud800"
+    run = replace(RUN, reason=half, caller=half, workspace=half)
+    entry = Entry(token_id="x", owner=half, snapshot={"token_id": "x", "comment": half}, change={"comment": half})
+    journal.begin(run, [entry])
+    journal.record_all([step("x", records.FAILED, error=half)])
+    (row,) = journal.frame().to_dict("records")
+    assert (row["owner"], row["error"], row["reason"]) == ("caf\ufffd",) * 3
+    assert journal.entries(RUN.run_id)[0].state == "failed"
+
+
+def test_a_secret_in_a_list_or_a_reason_is_not_written_either(journal):
+    secret = "dapi" + "0123456789abcdef" * 2
+    entry = Entry(
+        token_id="x", owner="bob", snapshot={"token_id": "x", "scopes": [secret]}, change={"scopes": [secret]}
+    )
+    journal.begin(replace(RUN, reason=f"leaked: {secret}", settings={"asked": [{"user_name": secret}]}), [entry])
+    journal.close()
+    written = b"".join(path.read_bytes() for path in journal.path.parent.iterdir())
+    assert secret.encode() not in written
+
+
+@pytest.mark.parametrize("statement", ["UPDATE entries SET snapshot = '{'", "UPDATE entries SET change = '['"])
+def test_an_entry_of_another_make_is_an_error_of_the_journal(journal, statement):
+    journal.begin(RUN, entries("x", change={"comment": "new"}))
+    other = sqlite3.connect(journal.path)
+    other.execute(statement)
+    other.commit()
+    other.close()
+    with pytest.raises(errors.JournalError, match=FILE_NAME):
+        journal.entries(RUN.run_id)
+
+
+def test_settings_of_a_later_version_are_an_error_and_not_ignored():
+    with pytest.raises(errors.JournalError, match="Upgrade tokenkit"):
+        Settings.of(replace(RUN, settings={"workers": 16, "gently": True}))
 
 
 def test_run_ids_sort_by_time_and_are_never_the_same():

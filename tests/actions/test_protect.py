@@ -1,9 +1,18 @@
 """What is never revoked."""
 
+import json
+import os
+import threading
+
+import pandas as pd
 import pytest
 
-from tokenkit import errors, frames
+import tokenkit
+from tests.conftest import NOW
+from tests.fleets import hands
+from tokenkit import cli, errors, frames
 from tokenkit.actions import protect
+from tokenkit.sandbox import Fault
 
 TOKENS = frames.frame(
     [
@@ -44,12 +53,219 @@ def test_the_file_is_read_and_none_protects_nothing(tmp_path):
     ("text", "words"),
     [
         ("[protect]\nowner = ['x']", "Did you mean owners"),
+        ("[protects]\nowners = ['x']", "Did you mean protect"),
+        ("[Protect]\nowners = ['x']", "Did you mean protect"),
+        ("owners = ['x']", "no table 'owners'"),
+        ("[other]\nx = 1\n[protect]\nowners = ['x']", "no table 'other'"),
+        ("protect = 'x'", "must be a table"),
+        ("[[protect]]\nowners = ['x']", "must be a table"),
         ("[protect]\nowners = 'x'", "list of texts"),
+        ("[protect]\nowners = 5", "list of texts"),
         ("[protect]\nowners = [1]", "list of texts"),
+        ("[protect]\nowners = [['x']]", "list of texts"),
+        ("[protect.owners]\nx = 'y'", "list of texts"),
+        ("[protect]\nowners = ['x']\nowners = ['y']", "nobody knows what it protects"),
         ("[protect", "nobody knows what it protects"),
+        ("x = " + "[" * 100_000, "nobody knows what it protects"),
+        ("x = " + "9" * 10_000, "nobody knows what it protects"),
     ],
 )
-def test_a_protection_that_is_misspelt_is_an_error_and_not_none(tmp_path, text, words):
+def test_a_protection_that_is_misspelled_is_an_error_and_not_none(tmp_path, text, words):
     (tmp_path / "config.toml").write_text(text)
-    with pytest.raises(errors.ConfigurationError, match=words):
+    with pytest.raises(errors.ConfigurationError, match=words) as raised:
         protect.read_protected(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path):
+    (tmp_path / "config.toml").write_bytes(b"\xef\xbb\xbf[protect]\r\nowners = ['terraform']\r\n")
+    assert protect.read_protected(tmp_path) == {"owners": ["terraform"]}
+
+
+def link_that_leads_nowhere(path):
+    path.symlink_to(path.with_name("nowhere"))
+
+
+UNREADABLE = {
+    "a link that leads nowhere": link_that_leads_nowhere,
+    "a folder": lambda path: path.mkdir(),
+    "a pipe": os.mkfifo,
+    "another encoding": lambda path: path.write_bytes("[protect]".encode("utf-16")),
+    "no text": lambda path: path.write_bytes(b"\xff\x00"),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_what_cannot_be_read_is_an_error_and_not_no_protection(tmp_path, what):
+    UNREADABLE[what](tmp_path / "config.toml")
+    with pytest.raises(errors.ConfigurationError, match="nobody knows what it protects"):
+        protect.read_protected(tmp_path)
+
+
+def test_a_folder_that_is_a_link_to_nowhere_is_an_error(tmp_path):
+    (tmp_path / "home").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(errors.ConfigurationError, match="leads nowhere"):
+        protect.read_protected(tmp_path / "home")
+
+
+@pytest.mark.parametrize("given", [{"owner": ["x"]}, {"owners": "x"}, {"owners": 5}, {"owners": {"x": 1}}, "owners", 5])
+def test_a_protection_by_argument_is_checked_alike(given):
+    with pytest.raises(errors.ConfigurationError):
+        protect.check(given)
+
+
+# Every plan, and every way to carry one out.
+
+
+def write(ws, **patterns):
+    ws.folder.mkdir(parents=True, exist_ok=True)
+    (ws.folder / "config.toml").write_text(
+        f"[protect]\n{''.join(f'{k} = {json.dumps(v)}' for k, v in patterns.items())}"
+    )
+
+
+def in_the_workspace(company, token_id):
+    return next((i for i in company.workspaces[0].state.tokens.infos() if i["token_id"] == token_id), None)
+
+
+def stopped():
+    stop = threading.Event()
+    stop.set()
+    return stop
+
+
+def resumed(ws, plan):
+    plan.apply(stop=stopped())
+    return tokenkit.resume(plan.run_id, workspace=ws)
+
+
+REVOKED_BY = {
+    "apply": lambda _ws, plan: plan.apply(),
+    "despite drift": lambda _ws, plan: plan.apply(despite_drift=True),
+    "resume": resumed,
+}
+
+
+@pytest.mark.parametrize("how", REVOKED_BY)
+@pytest.mark.parametrize("by", ["token_ids", "owners", "comments"])
+def test_a_token_that_is_protected_since_the_plan_is_skipped(ws, company, victims, how, by):
+    named = victims[victims["comment"].notna() & ~victims["comment"].str.contains(r"[*?]", na=False)]
+    one = named.iloc[0]
+    plan = ws.revoke(named)
+    write(ws, **{by: [{"token_ids": one.token_id, "owners": one.owner, "comments": one.comment}[by]]})
+    result = REVOKED_BY[how](ws, plan).set_index("token_id")
+    assert result.loc[one.token_id, "outcome"] == "skipped"
+    assert result.loc[one.token_id, "error"].startswith("protected: ")
+    assert in_the_workspace(company, one.token_id)
+    assert (result["outcome"] == "revoked").any()
+
+
+def test_a_token_that_is_protected_during_the_grace_is_skipped(ws, company, connected, victims):
+    one, other = victims["token_id"].iloc[:2]
+    staged = ws.revoke([one, other]).stage(grace="14d")
+    write(ws, token_ids=[one])
+    later = connected(company, home=ws.folder, clock=NOW + pd.Timedelta(days=15))
+    assert tokenkit.resume(staged.run_id, workspace=later)["outcome"].tolist() == ["skipped", "revoked"]
+    assert in_the_workspace(company, one)
+
+
+def test_what_a_plan_was_told_to_protect_is_protected_when_it_is_resumed(ws, company, victims):
+    one = victims["token_id"].iloc[0]
+    plan = ws.revoke(victims.head(2), protect={"comments": ["*break glass*"]})
+    plan.apply(stop=stopped())
+    state = company.workspaces[0].state
+    state.tokens.replace({**in_the_workspace(company, one), "comment": "now for break glass"})
+    assert tokenkit.resume(plan.run_id, workspace=ws)["outcome"].tolist() == ["skipped", "revoked"]
+
+
+def test_a_listing_without_the_protected_token_does_not_unprotect_it(ws, company, victims):
+    one = victims["token_id"].iloc[0]
+    plan = ws.revoke(victims.head(2))
+    write(ws, token_ids=[one])
+    company.faults.add(Fault(method="GET", path="/api/2.0/token-management/tokens", status=200, body={}))
+    assert plan.apply().set_index("token_id").loc[one, "outcome"] == "skipped"
+
+
+def test_a_protection_that_cannot_be_read_stops_a_run_before_anything_is_sent(ws, company, victims):
+    plan = ws.revoke(victims)
+    write(ws, owner=["x"])
+    company.requests.clear()
+    with pytest.raises(tokenkit.ConfigurationError):
+        plan.apply()
+    assert {record.method for record in company.requests} <= {"GET"}
+
+
+def test_an_update_leaves_protected_tokens_out_and_so_does_its_undo(ws, company, victims):
+    one, other, third = victims["token_id"].iloc[:3]
+    write(ws, token_ids=[one])
+    plan = ws.plan_update([one, other, third], comment="new")
+    assert plan.token_ids == (other, third)
+    assert plan.left_out[["token_id", "reason"]].to_numpy().tolist() == [[one, f"protected: token_id {one}"]]
+    write(ws, token_ids=[one, other])
+    assert plan.apply()["outcome"].tolist() == ["skipped", "updated"]
+    assert in_the_workspace(company, third)["comment"] == "new"
+    write(ws, token_ids=[third])
+    undo = plan.undo()
+    assert (undo.token_ids, undo.left_out["token_id"].tolist()) == ((), [third])
+
+
+ONLY_ENGINEERS = [{"group_name": "data-engineers", "permission_level": "CAN_USE"}]
+
+
+def test_a_change_of_permissions_that_costs_protected_tokens_is_refused_unless_each_is_allowed(ws, ids, company):
+    everything = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    one, other = everything.token_ids[:2]
+    write(ws, token_ids=[one, other])
+    before = ids(company)
+    for allowed, left in (((), {one, other}), ([one], {other})):
+        plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True, allow_protected=allowed)
+        assert set(plan.protected["token_id"]) == left
+        assert list(plan.protected.columns) == ["token_id", "owner", "comment", "reason"]
+        with pytest.raises(tokenkit.UsageError, match=next(iter(left))):
+            plan.apply()
+    assert ids(company) == before
+    assert len(ws.runs()) == 0
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True, allow_protected=[one, other])
+    assert len(plan.protected) == 0
+    assert set(plan.apply()["outcome"]) == {"revoked"}
+
+
+def test_a_token_that_is_protected_since_stops_a_change_of_permissions(ws, company, ids):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    company.faults.add(Fault(method="PUT", status=400, times=1))
+    with pytest.raises(tokenkit.InvalidParameterError):
+        plan.apply()
+    before = ids(company)
+    write(ws, token_ids=[plan.token_ids[0]])
+    for carry_out in (plan.apply, lambda: tokenkit.resume(plan.run_id, workspace=ws)):
+        with pytest.raises(tokenkit.UsageError, match="protected"):
+            carry_out()
+    assert ids(company) == before
+
+
+def test_a_change_in_a_fleet_that_costs_a_protected_token_anywhere_is_made_nowhere(own_companies, tmp_path):
+    fleet = tokenkit.fleet(hands(own_companies, tmp_path))
+    one = fleet.plan_permissions(ONLY_ENGINEERS, replace=True).preview()["token_id"].iloc[0]
+    write(fleet.workspace(fleet.hosts[0]), token_ids=[one])
+    plan = fleet.plan_permissions(ONLY_ENGINEERS, replace=True)
+    assert plan.protected["token_id"].tolist() == [one]
+    own_companies.requests.clear()
+    with pytest.raises(tokenkit.UsageError, match=one):
+        plan.apply(progress=False)
+    assert len(own_companies.requests) == 0
+    allowed = fleet.plan_permissions(ONLY_ENGINEERS, replace=True, allow_protected=[one])
+    assert set(allowed.apply(progress=False)["outcome"]) == {"revoked"}
+
+
+def test_in_a_shell_each_protected_token_is_allowed_by_its_id(ws, company, connected, monkeypatch, capsys):
+    monkeypatch.setenv("DATABRICKS_HOST", company.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", company.token)
+    monkeypatch.setenv("TOKENKIT_HOME", str(ws.folder))
+    today = connected(company, clock=None)
+    one = today.plan_permissions(ONLY_ENGINEERS, replace=True).token_ids[0]
+    write(ws, token_ids=[one])
+    words = ["permissions", "set", "group:data-engineers", "--yes"]
+    assert cli.main(words) == 2
+    assert one in capsys.readouterr().err
+    assert cli.main([*words, "--allow-protected", one]) == 0
+    assert in_the_workspace(company, one) is None

@@ -30,8 +30,25 @@ def test_a_secret_in_a_comment_is_not_put_back_as_the_journal_did_not_keep_it(ws
     ws.plan_update(token_id, comment=f"old key: {secret}").apply()
     plan = ws.plan_update(token_id, comment="clean")
     plan.apply()
-    plan.undo().apply()
-    assert comments(ws, [token_id]) == ["old key: [redacted]"]
+    undo = plan.undo()
+    assert (len(undo), undo.left_out["token_id"].tolist()) == (0, [token_id])
+    assert "did not keep" in undo.left_out["reason"].iloc[0]
+    assert undo.summary().minds["left out (the journal did not keep the text, as it looks like a credential)"] == 1
+    undo.apply()
+    assert comments(ws, [token_id]) == ["clean"]
+
+
+def test_a_secret_that_was_to_be_written_is_not_written_redacted_by_resume(ws, company, victims):
+    secret = "dapi" + "0123456789abcdef" * 2
+    token_id = victims["token_id"].iloc[0]
+    before = comments(ws, [token_id])
+    company.faults.add(Fault(method="PATCH", status=400, times=1))
+    plan = ws.plan_update(token_id, comment=f"key: {secret}")
+    assert plan.apply()["outcome"].tolist() == ["failed"]
+    result = tokenkit.resume(plan.run_id, workspace=ws)
+    assert result["outcome"].tolist() == ["skipped"]
+    assert "did not keep" in result["error"].iloc[0]
+    assert comments(ws, [token_id]) == before
 
 
 def test_scopes_are_changed_and_put_back(ws, victims):

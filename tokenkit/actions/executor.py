@@ -1,29 +1,32 @@
 """Carries out the entries of a run: many at once, at the workspace's pace, each ending in one truthful outcome.
 
-One thread, the caller's, decides and writes; workers only send, and wake it when orders run low or something is amiss.
-The decider holds the queues, the pacer, the outcomes and the journal, so none of them needs a lock, and Ctrl-C meets
-one thread. It writes ``sent`` for the next few tokens at once, before any of their requests leaves, together with the
-outcomes that have gathered: every row is on the disk, at a fraction of its cost.
+One thread, the decider, decides and writes; workers only send, and wake it when orders run low or something is amiss.
+The decider holds the queues, the pacer, the outcomes and the journal, so none of them needs a lock. It writes ``sent``
+for the next few tokens at once, before any of their requests leaves, together with the outcomes that have gathered:
+every row is on the disk, at a fraction of its cost.
+
+The calling thread only watches. Python raises ``KeyboardInterrupt`` between any two steps of the main thread; nothing
+that the run rests on happens there, so an interrupt can end a run and cannot spoil its bookkeeping.
 
 =================================  ====================================================================================
-the workspace's answer             what becomes of the token
+response                           what becomes of the token
 =================================  ====================================================================================
 done                               revoked (or updated)
-404                                already gone
+404, the code says it is not there already gone; after a lost response to an earlier DELETE of this run: revoked
 429                                back into the queue for as long as ``Retry-After`` says, while others go on; for ever
-5xx, or no answer                  it may have been carried out: looked up, then sent again if it is still there
+5xx, unreadable, or none           it may have been carried out: looked up, then sent again if it is still there
 the connection could not be made   back into the queue; failed in the end
 401, or a login page               the credential is dead: nothing more is sent, the rest stays planned
-anything else                      failed
+tokens are disabled                likewise
+anything else, any other 404       failed
 =================================  ====================================================================================
 
 Where looking up fails as well until the attempts are used up, the outcome is unknown. Where a token is gone after a
-lost answer, it is "already gone" and the error says why: it was most likely us, and nobody can tell.
+lost response, a remark says so: that it was this run is likely, not certain.
 """
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
 import math
@@ -31,7 +34,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -40,7 +43,7 @@ from tokenkit.actions import journal as records
 from tokenkit.actions.journal import Entry, Journal, Step
 from tokenkit.actions.pacer import Pacer, Permit
 from tokenkit.actions.processor import stay_on_one
-from tokenkit.actions.task import Outcome, Task
+from tokenkit.actions.task import LOST_AND_GONE, Outcome, Task
 
 MOST_FAILURES = 8
 _FIRST_BACKOFF_SECONDS = 0.5
@@ -49,7 +52,10 @@ _REFUSED_SECONDS = 1.0  # where a 429 does not say
 _HANDED_AHEAD = 0.5  # for each worker, so that one who is done has the next at once, even while the decider writes
 _MARKED_AHEAD = 4  # for each worker; each of them is looked up after a crash
 _WRITE_SECONDS = 0.1  # how long an outcome waits for others to be written with; and how soon a stop is noticed
-LOST_AND_GONE = "the answer to our request was lost; looked up, it is gone"
+_HEARD_SECONDS = 0.5  # in which Ctrl-C is heard on systems where waiting cannot be interrupted
+_STARTED_SECONDS = 1.0  # in which a thread that was started has begun
+INTERRUPT, STOP = "interrupt", "stop"
+_ENDS_THE_RUN = (errors.AuthenticationError, errors.FeatureDisabledError)
 
 
 class Clock(Protocol):
@@ -64,12 +70,22 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Item:
-    """An entry in the queue: requests sent for it, how many failed (a refusal is none), whether one was lost."""
+    """An entry in the queue.
+
+    Attributes:
+        attempts: Requests sent for it.
+        failures: How many of them failed; a 429 is none.
+        lost: Whether the last may have been carried out, and nobody knows.
+        ours: Whether a request of this run was ever lost; also once it was looked up.
+        unseen: Whether the workspace's listing lacks it, so that it is looked up before anything is sent.
+    """
 
     entry: Entry
     attempts: int = 0
     failures: int = 0
     lost: bool = False
+    ours: bool = False
+    unseen: bool = False
     started_at_ms: int | None = None
 
 
@@ -80,7 +96,7 @@ class _Report:
     item: _Item
     permit: Permit
     outcome: Outcome | None = None
-    error: errors.TokenKitError | None = None
+    error: Exception | None = None
     answered: bool = True
     still_to_do: bool = False
 
@@ -96,6 +112,12 @@ class Execution:
         clock: ``monotonic`` and ``time``; the ``time`` module by default.
         stop: When set, nothing new is sent.
         on_outcome: Called, by the calling thread, with each outcome as it comes.
+
+    Attributes:
+        outcomes: What became of the entries so far.
+        unwritten: Those of them that the journal could not take: it says ``sent``, which is looked up.
+        ended_by: ``interrupt``, ``stop``, or the error class that ended it early; None when all entries had their turn.
+        error: That error.
     """
 
     def __init__(
@@ -124,22 +146,82 @@ class Execution:
         self._fresh: deque[_Item] = deque()
         self._later: list[tuple[float, int, _Item]] = []  # a heap: from when on, and in which order
         self._numbers = itertools.count()
-        self._outcomes: dict[str, Outcome] = {}
-        self._unwritten: list[Outcome] = []
+        self._news: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()  # for the calling thread; None is the end
+        self._to_write: list[Outcome] = []
         self._marked: set[str] = set()  # written down as sent
         self._written_at = 0.0
         self._under_way = 0
-        self.ended_by: errors.TokenKitError | KeyboardInterrupt | None = None
+        self._begun, self._done = threading.Event(), threading.Event()
+        self._failure: BaseException | None = None
+        self.outcomes: dict[str, Outcome] = {}
+        self.unwritten: dict[str, Outcome] = {}
+        self.ended_by: str | None = None
+        self.error: errors.TokenKitError | None = None
 
-    def carry_out(self, entries: Iterable[Entry]) -> Mapping[str, Outcome]:
+    def carry_out(self, entries: Iterable[Entry], *, unseen: Collection[str] = ()) -> Mapping[str, Outcome]:
         """Return the outcome of every entry that got one; those without are still to be done, see ``ended_by``.
 
-        It returns when all are settled, when ``stop`` is set, on Ctrl-C, when the credential is dead, or when the
-        journal can no longer be written. What is under way is waited for, so no outcome is guessed.
+        It returns when all are settled, when ``stop`` is set, on Ctrl-C, when the workspace lets nothing more be done,
+        or when the journal can no longer be written. What is under way is waited for, so no outcome is guessed; a
+        second Ctrl-C does not wait.
+
+        Args:
+            entries: What to do.
+            unseen: The tokens among them that the workspace's listing lacks.
         """
         for entry in entries:
-            may_be_done = entry.state in (records.SENT, records.UNKNOWN)
-            self._fresh.append(_Item(entry=entry, attempts=entry.attempts, lost=may_be_done))
+            known_lost = entry.state in (records.UNKNOWN, records.STILL_LISTED)
+            self._fresh.append(
+                _Item(
+                    entry=entry,
+                    attempts=entry.attempts,
+                    lost=known_lost or entry.state == records.SENT,
+                    ours=known_lost,
+                    unseen=entry.token_id in unseen,
+                )
+            )
+        decider = threading.Thread(target=self._run, name="tokenkit-decider", daemon=True)
+        try:
+            self._watch(decider)
+        except BaseException as failure:
+            self._over.set()
+            self._wanted.set()
+            # It may have been interrupted before it started the decider, which sends nothing from now on.
+            if self._begun.wait(_STARTED_SECONDS):
+                self._done.wait()
+            # Where it came inside of a lock's own code, an error about the lock is what arrives here.
+            if not isinstance(failure, KeyboardInterrupt) and not isinstance(failure.__context__, KeyboardInterrupt):
+                raise
+            self.ended_by = self.ended_by or INTERRUPT
+        if self._failure is not None:
+            raise self._failure
+        return self.outcomes
+
+    def _watch(self, decider: threading.Thread) -> None:
+        """Start the decider, and pass outcomes on until it is done."""
+        decider.start()
+        while True:
+            try:
+                outcome = self._news.get(timeout=_HEARD_SECONDS)
+            except queue.Empty:
+                continue
+            if outcome is None:
+                return
+            self._on_outcome(outcome)
+
+    # What follows runs in the decider.
+
+    def _run(self) -> None:
+        self._begun.set()
+        try:
+            self._work_off()
+        except BaseException as failure:  # noqa: BLE001 - the calling thread raises it
+            self._failure = failure
+        finally:
+            self._done.set()
+            self._news.put(None)
+
+    def _work_off(self) -> None:
         threads = [
             threading.Thread(target=self._work, name=f"tokenkit-{number}", daemon=True)
             for number in range(min(self._workers, len(self._fresh)))
@@ -148,16 +230,13 @@ class Execution:
             thread.start()
         try:
             self._decide()
-        except KeyboardInterrupt as interrupt:
-            self._end(interrupt)
-            self._decide()
         finally:
+            self._over.set()
             for _ in threads:
                 self._orders.put(None)
-        for thread in threads:
-            thread.join()
+            for thread in threads:
+                thread.join()
         self._set_aside()
-        return self._outcomes
 
     def _decide(self) -> None:
         while self._under_way or ((self._fresh or self._later) and not self._is_ending()):
@@ -193,7 +272,7 @@ class Execution:
 
     def _is_marked(self, item: _Item) -> bool:
         """Whether the journal knows all that a request for an item could do; looking up does nothing."""
-        return item.lost or item.entry.token_id in self._marked
+        return item.lost or item.unseen or item.entry.token_id in self._marked
 
     def _mark(self, item: _Item) -> bool:
         """Write ``sent`` for an item and the next fresh ones; return whether it could be written."""
@@ -221,35 +300,35 @@ class Execution:
         else:
             self._pacer.lost()
         if report.outcome is not None:
-            self._outcomes[item.entry.token_id] = report.outcome
-            self._unwritten.append(report.outcome)
-            self._on_outcome(report.outcome)
+            self.outcomes[item.entry.token_id] = report.outcome
+            self._to_write.append(report.outcome)
+            self._news.put(report.outcome)
         elif report.still_to_do:
             self._put(item, at=now)
         else:
             wait_seconds = min(_FIRST_BACKOFF_SECONDS * 2 ** (item.failures - 1), _LONGEST_BACKOFF_SECONDS)
             asked = error.retry_after_seconds if isinstance(error, errors.ApiError) else None
             self._put(item, at=now + (wait_seconds if asked is None else asked))
-        if isinstance(error, errors.AuthenticationError):
+        if isinstance(error, _ENDS_THE_RUN):
             self._end(error)
 
     def _put(self, item: _Item, *, at: float) -> None:
         heapq.heappush(self._later, (at, next(self._numbers), item))
 
-    def _end(self, why: errors.TokenKitError | KeyboardInterrupt) -> None:
+    def _end(self, why: errors.TokenKitError | str) -> None:
         """Send nothing more."""
-        self.ended_by = self.ended_by or why
+        if self.ended_by is None:
+            self.error = why if isinstance(why, errors.TokenKitError) else None
+            self.ended_by = type(why).__name__ if self.error is not None else str(why)
         self._over.set()
+        self._wanted.set()
 
     def _is_ending(self) -> bool:
         return self._over.is_set() or self._stop.is_set()
 
     def _write(self, marks: Sequence[Step] = ()) -> bool:
-        """Write the outcomes that have gathered, and marks; return whether they could be written.
-
-        Where an outcome could not, the journal says ``sent``, which is looked up.
-        """
-        outcomes, self._unwritten = self._unwritten, []
+        """Write the outcomes that have gathered, and marks; return whether they could be written."""
+        outcomes, self._to_write = self._to_write, []
         self._written_at = self._clock.monotonic()
         steps = [
             Step(
@@ -267,23 +346,25 @@ class Execution:
         try:
             self._journal.record_all([*steps, *marks])
         except errors.JournalError as error:
+            self.unwritten |= {each.token_id: each for each in outcomes}
             self._end(error)
             return False
         return True
 
     def _set_aside(self) -> None:
-        """Give what a stop left in the queue a truthful end: what may have been carried out is unknown."""
-        steps, now_ms = [], self._now_ms()
+        """Give what is still in the queue a truthful end: what may have been carried out is unknown."""
+        ends = []
         for item in itertools.chain(self._fresh, (item for _, _, item in self._later)):
             if item.lost:
-                unknown = self._outcome(item, records.UNKNOWN, "stopped before it could be looked up")
-                self._outcomes[item.entry.token_id] = unknown
-                steps.append(self._step(item.entry, records.UNKNOWN, item.attempts, now_ms))
+                ends.append(self._outcome(item, records.UNKNOWN, "stopped before it could be looked up"))
             elif item.entry.token_id in self._marked:
                 # It did not leave, or was turned away, so it is still to be done.
-                steps.append(self._step(item.entry, records.PLANNED, item.attempts, now_ms))
-        with contextlib.suppress(errors.JournalError):  # the journal says `sent`, and that is looked up as well
-            self._journal.record_all(steps)
+                ends.append(replace(self._outcome(item, records.PLANNED, None), finished_at_ms=None))
+        self.outcomes |= {each.token_id: each for each in ends}
+        self._to_write += ends
+        self._write()  # where it cannot, the journal says `sent`, and that is looked up as well
+        if (self._fresh or self._later) and self.ended_by is None:
+            self.ended_by = STOP
 
     def _step(self, entry: Entry, state: str, attempts: int, at_ms: int) -> Step:
         return Step(run_id=self._run_id, token_id=entry.token_id, state=state, at_ms=at_ms, attempts=attempts)
@@ -304,73 +385,77 @@ class Execution:
     def _served(self, item: _Item, permit: Permit) -> _Report:
         if self._is_ending() or not self._pacer.still_holds(permit):
             return _Report(item=item, permit=permit, answered=False, still_to_do=True)
-        try:
-            report = self._look_up(item, permit) if item.lost else self._send(item, permit)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the decider waits for a report
-            failed = self._outcome(item, records.FAILED, f"{type(error).__name__}: {error}")
-            return _Report(item=item, permit=permit, outcome=failed, answered=False)
-        if isinstance(report.error, errors.AuthenticationError):
+        item = replace(item, attempts=item.attempts + 1, started_at_ms=item.started_at_ms or self._now_ms())
+        report = self._look_up(item, permit) if item.lost or item.unseen else self._send(item, permit)
+        if isinstance(report.error, _ENDS_THE_RUN):
             self._over.set()  # before the next order, which is here already
         return report
 
     def _send(self, item: _Item, permit: Permit) -> _Report:
-        item = replace(item, attempts=item.attempts + 1, started_at_ms=item.started_at_ms or self._now_ms())
-        entry = item.entry
-        error: errors.TokenKitError
+        error: Exception
         try:
-            self._task.send(entry)
+            self._task.send(item.entry)
         except errors.NotFoundError:
-            return self._settled(item, permit, records.ALREADY_GONE)
+            return self._gone(item, permit)
         except errors.RateLimitedError as refusal:
             return _Report(item=item, permit=permit, error=refusal)
-        except errors.AuthenticationError as refusal:
-            return self._settled(item, permit, records.FAILED, refusal)
-        except (errors.AnswerLostError, errors.MalformedAnswerError, errors.UnavailableError) as failure:
-            item, error = replace(item, lost=True), failure
         except errors.ConnectionFailedError as failure:
             error = failure
+        except (errors.AnswerLostError, errors.MalformedAnswerError, errors.UnavailableError) as failure:
+            item, error = replace(item, lost=True, ours=True), failure
         except errors.TokenKitError as refusal:
             return self._settled(item, permit, records.FAILED, refusal)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the request may have been carried out
+            item, error = replace(item, lost=True, ours=True), failure
         else:
             return self._settled(item, permit, self._task.done)
         return self._again(item, permit, error)
 
     def _look_up(self, item: _Item, permit: Permit) -> _Report:
-        """Find out what became of an entry whose answer was lost."""
-        item = replace(item, attempts=item.attempts + 1, started_at_ms=item.started_at_ms or self._now_ms())
+        """Find out whether an entry is there still, and as it is wanted."""
+        error: Exception
         try:
-            found = self._task.look_up(item.entry)
+            found = self._task.found(item.entry, self._task.look_up(item.entry))
+        except errors.NotFoundError:
+            return self._gone(item, permit)
         except errors.RateLimitedError as refusal:
             return _Report(item=replace(item, attempts=item.attempts - 1), permit=permit, error=refusal)
-        except errors.AuthenticationError as refusal:
-            return self._settled(item, permit, records.UNKNOWN, refusal)
-        except errors.TokenKitError as failure:
-            return self._again(item, permit, failure)
-        if found is None:
-            return _Report(item=replace(item, lost=False), permit=permit, still_to_do=True)
-        outcome, remark = found
-        return self._settled(item, permit, outcome, remark)
+        except _ENDS_THE_RUN as refusal:
+            return self._settled(item, permit, records.UNKNOWN if item.lost else records.FAILED, refusal)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is not known what became of the entry
+            error = failure
+        else:
+            if found is None:
+                return _Report(item=replace(item, lost=False, unseen=False), permit=permit, still_to_do=True)
+            return self._settled(item, permit, *found)
+        return self._again(item, permit, error)
 
-    def _again(self, item: _Item, permit: Permit, error: errors.TokenKitError) -> _Report:
+    def _gone(self, item: _Item, permit: Permit) -> _Report:
+        """Report an entry that the workspace says is not there."""
+        if item.ours:
+            return self._settled(item, permit, *self._task.gone_after_lost)
+        return self._settled(item, permit, records.ALREADY_GONE, LOST_AND_GONE if item.lost else None)
+
+    def _again(self, item: _Item, permit: Permit, error: Exception) -> _Report:
         """Report that an entry is to be tried again, or its end once the attempts are used up."""
         item = replace(item, failures=item.failures + 1)
         if item.failures < MOST_FAILURES:
             return _Report(item=item, permit=permit, error=error, answered=isinstance(error, errors.ApiError))
         return self._settled(item, permit, records.UNKNOWN if item.lost else records.FAILED, error)
 
-    def _settled(
-        self, item: _Item, permit: Permit, outcome: str, why: errors.TokenKitError | str | None = None
-    ) -> _Report:
-        settled = self._outcome(item, outcome, None if why is None else str(why))
-        error = why if isinstance(why, errors.TokenKitError) else None
-        answered = not isinstance(why, errors.ConnectionFailedError | errors.AnswerLostError)
+    def _settled(self, item: _Item, permit: Permit, outcome: str, why: Exception | str | None = None) -> _Report:
+        error = why if isinstance(why, Exception) else None
+        unexpected = error is not None and not isinstance(error, errors.TokenKitError)
+        remark = f"{type(why).__name__}: {why}" if unexpected else why
+        answered = not unexpected and not isinstance(why, errors.ConnectionFailedError | errors.AnswerLostError)
+        settled = self._outcome(item, outcome, None if remark is None else str(remark))
         return _Report(item=item, permit=permit, outcome=settled, error=error, answered=answered)
 
     def _outcome(self, item: _Item, outcome: str, error: str | None) -> Outcome:
         return Outcome(
             token_id=item.entry.token_id,
             outcome=outcome,
-            error=error,
+            error=None if error is None else records.storable(error),
             attempts=item.attempts,
             started_at_ms=item.started_at_ms,
             finished_at_ms=self._now_ms(),

@@ -63,18 +63,25 @@ JOIN steps s ON s.step_id = (SELECT max(step_id) FROM steps l WHERE l.run_id = e
         ]
     ),
 )
+# What is left is what `resume` touches: every token that is not settled; where no token ends, the change itself.
 RUNS = View(
     """
 SELECT r.run_id, r.kind, r.workspace, r.host, r.workspace_id, r.caller, r.reason, r.started_ms AS started_at,
-       CASE WHEN min(s.state NOT IN ('planned', 'sent')) THEN max(s.at_ms) END AS finished_at, count(s.state) AS tokens,
+       c.state AS change,
+       CASE WHEN min(s.state NOT IN ('planned', 'sent')) OR (s.state IS NULL AND c.state NOT IN ('planned', 'sent'))
+            THEN coalesce(max(s.at_ms), c.at_ms) END AS finished_at, count(s.state) AS tokens,
        count(*) FILTER (WHERE s.state IN ('revoked', 'updated', 'already gone')) AS done,
        count(*) FILTER (WHERE s.state = 'skipped') AS skipped,
        count(*) FILTER (WHERE s.state = 'failed') AS failed,
        count(*) FILTER (WHERE s.state = 'unknown') AS unknown,
-       count(*) FILTER (WHERE s.state IN ('planned', 'sent')) AS "left", r.settings
+       count(*) FILTER (WHERE s.state = 'still_listed') AS still_listed,
+       max(count(*) FILTER (WHERE s.state NOT IN ('revoked', 'updated', 'already gone', 'skipped')),
+           coalesce(c.state <> 'updated', 0)) AS "left", r.settings
 FROM runs r LEFT JOIN entries e USING (run_id)
 LEFT JOIN steps s
        ON s.step_id = (SELECT max(step_id) FROM steps l WHERE l.run_id = e.run_id AND l.token_id = e.token_id)
+LEFT JOIN steps c
+       ON c.step_id = (SELECT max(step_id) FROM steps l WHERE l.run_id = r.run_id AND l.token_id = '')
 """,
     "GROUP BY r.run_id ORDER BY r.rowid",
     pa.schema(
@@ -82,11 +89,13 @@ LEFT JOIN steps s
             *_OF_A_RUN,
             ("started_at", frames.TIME),
             ("finished_at", frames.TIME),
+            ("change", pa.string()),
             ("tokens", pa.int64()),
             ("done", pa.int64()),
             ("skipped", pa.int64()),
             ("failed", pa.int64()),
             ("unknown", pa.int64()),
+            ("still_listed", pa.int64()),
             ("left", pa.int64()),
             ("settings", pa.string()),
         ]

@@ -5,6 +5,7 @@ for each token, with a snapshot of what the token was; an entry has steps, each 
 
     planned → sent → revoked | updated | already gone | failed | unknown
     planned → skipped
+    revoked | already gone → still_listed   the listing at the end of the run has it all the same
 
 The row ``sent`` is on the disk before its request leaves. So after a crash an entry whose last step is ``planned`` was
 not sent, and one whose last step is ``sent`` may have been carried out and has to be looked up. What is not here was
@@ -12,6 +13,9 @@ not done by a plan; the nine calls of ``ws.token_management`` and ``create-obo``
 
 The runs of a fleet's plan, one a workspace, are parts of one run: ``20260301-093000-1a2b3c4d.1``, ``….2``. They are all
 begun before the first of them sends anything.
+
+A run that changes permissions has steps of its own as well, those of the change: ``planned → sent → updated | failed |
+unknown``.
 
 A row on the disk costs milliseconds, so rows are written many at once: see ``record_all``.
 
@@ -40,13 +44,16 @@ from tokenkit import errors
 from tokenkit.actions import history
 from tokenkit.actions.history import View
 from tokenkit.home import private_file, private_folder
-from tokenkit.redaction import CREDENTIAL, redact
+from tokenkit.redaction import CREDENTIAL, REDACTED, redact
 
 PLANNED, SENT = "planned", "sent"
 REVOKED, UPDATED, ALREADY_GONE = "revoked", "updated", "already gone"
-SKIPPED, FAILED, UNKNOWN = "skipped", "failed", "unknown"
+SKIPPED, FAILED, UNKNOWN, STILL_LISTED = "skipped", "failed", "unknown", "still_listed"
 SETTLED = frozenset({REVOKED, UPDATED, ALREADY_GONE, SKIPPED})
-"""The outcomes that a resumed run leaves alone; what failed or is unknown is tried or looked up again."""
+"""The outcomes that a resumed run leaves alone. Every other token is left, whoever counts: it is tried or looked up
+again."""
+THE_CHANGE = ""
+"""What stands for the id of a token in the steps of the change itself."""
 
 FILE_NAME = "journal.sqlite"
 _VERSION = 2  # 2: the workspace's id
@@ -112,6 +119,7 @@ class Entry:
     attempts: int = 0
     error: str | None = None
     at_ms: int | None = None
+    started_at_ms: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,14 +171,29 @@ class Journal:
         """Close the file."""
         self._connection.close()
 
-    def begin(self, run: Run, entries: Sequence[Entry]) -> None:
-        """Write a run and its entries, all ``planned``, or nothing of them."""
+    def begin(self, run: Run, entries: Sequence[Entry], *, is_one_change: bool = False) -> None:
+        """Write a run and its entries, all ``planned``, or nothing of them.
+
+        Args:
+            run: The run.
+            entries: Its tokens.
+            is_one_change: Whether it is one request, whose own steps are recorded beside those of the tokens.
+        """
         at_ms = _ms(run.started_at)
         rows = [
-            (run.run_id, each.token_id, each.owner, snapshot, _json(each.change))
+            (
+                run.run_id,
+                each.token_id,
+                None if each.owner is None else storable(each.owner),
+                snapshot,
+                _json(each.change),
+            )
             for each, snapshot in zip(entries, _snapshots(entries), strict=True)
         ]
-        values = {name: getattr(run, name) for name in _OF_A_RUN}
+        texts = {name: getattr(run, name) for name in _OF_A_RUN}
+        values: dict[str, str | int | None] = {
+            name: None if text is None else storable(text) for name, text in texts.items()
+        }
         values |= {"settings": _json(run.settings), "started_ms": at_ms}
         with self._explained(), self._lock, self._transaction() as connection:
             # The names are ours.
@@ -183,6 +206,10 @@ class Journal:
                 "SELECT run_id, token_id, ?, ?, 0 FROM entries WHERE run_id = ? ORDER BY entry_id"
             )
             connection.execute(statement, (PLANNED, at_ms, run.run_id))
+            if is_one_change:
+                self._insert_steps(
+                    connection, [Step(run_id=run.run_id, token_id=THE_CHANGE, state=PLANNED, at_ms=at_ms)]
+                )
 
     @contextlib.contextmanager
     def held(self, run_id: str) -> Iterator[None]:
@@ -191,23 +218,18 @@ class Journal:
         Raises:
             UsageError: Another process carries it out now.
         """
-        path = self.path.with_name(f"{run_id}.lock")
+        # The file stays. Were it taken away, a process that waits for it could come to hold the one that is gone, and
+        # another one its successor.
         with self._explained():
-            lock = sqlite3.connect(private_file(path), timeout=0, isolation_level=None)
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
-            lock.close()
-            busy = True
-        else:
-            busy = False
-        if busy:
-            raise errors.UsageError(f"Run {run_id} is being carried out by another process. Wait for it, or stop it.")
-        try:
+            lock = sqlite3.connect(private_file(self.path.with_name(f"{run_id}.lock")), timeout=0, isolation_level=None)
+        with contextlib.closing(lock):
+            with self._explained():
+                is_taken = _is_taken(lock)
+            if is_taken:
+                raise errors.UsageError(
+                    f"Run {run_id} is being carried out by another process. Wait for it, or stop it."
+                )
             yield
-        finally:
-            lock.close()
-            path.unlink(missing_ok=True)
 
     def record_all(self, steps: Iterable[Step]) -> None:
         """Write steps, all or none; when this returns, they are on the disk.
@@ -249,33 +271,43 @@ class Journal:
                 ]
                 hint = errors.did_you_mean(run_id, known) if known else "It has no runs."
                 raise errors.UsageError(f"The journal {self.path} has no run {run_id!r}. {hint}")
-        *head, settings, started_ms = row
-        started_at = pd.Timestamp(started_ms, unit="ms", tz="UTC")
-        return Run(**dict(zip(_OF_A_RUN, head, strict=True)), started_at=started_at, settings=json.loads(settings))
+            *head, settings, started_ms = row
+            started_at = pd.Timestamp(started_ms, unit="ms", tz="UTC")
+            return Run(**dict(zip(_OF_A_RUN, head, strict=True)), started_at=started_at, settings=json.loads(settings))
 
     def entries(self, run_id: str) -> list[Entry]:
         """Return the entries of a run in the order of its plan, each with its last state."""
         statement = (
-            "SELECT e.token_id, e.owner, e.snapshot, e.change, s.state, s.attempts, s.error, s.at_ms FROM entries e "
+            "SELECT e.token_id, e.owner, e.snapshot, e.change, s.state, s.attempts, s.error, s.at_ms, "
+            "(SELECT min(at_ms) FROM steps f WHERE f.run_id = e.run_id AND f.token_id = e.token_id "
+            "AND f.state = 'sent') FROM entries e "
             "JOIN steps s ON s.step_id = "
             "(SELECT max(step_id) FROM steps l WHERE l.run_id = e.run_id AND l.token_id = e.token_id) "
             "WHERE e.run_id = ? ORDER BY e.entry_id"
         )
         with self._explained(), self._lock:
             rows = self._connection.execute(statement, (run_id,)).fetchall()
-        return [
-            Entry(
-                token_id=token_id,
-                owner=owner,
-                snapshot=json.loads(snapshot),
-                change=json.loads(change) if change else None,
-                state=state,
-                attempts=attempts,
-                error=error,
-                at_ms=at_ms,
-            )
-            for token_id, owner, snapshot, change, state, attempts, error, at_ms in rows
-        ]
+            return [
+                Entry(
+                    token_id=token_id,
+                    owner=owner,
+                    snapshot=json.loads(snapshot),
+                    change=json.loads(change) if change else None,
+                    state=state,
+                    attempts=attempts,
+                    error=error,
+                    at_ms=at_ms,
+                    started_at_ms=started_at_ms,
+                )
+                for token_id, owner, snapshot, change, state, attempts, error, at_ms, started_at_ms in rows
+            ]
+
+    def state_of_change(self, run_id: str) -> str | None:
+        """Return the last state of the change that a run is; None where it is none, or its tokens are all it is."""
+        statement = "SELECT state FROM steps WHERE run_id = ? AND token_id = ? ORDER BY step_id DESC LIMIT 1"
+        with self._explained(), self._lock:
+            row = self._connection.execute(statement, (run_id, THE_CHANGE)).fetchone()
+        return None if row is None else str(row[0])
 
     def frame(
         self, *, host: str | None = None, workspace_id: str | None = None, run_id: str | None = None
@@ -329,8 +361,8 @@ class Journal:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield self._connection
             self._connection.execute("COMMIT")
         except BaseException:
@@ -342,16 +374,20 @@ class Journal:
     def _insert_steps(connection: sqlite3.Connection, steps: Iterable[Step]) -> None:
         statement = "INSERT INTO steps (run_id, token_id, state, at_ms, attempts, error) VALUES (?, ?, ?, ?, ?, ?)"
         rows = (
-            (s.run_id, s.token_id, s.state, s.at_ms, s.attempts, redact(s.error) if s.error else None) for s in steps
+            (s.run_id, s.token_id, s.state, s.at_ms, s.attempts, storable(s.error) if s.error else None) for s in steps
         )
         connection.executemany(statement, rows)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what SQLite and the system raise into an error that says what to do."""
+        """Turn what SQLite, the system and a file of another make raise into an error that says what to do."""
         try:
             yield
-        except (sqlite3.Error, OSError, errors.ConfigurationError) as failure:
+        except errors.ConfigurationError as failure:  # the folder is not private
+            raise self._error(failure) from None
+        except errors.TokenKitError:
+            raise
+        except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError, RecursionError) as failure:
             raise self._error(failure) from None
 
     def _error(self, failure: Exception) -> errors.JournalError:
@@ -362,20 +398,55 @@ class Journal:
         )
 
 
+def storable(text: str) -> str:
+    """Return a text as the journal keeps it: no credential, and no half of a surrogate pair, which no file can hold."""
+    return redact(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
+def is_redacted(value: object) -> bool:
+    """Whether the journal did not keep a value, or a part of it, because it looks like a credential."""
+    return REDACTED in json.dumps(value)
+
+
 def _snapshots(entries: Sequence[Entry]) -> list[str | None]:
     """Return what tokens were as JSON, redacted. All are looked through at once, as few have anything to redact."""
-    texts = ["\n".join(each for each in entry.snapshot.values() if isinstance(each, str)) for entry in entries]
-    suspects = pc.match_substring_regex(pa.array(texts, pa.string()), CREDENTIAL, ignore_case=True).to_pylist()
+    texts = ["\n".join(_texts(entry.snapshot.values())) for entry in entries]
+    encodable = pa.array([text.encode(errors="replace") for text in texts], pa.binary()).cast(pa.string())
+    suspects = pc.match_substring_regex(encodable, CREDENTIAL, ignore_case=True).to_pylist()
     return [
         _json(entry.snapshot) if suspect else json.dumps(dict(entry.snapshot))
         for entry, suspect in zip(entries, suspects, strict=True)
     ]
 
 
+def _texts(values: Iterable[Any]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            yield from _texts(value)
+
+
 def _json(value: Mapping[str, Any] | None) -> str | None:
-    if value is None:
-        return None
-    return json.dumps({name: redact(each) if isinstance(each, str) else each for name, each in value.items()})
+    return None if value is None else json.dumps(_stored(value))
+
+
+def _stored(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can be
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, Mapping):
+        return {name: _stored(each) for name, each in value.items()}
+    return [_stored(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _is_taken(lock: sqlite3.Connection) -> bool:
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as failure:
+        if not _is_busy(failure):
+            raise
+        return True
+    return False
 
 
 def _is_busy(failure: BaseException) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -11,9 +12,12 @@ import pandas as pd
 from tokenkit import errors, frames
 from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
-from tokenkit.actions.executor import LOST_AND_GONE
+from tokenkit.actions import protect as protection
 from tokenkit.actions.journal import Entry, Journal, Run, Step
 from tokenkit.actions.plan import Progress, Target
+from tokenkit.actions.revocation import LEFT_OUT, token_ids_of
+from tokenkit.actions.task import LOST_AND_GONE, Task
+from tokenkit.frames import TEXT
 from tokenkit.rest.token_management import AccessControlList, access_entries
 from tokenkit.review import access
 
@@ -29,6 +33,8 @@ class PermissionPlan:
         gains: Who gets the right to use tokens: a frame of ``id, principal, kind, via``.
         loses: Who loses it: ``id, principal, kind, via`` (the paths that are cut), ``tokens`` (how many die).
         keeps_by_another_path: Whose path is cut and who keeps the right by another: ``id, principal, kind, via``.
+        protected: Protected tokens that the change would cost and that were not allowed: ``token_id, owner, comment,
+            reason``. While there are any, ``apply()`` refuses.
         run_id: The run of the last ``apply()``; None before.
     """
 
@@ -38,8 +44,10 @@ class PermissionPlan:
         asked: list[dict[str, Any]],
         before: pd.DataFrame,
         consequences: access.Consequences,
+        protected: pd.DataFrame,
         *,
         replace: bool,
+        allow_protected: Sequence[str],
         reason: str | None,
     ) -> None:
         self._target = target
@@ -47,6 +55,8 @@ class PermissionPlan:
         self.before = before
         self._dying = consequences.tokens
         self._replace = replace
+        self._allow_protected = tuple(allow_protected)
+        self.protected = protected
         self._reason = reason
         self.gains = consequences.gains
         self.loses = consequences.loses
@@ -77,6 +87,7 @@ class PermissionPlan:
             "lose it": len(self.loses),
             "keep it by another path": len(self.keeps_by_another_path),
             "tokens will be deleted by the workspace, for good": len(self),
+            "protected tokens are among them; allow each by its id, or it is refused": len(self.protected),
         }
         doing, count = taken_away(tokens=len(self), principals=len(self.loses))
         return plans.Summary(doing=doing, count=count, minds=minds)
@@ -87,26 +98,29 @@ class PermissionPlan:
         """
         return self._dying[_COLUMNS].reset_index(drop=True)
 
-    def apply(self, *, progress: bool | Progress = True, stop: threading.Event | None = None) -> pd.DataFrame:  # noqa: ARG002 - one request; as all plans
+    def apply(self, *, progress: bool | Progress = True, stop: threading.Event | None = None) -> pd.DataFrame:
         """Change the permissions, and return what became of each token that was to die. It cannot be undone.
 
         Args:
-            progress: As other plans take it; one request has no progress to show.
-            stop: Likewise: one request is not stopped half way.
+            progress: Show a progress bar once looking up the tokens takes more than two seconds; or who is told.
+            stop: When set, by another thread, no more tokens are looked up. The change itself is one request.
 
         Returns:
             A row for each token of the preview: ``token_id, owner, outcome, error, attempts, started_at, finished_at``.
-            The outcome is ``revoked`` (by the workspace, for this change), or ``failed`` where the workspace kept it.
+            The outcome is ``revoked`` (by the workspace, for this change; each is looked up), ``still_listed`` where
+            the workspace still has the token, or ``unknown`` where that could not be looked up. ``attrs["ended_by"]``
+            is there if the looking up ended early.
 
         Raises:
-            UsageError: The permissions changed since the plan, or more tokens would die than it shows: plan again.
+            UsageError: The permissions changed since the plan, more tokens would die than it shows, or protected ones
+                that were not allowed: plan again.
             ApiError: The workspace refused the change; nothing changed.
             JournalError: The journal cannot be written; nothing was sent.
         """
         with Journal(self._target.folder) as journal:
             run = self.record(journal)
             with journal.held(run.run_id):
-                return _carry_out(self._target, run, journal.entries(run.run_id), journal)
+                return _carry_out(self._target, run, journal.entries(run.run_id), journal, progress=progress, stop=stop)
 
     def record(self, journal: Journal, *, run_id: str | None = None) -> Run:
         """Write the plan down as a run, every token ``planned``, and return it. ``resume`` carries it out.
@@ -116,18 +130,58 @@ class PermissionPlan:
             run_id: What the run is called, where it is a part of another; a new name by default.
 
         Raises:
-            UsageError: The permissions changed since the plan, or more tokens would die than it shows: plan again.
+            UsageError: The permissions changed since the plan, more tokens would die than it shows, or protected ones
+                that were not allowed: plan again.
         """
-        now = make(self._target, self._asked, replace=self._replace, reason=self._reason)
+        self.check_protection()
+        now = make(
+            self._target,
+            self._asked,
+            replace=self._replace,
+            allow_protected=self._allow_protected,
+            reason=self._reason,
+        )
+        now.check_protection()
         if not _same_entries(now.before, self.before):
             raise errors.UsageError(f"The permissions of {self._target.name} changed since the plan. Plan again.")
         if more := set(now.token_ids) - set(self.token_ids):
             raise errors.UsageError(f"{len(more):,} more tokens would die than the plan shows. Plan again.")
-        settings = {"asked": self._asked, "replace": self._replace, "before": access_entries(self.before)}
+        settings = {
+            "asked": self._asked,
+            "replace": self._replace,
+            "before": access_entries(self.before),
+            "allow_protected": list(self._allow_protected),
+        }
         run = plans.begin(self._target, KIND, reason=self._reason, settings=settings, run_id=run_id)
-        journal.begin(run, plans.entries_of(self._dying))
+        journal.begin(run, plans.entries_of(self._dying), is_one_change=True)
         self.run_id = run.run_id
         return run
+
+    def check_protection(self) -> None:
+        """Refuse a change that costs protected tokens which were not allowed.
+
+        Raises:
+            UsageError: It does; the message names them.
+        """
+        _refuse_protected(self._target, self.protected)
+
+
+def _refuse_protected(target: Target, protected: pd.DataFrame) -> None:
+    if not len(protected):
+        return
+    named = [
+        f"{token_id} ({reason})"
+        for token_id, reason in protected[["token_id", "reason"]].head(_NAMED).itertuples(index=False, name=None)
+    ]
+    more = f" and {len(protected) - _NAMED:,} more" if len(protected) > _NAMED else ""
+    raise errors.UsageError(
+        f"The change of permissions on {target.name} would delete {plans.counted(len(protected), 'protected token')}: "
+        f"{', '.join(named)}{more}. Allow each by its id with allow_protected=[…] or --allow-protected ID, or change "
+        f"{protection.FILE_NAME}."
+    )
+
+
+_NAMED = 5
 
 
 def taken_away(*, tokens: int, principals: int) -> tuple[str, int]:
@@ -138,49 +192,36 @@ def taken_away(*, tokens: int, principals: int) -> tuple[str, int]:
 
 
 def make(
-    target: Target, access_control_list: AccessControlList, *, replace: bool, reason: str | None
+    target: Target,
+    access_control_list: AccessControlList,
+    *,
+    replace: bool,
+    reason: str | None,
+    allow_protected: Iterable[str] = (),
 ) -> PermissionPlan:
     """Return the plan to change the permissions; see ``Workspace.plan_permissions``."""
     asked = access_entries(access_control_list)
-    before = target.api.get_permissions()
-    direct = before[before["inherited"].ne(other=True).fillna(value=True).astype(bool)]
+    allowed = token_ids_of(allow_protected)
+    direct = _direct(target.api.get_permissions())
     after = access.changed_entries(direct, asked, replace=replace)
     identities = target.identities()
     access.check_entries(direct, after, identities)
     found = access.consequences(direct, after, identities, target.tokens())
-    return PermissionPlan(target, asked, direct, found, replace=replace, reason=reason)
-
-
-def _carry_out(target: Target, run: Run, entries: Sequence[Entry], journal: Journal) -> pd.DataFrame:
-    """Send the change, look what is gone, and return a row for each entry."""
-    change = target.api.set_permissions if run.settings["replace"] else target.api.update_permissions
-    _note(journal, run, dict.fromkeys((entry.token_id for entry in entries), (records.SENT, None)), target)
-    failure: errors.TokenKitError | None = None
-    try:
-        change(run.settings["asked"])
-    except errors.TokenKitError as error:
-        failure = error
-    there = set(target.api.list()["token_id"])
-    found: dict[str, tuple[str, str | None]] = {}
-    for entry in entries:
-        if entry.token_id not in there:
-            found[entry.token_id] = (
-                (records.REVOKED, None) if failure is None else (records.ALREADY_GONE, LOST_AND_GONE)
-            )
-        else:
-            found[entry.token_id] = (records.FAILED, str(failure) if failure else "the workspace kept it")
-    _note(journal, run, found, target)
-    if failure is not None:
-        raise failure
-    return plans.result(journal.entries(run.run_id))
-
-
-def _note(journal: Journal, run: Run, states: Mapping[str, tuple[str, str | None]], target: Target) -> None:
-    at_ms = round(target.now().timestamp() * 1000)
-    journal.record_all(
-        Step(run_id=run.run_id, token_id=token_id, state=state, at_ms=at_ms, attempts=1, error=error)
-        for token_id, (state, error) in states.items()
+    reasons = protection.protected(found.tokens, protection.read_protected(target.folder))
+    protected = _left_protected(found.tokens.assign(reason=reasons), allowed)
+    return PermissionPlan(
+        target, asked, direct, found, protected, replace=replace, allow_protected=allowed, reason=reason
     )
+
+
+def _left_protected(tokens: pd.DataFrame, allowed: Sequence[str]) -> pd.DataFrame:
+    """Return the protected of some tokens, each with the ``reason``, without those that are allowed."""
+    kept = tokens[(tokens["reason"] != "").to_numpy() & ~tokens["token_id"].isin(allowed).to_numpy()]
+    return kept[LEFT_OUT.names].astype(TEXT).reset_index(drop=True)
+
+
+def _direct(permissions: pd.DataFrame) -> pd.DataFrame:
+    return permissions[permissions["inherited"].ne(other=True).fillna(value=True).astype(bool)]
 
 
 def resume(
@@ -189,24 +230,115 @@ def resume(
     entries: Sequence[Entry],
     journal: Journal,
     *,
-    progress: bool,  # noqa: ARG001 - one request; as all kinds
-    stop: threading.Event | None = None,  # noqa: ARG001
+    progress: bool | Progress,
+    stop: threading.Event | None = None,
 ) -> pd.DataFrame:
-    """Finish a run that changes permissions: send it again if the permissions are still as they were planned on.
+    """Finish a run that changes permissions: send the change if the permissions are still as it was planned on, and
+    look up the tokens that it ends.
 
     Raises:
-        UsageError: They are neither as before the change nor as after it.
+        UsageError: They are neither as before the change nor as after it, the change would cost tokens that are
+            protected by now, or the journal did not keep whom it names.
     """
-    if all(entry.state in records.SETTLED for entry in entries) and entries:
+    if records.is_redacted(run.settings["asked"]):
+        raise errors.UsageError(
+            f"The journal did not keep all names of run {run.run_id}, as one looks like a credential. Plan again."
+        )
+    return _carry_out(target, run, entries, journal, progress=progress, stop=stop)
+
+
+def _carry_out(
+    target: Target,
+    run: Run,
+    entries: Sequence[Entry],
+    journal: Journal,
+    *,
+    progress: bool | Progress,
+    stop: threading.Event | None,
+) -> pd.DataFrame:
+    """Make the change unless it is made, then look up what became of each token, and return a row for each."""
+    left = [entry for entry in entries if entry.state not in records.SETTLED]
+    if entries and not left:
         return plans.result(entries)
-    now = target.api.get_permissions()
+
+    def change() -> Task:
+        is_made = journal.state_of_change(run.run_id) == records.UPDATED
+        remark = None if is_made else _change(target, run, left, journal)
+        return Task(
+            send=_never,
+            look_up=lambda entry: target.one_shot.get(entry.token_id),
+            found=lambda _entry, _token: (records.STILL_LISTED, "the permissions are changed, and the token is there"),
+            done=records.REVOKED,
+            gone_after_lost=(records.REVOKED, remark),
+        )
+
+    # What the change ends is not sent for: each token is looked up, as after a request whose response was lost.
+    asked = [replace(entry, state=records.UNKNOWN) for entry in left]
+    return plans.change_and_look_up(target, run, asked, change, journal, progress=progress, stop=stop)
+
+
+def _never(entry: Entry) -> None:
+    raise AssertionError(entry.token_id)
+
+
+def _change(target: Target, run: Run, left: Sequence[Entry], journal: Journal) -> str | None:
+    """Send the change, and return a remark on how it went; where it was not made, note that and raise why."""
     before = _frame_of(run.settings["before"])
     after = access.changed_entries(before, run.settings["asked"], replace=run.settings["replace"])
-    if not (_same_entries(now, before) or _same_entries(now, after)):
+    now = target.api.get_permissions()
+    if _same_entries(now, after):
+        _note(target, run, journal, records.UPDATED)
+        return None
+    if not _same_entries(now, before):
         raise errors.UsageError(
             f"The permissions of {target.name} changed since run {run.run_id} was planned. Plan again."
         )
-    return _carry_out(target, run, [entry for entry in entries if entry.state not in records.SETTLED], journal)
+    patterns = protection.read_protected(target.folder)
+    reasons = plans.protected_now(left, target.tokens(), patterns) if patterns else {}
+    tokens = plans.planned_tokens(left)
+    protected = tokens.assign(reason=pd.Series([reasons.get(entry.token_id, "") for entry in left], dtype=TEXT))
+    _refuse_protected(target, _left_protected(protected, run.settings.get("allow_protected", ())))
+    change = target.api.set_permissions if run.settings["replace"] else target.api.update_permissions
+    _note(target, run, journal, records.SENT, entries=left)
+    failure: Exception
+    try:
+        change(run.settings["asked"])
+    except Exception as error:  # noqa: BLE001 - whatever it is, the change may have been made
+        failure = error
+    else:
+        _note(target, run, journal, records.UPDATED)
+        return None
+    outcome = _found(target, after) if _may_have_run(failure) else records.FAILED
+    if outcome == records.UPDATED:
+        _note(target, run, journal, outcome)
+        return LOST_AND_GONE
+    _note(target, run, journal, outcome, error=str(failure), entries=left)
+    raise failure
+
+
+def _may_have_run(failure: Exception) -> bool:
+    lost = errors.AnswerLostError | errors.MalformedAnswerError | errors.UnavailableError
+    return isinstance(failure, lost) or not isinstance(failure, errors.TokenKitError)
+
+
+def _found(target: Target, after: pd.DataFrame) -> str:
+    """Return whether a change whose response was lost was made, by what the permissions are."""
+    try:
+        now = target.api.get_permissions()
+    except errors.TokenKitError:
+        return records.UNKNOWN
+    return records.UPDATED if _same_entries(now, after) else records.FAILED
+
+
+def _note(
+    target: Target, run: Run, journal: Journal, state: str, *, error: str | None = None, entries: Iterable[Entry] = ()
+) -> None:
+    """Write down the state of the change, and of the tokens that share it."""
+    at_ms = round(target.now().timestamp() * 1000)
+    journal.record_all(
+        Step(run_id=run.run_id, token_id=token_id, state=state, at_ms=at_ms, attempts=1, error=error)
+        for token_id in (records.THE_CHANGE, *(entry.token_id for entry in entries))
+    )
 
 
 def _frame_of(entries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -214,8 +346,11 @@ def _frame_of(entries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _same_entries(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    """Whether two lists grant the same, in whatever order."""
+    """Whether two lists grant the same, in whatever order; inherited entries and that of ``admins`` cannot change."""
     names = ["user_name", "group_name", "service_principal_name", "permission_level"]
-    return set(one[names].fillna("").itertuples(index=False, name=None)) == set(
-        other[names].fillna("").itertuples(index=False, name=None)
-    )
+    granted = []
+    for entries in (one, other):
+        direct = _direct(entries) if "inherited" in entries else entries
+        direct = direct[direct["group_name"].fillna("") != access.ADMINS]
+        granted.append(set(direct[names].fillna("").itertuples(index=False, name=None)))
+    return granted[0] == granted[1]

@@ -2,7 +2,7 @@
 
 A plan is frozen: it holds token ids and a snapshot of each token, and nothing that is done to the workspace afterwards
 changes it. ``apply()`` looks at the workspace again before it sends anything, and leaves out what has changed since
-(drift).
+(drift) and what is protected by then. At the end it reads the listing once more, and says what is still there.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import itertools
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,9 +22,11 @@ import pyarrow as pa
 
 from tokenkit import errors, frames
 from tokenkit.actions import journal as records
-from tokenkit.actions.executor import LOST_AND_GONE, Execution
+from tokenkit.actions import protect as protection
+from tokenkit.actions.executor import INTERRUPT, Execution
 from tokenkit.actions.journal import Entry, Journal, Run, Step, new_run_id
-from tokenkit.actions.task import Outcome, Task
+from tokenkit.actions.task import Found, Outcome, Task
+from tokenkit.frames import TokenInfo
 from tokenkit.markup import element
 from tokenkit.printable import printable
 from tokenkit.redaction import redact
@@ -84,10 +86,31 @@ class Settings:
     Attributes:
         workers: How many requests may be under way at once.
         despite_drift: Whether tokens that changed since the plan are done all the same.
+        protect: What the plan was told to protect, in addition to ``config.toml``.
     """
 
     workers: int = WORKERS
     despite_drift: bool = False
+    protect: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return them as the journal keeps them."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, run: Run) -> Settings:
+        """Return those of a run.
+
+        Raises:
+            JournalError: It has some that this version does not know.
+        """
+        known = {each.name for each in fields(cls)}
+        if unknown := run.settings.keys() - known:
+            raise errors.JournalError(
+                f"Run {run.run_id} has settings that this version does not know: {', '.join(sorted(unknown))}. "
+                "Upgrade tokenkit to resume it."
+            )
+        return cls(**run.settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +172,9 @@ _WATCHED = pa.schema([frames.TOKENS.field(name) for name in ("token_id", "owner_
 
 
 def drift(entries: Sequence[Entry], tokens: pd.DataFrame, *, minds_use: bool = True) -> dict[str, str]:
-    """Return what changed about tokens since they were planned: ``gone``, owned by another, used since.
+    """Return what changed about tokens since they were planned: owned by another, used since.
+
+    A token that the listing lacks did not change: whether it is gone, the workspace is asked.
 
     Args:
         entries: The entries of a run.
@@ -158,17 +183,14 @@ def drift(entries: Sequence[Entry], tokens: pd.DataFrame, *, minds_use: bool = T
     """
     watched = [{name: entry.snapshot.get(name) for name in _WATCHED.names} for entry in entries]
     before = frames.frame(watched, _WATCHED).set_index("token_id")
-    listed = tokens[_WATCHED.names].set_index("token_id")
-    gone = pd.Series(listed.index.get_indexer(before.index) < 0, index=before.index)
-    now = listed.reindex(before.index)
-    other_owner = _true(now["owner_id"] != before["owner_id"]) & ~gone
-    used = _true(now["last_used_day"] > before["last_used_day"].fillna(_LONG_AGO)) & ~gone & ~other_owner & minds_use
+    now = tokens[_WATCHED.names].set_index("token_id").reindex(before.index)
+    is_listed = before.index.isin(tokens["token_id"])
+    other_owner = _true(now["owner_id"] != before["owner_id"]) & is_listed
+    used = _true(now["last_used_day"] > before["last_used_day"].fillna(_LONG_AGO)) & ~other_owner & minds_use
     days = now["last_used_day"].dt.strftime("%Y-%m-%d")
-    return (
-        dict.fromkeys(before.index[gone], GONE)
-        | {name: f"owned by another since the plan ({now.loc[name, 'owner_id']})" for name in before.index[other_owner]}
-        | {name: f"used since the plan, on {days[name]}" for name in before.index[used]}
-    )
+    return {
+        name: f"owned by another since the plan ({now.loc[name, 'owner_id']})" for name in before.index[other_owner]
+    } | {name: f"used since the plan, on {days[name]}" for name in before.index[used]}
 
 
 def _true(verdict: pd.Series[Any]) -> pd.Series[bool]:
@@ -176,7 +198,33 @@ def _true(verdict: pd.Series[Any]) -> pd.Series[bool]:
 
 
 _LONG_AGO = pd.Timestamp(0, tz="UTC")
-GONE = "gone"
+
+
+def planned_tokens(entries: Sequence[Entry]) -> pd.DataFrame:
+    """Return the tokens of entries as they were planned: the columns of a listing, and ``owner``."""
+    tokens = frames.frame([entry.snapshot for entry in entries], frames.TOKENS)
+    return tokens.assign(owner=pd.Series([entry.owner for entry in entries], dtype=frames.TEXT))
+
+
+def protected_now(
+    entries: Sequence[Entry], tokens: pd.DataFrame, patterns: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    """Return why tokens are protected, by what they were when planned or by what they are now.
+
+    Args:
+        entries: The entries of a run.
+        tokens: The listing with ``owner`` as it is now.
+        patterns: What is protected.
+    """
+    if not patterns:
+        return {}
+    now = tokens[tokens["token_id"].isin([entry.token_id for entry in entries])]
+    either = [part.set_index("token_id", drop=False) for part in (planned_tokens(entries), now)]
+    reasons: dict[str, str] = {}
+    for part in either:
+        found = protection.protected(part, patterns)
+        reasons |= {str(token_id): reason for token_id, reason in found[found != ""].items()}
+    return reasons
 
 
 def begin(
@@ -208,53 +256,210 @@ def carry_out(
     settings: Settings,
     progress: bool | Progress,
     stop: threading.Event | None,
+    left_out: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Carry out the entries of a run that the journal has, and return a row for each with the columns of ``RESULT``.
 
-    What the journal records as settled is not touched again. The listing is read once more first: what is gone is noted
-    as gone without a request, what drifted is skipped.
+    What the journal records as settled is not touched again. The listing is read once more first: what drifted or is
+    protected is skipped; what it lacks is looked up, and never taken for gone on its word. It is read again at the end:
+    what it still has of the tokens that are called revoked or gone is ``still_listed``.
 
-    A dead credential, a full disk under the journal, Ctrl-C and ``stop`` end it early: the rest is ``planned`` and a
-    line says how to go on. Whatever was sent has its true outcome.
+    A dead credential, tokens that are disabled, a full disk under the journal, Ctrl-C and ``stop`` end it early: the
+    rest is ``planned``, a line says how to go on, and ``attrs["ended_by"]`` of the result says what ended it:
+    ``interrupt``, ``stop``, or the name of the error's class. Whatever was sent has its true outcome.
+
+    Args:
+        target: The workspace.
+        run: The run.
+        entries: All its entries.
+        task: What is done to each.
+        journal: Where the run is.
+        settings: How it is carried out.
+        progress: Whether a bar is shown, or who is told instead.
+        stop: When set, by another thread, nothing new is sent.
+        left_out: Tokens that are skipped in any case, and why.
     """
-    open_entries = [entry for entry in entries if entry.state not in records.SETTLED]
-    outcomes: dict[str, Outcome] = {}
-    changed = drift(open_entries, target.api.list(), minds_use=task.minds_use) if open_entries else {}
-    todo, steps = [], []
-    for entry in open_entries:
-        found = changed.get(entry.token_id)
-        if found is None or (found != GONE and settings.despite_drift):
-            todo.append(entry)
-            continue
-        lost = entry.state in (records.SENT, records.UNKNOWN)
-        outcome = records.ALREADY_GONE if found == GONE else records.SKIPPED
-        error = found if found != GONE else LOST_AND_GONE if lost else None
-        at_ms = round(target.now().timestamp() * 1000)
-        step = Step(
-            run_id=run.run_id, token_id=entry.token_id, state=outcome, at_ms=at_ms, attempts=entry.attempts, error=error
+    conduct = _Conduct(target, run, journal, settings, progress=progress, stop=stop)
+    left = [entry for entry in entries if entry.state not in records.SETTLED]
+    return conduct.ended(lambda: conduct.carry_out(task, left, left_out or {}), entries)
+
+
+def change_and_look_up(
+    target: Target,
+    run: Run,
+    entries: Sequence[Entry],
+    change: Callable[[], Task],
+    journal: Journal,
+    *,
+    progress: bool | Progress,
+    stop: threading.Event | None,
+) -> pd.DataFrame:
+    """Make a change that is one request, find out what became of its tokens, and return a row for each of the run.
+
+    It ends early as ``carry_out`` does.
+
+    Args:
+        target: The workspace.
+        run: The run.
+        entries: The entries that are to be looked up.
+        change: Makes the change, and returns how its tokens are looked up.
+        journal: Where the run is.
+        progress: Whether a bar is shown, or who is told instead.
+        stop: When set, by another thread, no more tokens are looked up.
+    """
+    conduct = _Conduct(target, run, journal, Settings(), progress=progress, stop=stop)
+    return conduct.ended(lambda: conduct.execute(change(), entries), entries)
+
+
+ENDED_BY = "ended_by"
+
+
+def remaining(result: pd.DataFrame) -> int:
+    """Return how many tokens of a result are left: those that ``resume`` would touch."""
+    return int((~result["outcome"].isin(list(records.SETTLED))).sum())
+
+
+class _Conduct:
+    """A run being carried out: what is left out at first, the execution, the listing at its end."""
+
+    def __init__(
+        self,
+        target: Target,
+        run: Run,
+        journal: Journal,
+        settings: Settings,
+        *,
+        progress: bool | Progress,
+        stop: threading.Event | None,
+    ) -> None:
+        self._target = target
+        self._run = run
+        self._journal = journal
+        self._settings = settings
+        self._shows_bar = progress is True
+        self._watcher: Progress = Terminal() if isinstance(progress, bool) else progress
+        self._stop = stop
+        self._execution: Execution | None = None
+
+    def ended(self, work: Callable[[], object], entries: Sequence[Entry]) -> pd.DataFrame:
+        """Do some of the work below, and return a row for each entry of the run.
+
+        An interrupt is no reason to lose what is known: the rows are read from the journal after it.
+        """
+        try:
+            work()
+            interrupted = False
+        except KeyboardInterrupt:
+            interrupted = True
+        execution, error, unwritten = self._execution, None, None
+        ended_by = INTERRUPT if interrupted else None
+        if execution is not None:
+            ended_by, error, unwritten = execution.ended_by or ended_by, execution.error, execution.unwritten
+        with contextlib.suppress(errors.JournalError):
+            entries = self._journal.entries(self._run.run_id)
+        rows = result(entries, unwritten)
+        if ended_by is not None:
+            rows.attrs[ENDED_BY] = ended_by
+            self._watcher.end_early(_how_to_go_on(error, self._run, remaining(rows), len(rows)))
+        return rows
+
+    def carry_out(self, task: Task, entries: Sequence[Entry], left_out: Mapping[str, str]) -> None:
+        """Carry out entries that are left, but for some that are left out, and confirm what came of them."""
+        if not entries:
+            return
+        patterns = protection.read_protected(self._target.folder, self._settings.protect)
+        listing = self._target.tokens() if patterns else self._target.api.list()
+        unseen = {entry.token_id for entry in entries} - set(listing["token_id"])
+        listed = [entry for entry in entries if entry.token_id not in unseen]
+        spared = self._spared(task, listed, listing, patterns) | dict(left_out)
+        self._note({token_id: (records.SKIPPED, reason) for token_id, reason in spared.items()}, entries)
+        todo = [entry for entry in entries if entry.token_id not in spared]
+        if not self.execute(task, todo, unseen, patterns):
+            self._confirm()
+
+    def execute(
+        self,
+        task: Task,
+        entries: Sequence[Entry],
+        unseen: Collection[str] = (),
+        patterns: Mapping[str, Sequence[str]] | None = None,
+    ) -> bool:
+        """Send what there is to send; return whether it ended early.
+
+        Args:
+            task: What is done to each.
+            entries: What is to be done.
+            unseen: Those that the listing lacks; what they are is known once they are looked up.
+            patterns: What is protected.
+        """
+
+        def found(entry: Entry, token: TokenInfo) -> Found | None:
+            if (known := task.found(entry, token)) is not None or entry.token_id not in unseen:
+                return known
+            now = frames.frame([token.as_dict()], frames.TOKENS)
+            now = now.assign(owner=pd.Series([entry.owner], dtype=frames.TEXT))
+            reason = self._spared(task, [entry], now, patterns or {}).get(entry.token_id)
+            return None if reason is None else (records.SKIPPED, reason)
+
+        bar = _progress_bar if self._shows_bar else _counted_for
+        with bar(len(entries), self._run, self._watcher) as advance:
+            self._execution = Execution(
+                self._run.run_id,
+                replace(task, found=found),
+                self._journal,
+                workers=self._settings.workers,
+                clock=_Clock(self._target),
+                stop=self._stop,
+                on_outcome=lambda _: advance(1),
+            )
+            self._execution.carry_out(entries, unseen=unseen)
+        return self._execution.ended_by is not None
+
+    def _spared(
+        self, task: Task, entries: Sequence[Entry], listing: pd.DataFrame, patterns: Mapping[str, Sequence[str]]
+    ) -> dict[str, str]:
+        """Return which tokens are left out, and why: what drifted, unless that is let pass, and what is protected."""
+        drifted = {} if self._settings.despite_drift else drift(entries, listing, minds_use=task.minds_use)
+        return drifted | protected_now(entries, listing, patterns)
+
+    def _confirm(self) -> None:
+        """Read the listing once more, and note which tokens it still has that are called revoked or gone.
+
+        Where it cannot be read, what is called so gets a remark.
+        """
+        entries = self._journal.entries(self._run.run_id)
+        called_gone = [entry for entry in entries if entry.state in (records.REVOKED, records.ALREADY_GONE)]
+        if not called_gone:
+            return
+        try:
+            listed = set(self._target.api.list()["token_id"])
+        except errors.TokenKitError as failure:
+            remark = f"not confirmed, as the listing could not be read at the end: {failure}"
+            self._note({e.token_id: (e.state, remark) for e in called_gone if e.error is None}, called_gone)
+            return
+        still_there = [entry for entry in called_gone if entry.token_id in listed]
+        self._note(
+            {e.token_id: (records.STILL_LISTED, f"{e.state}, {_STILL_LISTED}") for e in still_there}, still_there
         )
-        steps.append(step)
-        outcomes[entry.token_id] = Outcome(
-            token_id=entry.token_id, outcome=outcome, error=error, attempts=entry.attempts, finished_at_ms=at_ms
+
+    def _note(self, found: Mapping[str, Found], entries: Sequence[Entry]) -> None:
+        """Write down what became of tokens without a request for each."""
+        at_ms = round(self._target.now().timestamp() * 1000)
+        self._journal.record_all(
+            Step(
+                run_id=self._run.run_id,
+                token_id=entry.token_id,
+                state=found[entry.token_id][0],
+                at_ms=at_ms,
+                attempts=entry.attempts,
+                error=found[entry.token_id][1],
+            )
+            for entry in entries
+            if entry.token_id in found
         )
-    journal.record_all(steps)
-    watcher = Terminal() if isinstance(progress, bool) else progress
-    with _progress_bar(len(todo), run) if progress is True else _counted_for(watcher, len(todo)) as advance:
-        execution = Execution(
-            run.run_id,
-            task,
-            journal,
-            workers=settings.workers,
-            clock=_Clock(target),
-            stop=stop,
-            on_outcome=lambda _: advance(1),
-        )
-        outcomes |= execution.carry_out(todo)
-    ended = result(entries, outcomes)
-    left = int(ended["outcome"].isin([records.PLANNED, records.UNKNOWN]).sum())
-    if execution.ended_by is not None or (left and stop is not None and stop.is_set()):
-        watcher.end_early(_how_to_go_on(execution.ended_by, run, left, len(entries)))
-    return ended
+
+
+_STILL_LISTED = "and the workspace still lists it; resume the run to try again"
 
 
 class _Clock:
@@ -270,8 +475,8 @@ class _Clock:
         return self._now().timestamp()
 
 
-def _how_to_go_on(ended_by: errors.TokenKitError | KeyboardInterrupt | None, run: Run, left: int, total: int) -> str:
-    why = f"Ended early: {ended_by}" if isinstance(ended_by, errors.TokenKitError) else "Stopped"
+def _how_to_go_on(error: errors.TokenKitError | None, run: Run, left: int, total: int) -> str:
+    why = "Stopped" if error is None else f"Ended early: {records.storable(str(error))}"
     how = f"tokenkit.resume({run.run_id!r}) finishes them, in a shell tokenkit resume {run.run_id}"
     return f"{why.rstrip('.')}. {left:,} of {total:,} are left; {how}."
 
@@ -288,13 +493,13 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def _counted_for(watcher: Progress, total: int) -> Iterator[Callable[[int], None]]:
+def _counted_for(total: int, _run: Run, watcher: Progress) -> Iterator[Callable[[int], None]]:
     done = itertools.count(1)
     yield lambda _: watcher.advance(next(done), total)
 
 
 @contextlib.contextmanager
-def _progress_bar(total: int, run: Run) -> Iterator[Callable[[int], None]]:
+def _progress_bar(total: int, run: Run, _watcher: Progress) -> Iterator[Callable[[int], None]]:
     if not total:
         yield lambda _: None
         return
@@ -305,9 +510,14 @@ def _progress_bar(total: int, run: Run) -> Iterator[Callable[[int], None]]:
         yield lambda count: bar.update(count) and None
 
 
-def result(entries: Sequence[Entry], outcomes: Mapping[str, Outcome] | None = None) -> pd.DataFrame:
-    """Return a row for each entry with the columns of ``RESULT``: its outcome, else what was known of it."""
-    known = outcomes or {}
+def result(entries: Sequence[Entry], unwritten: Mapping[str, Outcome] | None = None) -> pd.DataFrame:
+    """Return a row for each entry with the columns of ``RESULT``.
+
+    Args:
+        entries: The entries of a run, each with its last state.
+        unwritten: What became of those whose outcome the journal could not take.
+    """
+    known = unwritten or {}
     ended = [known.get(entry.token_id) or _known_outcome(entry) for entry in entries]
     rows = [
         {
@@ -325,15 +535,14 @@ def result(entries: Sequence[Entry], outcomes: Mapping[str, Outcome] | None = No
 
 
 def _known_outcome(entry: Entry) -> Outcome:
-    """Return what was known of an entry before this run: its end, or that it is still to be done."""
-    if entry.state not in records.SETTLED:
-        return Outcome(token_id=entry.token_id, outcome=records.PLANNED, attempts=entry.attempts)
+    """Return what the journal knows of an entry; of one that was sent, nobody waits for the response any more."""
     return Outcome(
         token_id=entry.token_id,
-        outcome=entry.state,
+        outcome=records.UNKNOWN if entry.state == records.SENT else entry.state,
         error=entry.error,
         attempts=entry.attempts,
-        finished_at_ms=entry.at_ms,
+        started_at_ms=entry.started_at_ms,
+        finished_at_ms=None if entry.state == records.PLANNED else entry.at_ms,
     )
 
 

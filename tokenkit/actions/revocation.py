@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,9 @@ from tokenkit import errors, frames
 from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
 from tokenkit.actions import protect as protection
-from tokenkit.actions.executor import LOST_AND_GONE
 from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.plan import Progress, Settings, Target
-from tokenkit.actions.task import Task
+from tokenkit.actions.task import LOST_AND_GONE, Task
 from tokenkit.frames import TEXT
 from tokenkit.review.durations import duration
 
@@ -68,8 +67,17 @@ class RevocationPlan:
         run_id: The run of the last ``apply()``, for ``tokenkit.resume``; None before.
     """
 
-    def __init__(self, target: Target, planned: pd.DataFrame, left_out: pd.DataFrame, *, reason: str | None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        planned: pd.DataFrame,
+        left_out: pd.DataFrame,
+        *,
+        protect: Mapping[str, Sequence[str]],
+        reason: str | None,
+    ) -> None:
         self._target = target
+        self._protect = protect
         self._planned = planned
         self._reason = reason
         self.left_out = left_out
@@ -128,14 +136,17 @@ class RevocationPlan:
 
         Returns:
             A row for each token of the plan: ``token_id, owner, outcome, error, attempts, started_at, finished_at``.
-            The outcome is ``revoked``, ``already gone``, ``skipped`` (it drifted), ``failed``, ``unknown``, or
-            ``planned`` where the run ended before its turn.
+            The outcome is ``revoked``, ``already gone`` (the workspace says that there is no such token), ``skipped``
+            (it drifted, or is protected by now), ``failed``, ``unknown``, ``still_listed`` (it was called revoked or
+            gone, and the listing at the end still has it), or ``planned`` where the run ended before its turn.
+            ``attrs["ended_by"]`` is there if it ended early: ``interrupt``, ``stop``, or the name of an error's class.
 
         Raises:
+            ConfigurationError: What is protected cannot be read; nothing was sent.
             JournalError: The journal cannot be written; nothing was sent.
         """
         with Journal(self._target.folder) as journal:
-            run, entries = self._begin(journal, asdict(Settings(workers=workers, despite_drift=despite_drift)))
+            run, entries = self._begin(journal, self._settings(workers, despite_drift=despite_drift))
             with journal.held(run.run_id):
                 return resume(self._target, run, entries, journal, progress=progress, stop=stop)
 
@@ -150,9 +161,11 @@ class RevocationPlan:
             workers: As for ``apply``.
             despite_drift: As for ``apply``.
         """
-        settings = Settings(workers=workers, despite_drift=despite_drift)
-        run, _ = self._begin(journal, asdict(settings), run_id)
+        run, _ = self._begin(journal, self._settings(workers, despite_drift=despite_drift), run_id)
         return run
+
+    def _settings(self, workers: int = plans.WORKERS, *, despite_drift: bool = False) -> dict[str, Any]:
+        return Settings(workers=workers, despite_drift=despite_drift, protect=self._protect).as_dict()
 
     def _begin(self, journal: Journal, settings: dict[str, Any], run_id: str | None = None) -> tuple[Run, list[Entry]]:
         run = plans.begin(self._target, KIND, reason=self._reason, settings=settings, run_id=run_id)
@@ -165,12 +178,13 @@ class RevocationPlan:
         """Record the intent to revoke, and return whom to tell. Nothing is revoked before the grace is over.
 
         Args:
-            grace: How long people have to object, or to go on using a token, which takes it out: ``14d``, ``2w``.
+            grace: How long people have to object, or to go on using a token, which takes it out: ``14d``, ``2w``. A
+                token that is protected meanwhile is left out as well.
         """
         span = duration(grace)
         due = self._target.now() + span
         with Journal(self._target.folder) as journal:
-            run, _ = self._begin(journal, asdict(Settings()) | {"due": due.isoformat()})
+            run, _ = self._begin(journal, self._settings() | {"due": due.isoformat()})
         return StagedRevocation(run.run_id, due, self._planned)
 
 
@@ -215,6 +229,7 @@ def make(
         [each for each, gone in zip(asked, missing, strict=True) if not gone]
     ]
     chosen = chosen.reset_index(drop=True)
+    protect = protection.check(protect or {})
     reasons = _reasons_to_leave_out(target, chosen, caller_id, include_own=include_own, protect=protect)
     planned = chosen[(reasons == "").to_numpy()]
     planned = planned.assign(warnings=_warnings(planned, listing, caller_id, now=target.now()))
@@ -226,7 +241,7 @@ def make(
         ],
         ignore_index=True,
     )
-    return RevocationPlan(target, planned.reset_index(drop=True), left_out, reason=reason)
+    return RevocationPlan(target, planned.reset_index(drop=True), left_out, protect=protect, reason=reason)
 
 
 def _reasons_to_leave_out(
@@ -235,12 +250,9 @@ def _reasons_to_leave_out(
     caller_id: int,
     *,
     include_own: bool,
-    protect: Mapping[str, Sequence[str]] | None,
+    protect: Mapping[str, Sequence[str]],
 ) -> pd.Series[str]:
-    patterns = protection.read_protected(target.folder)
-    for name, more in protection.check(protect or {}).items():
-        patterns[name] = [*patterns.get(name, []), *more]
-    reasons = protection.protected(chosen, patterns)
+    reasons = protection.protected(chosen, protection.read_protected(target.folder, protect))
     own = (chosen["owner_id"] == caller_id).fillna(value=False).astype(bool)
     return (
         reasons
@@ -303,15 +315,11 @@ def resume(
         raise errors.UsageError(
             f"Run {run.run_id} was staged and is due on {pd.Timestamp(due):%Y-%m-%d %H:%M} UTC, not before."
         )
-
-    def look_up(entry: Entry) -> tuple[str, str | None] | None:
-        try:
-            target.one_shot.get(entry.token_id)
-        except errors.NotFoundError:
-            return records.ALREADY_GONE, LOST_AND_GONE
-        return None
-
-    task = Task(send=lambda entry: target.one_shot.delete(entry.token_id), look_up=look_up, done=records.REVOKED)
-    return plans.carry_out(
-        target, run, entries, task, journal, settings=Settings(**settings), progress=progress, stop=stop
+    task = Task(
+        send=lambda entry: target.one_shot.delete(entry.token_id),
+        look_up=lambda entry: target.one_shot.get(entry.token_id),
+        done=records.REVOKED,
+        gone_after_lost=(records.REVOKED, LOST_AND_GONE),
     )
+    how = Settings.of(replace(run, settings=settings))
+    return plans.carry_out(target, run, entries, task, journal, settings=how, progress=progress, stop=stop)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tokenkit.actions import journal as records
 from tokenkit.actions.journal import Entry
+from tokenkit.frames import TokenInfo
+
+LOST_AND_GONE = "the response to our request was lost; looked up, it is gone"
+
+Found = tuple[str, str | None]
+"""An outcome, and a remark."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,15 +21,18 @@ class Task:
 
     Attributes:
         send: Carries out an entry; raises what the workspace says.
-        look_up: Tells what became of an entry whose answer was lost: an outcome and a remark, or None if it is still to
-            be done.
+        look_up: Returns the token of an entry as it is now; ``NotFoundError`` says that it does not exist.
         done: The outcome when ``send`` returns.
+        found: What a token that was looked up is: an outcome and a remark, or None if it is still to be done.
+        gone_after_lost: The outcome and remark of a token that does not exist after a request of the run was lost.
         minds_use: Whether a token that was used since the plan is left alone.
     """
 
     send: Callable[[Entry], None]
-    look_up: Callable[[Entry], tuple[str, str | None] | None]
+    look_up: Callable[[Entry], TokenInfo]
     done: str
+    found: Callable[[Entry, TokenInfo], Found | None] = lambda _entry, _token: None
+    gone_after_lost: Found = (records.ALREADY_GONE, LOST_AND_GONE)
     minds_use: bool = True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,11 +13,12 @@ import pyarrow as pa
 from tokenkit import errors, frames
 from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
-from tokenkit.actions.executor import LOST_AND_GONE
+from tokenkit.actions import protect as protection
 from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.plan import Progress, Settings, Target
-from tokenkit.actions.revocation import Tokens, token_ids_of
-from tokenkit.actions.task import Task
+from tokenkit.actions.revocation import LEFT_OUT, Tokens, token_ids_of
+from tokenkit.actions.task import Found, Task
+from tokenkit.frames import TokenInfo
 from tokenkit.redaction import redact
 
 KIND = "update"
@@ -39,11 +40,14 @@ class UpdatePlan:
     back.
 
     Attributes:
+        left_out: What was asked for and will not be changed, with the reason: a frame of ``token_id, owner, comment,
+            reason``.
         run_id: The run of the last ``apply()``; None before.
     """
 
-    def __init__(self, target: Target, entries: Sequence[Entry], *, reason: str | None) -> None:
+    def __init__(self, target: Target, entries: Sequence[Entry], left_out: pd.DataFrame, *, reason: str | None) -> None:
         self._target = target
+        self.left_out = left_out
         self._entries = tuple(entries)
         self._reason = reason
         self.token_ids = tuple(entry.token_id for entry in entries)
@@ -60,10 +64,11 @@ class UpdatePlan:
         return plans.as_html(title, self.summary().minds, self.preview())
 
     def summary(self) -> plans.Summary:
-        """Return what the plan will do, the number to confirm it with, and which fields change."""
+        """Return what the plan will do, the number to confirm it with, which fields change, and what is left out."""
         fields = {f"get another {field}": sum(field in (e.change or {}) for e in self._entries) for field in FIELDS}
         doing = f"change {plans.counted(len(self), 'token')}" if len(self) else ""
-        return plans.Summary(doing=doing, count=len(self), minds=fields)
+        left_out = {f"left out ({reason})": int(n) for reason, n in self.left_out["reason"].value_counts().items()}
+        return plans.Summary(doing=doing, count=len(self), minds=fields | left_out)
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that changes: ``token_id, owner, comment, new_comment, scopes, new_scopes``.
@@ -91,18 +96,21 @@ class UpdatePlan:
 
         Returns:
             A row for each token: ``token_id, owner, outcome, error, attempts, started_at, finished_at``; the outcome is
-            ``updated``, ``already gone``, ``skipped``, ``failed``, ``unknown`` or ``planned``.
+            ``updated``, ``already gone``, ``skipped`` (it changed owner, or is protected by now), ``failed``,
+            ``unknown``, ``still_listed`` or ``planned``, as for ``RevocationPlan.apply``.
 
         Raises:
+            ConfigurationError: What is protected cannot be read; nothing was sent.
             JournalError: The journal cannot be written; nothing was sent.
         """
         with Journal(self._target.folder) as journal:
-            settings = asdict(Settings(workers=workers))
+            settings = Settings(workers=workers).as_dict()
             run = plans.begin(self._target, KIND, reason=self._reason, settings=settings)
             journal.begin(run, self._entries)
             self.run_id = run.run_id
             with journal.held(run.run_id):
-                return resume(self._target, run, self._entries, journal, progress=progress, stop=stop)
+                # The journal may not have kept all of what is to be written; here it is.
+                return _carry_out(self._target, run, self._entries, journal, progress=progress, stop=stop)
 
     def undo(self) -> UpdatePlan:
         """Return the plan that puts back what the last ``apply()`` changed.
@@ -164,14 +172,42 @@ def make(target: Target, changes: Mapping[str, Mapping[str, Any]], *, reason: st
         change = {name: value for name, value in wanted.items() if entry.snapshot.get(name, _ABSENT[name]) != value}
         if change:
             entries.append(replace(entry, change=change))
-    return UpdatePlan(target, entries, reason=reason)
+    return _plan(target, entries, listing.reset_index(drop=True), {}, reason=reason)
+
+
+def _plan(
+    target: Target,
+    entries: Sequence[Entry],
+    tokens: pd.DataFrame,
+    unknown: Mapping[str, str],
+    *,
+    reason: str | None,
+) -> UpdatePlan:
+    """Return the plan of entries without those that are protected, or that nobody knows how to change."""
+    patterns = protection.read_protected(target.folder)
+    reasons = {**unknown, **plans.protected_now(entries, tokens, patterns)}
+    rows = [
+        {
+            "token_id": entry.token_id,
+            "owner": entry.owner,
+            "comment": entry.snapshot.get("comment"),
+            "reason": reasons[entry.token_id],
+        }
+        for entry in entries
+        if entry.token_id in reasons
+    ]
+    planned = [entry for entry in entries if entry.token_id not in reasons]
+    return UpdatePlan(target, planned, frames.frame(rows, LEFT_OUT), reason=reason)
 
 
 _ABSENT: dict[str, Any] = {"comment": "", "scopes": []}
 
 
 def undo(target: Target, run_id: str, *, reason: str | None = None) -> UpdatePlan:
-    """Return the plan that puts back what a run changed, from the snapshots in the journal."""
+    """Return the plan that puts back what a run changed, from the snapshots in the journal.
+
+    What the journal did not keep, as it looks like a credential, cannot be put back, and is left out.
+    """
     with Journal(target.folder) as journal:
         run, entries = journal.run(run_id), journal.entries(run_id)
     if run.kind != KIND:
@@ -186,7 +222,11 @@ def undo(target: Target, run_id: str, *, reason: str | None = None) -> UpdatePla
         )
         for entry in done
     ]
-    return UpdatePlan(target, back, reason=reason or f"undo of {run_id}")
+    unknown = {entry.token_id: _NOT_KEPT for entry in back if records.is_redacted(entry.change)}
+    return _plan(target, back, plans.planned_tokens(back), unknown, reason=reason or f"undo of {run_id}")
+
+
+_NOT_KEPT = "the journal did not keep the text, as it looks like a credential"
 
 
 def resume(
@@ -198,22 +238,38 @@ def resume(
     progress: bool | Progress,
     stop: threading.Event | None = None,
 ) -> pd.DataFrame:
-    """Carry out what is left of a run that updates."""
+    """Carry out what is left of a run that updates; a text that the journal did not keep is not written."""
+    unknown = {entry.token_id: _NOT_KEPT for entry in entries if records.is_redacted(entry.change)}
+    return _carry_out(target, run, entries, journal, progress=progress, stop=stop, left_out=unknown)
 
+
+def _carry_out(
+    target: Target,
+    run: Run,
+    entries: Sequence[Entry],
+    journal: Journal,
+    *,
+    progress: bool | Progress,
+    stop: threading.Event | None,
+    left_out: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     def send(entry: Entry) -> None:
         change = entry.change or {}
         target.one_shot.update_token_management(entry.token_id, change, list(change))
 
-    def look_up(entry: Entry) -> tuple[str, str | None] | None:
-        try:
-            document = target.one_shot.get(entry.token_id).as_dict()
-        except errors.NotFoundError:
-            return records.ALREADY_GONE, LOST_AND_GONE
-        wanted = entry.change or {}
+    def found(entry: Entry, token: TokenInfo) -> Found | None:
+        document, wanted = token.as_dict(), entry.change or {}
         as_wanted = all(document.get(name, _ABSENT[name]) == value for name, value in wanted.items())
         return (records.UPDATED, None) if as_wanted else None
 
-    task = Task(send=send, look_up=look_up, done=records.UPDATED, minds_use=False)
+    task = Task(
+        send=send,
+        look_up=lambda entry: target.one_shot.get(entry.token_id),
+        done=records.UPDATED,
+        found=found,
+        minds_use=False,
+    )
+    how = Settings.of(run)
     return plans.carry_out(
-        target, run, entries, task, journal, settings=Settings(**run.settings), progress=progress, stop=stop
+        target, run, entries, task, journal, settings=how, progress=progress, stop=stop, left_out=left_out
     )

@@ -10,7 +10,6 @@ argument name two hosts, that is an error before anything is sent; the official 
 
 from __future__ import annotations
 
-import copy
 import importlib
 import logging
 import os
@@ -81,9 +80,8 @@ class Credentials:
         Raises:
             ConfigurationError: They are for another workspace, or it is not an id.
         """
-        other = copy.copy(self)
-        other.workspace_id = one_workspace_id(self.workspace_id, workspace_id)
-        return other
+        one_id = one_workspace_id(self.workspace_id, workspace_id)
+        return Credentials(self.host, self._sign, workspace_id=one_id, origin=self.origin, name=self.name)
 
     @without_frames()
     def headers(self) -> Mapping[str, str]:

@@ -117,11 +117,15 @@ def permissions_add(session: Session, options: argparse.Namespace) -> pd.DataFra
 def _change_permissions(session: Session, options: argparse.Namespace, *, replace: bool) -> pd.DataFrame | None:
     workspace = session.workspace(options.profile)
     entries = [access.entry_of(text) for text in options.entries]
-    plan = workspace.plan_permissions(entries, replace, reason=options.reason)
+    plan = workspace.plan_permissions(
+        entries, replace, allow_protected=options.allow_protected or (), reason=options.reason
+    )
     session.say(
         f"{workspace.name}: {counted(len(plan.gains), 'principal')} would gain the right to use tokens, "
         f"{len(plan.loses):,} lose it, {counted(len(plan), 'token')} die of it."
     )
+    if not options.dry_run:
+        plan.check_protection()  # before anybody is asked
     if options.dry_run and not len(plan):
         return plan.loses if len(plan.loses) else plan.gains
     if not len(plan.loses):
