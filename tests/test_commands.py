@@ -35,7 +35,8 @@ def names(company, tmp_path):
     """What stands for {token} and the like in the lines below."""
     state = company.workspaces[0].state
     infos = [info for info in state.tokens.infos() if info["owner_id"] != state.tokens.infos()[0]["owner_id"]]
-    then = {"host": company.host, "workspace": company.host, "taken_at": pd.Timestamp("2026-01-01", tz="UTC")}
+    of = {"host": company.host, "workspace_id": str(company.workspaces[0].workspace_id), "workspace": company.host}
+    then = of | {"taken_at": pd.Timestamp("2026-01-01", tz="UTC")}
     listing = tokenkit.connect().tokens()
     earlier = snapshots.write_snapshot(listing.iloc[:-5], tmp_path / "earlier.parquet", **then)
     (tmp_path / "leaked.txt").write_text(f"token: {company.token}")
