@@ -14,11 +14,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
 import pandas as pd
 
 from tokenkit import errors, export, frames, grammar
+from tokenkit.actions.preview import Preview
 from tokenkit.connecting import connect
 from tokenkit.fleet import Fleet
 from tokenkit.frames import TokenInfo
@@ -35,6 +35,7 @@ _FINDINGS, _UNFINISHED, _USAGE, _UNREADABLE, _INTERRUPTED = 1, 1, 2, 3, 130
 # What of a listing fits 80 columns; --columns asks for others, and json and csv carry everything.
 _TABLE_COLUMNS = ("workspace", "token_id", "owner", "comment", "status", "expiry_time", "last_used_day")
 _NEVER_IN_A_TABLE = ("snapshot", "host", "run_started_at", "started_at", "why", "remedy")
+_WHOLE = "warnings"  # a column that is not cut
 _SHORT_ID = 12
 _SHORT_WIDTH = 14
 _BORDER = 2
@@ -122,8 +123,8 @@ class _ShellSession:
         """Write to standard error in any case."""
         sys.stderr.write(f"{export.printable(message)}\n")
 
-    def show(self, plan: object, preview: pd.DataFrame) -> None:  # noqa: ARG002 - a shell has no HTML to show
-        _print_table(_narrow(preview), to=sys.stderr)
+    def show(self, preview: Preview) -> None:
+        sys.stderr.write(f"{preview.text()}\n")
 
     def ask(self, question: str) -> str | None:
         if not sys.stdin.isatty():
@@ -175,6 +176,9 @@ def _write(answer: object, output: str, *, chosen: bool) -> None:
 
 def _narrow(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of a listing that fit a terminal; any other frame as it is."""
+    if _WHOLE in frame:  # beside the id, so that a narrow terminal has room for it
+        names = list(frame.columns.drop(_WHOLE))
+        return frame[[*names[: names.index("token_id") + 1], _WHOLE, *names[names.index("token_id") + 1 :]]]
     if not set(frames.TOKEN_COLUMNS) <= set(frame.columns):
         return frame.drop(columns=[name for name in _NEVER_IN_A_TABLE if name in frame])
     return frame[[name for name in _TABLE_COLUMNS if name in frame.columns]]
@@ -196,9 +200,9 @@ def as_frame(answer: object) -> pd.DataFrame:
     return answer
 
 
-def _print_table(frame: pd.DataFrame, to: TextIO | None = None) -> None:
+def _print_table(frame: pd.DataFrame) -> None:
     """Print a table as wide as the terminal; into a pipe, as wide as its content and with whole ids."""
-    to = to or sys.stdout
+    to = sys.stdout
     from rich import box  # noqa: PLC0415 - only a table needs it
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -222,7 +226,13 @@ def _print_table(frame: pd.DataFrame, to: TextIO | None = None) -> None:
     share = max(left // len(long), _SHORT_ID) if long else 0
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in widths:
-        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=share if name in long else None)
+        whole = name == _WHOLE
+        table.add_column(
+            name,
+            no_wrap=not whole,
+            overflow="fold" if whole else "ellipsis",
+            max_width=share if name in long else None,
+        )
     for row in text.itertuples(index=False):
         table.add_row(*map(Text, row))
     console.print(table)

@@ -13,6 +13,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_loca
 from IPython.display import display
 
 from tokenkit import errors, grammar
+from tokenkit.actions.preview import Preview
 from tokenkit.connecting import connect
 from tokenkit.fleet import Fleet
 from tokenkit.line import words
@@ -84,9 +85,9 @@ class NotebookSession:
 
     warn = say
 
-    def show(self, plan: object, preview: pd.DataFrame) -> None:  # noqa: ARG002 - a plan shows itself
-        """Display a plan, as HTML where the front end can."""
-        display(plan)
+    def show(self, preview: Preview) -> None:
+        """Display a plan in short, as HTML where the front end can."""
+        display(preview)
 
     def ask(self, question: str) -> str | None:
         """Ask below the cell; None where the front end cannot ask (nbclient, papermill)."""

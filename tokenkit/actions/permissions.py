@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from tokenkit.actions import plan as plans
 from tokenkit.actions.executor import LOST_AND_GONE
 from tokenkit.actions.journal import Entry, Journal, Run, Step
 from tokenkit.actions.plan import Progress, Target
+from tokenkit.actions.preview import Shown
 from tokenkit.rest.token_management import AccessControlList, access_entries
 from tokenkit.review import access
 
@@ -21,7 +22,7 @@ KIND = "permissions"
 _COLUMNS = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time"]
 
 
-class PermissionPlan:
+class PermissionPlan(Shown):
     """A change of the permissions, frozen. ``preview()`` shows the tokens that die of it; ``apply()`` makes it.
 
     Attributes:
@@ -57,27 +58,15 @@ class PermissionPlan:
     def __len__(self) -> int:
         return len(self.token_ids)
 
-    def __repr__(self) -> str:
-        return (
-            f"<PermissionPlan on {self._target.name}: {len(self.gains):,} gain and {len(self.loses):,} lose the right, "
-            f"{len(self):,} tokens die; nothing changes before .apply()>"
-        )
-
-    def _repr_html_(self) -> str:
-        title = f"The permissions of {self._target.name} will change by .apply()"
-        return plans.as_html(title, self.summary().minds, self.preview())
+    def _title(self) -> str:
+        return f"The permissions of {self._target.name} will change"
 
     def summary(self) -> plans.Summary:
         """Return what the plan takes away, the number to confirm it with, and whom it is about.
 
         Where nobody loses anything there is nothing to confirm: ``doing`` is empty and the count 0.
         """
-        minds = {
-            "gain the right to use tokens": len(self.gains),
-            "lose it": len(self.loses),
-            "keep it by another path": len(self.keeps_by_another_path),
-            "tokens will be deleted by the workspace, for good": len(self),
-        }
+        minds = effects(self, "workspace")
         doing, count = taken_away(tokens=len(self), principals=len(self.loses))
         return plans.Summary(doing=doing, count=count, minds=minds)
 
@@ -122,12 +111,37 @@ class PermissionPlan:
         if not _same_entries(now.before, self.before):
             raise errors.UsageError(f"The permissions of {self._target.name} changed since the plan. Plan again.")
         if more := set(now.token_ids) - set(self.token_ids):
-            raise errors.UsageError(f"{len(more):,} more tokens would die than the plan shows. Plan again.")
+            raise errors.UsageError(
+                f"{plans.counted(len(more), 'more token')} would be deleted than the plan shows. Plan again."
+            )
         settings = {"asked": self._asked, "replace": self._replace, "before": access_entries(self.before)}
         run = plans.begin(self._target, KIND, reason=self._reason, settings=settings, run_id=run_id)
         journal.begin(run, plans.entries_of(self._dying))
         self.run_id = run.run_id
         return run
+
+
+class _Effects(Protocol):
+    @property
+    def gains(self) -> pd.DataFrame: ...
+
+    @property
+    def loses(self) -> pd.DataFrame: ...
+
+    @property
+    def keeps_by_another_path(self) -> pd.DataFrame: ...
+
+    def __len__(self) -> int: ...
+
+
+def effects(plan: _Effects, where: str) -> dict[str, int]:
+    """Return what a change of permissions does to principals and tokens, the worst first, and to how many."""
+    return {
+        f"tokens that will be deleted by the {where} for good": len(plan),
+        "principals losing permission": len(plan.loses),
+        "principals keeping it by another path": len(plan.keeps_by_another_path),
+        "principals gaining permission": len(plan.gains),
+    }
 
 
 def taken_away(*, tokens: int, principals: int) -> tuple[str, int]:

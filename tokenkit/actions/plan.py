@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,10 +25,9 @@ from tokenkit.actions import journal as records
 from tokenkit.actions.executor import LOST_AND_GONE, Execution
 from tokenkit.actions.journal import Entry, Journal, Run, Step, new_run_id
 from tokenkit.actions.task import Outcome, Task
-from tokenkit.markup import element
-from tokenkit.redaction import redact
 from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.review.access import Identities
+from tokenkit.wording import counted as counted  # noqa: PLC0414 - plans count, and so do all that import it from here
 
 WORKERS = 16
 RESULT = pa.schema(
@@ -42,7 +41,6 @@ RESULT = pa.schema(
         ("finished_at", frames.TIME),
     ]
 )
-_SHOWN_ROWS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,17 +92,14 @@ class Summary:
     Attributes:
         doing: ``revoke 12 tokens for good``; empty where there is nothing to do.
         count: The number to type.
-        minds: What to mind, and how many tokens or principals it is about.
+        minds: What to mind, the worst first, and how many tokens or principals it is about.
+        left_out: Why tokens that were asked for are not in the plan, and how many.
     """
 
     doing: str
     count: int
     minds: Mapping[str, int]
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun: ``1 token``, ``2,000 tokens``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 class Progress(Protocol):
@@ -331,21 +326,3 @@ def _known_outcome(entry: Entry) -> Outcome:
         attempts=entry.attempts,
         finished_at_ms=entry.at_ms,
     )
-
-
-def as_html(title: str, counts: Mapping[str, int], preview: pd.DataFrame) -> str:
-    """Return a plan for a notebook: what it does, what to mind, its first rows; every text escaped."""
-    minded = (element("li", element("b", f"{count:,}"), f" {what}") for what, count in counts.items() if count)
-    shown = preview.head(_SHOWN_ROWS)
-    days = {str(name): shown[name].dt.strftime("%Y-%m-%d") for name in shown.select_dtypes("datetimetz")}
-    # Some comments hold a token's value, and what a notebook shows it saves.
-    texts = {
-        str(name): shown[name].map(redact, na_action="ignore") for name in shown if shown[name].dtype == frames.TEXT
-    }
-    rows = shown.assign(**days, **texts).to_html(index=False, border=0, escape=True, na_rep="")
-    more = (
-        f"<p>… and {len(preview) - _SHOWN_ROWS:,} more: <code>plan.preview()</code></p>"
-        if len(preview) > _SHOWN_ROWS
-        else ""
-    )
-    return f"{element('p', element('b', title))}{element('ul', *minded)}{rows}{more}"

@@ -16,6 +16,7 @@ from tokenkit.actions import plan as plans
 from tokenkit.actions.executor import LOST_AND_GONE
 from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.plan import Progress, Settings, Target
+from tokenkit.actions.preview import Shown
 from tokenkit.actions.revocation import Tokens, token_ids_of
 from tokenkit.actions.task import Task
 from tokenkit.redaction import redact
@@ -34,7 +35,7 @@ _PREVIEW = pa.schema(
 )
 
 
-class UpdatePlan:
+class UpdatePlan(Shown):
     """Changes of comments and scopes, frozen. ``preview()`` shows old and new; ``apply()`` makes them; ``undo()`` plans
     back.
 
@@ -52,16 +53,12 @@ class UpdatePlan:
     def __len__(self) -> int:
         return len(self.token_ids)
 
-    def __repr__(self) -> str:
-        return f"<UpdatePlan of {len(self):,} tokens on {self._target.name}; nothing changes before .apply()>"
-
-    def _repr_html_(self) -> str:
-        title = f"{len(self):,} tokens on {self._target.name} will be changed by .apply()"
-        return plans.as_html(title, self.summary().minds, self.preview())
+    def _title(self) -> str:
+        return f"{plans.counted(len(self), 'token')} on {self._target.name} will be changed"
 
     def summary(self) -> plans.Summary:
         """Return what the plan will do, the number to confirm it with, and which fields change."""
-        fields = {f"get another {field}": sum(field in (e.change or {}) for e in self._entries) for field in FIELDS}
+        fields = {f"new {field}": sum(field in (e.change or {}) for e in self._entries) for field in FIELDS}
         doing = f"change {plans.counted(len(self), 'token')}" if len(self) else ""
         return plans.Summary(doing=doing, count=len(self), minds=fields)
 

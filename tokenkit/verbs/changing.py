@@ -10,7 +10,8 @@ from typing import Protocol
 import pandas as pd
 
 from tokenkit import errors
-from tokenkit.actions.plan import Summary, counted
+from tokenkit.actions import preview
+from tokenkit.actions.plan import Summary
 from tokenkit.actions.update import UpdatePlan
 from tokenkit.fleet_connecting import resume as resume_run
 from tokenkit.rest.token_management import OboToken
@@ -18,6 +19,7 @@ from tokenkit.review import access
 from tokenkit.review.filters import FILTERS
 from tokenkit.verbs.reading import limited, permissions_of, selected, whole_ids
 from tokenkit.verbs.session import Session
+from tokenkit.wording import counted
 from tokenkit.workspace import Workspace
 
 
@@ -45,9 +47,8 @@ def revoke(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
         tokens = tokens[tokens["token_id"].isin(ids)]
     tokens = limited(tokens, options)
     plan = workspace.revoke(tokens, include_own=options.include_own, reason=options.reason)
-    for reason, count in plan.left_out["reason"].value_counts().items():
-        session.warn(f"Left out: {counted(count, 'token')} ({reason}).")
     if not len(plan):
+        _warn(session, preview.of(plan))
         session.warn(f"{workspace.name}: nothing to revoke.")
         return plan.preview()
     return _decide(session, options, plan, workspace)
@@ -118,8 +119,8 @@ def _change_permissions(session: Session, options: argparse.Namespace, *, replac
     entries = [access.entry_of(text) for text in options.entries]
     plan = workspace.plan_permissions(entries, replace, reason=options.reason)
     session.say(
-        f"{workspace.name}: {counted(len(plan.gains), 'principal')} would gain the right to use tokens, "
-        f"{len(plan.loses):,} lose it, {counted(len(plan), 'token')} die of it."
+        f"{workspace.name}: {counted(len(plan.gains), 'principal')} would gain permission to use tokens, "
+        f"{len(plan.loses):,} would lose it, and {counted(len(plan), 'token')} would be deleted."
     )
     if options.dry_run and not len(plan):
         return plan.loses if len(plan.loses) else plan.gains
@@ -211,20 +212,32 @@ def _decide(
     """
     asked = plan.summary()
     doing = doing or asked.doing
+    in_short = preview.of(plan, title=doing)
     if options.dry_run:
         session.say(f"{workspace.name}: would {doing}.")
-        return plan.preview()
-    if not options.yes:
-        session.show(plan, plan.preview())
+        _warn(session, in_short)
+        return preview.worst_first_of(plan.preview(), list(asked.minds)).reset_index(drop=True)
+    if options.yes:
+        _warn(session, in_short)
+    else:
+        session.show(in_short)
         answer = session.ask(f"Type {asked.count} to {doing} on {workspace.name}, anything else to leave them: ")
         if answer is None:
-            raise errors.UsageError("There is nobody to ask here: add --yes to go ahead unasked, or --dry-run to look.")
+            raise errors.UsageError(
+                "Confirmation required, but there is nobody to ask here: add --yes to go ahead, or --dry-run to look."
+            )
         if answer.strip().replace(",", "") != str(asked.count):
             session.warn("Nothing was changed.")
             return None
     result = plan.apply(progress=session.shows_progress)
     session.warn(f"{workspace.name}: {_summary(result)} Run {plan.run_id}.")
     return result
+
+
+def _warn(session: Session, in_short: preview.Preview) -> None:
+    """Say the closing lines of a plan that is not shown."""
+    for line in in_short.closing:
+        session.warn(line)
 
 
 def _summary(result: pd.DataFrame) -> str:

@@ -1,0 +1,14 @@
+"""How counts are written."""
+
+from __future__ import annotations
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Return a count with its noun: ``1 token``, ``2,000 tokens``.
+
+    Args:
+        count: How many there are.
+        noun: What one of them is called; it may be several words: ``token is left``.
+        plural: What several are called, where it is not ``noun`` with an s.
+    """
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
