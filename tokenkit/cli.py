@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from tokenkit import errors, export, frames, grammar
+from tokenkit.actions import preview
 from tokenkit.actions.preview import Preview
 from tokenkit.connecting import connect
 from tokenkit.fleet import Fleet
@@ -35,7 +36,6 @@ _FINDINGS, _UNFINISHED, _USAGE, _UNREADABLE, _INTERRUPTED = 1, 1, 2, 3, 130
 # What of a listing fits 80 columns; --columns asks for others, and json and csv carry everything.
 _TABLE_COLUMNS = ("workspace", "token_id", "owner", "comment", "status", "expiry_time", "last_used_day")
 _NEVER_IN_A_TABLE = ("snapshot", "host", "run_started_at", "started_at", "why", "remedy")
-_WHOLE = "warnings"  # a column that is not cut
 _SHORT_ID = 12
 _SHORT_WIDTH = 14
 _BORDER = 2
@@ -123,8 +123,8 @@ class _ShellSession:
         """Write to standard error in any case."""
         sys.stderr.write(f"{export.printable(message)}\n")
 
-    def show(self, preview: Preview) -> None:
-        sys.stderr.write(f"{preview.text()}\n")
+    def show(self, in_short: Preview) -> None:
+        sys.stderr.write(f"{in_short.text()}\n")
 
     def ask(self, question: str) -> str | None:
         if not sys.stdin.isatty():
@@ -176,9 +176,6 @@ def _write(answer: object, output: str, *, chosen: bool) -> None:
 
 def _narrow(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of a listing that fit a terminal; any other frame as it is."""
-    if _WHOLE in frame:  # beside the id, so that a narrow terminal has room for it
-        names = list(frame.columns.drop(_WHOLE))
-        return frame[[*names[: names.index("token_id") + 1], _WHOLE, *names[names.index("token_id") + 1 :]]]
     if not set(frames.TOKEN_COLUMNS) <= set(frame.columns):
         return frame.drop(columns=[name for name in _NEVER_IN_A_TABLE if name in frame])
     return frame[[name for name in _TABLE_COLUMNS if name in frame.columns]]
@@ -209,6 +206,9 @@ def _print_table(frame: pd.DataFrame) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     on_screen = to.isatty()
+    if on_screen and preview.WARNINGS in frame:
+        to.write(f"{preview.table(frame, limit=_SCREEN_ROWS).text()}\n")
+        return
     text = export.terminal_text(frame.head(_SCREEN_ROWS) if on_screen else frame)
     if not len(text):
         to.write("Nothing found.\n")
@@ -226,13 +226,7 @@ def _print_table(frame: pd.DataFrame) -> None:
     share = max(left // len(long), _SHORT_ID) if long else 0
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in widths:
-        whole = name == _WHOLE
-        table.add_column(
-            name,
-            no_wrap=not whole,
-            overflow="fold" if whole else "ellipsis",
-            max_width=share if name in long else None,
-        )
+        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=share if name in long else None)
     for row in text.itertuples(index=False):
         table.add_row(*map(Text, row))
     console.print(table)

@@ -147,6 +147,10 @@ class FleetPlan(Shown, Generic[P]):
     def __len__(self) -> int:
         return sum(len(plan) for plan in self.plans.values())
 
+    def _headline(self) -> str:
+        failed = f"; {plans.counted(self._unplanned, 'workspace')} failed" if self._unplanned else ""
+        return f"{super()._headline()}{failed}"
+
     def _missed(self) -> dict[str, int]:
         words = "workspaces that could not be planned; see the fleet's .errors"
         return {words: self._unplanned} if self._unplanned else {}

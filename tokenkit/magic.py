@@ -85,9 +85,9 @@ class NotebookSession:
 
     warn = say
 
-    def show(self, preview: Preview) -> None:
+    def show(self, in_short: Preview) -> None:
         """Display a plan in short, as HTML where the front end can."""
-        display(preview)
+        display(in_short)
 
     def ask(self, question: str) -> str | None:
         """Ask below the cell; None where the front end cannot ask (nbclient, papermill)."""

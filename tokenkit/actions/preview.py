@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 20
 ID_LETTERS = 12
-_WARNINGS = "warnings"
+WARNINGS = "warnings"
+"""The column that is never cut."""
 _NOT_SHOWN = ["id", "owner_kind", "status", "expiry_time"]  # plan.preview() has them
 _NARROWEST = 8
 _GAP = "  "
+_INDENT = "    "
 
 
 class Plan(Protocol):
@@ -61,8 +63,21 @@ class Table:
         """What is said of the rows that are not shown."""
         return f"… and {self.total - len(self.rows):,} more" if self.total > len(self.rows) else ""
 
+    def text(self, width: int | None = None) -> str:
+        """Return it as lines for a terminal of a width; the warnings of a row stand below it, whole."""
+        width = width or shutil.get_terminal_size().columns
+        beside = self.rows.drop(columns=WARNINGS, errors="ignore")
+        cells = [list(beside.columns), *beside.to_numpy().tolist()]
+        widths = _fitting([max(map(len, column)) for column in zip(*cells, strict=True)], width)
+        warnings = ["", *self.rows.get(WARNINGS, [""] * len(self.rows))]
+        lines = []
+        for row, below in zip(cells, warnings, strict=True):
+            lines.append(_GAP.join(map(_cut, row, widths)).rstrip())
+            lines += textwrap.wrap(below, width, initial_indent=_INDENT, subsequent_indent=_INDENT)
+        return "\n".join(filter(None, [f"{self.caption}:" if self.caption else "", *lines, self.more]))
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Preview:
     """A plan in short.
 
@@ -78,12 +93,11 @@ class Preview:
 
     def text(self, width: int | None = None) -> str:
         """Return it as lines for a terminal of a width in columns; that of this one, if left out."""
-        width = width or shutil.get_terminal_size().columns
-        parts = [self.title, *(_table_text(table, width) for table in self.tables), "\n".join(self.closing)]
+        parts = [self.title, *(table.text(width) for table in self.tables), "\n".join(self.closing)]
         return "\n\n".join(filter(None, parts))
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001 - as IPython calls it
-        printer.text(self.text())
+    def __repr__(self) -> str:
+        return self.text()
 
     def _repr_html_(self) -> str:
         lines = (element("p", line) for line in self.closing)
@@ -94,16 +108,19 @@ class Shown:
     """A plan that shows itself: on one line as ``repr``, in short in IPython."""
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self._title()}; nothing changes before .apply()>"
+        return f"<{type(self).__name__}: {self._headline()}>"
+
+    def _headline(self) -> str:
+        return f"{self._title()}; nothing changes before .apply()"
 
     def _title(self) -> str:
         raise NotImplementedError
 
     def _in_short(self: Any) -> Preview:
-        return of(self, title=f"{self._title()} by .apply()")
+        return of(self, title=self._headline())
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001 - as IPython calls it
-        printer.text(self._in_short().text())
+        printer.text(repr(self._in_short()))
 
     def _repr_html_(self) -> str:
         return self._in_short()._repr_html_()
@@ -121,13 +138,14 @@ def of(plan: Plan, *, title: str | None = None, limit: int = SHOWN_ROWS) -> Prev
     tables = []
     if (losing := getattr(plan, "loses", None)) is not None:
         worst_first = losing.sort_values("tokens", ascending=False, kind="stable")
-        tables.append(_table("Principals losing permission", worst_first, limit))
+        tables.append(table(worst_first, caption="Principals losing permission", limit=limit))
     caption = "Tokens that will be deleted" if tables else ""
-    tables.append(_table(caption, worst_first_of(plan.preview(), list(summary.minds)), limit))
+    tokens = worst_first_of(plan.preview(), list(summary.minds))
+    tables.append(table(tokens, caption=caption, limit=limit))
     doing = title or summary.doing or "nothing to do"
     return Preview(
         title=visible(doing[:1].upper() + doing[1:]),
-        tables=tuple(table for table in tables if table.total),
+        tables=tuple(shown for shown in tables if shown.total),
         closing=_closing(summary),
     )
 
@@ -141,16 +159,16 @@ def worst_first_of(tokens: pd.DataFrame, warnings: Sequence[str]) -> pd.DataFram
     """
     if "last_used_day" in tokens:
         tokens = tokens.sort_values("last_used_day", ascending=False, na_position="last", kind="stable")
-    if _WARNINGS in tokens:
+    if WARNINGS in tokens:
         ranks = {warning: rank for rank, warning in enumerate(warnings)}
-        worst = tokens[_WARNINGS].str.partition("; ")[0] if len(tokens) else tokens[_WARNINGS]
+        worst = tokens[WARNINGS].str.partition("; ")[0] if len(tokens) else tokens[WARNINGS]
         tokens = tokens.loc[worst.map(ranks).fillna(len(ranks)).sort_values(kind="stable").index]
     return tokens
 
 
 def visible(text: str) -> str:
     """Return a text without secrets and without what a terminal would act on."""
-    return "".join(each if each.isprintable() else "\ufffd" for each in redact(text))
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in redact(text))
 
 
 def _closing(summary: Summary) -> tuple[str, ...]:
@@ -159,13 +177,20 @@ def _closing(summary: Summary) -> tuple[str, ...]:
     return tuple(map(visible, [*left_out, *([f"Warnings: {minds}."] if minds else [])]))
 
 
-def _table(caption: str, rows: pd.DataFrame, limit: int) -> Table:
+def table(rows: pd.DataFrame, *, caption: str = "", limit: int = SHOWN_ROWS) -> Table:
+    """Return the first rows of a frame as texts.
+
+    Args:
+        rows: Any frame.
+        caption: What they are.
+        limit: How many to show.
+    """
     shown = rows.head(limit).drop(columns=_NOT_SHOWN, errors="ignore")
     texts = {str(name): [_cell(value) for value in shown[name].array] for name in shown}
     text = pd.DataFrame(texts, dtype=TEXT)
     if "token_id" in text:
         text["token_id"] = text["token_id"].str.slice(stop=ID_LETTERS)
-    return Table(caption, text, len(rows))
+    return Table(caption, text.loc[:, (text != "").any()], len(rows))
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401 - of any column
@@ -176,27 +201,13 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - of any column
     return "" if pd.isna(value) else visible(str(value))
 
 
-def _table_text(table: Table, width: int) -> str:
-    """Return a table as lines; the warnings of a row stand below it, whole."""
-    beside = table.rows.drop(columns=_WARNINGS, errors="ignore")
-    cells = [list(beside.columns), *beside.to_numpy().tolist()]
-    widths = _fitting([max(map(len, column)) for column in zip(*cells, strict=True)], width)
-    lines = [_GAP.join(map(_cut, row, widths)).rstrip() for row in cells]
-    if _WARNINGS in table.rows:
-        for place, warnings in reversed(list(enumerate(table.rows[_WARNINGS], 1))):
-            lines[place + 1 : place + 1] = textwrap.wrap(
-                warnings, width, initial_indent=_GAP * 2, subsequent_indent=_GAP * 2
-            )
-    return "\n".join(filter(None, [f"{table.caption}:" if table.caption else "", *lines, table.more]))
-
-
 def _fitting(widths: list[int], width: int) -> list[int]:
     """Return the widths of columns that fit beside each other: the widest are made narrower."""
     room = width - len(_GAP) * (len(widths) - 1)
     widest = max(widths)
-    while widest > _NARROWEST and sum(min(each, widest) for each in widths) > room:
+    while widest > _NARROWEST and sum(min(natural, widest) for natural in widths) > room:
         widest -= 1
-    return [min(each, widest) for each in widths]
+    return [min(natural, widest) for natural in widths]
 
 
 def _cut(text: str, width: int) -> str:

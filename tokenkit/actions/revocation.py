@@ -89,7 +89,8 @@ class RevocationPlan(Shown):
         return len(self.token_ids)
 
     def _title(self) -> str:
-        return f"{plans.counted(len(self), 'token')} on {self._target.name} will be revoked for good"
+        rest = f", {len(self.left_out):,} left out" if len(self.left_out) else ""
+        return f"{plans.counted(len(self), 'token')} on {self._target.name} will be revoked for good{rest}"
 
     def summary(self) -> plans.Summary:
         """Return what the plan will do, the number to confirm it with, and what to mind."""

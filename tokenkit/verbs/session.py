@@ -47,7 +47,7 @@ class Session(Protocol):
         """Show a line that must not be missed, also where nobody watches."""
         ...
 
-    def show(self, preview: Preview) -> None:
+    def show(self, in_short: Preview) -> None:
         """Show the person what a plan will do; the closing lines come last, right before the question."""
         ...
 
