@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from tokenkit import errors
-from tokenkit.actions import permissions, revocation, update
+from tokenkit.actions import creation, permissions, revocation, update
 from tokenkit.actions.journal import FILE_NAME, Journal, Run
 from tokenkit.actions.plan import Progress
 from tokenkit.connecting import connect
 from tokenkit.home import home as state_folder
 from tokenkit.workspace import IN_HAND, Workspace
 
-_RESUME = {module.KIND: module.resume for module in (revocation, permissions, update)}
+_RESUME = {module.KIND: module.resume for module in (revocation, permissions, update, creation)}
 
 
 def resume(run_id: str, *, workspace: Workspace | None = None, progress: bool = True) -> pd.DataFrame:

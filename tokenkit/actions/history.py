@@ -65,7 +65,7 @@ RUNS = View(
     """
 SELECT r.run_id, r.kind, r.workspace, r.host, r.caller, r.reason, r.started_ms AS started_at,
        CASE WHEN min(s.state NOT IN ('planned', 'sent')) THEN max(s.at_ms) END AS finished_at, count(s.state) AS tokens,
-       count(*) FILTER (WHERE s.state IN ('revoked', 'updated', 'already gone')) AS done,
+       count(*) FILTER (WHERE s.state IN ('created', 'revoked', 'updated', 'already gone')) AS done,
        count(*) FILTER (WHERE s.state = 'skipped') AS skipped,
        count(*) FILTER (WHERE s.state = 'failed') AS failed,
        count(*) FILTER (WHERE s.state = 'unknown') AS unknown,

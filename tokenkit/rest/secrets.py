@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from tokenkit.rest import listing
 from tokenkit.rest.transport import Transport
 
 _SECRETS = "/api/2.0/secrets"
 
 
 class SecretsAPI:
-    """Writes secrets of one workspace; it has no way to read one."""
+    """Names and writes secrets of one workspace; it has no way to read one."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -19,7 +20,17 @@ class SecretsAPI:
     def scopes(self) -> list[str]:
         """Return the names of the secret scopes that the caller can see."""
         answer = self._transport.call("GET", f"{_SECRETS}/scopes/list")
-        return [str(scope.get("name", "")) for scope in answer.get("scopes") or ()]
+        return [str(scope.get("name", "")) for scope in listing.records(answer.get("scopes"), "scopes")]
+
+    def keys(self, scope: str) -> list[str]:
+        """Return the names of the secrets of a scope.
+
+        Raises:
+            NotFoundError: There is no such scope.
+        """
+        response = self._transport.call("GET", f"{_SECRETS}/list", query={"scope": scope})
+        secrets = listing.records(response.get("secrets"), "secrets")
+        return [str(secret.get("key", "")) for secret in secrets]
 
     def put(self, scope: str, key: str, value: str) -> None:
         """Write a secret; one that is there is overwritten.

@@ -147,6 +147,8 @@ class TokenManagementAPI:
             QuotaExceededError: The service principal has 600 tokens.
             AnswerLostError: The answer was lost. A token may exist whose value nobody knows: list the service
                 principal's tokens and revoke the newest.
+            MalformedAnswerError: A token exists and its value could not be read; the message names the token where the
+                answer does.
         """
         body = {
             "application_id": application_id,
@@ -157,7 +159,17 @@ class TokenManagementAPI:
         }
         given = {name: value for name, value in body.items() if value is not None}
         answer = self._transport.call("POST", _ON_BEHALF_OF, body=given)
-        return OboToken(TokenInfo.from_document(_record(answer, "token_info")), str(answer.get("token_value", "")))
+        try:
+            return _obo_token(answer)
+        except errors.MalformedAnswerError as failure:
+            problem = str(failure)
+        info = answer.get("token_info")
+        del answer  # the error must not have the value in its frame
+        token_id = info.get("token_id") if isinstance(info, Mapping) else None
+        raise errors.MalformedAnswerError(
+            f"{self._transport.name} created {f'token {token_id}' if token_id else 'a token'}, and nobody has its "
+            f"value: revoke it. {problem}"
+        )
 
     def update_token_management(
         self,
@@ -308,6 +320,15 @@ def _permissions(answer: Mapping[str, Any]) -> pd.DataFrame:
         for permission in entry.get("all_permissions") or ()
     ]
     return frames.frame(rows, frames.PERMISSIONS)
+
+
+def _obo_token(answer: Mapping[str, Any]) -> OboToken:
+    info, value = TokenInfo.from_document(_record(answer, "token_info")), answer.get("token_value")
+    if not info.token_id:
+        raise errors.MalformedAnswerError("The workspace's answer has no 'token_id'.")
+    if not isinstance(value, str) or not value.strip():
+        raise errors.MalformedAnswerError("The workspace's answer has no 'token_value'.")
+    return OboToken(info, value)
 
 
 def _token_path(token_id: str) -> str:
