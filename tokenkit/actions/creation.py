@@ -52,16 +52,14 @@ def create(target: Target, principal: pd.Series[Any], request: Mapping[str, Any]
         ApiError: The workspace refused; no token was created.
         JournalError: The journal cannot be written; nothing was sent.
     """
-    settings: dict[str, Any] = {
-        "owner_id": int(principal["id"]),
-        "before": _tokens_of(target, int(principal["id"])),
-        "request": {"application_id": str(principal["application_id"])} | dict(request),
-    }
+    asked = {"application_id": str(principal["application_id"]), **request}
+    owner_id = int(principal["id"])
+    settings = {"owner_id": owner_id, "before": _tokens_of(target, owner_id), **asked}
     run = plans.begin(target, KIND, reason=None, settings=settings)
     with Journal(target.folder) as journal:
         journal.begin(run, [])
         try:
-            made = target.api.create_obo_token(**settings["request"])
+            made = target.api.create_obo_token(**asked)
             entry = Entry(
                 token_id=str(made.token_info.token_id),
                 owner=str(principal["display_name"]),
