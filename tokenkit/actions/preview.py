@@ -16,6 +16,7 @@ import pandas as pd
 
 from tokenkit.frames import TEXT
 from tokenkit.markup import Markup, element, joined
+from tokenkit.printable import printable
 from tokenkit.redaction import redact
 from tokenkit.wording import counted
 
@@ -168,7 +169,7 @@ def worst_first_of(tokens: pd.DataFrame, warnings: Sequence[str]) -> pd.DataFram
 
 def visible(text: str) -> str:
     """Return a text without secrets and without what a terminal would act on."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in redact(text))
+    return printable(redact(text))
 
 
 def _closing(summary: Summary) -> tuple[str, ...]:
