@@ -11,4 +11,9 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
         noun: What one of them is called; it may be several words: ``token is left``.
         plural: What several are called, where it is not ``noun`` with an s.
     """
-    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+    return f"{count:,} {of(count, noun, plural)}"
+
+
+def of(count: int, singular: str, plural: str | None = None) -> str:
+    """Return the words for a count without it, as ``counted`` chooses them."""
+    return singular if count == 1 else plural or f"{singular}s"

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import pandas as pd
 import pyarrow as pa
 
-from tokenkit import errors, frames
+from tokenkit import errors, frames, wording
 from tokenkit.actions import journal as records
 from tokenkit.actions.executor import LOST_AND_GONE, Execution
 from tokenkit.actions.journal import Entry, Journal, Run, Step, new_run_id
@@ -264,7 +264,7 @@ class _Clock:
 def _how_to_go_on(ended_by: errors.TokenKitError | KeyboardInterrupt | None, run: Run, left: int, total: int) -> str:
     why = f"Ended early: {ended_by}" if isinstance(ended_by, errors.TokenKitError) else "Stopped"
     how = f"tokenkit.resume({run.run_id!r}) finishes them, in a shell tokenkit resume {run.run_id}"
-    return f"{why.rstrip('.')}. {left:,} of {total:,} are left; {how}."
+    return f"{why.rstrip('.')}. {left:,} of {total:,} {wording.of(left, 'is', 'are')} left; {how}."
 
 
 class Terminal:
