@@ -57,10 +57,10 @@ class UpdatePlan(Shown):
         return f"{plans.counted(len(self), 'token')} on {self._target.name} will be changed"
 
     def summary(self) -> plans.Summary:
-        """Return what the plan will do, the number to confirm it with, and which fields change."""
-        fields = {f"new {field}": sum(field in (e.change or {}) for e in self._entries) for field in FIELDS}
+        """Return what the plan will do, the number to confirm it with, and how many tokens get other scopes."""
+        scopes = sum("scopes" in (entry.change or {}) for entry in self._entries)
         doing = f"change {plans.counted(len(self), 'token')}" if len(self) else ""
-        return plans.Summary(doing=doing, count=len(self), minds=fields)
+        return plans.Summary(doing=doing, count=len(self), minds={"new scopes": scopes})
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that changes: ``token_id, owner, comment, new_comment, scopes, new_scopes``.
