@@ -1,6 +1,7 @@
 """``tokenkit`` in a shell: what is typed, what is printed where, and the exit code."""
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -10,7 +11,7 @@ import sys
 import pandas as pd
 import pytest
 
-from tokenkit import cli
+from tokenkit import cli, commands, grammar
 from tokenkit.sandbox import Fault
 
 
@@ -147,3 +148,88 @@ def test_the_command_is_installed_and_a_reader_who_leaves_is_no_error(sandbox):
     )
     assert done.stdout.startswith("token_id,comment")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def in_bash(command, sandbox, **environment):
+    """Run a command in a process of its own; return its exit code, standard output and standard error."""
+    environment = {"DATABRICKS_HOST": sandbox.host, "DATABRICKS_TOKEN": sandbox.token} | environment
+    command = command.replace("tokenkit", f"{sys.executable} -m tokenkit")
+    done = subprocess.run(
+        ["bash", "-c", command], env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "environment", "words"),
+    [
+        ("tokenkit list", {"PYTHONIOENCODING": "cp1252"}, "its encoding is charmap"),
+        ("tokenkit list --output csv", {"PYTHONIOENCODING": "ascii"}, "its encoding is ascii"),
+        ("tokenkit list > /dev/full", {}, "No space left on device"),
+        ("tokenkit list --limit 1 > /dev/full", {}, "No space left on device"),
+        ("tokenkit --help > /dev/full", {}, "No space left on device"),
+        ("tokenkit list >&-", {}, "Standard output is closed"),
+        ("tokenkit snapshot /proc/here", {}, None),
+    ],
+)
+def test_what_nobody_foresaw_has_an_exit_code_of_its_own_and_one_line(sandbox, command, environment, words):
+    code, _, err = in_bash(command, sandbox, **environment)
+    assert len(err.splitlines()) == 1
+    assert "Traceback" not in err
+    if words is not None:
+        assert code == 70
+        assert words in err
+
+
+@pytest.mark.parametrize("command", ["tokenkit list --limit 1 <&-", "tokenkit list --limit 1 2>&-"])
+def test_an_answer_needs_no_other_stream_than_its_own(sandbox, command):
+    code, out, err = in_bash(command, sandbox)
+    assert (code, err) == (0, "")
+    assert "token_id" in out
+
+
+def test_where_no_one_can_be_asked_because_the_input_is_closed_nothing_is_changed(sandbox, workspace):
+    token_id = workspace.tokens("owner != 'admin@example.com'")["token_id"].iloc[0]
+    code, _, err = in_bash(f"tokenkit revoke {token_id} <&-", sandbox)
+    assert code == 2
+    assert "add --yes" in err.splitlines()[-1]
+
+
+def test_an_unexpected_exception_shows_nothing_that_it_is_about(shell, monkeypatch):
+    secret = "dapi" + "0123456789abcdef" * 2
+
+    def fail(*_, **__):
+        raise KeyError(secret, "nobody foresaw this")
+
+    monkeypatch.setattr(grammar, "parse", fail)
+    code, out, err = shell("list")
+    assert (code, out) == (70, "")
+    assert err.startswith("tokenkit: Unexpected KeyError in test_cli.py, line ")
+    assert err.count("\n") == 1
+    assert "foresaw" not in err
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "attrs", "code"),
+    [
+        (["revoked", "already gone", "skipped", "updated"], {}, 0),
+        (["revoked", "failed"], {}, 1),
+        (["unknown"], {}, 1),
+        (["planned"], {}, 1),
+        (["still_listed"], {}, 1),
+        (["an outcome of a later version"], {}, 1),
+        (["revoked", "planned"], {"ended_by": "interrupt"}, 130),
+        (["revoked"], {"ended_by": "interrupt"}, 130),
+        (["planned"], {"ended_by": "stop"}, 1),
+        (["planned"], {"ended_by": "AuthenticationError"}, 1),
+    ],
+)
+def test_the_exit_code_of_a_change_says_whether_all_of_it_was_done(shell, monkeypatch, outcomes, attrs, code):
+    def change(*_):
+        result = pd.DataFrame({"token_id": "a", "outcome": outcomes, "attempts": 1})
+        result.attrs |= attrs
+        return result
+
+    (verb,) = [verb for verb in commands.VERBS if verb.words == "resume"]
+    monkeypatch.setattr(grammar, "VERBS", (dataclasses.replace(verb, run=change),))
+    assert shell("resume", "x")[0] == code

@@ -315,9 +315,9 @@ def test_the_explorer_opens_in_a_notebook_and_a_shell_says_where_it_is(notebook,
     assert "%tokens explore" in capsys.readouterr().err
 
 
-def test_ids_that_a_variable_holds_expand(notebook, names):
-    notebook.user_ns["ids"] = [names["token"]]
-    notebook.run_cell("r = %tokens revoke $ids --yes")
+def test_an_id_that_a_variable_holds_is_put_in(notebook, names):
+    notebook.user_ns["token_id"] = names["token"]
+    notebook.run_cell("r = %tokens revoke $token_id --yes")
     assert notebook.user_ns["r"]["outcome"].tolist() == ["revoked"]
 
 

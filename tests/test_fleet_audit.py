@@ -52,3 +52,15 @@ def test_a_rule_that_a_workspace_could_not_check_says_in_how_many():
     assert both["not_checked"].tolist() == ["", "1 workspace: needs the settings"]
     nowhere = fleet_audit._summary(missing, missing)
     assert nowhere["findings"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("ending", ["html", "csv", "json", "xlsx"])
+def test_an_audit_of_a_fleet_is_reported_with_the_workspace_of_each_finding(fleet, tmp_path, ending):
+    audit = fleet.audit()
+    path = audit.report(tmp_path / f"audit.{ending}")
+    if ending == "html":
+        page = path.read_text("utf-8")
+        assert all(f"<small>{host}</small>" in page for host in fleet.hosts)
+    elif ending == "csv":
+        assert set(pd.read_csv(path)["workspace"]) == set(fleet.hosts)
+    assert path.stat().st_size > 1_000

@@ -126,3 +126,14 @@ def test_a_fleet_keeps_no_connection_open(fleet):
     for workspace in fleet.hosts:
         pools = fleet.workspace(workspace)._transport._adapter.poolmanager.pools
         assert len(pools) == 0
+
+
+def test_one_workspace_that_refuses_the_call_does_not_hide_that_none_answered(fleet):
+    def ask(workspace):
+        if workspace.host == fleet.hosts[0]:
+            raise tokenkit.UsageError("no such group here")
+        raise tokenkit.ConnectionFailedError("nobody listens")
+
+    with pytest.raises(tokenkit.FleetError, match="none of 4 workspaces answered"):
+        fleet._members.each("plan_permissions", ask)
+    assert set(fleet.errors["kind"]) == {"UsageError", "ConnectionFailedError"}

@@ -1,24 +1,35 @@
 """The door for a shell: ``tokenkit``.
 
 The answer goes to standard output and everything else to standard error, so that a pipe carries only the answer. Exit
-codes: 0 done, 1 not all of a change was done (a token failed, is unknown or was not reached), or ``audit --fail-on``
-found something, 2 called wrongly, 3 the workspace said no or could not be read, 130 interrupted. A token that was left
-out or skipped on purpose is no failure.
+codes:
+
+===  ===========================================================================================
+0    done; a token that was left out or skipped on purpose is no failure
+1    not all of a change was done (a token failed, is unknown, is still listed or was not reached),
+     or ``audit --fail-on`` found something
+2    called wrongly
+3    the workspace said no or could not be read
+70   tokenkit itself failed, or the answer could not be printed
+130  interrupted, also where a run was ended by it and its outcomes are printed
+===  ===========================================================================================
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
 import pandas as pd
 
 from tokenkit import errors, export, frames, grammar
+from tokenkit.actions import preview
 from tokenkit.actions.plan import remaining
+from tokenkit.actions.preview import Preview
 from tokenkit.connecting import connect
 from tokenkit.fleet import Fleet
 from tokenkit.frames import TokenInfo
@@ -32,10 +43,11 @@ from tokenkit.review.leaks import Leaks
 from tokenkit.verbs.fleets import fleet_of
 from tokenkit.workspace import Workspace
 
-_FINDINGS, _UNFINISHED, _USAGE, _UNREADABLE, _INTERRUPTED = 1, 1, 2, 3, 130
+_FINDINGS, _UNFINISHED, _USAGE, _UNREADABLE, _FAILED, _INTERRUPTED = 1, 1, 2, 3, 70, 130
 # What of a listing fits 80 columns; --columns asks for others, and json and csv carry everything.
 _TABLE_COLUMNS = ("workspace", "token_id", "owner", "comment", "status", "expiry_time", "last_used_day")
 _NEVER_IN_A_TABLE = ("snapshot", "host", "run_started_at", "started_at", "why", "remedy")
+_NOWHERE = Path(os.devnull)
 _SHORT_ID = 12
 _SHORT_WIDTH = 14
 _BORDER = 2
@@ -44,31 +56,47 @@ _SCREEN_ROWS = 500
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command, and return the exit code."""
+    if sys.stdout is None:
+        return _fail("Standard output is closed.", _FAILED)
+    sys.stdin = sys.stdin or _NOWHERE.open(encoding="utf-8")
+    sys.stderr = sys.stderr or _NOWHERE.open("w", encoding="utf-8")
+    try:
+        code = _run(sys.argv[1:] if words is None else words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `tokenkit list | head` closed the pipe; Python would complain once more when it flushes at exit.
+        _drop_output()
+        return 0
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception as failure:  # noqa: BLE001 - a traceback could show values, and its exit code means findings
+        _drop_output()
+        return _fail(_unexpected(failure), _FAILED)
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
+    """Run one command, and return the exit code; of errors that are expected, too."""
     try:
         session = _ShellSession()
         if "_ARGCOMPLETE" in os.environ:
             _complete(session)
-        verb, options = grammar.parse(sys.argv[1:] if words is None else words, SHELL)
+        verb, options = grammar.parse(words, SHELL)
         return _answered(verb.run(session, options), options) or (_UNREADABLE if session.has_failures else 0)
     except grammar.HelpAsked as help_text:
         sys.stdout.write(f"{help_text}\n".replace("\n\n\n", "\n\n"))
+        return 0
     except (errors.UsageError, errors.ConfigurationError) as error:
-        return _fail(error, _USAGE)
+        return _fail(str(error), _USAGE)
     except errors.TokenKitError as error:
-        return _fail(error, _UNREADABLE)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    except BrokenPipeError:
-        # `tokenkit list | head` closed the pipe; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        return _fail(str(error), _UNREADABLE)
 
 
 def _answered(answer: object, options: argparse.Namespace) -> int:
     """Print what a verb answered, and return the exit code."""
     if isinstance(answer, int):
         return answer
-    code = _UNFINISHED if answer is None or _left_something(answer) else 0
+    code = _UNFINISHED if answer is None else _code_of(answer)
     if isinstance(answer, Audit):
         code = _FINDINGS if options.fail_on and answer.fails(options.fail_on) else 0
         answer = answer.summary if options.summary else answer.findings
@@ -76,14 +104,35 @@ def _answered(answer: object, options: argparse.Namespace) -> int:
         sys.stdout.write(f"{answer.token_value}\n")
     elif answer is not None:
         _write(answer, options.output, chosen=bool(getattr(options, "columns", None)))
-    sys.stdout.flush()
     return code
 
 
-def _fail(error: errors.TokenKitError, code: int) -> int:
+def _fail(message: str, code: int) -> int:
     # What was typed stands in some messages, and standard error in many logs.
-    sys.stderr.write(f"tokenkit: {printable(redact(str(error)))}\n")
+    with contextlib.suppress(OSError, AttributeError):  # where it cannot be written either, the code has to do
+        sys.stderr.write(f"tokenkit: {printable(redact(message))}\n")
+        sys.stderr.flush()
     return code
+
+
+def _unexpected(failure: Exception) -> str:
+    """Return one line about what nobody foresaw, without what the failure is about: that may be a value."""
+    if isinstance(failure, UnicodeEncodeError):
+        encoding = failure.encoding
+        return f"Standard output cannot hold the answer, as its encoding is {encoding}. Use PYTHONIOENCODING=utf-8."
+    if isinstance(failure, OSError) and failure.strerror:
+        return f"The system refused: {failure.strerror}."
+    frame = traceback.extract_tb(failure.__traceback__)[-1]
+    return f"Unexpected {type(failure).__name__} in {Path(frame.filename).name}, line {frame.lineno}. Please report it."
+
+
+def _drop_output() -> None:
+    """Where output cannot be written, let the rest of it go nowhere: Python would complain once more at exit."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(_NOWHERE, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _ShellSession:
@@ -127,8 +176,8 @@ class _ShellSession:
         """Write to standard error in any case."""
         sys.stderr.write(f"{printable(message)}\n")
 
-    def show(self, plan: object, preview: pd.DataFrame) -> None:  # noqa: ARG002 - a shell has no HTML to show
-        _print_table(_narrow(preview), to=sys.stderr)
+    def show(self, in_short: Preview) -> None:
+        sys.stderr.write(f"{in_short.text()}\n")
 
     def ask(self, question: str) -> str | None:
         if not sys.stdin.isatty():
@@ -157,11 +206,13 @@ def _complete(session: _ShellSession) -> None:
     argcomplete.autocomplete(grammar.tree(SHELL, session), always_complete_options="long")
 
 
-def _left_something(answer: object) -> bool:
-    """Whether a change ended with tokens that were not done."""
+def _code_of(answer: object) -> int:
+    """Return the exit code of a change: whether it was interrupted, or ended with tokens that were not done."""
     if not isinstance(answer, pd.DataFrame) or not {"outcome", "attempts"} <= set(answer.columns) or "run_id" in answer:
-        return False
-    return remaining(answer) > 0
+        return 0
+    if answer.attrs.get("ended_by") == "interrupt":
+        return _INTERRUPTED
+    return _UNFINISHED if remaining(answer) else 0
 
 
 def _write(answer: object, output: str, *, chosen: bool) -> None:
@@ -201,15 +252,18 @@ def as_frame(answer: object) -> pd.DataFrame:
     return answer
 
 
-def _print_table(frame: pd.DataFrame, to: TextIO | None = None) -> None:
+def _print_table(frame: pd.DataFrame) -> None:
     """Print a table as wide as the terminal; into a pipe, as wide as its content and with whole ids."""
-    to = to or sys.stdout
+    to = sys.stdout
     from rich import box  # noqa: PLC0415 - only a table needs it
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     on_screen = to.isatty()
+    if on_screen and preview.WARNINGS in frame:
+        to.write(f"{preview.table(frame, limit=_SCREEN_ROWS).text()}\n")
+        return
     text = export.terminal_text(frame.head(_SCREEN_ROWS) if on_screen else frame)
     if not len(text):
         to.write("Nothing found.\n")

@@ -15,6 +15,7 @@ from typing import Any
 from tokenkit.connecting import SANDBOX
 from tokenkit.options import (
     ALLOW_PROTECTED,
+    ALLOW_UNKNOWN,
     BOTH,
     CHANGE,
     COLUMNS,
@@ -111,8 +112,10 @@ VERBS: tuple[Verb, ...] = (
                 type=names,
                 help="what it may do, separated by commas (all that its owner may, if left out)",
             ),
+            ALLOW_UNKNOWN,
             option("--autoscope", action="store_true", default=None, help="record which scopes it really uses"),
             option("--secret", metavar="SCOPE/KEY", help="put the value into this Databricks secret"),
+            option("--overwrite", action="store_true", help="replace the secret if it exists"),
             option("--variable", metavar="NAME", help="put the value into this variable", doors=(MAGIC,)),
             option("--env", metavar="NAME", help="put the value into this environment variable", doors=(MAGIC,)),
             option("--show-value", action="store_true", help="print the value and nothing else", doors=(SHELL,)),
@@ -127,6 +130,7 @@ VERBS: tuple[Verb, ...] = (
             token_ids("+"),
             option("--comment", metavar="TEXT", help="the new comment"),
             option("--scopes", metavar="NAMES", type=names, help="the new scopes, separated by commas"),
+            ALLOW_UNKNOWN,
             *CHANGE,
         ),
         example='update 3f1c9a0b --comment "nightly export, data team"',

@@ -17,6 +17,7 @@ from tokenkit.home import home as state_folder
 from tokenkit.rest import credentials as sign_in
 from tokenkit.rest.hosts import is_address
 from tokenkit.rest.transport import RetryPolicy
+from tokenkit.wording import counted
 from tokenkit.workspace import Workspace
 
 SANDBOX = "sandbox"
@@ -117,7 +118,7 @@ def _start_sandbox(
     sandbox = Sandbox(tokens=tokens, seed=seed, workspaces=workspaces, clock=lambda: clock().timestamp())
     sandbox.start()
     # Without the address: the line stands in saved notebooks, where a port would change with each run.
-    what = f"{tokens:,} made-up tokens" + (f" in each of {workspaces:,} workspaces" if workspaces > 1 else "")
+    what = f"{counted(tokens, 'made-up token')}" + (f" in each of {workspaces:,} workspaces" if workspaces > 1 else "")
     sys.stderr.write(f"Started a sandbox in this process: {what}, nothing of it is real.\n")
     if SANDBOX in sign_in.profiles():
         sys.stderr.write(f"Your profile {SANDBOX!r} was not used; connect to it by its host, or rename it.\n")

@@ -188,11 +188,13 @@ class Fleet:
         rules = None if rules is None else list(rules)
         also, skip = list(also), list(skip)
         accept = accept if accept is None or isinstance(accept, str | os.PathLike) else list(accept)
+        from tokenkit.report import write  # noqa: PLC0415 - as Workspace.audit
+
         audits = self._members.each(
             "audit",
             lambda workspace: workspace.audit(rules, also=also, skip=skip, thresholds=thresholds, accept=accept),
         )
-        return joined_audit(audits, name=self.name, plan=self.revoke)
+        return joined_audit(audits, name=self.name, plan=self.revoke, write=write)
 
     def snapshot(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Save the listing of every workspace, and return the folder: one data set of Parquet files.

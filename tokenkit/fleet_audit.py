@@ -9,17 +9,18 @@ import pandas as pd
 from tokenkit import frames
 from tokenkit.actions.plan import counted
 from tokenkit.fleet_plans import by_workspace
-from tokenkit.review.audit import Audit, MakePlan
+from tokenkit.review.audit import Audit, MakePlan, WriteReport
 from tokenkit.review.rule import SEVERITIES
 
 
-def joined_audit(audits: Mapping[str, Audit], *, name: str, plan: MakePlan) -> Audit:
+def joined_audit(audits: Mapping[str, Audit], *, name: str, plan: MakePlan, write: WriteReport) -> Audit:
     """Return the audits of workspaces as one, the worst findings first.
 
     Args:
         audits: At least one, by workspace.
         name: What they are called together.
         plan: Makes a revocation plan of a frame of tokens with the column ``workspace``.
+        write: Writes an audit into a file.
     """
 
     def stacked(part: Callable[[Audit], pd.DataFrame]) -> pd.DataFrame:
@@ -37,6 +38,7 @@ def joined_audit(audits: Mapping[str, Audit], *, name: str, plan: MakePlan) -> A
         name=name,
         now=first.now,
         plan=plan,
+        write=write,
     )
 
 

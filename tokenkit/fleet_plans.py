@@ -18,8 +18,9 @@ from tokenkit.actions import journal as records
 from tokenkit.actions import plan as plans
 from tokenkit.actions import resumption, revocation
 from tokenkit.actions.journal import Journal, Run
-from tokenkit.actions.permissions import PermissionPlan, taken_away
+from tokenkit.actions.permissions import PermissionPlan, effects, taken_away
 from tokenkit.actions.plan import Progress
+from tokenkit.actions.preview import Shown
 from tokenkit.actions.resumption import ResumePlan
 from tokenkit.actions.revocation import RevocationPlan
 from tokenkit.redaction import redact
@@ -128,7 +129,7 @@ class _Part:
         pass
 
 
-class FleetPlan(Generic[P]):
+class FleetPlan(Shown, Generic[P]):
     """A plan for each of several workspaces, frozen. ``preview()`` shows them; ``apply()`` carries them out.
 
     Attributes:
@@ -147,16 +148,12 @@ class FleetPlan(Generic[P]):
     def __len__(self) -> int:
         return sum(len(plan) for plan in self.plans.values())
 
-    def __repr__(self) -> str:
-        failed = f", {plans.counted(self._unplanned, 'workspace')} failed" if self._unplanned else ""
-        return f"<{type(self).__name__}: {self._title()}{failed}; nothing changes before .apply()>"
-
-    def _repr_html_(self) -> str:
-        minds = self._missed() | dict(self.summary().minds)
-        return plans.as_html(f"{self._title()} by .apply()", minds, self.preview())
+    def _headline(self) -> str:
+        failed = f"; {plans.counted(self._unplanned, 'workspace')} failed" if self._unplanned else ""
+        return f"{super()._headline()}{failed}"
 
     def _missed(self) -> dict[str, int]:
-        words = "workspaces could not be planned: the fleet's .errors says why"
+        words = "workspaces that could not be planned; see the fleet's .errors"
         return {words: self._unplanned} if self._unplanned else {}
 
     def preview(self) -> pd.DataFrame:
@@ -196,12 +193,8 @@ class FleetRevocationPlan(FleetPlan[RevocationPlan]):
         return self._joined(lambda plan: plan.left_out, revocation.LEFT_OUT)
 
     def warnings(self) -> dict[str, int]:
-        """Return each warning that the preview has, with how many tokens it is about."""
-        counts: dict[str, int] = {}
-        for plan in self.plans.values():
-            for warning, count in plan.warnings().items():
-                counts[warning] = counts.get(warning, 0) + count
-        return counts
+        """Return each warning that the preview has, the worst first, with how many tokens it is about."""
+        return revocation.warnings_of(self.preview())
 
     def apply(
         self,
@@ -240,11 +233,9 @@ class FleetRevocationPlan(FleetPlan[RevocationPlan]):
 
     def summary(self) -> plans.Summary:
         """Return what the plan will do, the number to confirm it with, and what to mind."""
-        reasons = self.left_out["reason"].value_counts()
-        left_out = {f"left out ({reason})": int(count) for reason, count in reasons.items()}
-        minds = self._missed() | self.warnings() | left_out
         doing = f"revoke {plans.counted(len(self), 'token')} for good" if len(self) else ""
-        return plans.Summary(doing=doing, count=len(self), minds=minds)
+        minds = self._missed() | self.warnings()
+        return plans.Summary(doing=doing, count=len(self), minds=minds, left_out=revocation.reasons_of(self.left_out))
 
 
 class FleetResumePlan(FleetPlan[ResumePlan]):
@@ -361,12 +352,6 @@ class FleetPermissionPlan(FleetPlan[PermissionPlan]):
 
     def summary(self) -> plans.Summary:
         """Return what the plan takes away, the number to confirm it with, and whom it is about."""
-        minds = self._missed() | {
-            "gain the right to use tokens": len(self.gains),
-            "lose it": len(self.loses),
-            "keep it by another path": len(self.keeps_by_another_path),
-            "tokens will be deleted by the workspaces, for good": len(self),
-            "protected tokens are among them; allow each by its id, or it is refused": len(self.protected),
-        }
+        minds = self._missed() | effects(self, "workspaces")
         doing, count = taken_away(tokens=len(self), principals=len(self.loses))
         return plans.Summary(doing=doing, count=count, minds=minds)

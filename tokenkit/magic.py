@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
-from collections.abc import MutableMapping
+from collections import ChainMap
+from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython.core.error import StdinNotImplementedError
-from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.display import display
 
 from tokenkit import errors, grammar
+from tokenkit.actions.preview import Preview
 from tokenkit.connecting import connect
 from tokenkit.fleet import Fleet
+from tokenkit.line import words
 from tokenkit.options import MAGIC
 from tokenkit.printable import printable
 from tokenkit.prompt import ask_unseen
 from tokenkit.redaction import redact
 from tokenkit.rest import credentials
+from tokenkit.review import expressions
 from tokenkit.verbs.fleets import fleet_of
 from tokenkit.workspace import Workspace
 
@@ -88,9 +91,9 @@ class NotebookSession:
 
     warn = say
 
-    def show(self, plan: object, preview: pd.DataFrame) -> None:  # noqa: ARG002 - a plan shows itself
-        """Display a plan, as HTML where the front end can."""
-        display(plan)
+    def show(self, in_short: Preview) -> None:
+        """Display a plan in short, as HTML where the front end can."""
+        display(in_short)
 
     def ask(self, question: str) -> str | None:
         """Ask below the cell; None where the front end cannot ask (nbclient, papermill)."""
@@ -129,16 +132,20 @@ class TokensMagics(Magics):
         super().__init__(shell)
         self.session = NotebookSession(shell.user_ns)
 
+    @needs_local_scope
+    @no_var_expand  # which evaluates whatever stands in braces
     @line_cell_magic
-    def tokens(self, line: str, cell: str | None = None) -> Any:  # noqa: ANN401 - each verb has its own kind of answer
+    def tokens(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - each verb has its own kind of answer
         """Run a command on the tokens of a workspace; ``%tokens`` alone lists what there is.
 
         As ``%%tokens``, run the commands of a cell, a line each. Every answer is shown, and the last one is returned.
+        ``$name`` and ``{name}`` stand for a variable that holds a text or a number, in ``--where`` ``@name`` does.
         """
-        if cell is None:
-            return self._run(line)
-        commands = [each.strip() for each in [line, *cell.splitlines()]]
         assert self.shell is not None
+        names = ChainMap(dict(local_ns or {}), self.shell.user_ns)
+        if cell is None:
+            return self._run(line, names)
+        commands = [each.strip() for each in [line, *cell.splitlines()]]
         answer = None
         for number, command in enumerate(commands):
             if not command or command.startswith("#"):
@@ -146,7 +153,7 @@ class TokensMagics(Magics):
             if answer is not None:
                 display(answer)
             try:
-                answer = self._run(self.shell.var_expand(command))
+                answer = self._run(command, names)
             except errors.UsageError as error:
                 problem = errors.UsageError(f"Line {number + 1}, {redact(command)!r}: {redact(str(error))}")
             else:
@@ -154,19 +161,15 @@ class TokensMagics(Magics):
             raise problem
         return answer
 
-    def _run(self, line: str) -> Any:  # noqa: ANN401 - as above
+    def _run(self, command: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as above
         try:
-            words = shlex.split(line)
-        except ValueError as problem:
-            mismatch = errors.UsageError(f"The quotes do not match: {str(problem).lower()}.")
-        else:
-            try:
-                verb, options = grammar.parse(words, MAGIC)
-            except grammar.HelpAsked as help_text:
-                sys.stdout.write(f"{help_text}\n")
-                return None
-            return verb.run(self.session, options)
-        raise mismatch
+            verb, options = grammar.parse(words(command, names), MAGIC)
+        except grammar.HelpAsked as help_text:
+            sys.stdout.write(f"{help_text}\n")
+            return None
+        if getattr(options, "where", None) is not None:
+            options.where = expressions.with_constants(options.where, names)
+        return verb.run(self.session, options)
 
 
 class _CompletionEvent(Protocol):

@@ -124,6 +124,9 @@ TO = option("--to", metavar="FILE", help="write them into this file instead: .cs
 TOKEN_ID = option(
     "token_id", metavar="ID", help="a token's id, or the beginning of it", completer=_remembered("token_id")
 )
+ALLOW_UNKNOWN = option(
+    "--allow-unknown", action="store_true", help="also take a scope that looks like a known one misspelt"
+)
 CONFIRMED = (
     option("--dry-run", action="store_true", help="show what would happen, and stop"),
     option("--yes", action="store_true", help="do not ask"),

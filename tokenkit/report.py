@@ -17,7 +17,7 @@ from typing import cast
 
 import pandas as pd
 
-from tokenkit import charts, errors, export, files
+from tokenkit import charts, errors, export, files, wording
 from tokenkit.charts import DARK, LIGHT, Palette
 from tokenkit.files import Target
 from tokenkit.frames import TEXT
@@ -118,13 +118,16 @@ def _numbers(audit: Audit) -> Markup:
     active = audit.tokens[audit.tokens["status"] == "active"]
     found = audit.findings["severity"].value_counts()
     expired = len(audit.tokens) - len(active)
+    never, soon, owners = int(active["never_expires"].sum()), len(_soon(audit)), int(active["owner"].nunique())
+    by_severity = {severity: int(found.get(severity, 0)) for severity in SEVERITIES}
+    active_tokens = wording.of(len(active), "active token")
     numbers = [
-        *((int(found.get(each, 0)), f"findings of {each} severity", each) for each in SEVERITIES),
-        (len(active), f"active tokens; {expired:,} expired" if expired else "active tokens", ""),
-        (int(active["never_expires"].sum()), "never expire", ""),
+        *((n, f"{wording.of(n, 'finding')} of {severity} severity", severity) for severity, n in by_severity.items()),
+        (len(active), f"{active_tokens}; {expired:,} expired" if expired else active_tokens, ""),
+        (never, wording.of(never, "never expires", "never expire"), ""),
         (int((active["idle_days"] >= UNUSED_DAYS).sum()), f"not used for {UNUSED_DAYS} days or more", ""),
-        (len(_soon(audit)), f"end within {SOON_DAYS} days", ""),
-        (int(active["owner"].nunique()), "owners of active tokens", ""),
+        (soon, f"{wording.of(soon, 'ends', 'end')} within {SOON_DAYS} days", ""),
+        (owners, f"{wording.of(owners, 'owner')} of active tokens", ""),
     ]
     return element(
         "ul",
@@ -200,7 +203,7 @@ def _findings(audit: Audit) -> Markup:
         severity = str(rows["severity"].iloc[0])
         heading = (element("span", _line(titles[rule]), class_=f"severity {severity}"), " ", f"{count:,}")
         parts.append(element("h3", *heading, id=_anchor(audit, str(rule))))
-        lines = [(_token(row), row["owner"], row["evidence"]) for row in _lines(rows)]
+        lines = [(_token(row), _owner(row), row["evidence"]) for row in _lines(rows)]
         parts += [_table({"Token": "token", "Owner": "owner", "Evidence": "text"}, lines), _more(count, len(lines))]
     if not parts:
         return element("p", "None.")
@@ -234,7 +237,7 @@ def _ending(audit: Audit) -> Markup:
     )
     shown = _lines(soon.assign(why=expires.astype(TEXT)).head(_ROWS_OF_A_TABLE))
     rows = [
-        (row["effective_end"], row["why"], _token(row), row["owner"], row["last_used_day"] or "never") for row in shown
+        (row["effective_end"], row["why"], _token(row), _owner(row), row["last_used_day"] or "never") for row in shown
     ]
     columns = {"Ends": "nowrap", "Why": "nowrap", "Token": "token", "Owner": "owner", "Last used": "nowrap"}
     if not rows:
@@ -249,7 +252,7 @@ def _ending(audit: Audit) -> Markup:
 def _accepted(audit: Audit) -> Markup:
     """Return the findings that do not count, with whose reason and until when."""
     about = _with_comments(audit.accepted.head(_ROWS_OF_A_TABLE), audit.tokens)
-    rows = [(row["until"], row["rule"], _token(row), row["owner"], row["reason"]) for row in _lines(about)]
+    rows = [(row["until"], row["rule"], _token(row), _owner(row), row["reason"]) for row in _lines(about)]
     columns = {"Until": "nowrap", "Rule": "nowrap", "Token": "token", "Owner": "owner", "Reason": "text"}
     return joined(_table(columns, rows), _more(len(audit.accepted), len(rows)))
 
@@ -281,6 +284,12 @@ def _token(row: Mapping[str, str]) -> Markup:
     comment, token_id = row["comment"], row["token_id"]
     cut = comment if len(comment) <= _LONGEST_COMMENT else f"{comment[: _LONGEST_COMMENT - 1]}…"
     return joined(element("code", token_id[:_SHORT_ID]), element("small", cut)) if token_id else Markup()
+
+
+def _owner(row: Mapping[str, str]) -> str:
+    """Return whose it is; where the audit is of several workspaces, of which."""
+    where = row.get("workspace", "").removeprefix("https://")
+    return joined(row["owner"], element("small", where)) if where else row["owner"]
 
 
 def _anchor(audit: Audit, rule: str) -> str:

@@ -64,7 +64,7 @@ def test_a_plan_that_would_kill_more_than_it_shows_is_refused(ws, company, ids):
     info = next(i for i in state.tokens.infos() if i["owner_id"] not in set(plan.loses["id"]))
     state.tokens.replace({**info, "owner_id": loser})
     before = ids(company)
-    with pytest.raises(tokenkit.UsageError, match="more tokens would die"):
+    with pytest.raises(tokenkit.UsageError, match="1 more token would be deleted"):
         plan.apply()
     assert ids(company) == before
 
@@ -101,6 +101,6 @@ def test_a_change_that_never_arrived_is_sent_by_resume(ws, company, ids):
 
 def test_a_plan_shows_itself(ws):
     plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
-    assert f"{len(plan):,} tokens die" in repr(plan)
-    assert "lose it" in plan._repr_html_()
+    assert "will change; nothing changes before .apply()" in repr(plan)
+    assert f"principals losing permission ({len(plan.loses)})" in plan._repr_html_()
     assert isinstance(plan.preview(), pd.DataFrame)

@@ -165,7 +165,7 @@ def test_a_plan_shows_itself_with_hostile_text_escaped(ws, company):
     plan = ws.revoke(info["token_id"])
     assert "<img" not in plan._repr_html_()
     assert "&lt;img" in plan._repr_html_()
-    assert "nothing is revoked before .apply()" in repr(plan)
+    assert "nothing changes before .apply()" in repr(plan)
 
 
 def test_a_token_value_in_a_comment_is_not_saved_with_a_plan(ws, company):

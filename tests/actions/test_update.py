@@ -157,5 +157,5 @@ def test_a_use_since_the_plan_is_no_reason_to_skip_and_a_gone_token_is_gone(ws, 
 
 def test_a_plan_shows_itself(ws, victims):
     plan = ws.plan_update(victims, comment="<b>new</b>")
-    assert "UpdatePlan of 50 tokens" in repr(plan)
+    assert "<UpdatePlan: 50 tokens on " in repr(plan)
     assert "<b>new" not in plan._repr_html_()

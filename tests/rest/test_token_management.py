@@ -4,6 +4,7 @@ import contextlib
 import copy
 import logging
 import pickle
+import traceback
 
 import pandas as pd
 import pytest
@@ -316,3 +317,23 @@ def test_a_token_that_is_listed_twice_and_not_alike_is_an_error_that_names_it(wo
     for listed in (workspace.token_management.list, workspace.tokens):
         with pytest.raises(errors.MalformedAnswerError, match="f" * 64):
             listed()
+
+
+@pytest.mark.parametrize("value", [None, "", " ", 7, ["dapi"]])
+def test_a_new_token_without_a_value_is_an_error_that_names_it(tokens, sandbox, value):
+    body = {"token_info": {"token_id": "ab" * 32}, "token_value": value}
+    sandbox.faults.add(Fault(path="*/on-behalf-of/tokens", status=200, body=body))
+    with pytest.raises(errors.MalformedAnswerError, match=f"created token {'ab' * 32}, and nobody has its value"):
+        tokens.create_obo_token("x")
+
+
+@pytest.mark.parametrize("info", [None, {}, [], {"token_id": "ab" * 32, "scopes": {"a": 1}}, {"owner_id": "x"}])
+def test_a_new_token_that_cannot_be_read_is_an_error_that_does_not_show_its_value(tokens, sandbox, info):
+    secret = "dapi" + "0123456789abcdef" * 2
+    sandbox.faults.add(
+        Fault(path="*/on-behalf-of/tokens", status=200, body={"token_info": info, "token_value": secret})
+    )
+    with pytest.raises(errors.MalformedAnswerError, match="nobody has its value: revoke it") as error:
+        tokens.create_obo_token("x")
+    frames = [frame for frame, _ in traceback.walk_tb(error.tb) if "tokenkit" in frame.f_code.co_filename]
+    assert not any(secret in repr(frame.f_locals) for frame in frames)

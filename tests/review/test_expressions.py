@@ -1,7 +1,10 @@
 """``--where``: an expression that can only read."""
 
 import contextlib
+import datetime as dt
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +50,49 @@ def selected(expression):
 )
 def test_an_expression_reads_columns_as_query_would(expression, expected):
     assert selected(expression) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "names", "expected"),
+    [
+        ("owner == @who", {"who": "Ann@Example.com"}, ["idle-90", "idle-89"]),
+        ("owner == @ who and idle_days > @days", {"who": "Ann@Example.com", "days": 89}, ["idle-90"]),
+        ("idle_days == @days", {"days": np.int64(89)}, ["idle-89"]),
+        ("expiry_time < @then", {"then": pd.Timestamp("2026-03-01", tz="UTC")}, ["expired"]),
+        ("expiry_time < @then", {"then": dt.date(2026, 3, 1)}, ["expired"]),
+        ("never_expires == @never and owner_kind == 'unknown'", {"never": True}, ["bare"]),
+        ("owner == @who", {"who": "x' or owner_id == 1 or owner == 'x"}, []),
+        ("comment == @text", {"text": '"""\\\n'}, []),
+        ("comment == '@who'", {"who": "CI"}, []),
+        ("owner_id in [@one, 77]", {"one": 1}, ["idle-90", "idle-89", "expired"]),
+        ("comment.str.contains(@text)", {"text": "CI"}, ["idle-89"]),
+    ],
+)
+def test_a_name_after_an_at_sign_is_the_constant_that_it_holds(expression, names, expected):
+    assert selected(expressions.with_constants(expression, names)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (["a"], "holds a list"),
+        (None, "holds a NoneType"),
+        (float("nan"), "holds a float"),
+        (float("inf"), "holds a float"),
+        (pd.NaT, "holds a NaTType"),
+        (print, "holds a builtin"),
+        (type("Text", (str,), {})("a"), "holds a Text"),
+    ],
+)
+def test_what_is_no_constant_is_refused(value, words):
+    with pytest.raises(errors.UsageError, match=words):
+        expressions.with_constants("owner == @value", {"value": value})
+
+
+@pytest.mark.parametrize("expression", ["owner == @", "@", "owner == @1", "@('x')", "owner == @who @who", "'@"])
+def test_what_does_not_parse_with_an_at_sign_is_told_so(expression):
+    with pytest.raises(errors.UsageError, match=r"does not parse|cannot be evaluated|does more"):
+        selected(expressions.with_constants(expression, {"who": "x"}))
 
 
 ESCAPES = [

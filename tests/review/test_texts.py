@@ -61,3 +61,14 @@ def test_a_column_is_redacted_as_each_text_would_be(values, between):
 def test_a_number_that_is_not_known_is_said_to_be_so():
     days = pd.Series([2.9, None], index=["a", "b"], dtype="Float64")
     assert texts.said(days, " days old").tolist() == ["2 days old", "an unknown number of days old"]
+
+
+def test_one_day_is_not_written_as_days():
+    numbers = pd.Series([1, 11, 0, 21])
+    assert texts.said("idle for ", numbers, " days").tolist() == [
+        "idle for 1 day",
+        "idle for 11 days",
+        "idle for 0 days",
+        "idle for 21 days",
+    ]
+    assert texts.said(texts.tenths(pd.Series([1.0, 1.1, 31.1])), " days").tolist() == ["1 day", "1.1 days", "31.1 days"]

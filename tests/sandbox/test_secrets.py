@@ -32,6 +32,15 @@ def test_a_scope_is_made_once(official):
         official.secrets.create_scope("mine")
 
 
+def test_the_names_of_secrets_are_listed_and_no_value_is(official):
+    assert list(official.secrets.list_secrets(FIRST_SCOPE)) == []
+    official.secrets.put_secret(FIRST_SCOPE, "one", string_value="x")
+    official.secrets.put_secret(FIRST_SCOPE, "two", string_value="y")
+    assert [secret.key for secret in official.secrets.list_secrets(FIRST_SCOPE)] == ["one", "two"]
+    with pytest.raises(errors.ResourceDoesNotExist):
+        list(official.secrets.list_secrets("nowhere"))
+
+
 def test_a_secret_in_no_scope_is_not_found(official):
     with pytest.raises(errors.ResourceDoesNotExist):
         official.secrets.put_secret("nowhere", "key", string_value="x")

@@ -1,6 +1,10 @@
 """What the changing verbs do that takes more than one of them."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 
@@ -8,6 +12,83 @@ import tokenkit
 from tokenkit import cli
 from tokenkit.actions.journal import Journal
 from tokenkit.sandbox import Fault
+
+
+def in_a_terminal(line, answer, *, columns=80):
+    """Run a command in a terminal of its own, answer its question, and return what stood there before and after it."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+    command = [sys.executable, "-m", "tokenkit", *line.split()]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment):
+        os.close(theirs)
+        shown = b""
+        while not shown.endswith(b"leave them: ") and (more := os.read(ours, 4096)):
+            shown += more
+        os.write(ours, f"{answer}\n".encode())
+        before, shown = shown.decode(), b""
+        try:
+            while more := os.read(ours, 4096):
+                shown += more
+        except OSError:  # as Linux says that the other end is closed
+            pass
+        os.close(ours)
+    return before.replace("\r\n", "\n"), shown.decode()
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_shell_shows_the_plan_and_last_of_all_the_counts_of_its_warnings(columns):
+    before, after = in_a_terminal("revoke --status active", "no", columns=columns)
+    preview, _, question = before.rpartition("\n")
+    plan = tokenkit.connect().revoke(tokenkit.connect().tokens(status="active"))
+    assert question.startswith(f"Type {len(plan)} to revoke {len(plan)} tokens for good on http://")
+    counts = ", ".join(f"{warning} ({count})" for warning, count in plan.warnings().items())
+    assert preview.splitlines()[-1] == f"Warnings: {counts}."
+    assert plan.preview()["token_id"].isin(tokenkit.connect().tokens()["token_id"]).all()
+    assert f"    {plan.preview()['warnings'].iloc[0]}" in preview
+    assert "Nothing was changed." in after
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("line", ["revoke --status active", "permissions set group:contractors"])
+def test_a_terminal_of_ipython_shows_the_plan_before_it_asks(ipython, monkeypatch, capsys, line):
+    shown = []
+    monkeypatch.setattr("builtins.input", lambda _: shown.append(capsys.readouterr().out) or "no")
+    assert ipython.run_line_magic("tokens", line) is None
+    (before,) = shown
+    assert before.rstrip().splitlines()[-1].startswith("Warnings: ")
+    assert "… and " in before
+    assert "Nothing was changed." in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("flag", ["--dry-run", "--yes"])
+def test_what_is_not_shown_has_its_warnings_said_all_the_same(capsys, flag):
+    tokens = tokenkit.connect().tokens(status="active")
+    mine = tokens["owner"] == tokenkit.connect().me()
+    used = tokens[~mine].sort_values("last_used_day", na_position="first")["token_id"].iloc[-1]
+    own = tokens.loc[mine, "token_id"].iloc[0]
+    assert cli.main(["revoke", own, used, flag]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in said if line.startswith(("Left out", "Warnings"))] == [
+        "Left out",
+        "Warnings",
+    ]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_dry_run_has_the_most_dangerous_tokens_first_and_no_warning_cut(capsys, monkeypatch):
+    assert cli.main(["revoke", "--status", "active", "--dry-run", "--output", "json"]) == 0
+    warnings = [row["warnings"] for row in json.loads(capsys.readouterr().out)]
+    warned = [each != "" for each in warnings]
+    assert warned == sorted(warned, reverse=True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(["revoke", "--status", "active", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    flowing = " ".join(shown.split())
+    assert all(each in flowing for each in warnings)
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 @pytest.mark.usefixtures("here")

@@ -184,7 +184,7 @@ def test_the_preview_says_what_to_mind_and_what_is_left_out(explorer, somebody, 
     somebody.press("Revoke …")
     somebody.press("Preview")
     said = somebody.reads()
-    assert any("left out (yours" in line for line in said)
+    assert any("Left out: 1 token (yours" in line for line in said)
     assert any(line.startswith("Revoke 1 token for good on ") for line in said)
     somebody.type("Type", "1")
     somebody.press("Revoke")

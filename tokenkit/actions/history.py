@@ -70,7 +70,7 @@ SELECT r.run_id, r.kind, r.workspace, r.host, r.workspace_id, r.caller, r.reason
        c.state AS change,
        CASE WHEN min(s.state NOT IN ('planned', 'sent')) OR (s.state IS NULL AND c.state NOT IN ('planned', 'sent'))
             THEN coalesce(max(s.at_ms), c.at_ms) END AS finished_at, count(s.state) AS tokens,
-       count(*) FILTER (WHERE s.state IN ('revoked', 'updated', 'already gone')) AS done,
+       count(*) FILTER (WHERE s.state IN ('created', 'revoked', 'updated', 'already gone')) AS done,
        count(*) FILTER (WHERE s.state = 'skipped') AS skipped,
        count(*) FILTER (WHERE s.state = 'failed') AS failed,
        count(*) FILTER (WHERE s.state = 'unknown') AS unknown,

@@ -9,7 +9,10 @@ for each token, with a snapshot of what the token was; an entry has steps, each 
 
 The row ``sent`` is on the disk before its request leaves. So after a crash an entry whose last step is ``planned`` was
 not sent, and one whose last step is ``sent`` may have been carried out and has to be looked up. What is not here was
-not done by a plan; the nine calls of ``ws.token_management`` and ``create-obo`` write no journal.
+not done by a plan or by ``create-obo``; the nine calls of ``ws.token_management`` write no journal.
+
+A run of ``create-obo`` has no token when it begins. It is written before the request is sent, and the token is added
+once its id is known, as ``created``.
 
 The runs of a fleet's plan, one a workspace, are parts of one run: ``20260301-093000-1a2b3c4d.1``, ``….2``. They are all
 begun before the first of them sends anything.
@@ -48,8 +51,8 @@ from tokenkit.redaction import CREDENTIAL, REDACTED, redact
 
 PLANNED, SENT = "planned", "sent"
 REVOKED, UPDATED, ALREADY_GONE = "revoked", "updated", "already gone"
-SKIPPED, FAILED, UNKNOWN, STILL_LISTED = "skipped", "failed", "unknown", "still_listed"
-SETTLED = frozenset({REVOKED, UPDATED, ALREADY_GONE, SKIPPED})
+CREATED, SKIPPED, FAILED, UNKNOWN, STILL_LISTED = "created", "skipped", "failed", "unknown", "still_listed"
+SETTLED = frozenset({CREATED, REVOKED, UPDATED, ALREADY_GONE, SKIPPED})
 """The outcomes that a resumed run leaves alone. Every other token is left, whoever counts: it is tried or looked up
 again."""
 THE_CHANGE = ""
@@ -85,7 +88,7 @@ class Run:
     """A plan being carried out: what kind, where, by whom, why.
 
     Attributes:
-        kind: ``revoke``, ``permissions`` or ``update``.
+        kind: ``revoke``, ``permissions``, ``update`` or ``create-obo``.
         host: The workspace's address.
         workspace_id: Its id, as one host may serve several; empty in a run that an earlier version wrote.
         workspace: What it is called in messages.
@@ -239,6 +242,18 @@ class Journal:
         """
         with self._explained(), self._lock, self._transaction() as connection:
             self._insert_steps(connection, steps)
+
+    def add(self, run_id: str, entry: Entry, *, at_ms: int) -> None:
+        """Write an entry that came to be while a run was carried out, with its state.
+
+        Raises:
+            JournalError: It could not be written.
+        """
+        with self._explained(), self._lock, self._transaction() as connection:
+            statement = "INSERT INTO entries (run_id, token_id, owner, snapshot) VALUES (?, ?, ?, ?)"
+            connection.execute(statement, (run_id, entry.token_id, entry.owner, *_snapshots([entry])))
+            step = Step(run_id=run_id, token_id=entry.token_id, state=entry.state, at_ms=at_ms, attempts=1)
+            self._insert_steps(connection, [step])
 
     def has(self, run_id: str) -> bool:
         """Tell whether there is such a run, or one in parts."""

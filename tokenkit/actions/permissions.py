@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -15,6 +15,7 @@ from tokenkit.actions import plan as plans
 from tokenkit.actions import protect as protection
 from tokenkit.actions.journal import Entry, Journal, Run, Step
 from tokenkit.actions.plan import Progress, Target
+from tokenkit.actions.preview import Shown
 from tokenkit.actions.revocation import LEFT_OUT, token_ids_of
 from tokenkit.actions.task import LOST_AND_GONE, Task
 from tokenkit.frames import TEXT
@@ -25,7 +26,7 @@ KIND = "permissions"
 _COLUMNS = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time"]
 
 
-class PermissionPlan:
+class PermissionPlan(Shown):
     """A change of the permissions, frozen. ``preview()`` shows the tokens that die of it; ``apply()`` makes it.
 
     Attributes:
@@ -67,28 +68,15 @@ class PermissionPlan:
     def __len__(self) -> int:
         return len(self.token_ids)
 
-    def __repr__(self) -> str:
-        return (
-            f"<PermissionPlan on {self._target.name}: {len(self.gains):,} gain and {len(self.loses):,} lose the right, "
-            f"{len(self):,} tokens die; nothing changes before .apply()>"
-        )
-
-    def _repr_html_(self) -> str:
-        title = f"The permissions of {self._target.name} will change by .apply()"
-        return plans.as_html(title, self.summary().minds, self.preview())
+    def _title(self) -> str:
+        return f"The permissions of {self._target.name} will change"
 
     def summary(self) -> plans.Summary:
         """Return what the plan takes away, the number to confirm it with, and whom it is about.
 
         Where nobody loses anything there is nothing to confirm: ``doing`` is empty and the count 0.
         """
-        minds = {
-            "gain the right to use tokens": len(self.gains),
-            "lose it": len(self.loses),
-            "keep it by another path": len(self.keeps_by_another_path),
-            "tokens will be deleted by the workspace, for good": len(self),
-            "protected tokens are among them; allow each by its id, or it is refused": len(self.protected),
-        }
+        minds = effects(self, "workspace")
         doing, count = taken_away(tokens=len(self), principals=len(self.loses))
         return plans.Summary(doing=doing, count=count, minds=minds)
 
@@ -145,7 +133,9 @@ class PermissionPlan:
         if not _same_entries(now.before, self.before):
             raise errors.UsageError(f"The permissions of {self._target.name} changed since the plan. Plan again.")
         if more := set(now.token_ids) - set(self.token_ids):
-            raise errors.UsageError(f"{len(more):,} more tokens would die than the plan shows. Plan again.")
+            raise errors.UsageError(
+                f"{plans.counted(len(more), 'more token')} would be deleted than the plan shows. Plan again."
+            )
         settings = {
             "asked": self._asked,
             "replace": self._replace,
@@ -182,6 +172,33 @@ def _refuse_protected(target: Target, protected: pd.DataFrame) -> None:
 
 
 _NAMED = 5
+
+
+class _Effects(Protocol):
+    @property
+    def gains(self) -> pd.DataFrame: ...
+
+    @property
+    def loses(self) -> pd.DataFrame: ...
+
+    @property
+    def keeps_by_another_path(self) -> pd.DataFrame: ...
+
+    @property
+    def protected(self) -> pd.DataFrame: ...
+
+    def __len__(self) -> int: ...
+
+
+def effects(plan: _Effects, where: str) -> dict[str, int]:
+    """Return what a change of permissions does to principals and tokens, the worst first, and to how many."""
+    return {
+        "protected tokens among them; allow each by its id, or the change is refused": len(plan.protected),
+        f"tokens that will be deleted by the {where} for good": len(plan),
+        "principals losing permission": len(plan.loses),
+        "principals keeping it by another path": len(plan.keeps_by_another_path),
+        "principals gaining permission": len(plan.gains),
+    }
 
 
 def taken_away(*, tokens: int, principals: int) -> tuple[str, int]:

@@ -20,18 +20,17 @@ from typing import Any, Protocol
 import pandas as pd
 import pyarrow as pa
 
-from tokenkit import errors, frames
+from tokenkit import errors, frames, wording
 from tokenkit.actions import journal as records
 from tokenkit.actions import protect as protection
 from tokenkit.actions.executor import INTERRUPT, Execution
 from tokenkit.actions.journal import Entry, Journal, Run, Step, new_run_id
 from tokenkit.actions.task import Found, Outcome, Task
 from tokenkit.frames import TokenInfo
-from tokenkit.markup import element
 from tokenkit.printable import printable
-from tokenkit.redaction import redact
 from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.review.access import Identities
+from tokenkit.wording import counted as counted  # noqa: PLC0414 - plans count, and so do all that import it from here
 
 WORKERS = 16
 RESULT = pa.schema(
@@ -45,7 +44,6 @@ RESULT = pa.schema(
         ("finished_at", frames.TIME),
     ]
 )
-_SHOWN_ROWS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,17 +118,14 @@ class Summary:
     Attributes:
         doing: ``revoke 12 tokens for good``; empty where there is nothing to do.
         count: The number to type.
-        minds: What to mind, and how many tokens or principals it is about.
+        minds: What to mind, the worst first, and how many tokens or principals it is about.
+        left_out: Why tokens that were asked for are not in the plan, and how many.
     """
 
     doing: str
     count: int
     minds: Mapping[str, int]
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun: ``1 token``, ``2,000 tokens``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 class Progress(Protocol):
@@ -478,7 +473,7 @@ class _Clock:
 def _how_to_go_on(error: errors.TokenKitError | None, run: Run, left: int, total: int) -> str:
     why = "Stopped" if error is None else f"Ended early: {records.storable(str(error))}"
     how = f"tokenkit.resume({run.run_id!r}) finishes them, in a shell tokenkit resume {run.run_id}"
-    return f"{why.rstrip('.')}. {left:,} of {total:,} are left; {how}."
+    return f"{why.rstrip('.')}. {left:,} of {total:,} {wording.of(left, 'is', 'are')} left; {how}."
 
 
 class Terminal:
@@ -544,24 +539,3 @@ def _known_outcome(entry: Entry) -> Outcome:
         started_at_ms=entry.started_at_ms,
         finished_at_ms=None if entry.state == records.PLANNED else entry.at_ms,
     )
-
-
-def as_html(title: str, counts: Mapping[str, int], preview: pd.DataFrame) -> str:
-    """Return a plan for a notebook: what it does, what to mind, its first rows; every text escaped."""
-    minded = (element("li", element("b", f"{count:,}"), f" {what}") for what, count in counts.items() if count)
-    shown = preview.head(_SHOWN_ROWS)
-    days = {str(name): shown[name].dt.strftime("%Y-%m-%d") for name in shown.select_dtypes("datetimetz")}
-    # Some comments hold a token's value, and what a notebook shows it saves.
-    shown = shown.assign(**{str(name): shown[name].str.join(" ") for name in shown if shown[name].dtype == object})
-    texts = {
-        str(name): shown[name].map(lambda text: printable(redact(text)), na_action="ignore")
-        for name in shown
-        if pd.api.types.is_string_dtype(shown[name].dtype)
-    }
-    rows = shown.assign(**days, **texts).to_html(index=False, border=0, escape=True, na_rep="")
-    more = (
-        f"<p>… and {len(preview) - _SHOWN_ROWS:,} more: <code>plan.preview()</code></p>"
-        if len(preview) > _SHOWN_ROWS
-        else ""
-    )
-    return f"{element('p', element('b', title))}{element('ul', *minded)}{rows}{more}"

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 import pyarrow as pa
 
 from tokenkit import errors, frames
+from tokenkit.actions import creation, permissions, revocation, update
 from tokenkit.actions import journal as records
-from tokenkit.actions import permissions, revocation, update
 from tokenkit.actions import plan as plans
 from tokenkit.actions import protect as protection
 from tokenkit.actions.journal import Entry, Journal, Run
-from tokenkit.actions.plan import Progress, Summary, Target, counted
+from tokenkit.actions.plan import Progress, Settings, Summary, Target, counted
+from tokenkit.actions.preview import Shown
 
-_RESUME = {module.KIND: module.resume for module in (revocation, permissions, update)}
+_RESUME = {module.KIND: module.resume for module in (revocation, permissions, update, creation)}
 _DOING = {
     revocation.KIND: "revoke {} for good",
     permissions.KIND: "change the permissions, which deletes {} for good",
     update.KIND: "change {}",
+    creation.KIND: "look for the token that was created",
 }
 PREVIEW = pa.schema([*((field.name, field.type) for field in revocation.PREVIEW), ("outcome", pa.string())])
 
 
-class ResumePlan:
+class ResumePlan(Shown):
     """What remains of a run, frozen. ``preview()`` shows it and what would be left out; ``apply()`` carries it out.
 
     Attributes:
@@ -38,7 +41,7 @@ class ResumePlan:
             workspace may have changed since somebody looked at it.
     """
 
-    def __init__(self, target: Target, run: Run, entries: Sequence[Entry]) -> None:
+    def __init__(self, target: Target, run: Run, entries: Sequence[Entry], *, is_change_open: bool) -> None:
         self._target = target
         self.run = run
         self.run_id: str | None = run.run_id
@@ -46,7 +49,7 @@ class ResumePlan:
         self.due = pd.Timestamp(due) if due else None
         another_day = run.started_at.normalize() != target.now().tz_convert("UTC").normalize()
         self.needs_confirmation = self.due is not None or another_day
-        self._is_open = _is_open(run, entries)
+        self._is_open = any(entry.state not in records.SETTLED for entry in entries) or (not entries and is_change_open)
         self._total = len(entries)
         remaining = [entry for entry in entries if entry.state not in records.SETTLED]
         self._remaining, self.left_out = _looked_at(target, run, remaining)
@@ -55,14 +58,8 @@ class ResumePlan:
     def __len__(self) -> int:
         return len(self._remaining)
 
-    def __repr__(self) -> str:
-        return f"<ResumePlan of run {self.run_id}: {self._title()}; nothing changes before .apply()>"
-
-    def _repr_html_(self) -> str:
-        return plans.as_html(self._title(), self.summary().minds, self.preview())
-
     def _title(self) -> str:
-        return f"{len(self):,} of {counted(self._total, 'token')} on {self._target.name} remaining"
+        return f"run {self.run_id}: {len(self):,} of {counted(self._total, 'token')} on {self._target.name} remaining"
 
     def summary(self) -> Summary:
         """Return what is still to be done, the number to confirm it with, and what to mind.
@@ -71,10 +68,8 @@ class ResumePlan:
         """
         words = self._remaining["warnings"].str.split("; ").explode()
         warnings = {str(name): int(count) for name, count in words[words != ""].value_counts().items()}
-        reasons = self.left_out["reason"].value_counts()
-        left_out = {f"left out ({reason})": int(count) for reason, count in reasons.items()}
         doing = what_is_done(self.run.kind, len(self)) if self._is_open else ""
-        return Summary(doing=doing, count=len(self), minds=warnings | left_out)
+        return Summary(doing=doing, count=len(self), minds=warnings, left_out=revocation.reasons_of(self.left_out))
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that is still to be done.
@@ -122,7 +117,14 @@ def make(target: Target, run_id: str) -> ResumePlan:
     """
     with Journal(target.folder) as journal:
         run = run_of(target, journal, run_id)
-        return ResumePlan(target, run, journal.entries(run_id))
+        return of_run(target, journal, run)
+
+
+def of_run(target: Target, journal: Journal, run: Run) -> ResumePlan:
+    """Return the plan to finish a run that a journal has."""
+    # A run without tokens is one request: a change of permissions by which none ends, a token that was not seen.
+    is_change_open = journal.state_of_change(run.run_id) not in records.SETTLED
+    return ResumePlan(target, run, journal.entries(run.run_id), is_change_open=is_change_open)
 
 
 def carry_out(
@@ -201,13 +203,6 @@ def report(name: str, run_id: str, result: pd.DataFrame) -> str:
     return f"{name}: {said}. Run {run_id}."
 
 
-def _is_open(run: Run, entries: Sequence[Entry]) -> bool:
-    """Whether anything is to be done: a change of permissions is something even where no token ends."""
-    return any(entry.state not in records.SETTLED for entry in entries) or (
-        run.kind == permissions.KIND and not entries
-    )
-
-
 def _looked_at(target: Target, run: Run, entries: Sequence[Entry]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return what remains as the workspace has it now, and what of it would be left out."""
     listing = target.tokens()
@@ -239,13 +234,12 @@ def _reasons_to_leave_out(
     target: Target, run: Run, entries: Sequence[Entry], listing: pd.DataFrame
 ) -> Mapping[str, str]:
     """Return which tokens a run would skip by now, as ``apply`` decides it again."""
-    listed = listing[listing["token_id"].isin([entry.token_id for entry in entries])].reset_index(drop=True)
-    if run.kind == permissions.KIND or not len(listed):
+    if run.kind not in {revocation.KIND, update.KIND}:
         return {}
-    there = [entry for entry in entries if entry.token_id in set(listed["token_id"])]
+    settings = Settings.of(replace(run, settings={k: v for k, v in run.settings.items() if k != "due"}))
+    listed = set(listing["token_id"])
+    there = [entry for entry in entries if entry.token_id in listed]
     minds_use = run.kind == revocation.KIND
-    reasons = {} if run.settings.get("despite_drift") else plans.drift(there, listed, minds_use=minds_use)
-    if run.kind == revocation.KIND:
-        kept = protection.protected(listed, protection.read_protected(target.folder))
-        reasons |= {token_id: reason for token_id, reason in zip(listed["token_id"], kept, strict=True) if reason}
-    return reasons
+    reasons = {} if settings.despite_drift else plans.drift(there, listing, minds_use=minds_use)
+    patterns = protection.read_protected(target.folder, settings.protect)
+    return reasons | plans.protected_now(entries, listing, patterns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from tokenkit.actions import plan as plans
 from tokenkit.actions import protect as protection
 from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.plan import Progress, Settings, Target
+from tokenkit.actions.preview import Shown
 from tokenkit.actions.task import LOST_AND_GONE, Task
 from tokenkit.frames import TEXT
 from tokenkit.review.durations import duration
@@ -24,6 +25,15 @@ from tokenkit.review.durations import duration
 KIND = "revoke"
 RECENTLY_DAYS = 7
 _YOURS = "yours"
+_WARNINGS = (
+    _YOURS,
+    f"used in the last {RECENTLY_DAYS} days",
+    "a service principal's",
+    "the last token of its owner",
+    "expired already",
+    "last used before it was created: an error in the data",
+)
+"""What a preview warns of, the worst first."""
 PREVIEW = pa.schema(
     [
         ("token_id", pa.string()),
@@ -58,7 +68,7 @@ def token_ids_of(tokens: Tokens) -> list[str]:
     return list(dict.fromkeys(each.strip() for each in given))
 
 
-class RevocationPlan:
+class RevocationPlan(Shown):
     """Tokens to revoke, frozen. ``preview()`` shows them and what to mind; ``apply()`` revokes them.
 
     Attributes:
@@ -87,21 +97,15 @@ class RevocationPlan:
     def __len__(self) -> int:
         return len(self.token_ids)
 
-    def __repr__(self) -> str:
+    def _title(self) -> str:
         rest = f", {len(self.left_out):,} left out" if len(self.left_out) else ""
-        return (
-            f"<RevocationPlan of {len(self):,} tokens on {self._target.name}{rest}; nothing is revoked before .apply()>"
-        )
-
-    def _repr_html_(self) -> str:
-        title = f"{len(self):,} tokens on {self._target.name} will be revoked by .apply(), for good"
-        return plans.as_html(title, self.summary().minds, self.preview())
+        return f"{plans.counted(len(self), 'token')} on {self._target.name} will be revoked for good{rest}"
 
     def summary(self) -> plans.Summary:
         """Return what the plan will do, the number to confirm it with, and what to mind."""
-        left_out = {f"left out ({reason})": int(n) for reason, n in self.left_out["reason"].value_counts().items()}
         doing = f"revoke {plans.counted(len(self), 'token')} for good" if len(self) else ""
-        return plans.Summary(doing=doing, count=len(self), minds=self.warnings() | left_out)
+        left_out = reasons_of(self.left_out)
+        return plans.Summary(doing=doing, count=len(self), minds=self.warnings(), left_out=left_out)
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that will be revoked, with what to mind about it.
@@ -113,10 +117,8 @@ class RevocationPlan:
         return self._planned[PREVIEW.names].reset_index(drop=True)
 
     def warnings(self) -> dict[str, int]:
-        """Return each warning that the preview has, with how many tokens it is about."""
-        words = self._planned["warnings"].str.split("; ").explode()
-        counts = words[words != ""].value_counts()
-        return {str(name): int(count) for name, count in counts.items()}
+        """Return each warning that the preview has, the worst first, with how many tokens it is about."""
+        return warnings_of(self._planned)
 
     def apply(
         self,
@@ -188,6 +190,17 @@ class RevocationPlan:
         return StagedRevocation(run.run_id, due, self._planned)
 
 
+def warnings_of(preview: pd.DataFrame) -> dict[str, int]:
+    """Return each warning that a preview has, the worst first, with how many tokens it is about."""
+    counts = preview["warnings"].str.split("; ").explode().value_counts()
+    return {warning: int(counts[warning]) for warning in _WARNINGS if warning in counts}
+
+
+def reasons_of(left_out: pd.DataFrame) -> dict[str, int]:
+    """Return each reason for which tokens are left out of a plan, with how many they are."""
+    return {str(reason): int(count) for reason, count in left_out["reason"].value_counts().items()}
+
+
 class StagedRevocation:
     """A revocation that was announced.
 
@@ -207,8 +220,8 @@ class StagedRevocation:
         self.notices = notices.assign(due=due)
 
     def __repr__(self) -> str:
-        count = self.notices["tokens"].sum()
-        return f"<StagedRevocation of {count:,} tokens, due {self.due:%Y-%m-%d}: tokenkit.resume({self.run_id!r})>"
+        tokens = plans.counted(int(self.notices["tokens"].sum()), "token")
+        return f"<StagedRevocation of {tokens}, due {self.due:%Y-%m-%d}: tokenkit.resume({self.run_id!r})>"
 
 
 def make(
@@ -266,23 +279,17 @@ def _warnings(planned: pd.DataFrame, listing: pd.DataFrame, caller_id: int, *, n
     recently = now.normalize() - pd.Timedelta(days=RECENTLY_DAYS)
     active = listing[listing["status"] == "active"]
     remaining = active[~active["token_id"].isin(planned["token_id"])]
-    about: list[tuple[str, Callable[[], Any]]] = [
-        (_YOURS, lambda: planned["owner_id"] == caller_id),
-        (f"used in the last {RECENTLY_DAYS} days", lambda: planned["last_used_day"] >= recently),
-        ("a service principal's", lambda: planned["owner_kind"] == "service principal"),
-        (
-            "the last token of its owner",
-            lambda: (planned["status"] == "active") & ~planned["owner_id"].isin(remaining["owner_id"]),
-        ),
-        ("expired already", lambda: planned["status"] == "expired"),
-        (
-            "last used before it was created: an error in the data",
-            lambda: planned[["creation_time", "last_used_day"]].notna().all(axis=1) & planned["idle_days"].isna(),
-        ),
-    ]
+    about = (
+        planned["owner_id"] == caller_id,
+        planned["last_used_day"] >= recently,
+        planned["owner_kind"] == "service principal",
+        (planned["status"] == "active") & ~planned["owner_id"].isin(remaining["owner_id"]),
+        planned["status"] == "expired",
+        planned[["creation_time", "last_used_day"]].notna().all(axis=1) & planned["idle_days"].isna(),
+    )
     words = pd.Series("", index=planned.index, dtype=TEXT)
-    for text, mask in about:
-        hits = mask().astype("boolean").fillna(value=False).astype(bool)
+    for text, mask in zip(_WARNINGS, about, strict=True):
+        hits = mask.astype("boolean").fillna(value=False).astype(bool)
         words = words.mask(hits & (words != ""), words + "; " + text).mask(hits & (words == ""), text)
     return words
 

@@ -16,7 +16,8 @@ from tokenkit.actions import plan as plans
 from tokenkit.actions import protect as protection
 from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.plan import Progress, Settings, Target
-from tokenkit.actions.revocation import LEFT_OUT, Tokens, token_ids_of
+from tokenkit.actions.preview import Shown
+from tokenkit.actions.revocation import LEFT_OUT, Tokens, reasons_of, token_ids_of
 from tokenkit.actions.task import Found, Task
 from tokenkit.frames import TokenInfo
 from tokenkit.redaction import redact
@@ -35,7 +36,7 @@ _PREVIEW = pa.schema(
 )
 
 
-class UpdatePlan:
+class UpdatePlan(Shown):
     """Changes of comments and scopes, frozen. ``preview()`` shows old and new; ``apply()`` makes them; ``undo()`` plans
     back.
 
@@ -56,19 +57,18 @@ class UpdatePlan:
     def __len__(self) -> int:
         return len(self.token_ids)
 
-    def __repr__(self) -> str:
-        return f"<UpdatePlan of {len(self):,} tokens on {self._target.name}; nothing changes before .apply()>"
-
-    def _repr_html_(self) -> str:
-        title = f"{len(self):,} tokens on {self._target.name} will be changed by .apply()"
-        return plans.as_html(title, self.summary().minds, self.preview())
+    def _title(self) -> str:
+        return f"{plans.counted(len(self), 'token')} on {self._target.name} will be changed"
 
     def summary(self) -> plans.Summary:
-        """Return what the plan will do, the number to confirm it with, which fields change, and what is left out."""
-        fields = {f"get another {field}": sum(field in (e.change or {}) for e in self._entries) for field in FIELDS}
+        """Return what the plan will do, the number to confirm it with, how many tokens get other scopes, and what is
+        left out.
+        """
+        scopes = sum("scopes" in (entry.change or {}) for entry in self._entries)
         doing = f"change {plans.counted(len(self), 'token')}" if len(self) else ""
-        left_out = {f"left out ({reason})": int(n) for reason, n in self.left_out["reason"].value_counts().items()}
-        return plans.Summary(doing=doing, count=len(self), minds=fields | left_out)
+        return plans.Summary(
+            doing=doing, count=len(self), minds={"new scopes": scopes}, left_out=reasons_of(self.left_out)
+        )
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that changes: ``token_id, owner, comment, new_comment, scopes, new_scopes``.

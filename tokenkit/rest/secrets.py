@@ -11,7 +11,7 @@ _SECRETS = "/api/2.0/secrets"
 
 
 class SecretsAPI:
-    """Writes secrets of one workspace; it has no way to read one."""
+    """Names and writes secrets of one workspace; it has no way to read one."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -22,10 +22,22 @@ class SecretsAPI:
     def scopes(self) -> list[str]:
         """Return the names of the secret scopes that the caller can see."""
         answer = self._transport.call("GET", f"{_SECRETS}/scopes/list")
-        scopes = records(answer.get("scopes"), "scopes")
-        names = [scope["name"] for scope in scopes if isinstance(scope.get("name"), str)]
-        if len(names) < len(scopes):
-            raise errors.MalformedAnswerError(f"{self._transport.name} listed a secret scope without a name.")
+        return self._names(answer.get("scopes"), "name")
+
+    def keys(self, scope: str) -> list[str]:
+        """Return the names of the secrets of a scope.
+
+        Raises:
+            NotFoundError: There is no such scope.
+        """
+        response = self._transport.call("GET", f"{_SECRETS}/list", query={"scope": scope})
+        return self._names(response.get("secrets"), "key")
+
+    def _names(self, listed: object, field: str) -> list[str]:
+        found = records(listed, "secrets")
+        names = [record[field] for record in found if isinstance(record.get(field), str)]
+        if len(names) < len(found):
+            raise errors.MalformedAnswerError(f"{self._transport.name} listed a secret or scope without a {field}.")
         return names
 
     @without_frames()

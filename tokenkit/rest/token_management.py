@@ -152,6 +152,8 @@ class TokenManagementAPI:
             QuotaExceededError: The service principal has 600 tokens.
             AnswerLostError: The answer was lost. A token may exist whose value nobody knows: list the service
                 principal's tokens and revoke the newest.
+            MalformedAnswerError: A token exists and its value could not be read; the message names the token where the
+                answer does.
         """
         body = {
             "application_id": application_id,
@@ -162,13 +164,17 @@ class TokenManagementAPI:
         }
         given = {name: value for name, value in body.items() if value is not None}
         answer = self._transport.call("POST", _ON_BEHALF_OF, body=given)
-        value = answer.get("token_value")
-        info = TokenInfo.from_document(_record(answer, "token_info"))
-        if not isinstance(value, str) or not value:
-            raise errors.MalformedAnswerError(
-                f"{self._transport.name} made token {info.token_id} and sent no value for it. Revoke it and try again."
-            )
-        return OboToken(info, value)
+        try:
+            return _obo_token(answer)
+        except errors.MalformedAnswerError as failure:
+            problem = str(failure)
+        info = answer.get("token_info")
+        del answer  # the error must not have the value in its frame
+        token_id = info.get("token_id") if isinstance(info, Mapping) else None
+        raise errors.MalformedAnswerError(
+            f"{self._transport.name} created {f'token {token_id}' if token_id else 'a token'}, and nobody has its "
+            f"value: revoke it. {problem}"
+        )
 
     def update_token_management(
         self,
@@ -356,6 +362,15 @@ def _permissions(answer: Mapping[str, Any]) -> pd.DataFrame:
         for permission in listing.records(entry.get("all_permissions"), "all_permissions")
     ]
     return frames.frame(rows, frames.PERMISSIONS)
+
+
+def _obo_token(answer: Mapping[str, Any]) -> OboToken:
+    info, value = TokenInfo.from_document(_record(answer, "token_info")), answer.get("token_value")
+    if not info.token_id:
+        raise errors.MalformedAnswerError("The workspace's answer has no 'token_id'.")
+    if not isinstance(value, str) or not value.strip():
+        raise errors.MalformedAnswerError("The workspace's answer has no 'token_value'.")
+    return OboToken(info, value)
 
 
 def _token_path(token_id: str) -> str:

@@ -133,6 +133,15 @@ class WorkspaceAPI:
         """Return the names of the secret scopes that the caller can see."""
         return self._secrets.scopes()
 
+    def secret_keys(self, scope: str) -> list[str]:
+        """Return the names of the secrets of a scope; no value is read.
+
+        Raises:
+            NotFoundError: There is no such scope.
+            PermissionDeniedError: The caller may not read it.
+        """
+        return self._secrets.keys(scope)
+
     @without_frames()
     def put_secret(self, scope: str, key: str, value: str) -> None:
         """Write a Databricks secret, such as the value of a new token; one that is there is overwritten.

@@ -16,6 +16,7 @@ from tokenkit.review import acceptances, lifecycle, owners, texts
 from tokenkit.review.acceptances import Acceptance
 from tokenkit.review.rule import SEVERITIES, Context, Rule, Severity
 from tokenkit.review.rules import RULES
+from tokenkit.wording import counted
 
 FINDING_COLUMNS = ("rule", "severity", "token_id", "owner", "evidence", "remedy")
 _OWNER_COLUMNS = {"owner", "owner_kind", "owner_active"}
@@ -56,14 +57,13 @@ class Audit:
 
     def __repr__(self) -> str:
         rest = f", {len(self.accepted):,} accepted" if len(self.accepted) else ""
-        return f"<Audit of {self.name}: {self.counted()} in {len(self.tokens):,} tokens{rest}>"
+        return f"<Audit of {self.name}: {self.counted()} in {counted(len(self.tokens), 'token')}{rest}>"
 
     def counted(self) -> str:
         """Return the number of findings in words: ``12 findings (3 high, 9 medium, 0 low)``."""
         counts = self.findings["severity"].value_counts()
         parts = ", ".join(f"{counts.get(severity, 0):,} {severity}" for severity in SEVERITIES)
-        total = len(self.findings)
-        return f"{total:,} finding{'' if total == 1 else 's'} ({parts})"
+        return f"{counted(len(self.findings), 'finding')} ({parts})"
 
     def fails(self, severity: Severity) -> bool:
         """Return whether there is a finding of a severity or worse that nobody accepted.

@@ -14,10 +14,11 @@ not known is handled alike on every pandas: a comparison with it is neither yes 
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import io
 import operator
 import tokenize
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,46 @@ def where(tokens: pd.DataFrame, expression: str) -> pd.DataFrame:
     except Exception as failure:  # noqa: BLE001 - pandas raises whatever the operator at fault does
         problem = str(failure).strip().partition("\n")[0]
     raise errors.UsageError(f"The expression {_shown(expression)} cannot be evaluated: {problem.rstrip('.')}.")
+
+
+def with_constants(expression: str, names: Mapping[str, Any]) -> str:
+    """Return an expression in which every ``@name`` is the constant that a variable holds.
+
+    A text becomes a quoted text, whatever is written in it, and a time a text in ISO 8601.
+
+    Args:
+        expression: ``"owner == @who and idle_days > @days"``.
+        names: The variables.
+
+    Raises:
+        UsageError: A variable that is not there, or holds something else than a text, a number, True, False or a time.
+    """
+    if "@" not in expression:
+        return expression
+    found: list[tuple[int, str]] = []
+    try:
+        for kind, text, *_ in tokenize.generate_tokens(io.StringIO(expression.strip()).readline):
+            if kind == tokenize.NAME and found[-1:] == [(tokenize.OP, "@")]:
+                found[-1] = (tokenize.OP, f"({_constant(text, names)})")
+            else:
+                found.append((kind, text))
+    except (SyntaxError, tokenize.TokenError):
+        return expression  # which does not parse, and is told so
+    return tokenize.untokenize(found).strip()
+
+
+def _constant(name: str, names: Mapping[str, Any]) -> str:
+    if name not in names:
+        raise errors.UsageError(f"There is no variable {name!r} for @{name}. {errors.did_you_mean(name, names)}")
+    value = names[name].item() if isinstance(names[name], np.generic) else names[name]
+    kind = type(value)
+    if kind in {str, bool, int} or (kind is float and np.isfinite(value)):
+        return repr(value)
+    if kind in {dt.date, dt.datetime, pd.Timestamp}:
+        return repr(value.isoformat())
+    raise errors.UsageError(
+        f"@{name} holds a {kind.__name__}. An expression takes a text, a number, True, False or a time."
+    )
 
 
 def truth(verdict: pd.Series[Any]) -> pd.Series[bool]:

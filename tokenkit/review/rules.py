@@ -16,6 +16,7 @@ from tokenkit.review import scopes as scopes_review
 from tokenkit.review.lifecycle import IDLE_LIMIT_DAYS
 from tokenkit.review.rule import Context, Rule, rule
 from tokenkit.review.texts import asked_once, holding_secrets, joined, lengths, redacted, repeated, said, tenths
+from tokenkit.wording import counted
 
 EVERYONE = "users"
 """The group that every user and service principal of a workspace is in."""
@@ -153,7 +154,7 @@ def beyond_maximum(tokens: pd.DataFrame, context: Context) -> pd.Series[str]:
         return pd.Series(dtype=frames.TEXT)
     finite = said("lives ", tenths(_over(tokens["lifetime_days"], maximum)), f" days, the maximum is {maximum:,}")
     endless = tokens["token_id"][tokens["never_expires"]]
-    return pd.concat([finite, repeated(f"never expires, the maximum is {maximum:,} days", endless.index)])
+    return pd.concat([finite, repeated(f"never expires, the maximum is {counted(maximum, 'day')}", endless.index)])
 
 
 @rule(

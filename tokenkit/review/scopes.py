@@ -22,6 +22,7 @@ Lists of scopes are worked on as sets of numbers, one for each pair of a row and
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,18 @@ from tokenkit.frames import TEXT
 from tokenkit.review import expressions, texts
 
 ALL_APIS, AUTHENTICATION = "all-apis", "authentication"
+DOCUMENTED = frozenset(
+    (
+        ALL_APIS,
+        AUTHENTICATION,
+        *("access-management", "alerts", "apps", "cleanrooms", "clusters", "command-execution", "dashboards"),
+        *("dataquality", "files", "genie", "global-init-scripts", "instance-pools", "instance-profiles", "jobs"),
+        *("libraries", "marketplace", "mlflow", "model-serving", "networking", "notifications", "pipelines"),
+        *("postgres", "query-history", "scim", "secrets", "settings", "sharing", "sql", "tags", "unity-catalog"),
+        *("vector-search", "workspace"),
+    )
+)
+"""Scopes that Databricks documents. There are others: a workspace takes what a newer server knows."""
 NARROW, KEEP, WAIT, NONE = "narrow", "keep", "wait", "none"
 EVERYTHING, BY_MINTING, LIMITED = "everything", "everything, by minting tokens", "limited"
 
@@ -116,6 +129,19 @@ def _first(cases: Sequence[tuple[Any, ...]], *, otherwise: tuple[str, ...]) -> l
     chosen = np.select(tests, range(len(cases)), len(cases))
     columns = zip(*(words for _, *words in cases), otherwise, strict=True)
     return [pd.Series(pd.array(list(words), dtype=TEXT).take(chosen)) for words in columns]
+
+
+def misspelt(given: Sequence[str], tokens: pd.DataFrame) -> dict[str, str]:
+    """Return each scope that nobody knows and that is nearly one that is known, with that one.
+
+    Args:
+        given: Scopes as somebody typed them.
+        tokens: A listing, which may know scopes that are not documented.
+    """
+    columns = [tokens[name] for name in ("scopes", "inferred_scopes", "backfill_scopes")]
+    known = DOCUMENTED.union(*(scopes for column in columns for scopes in column.dropna()))
+    near = {scope: difflib.get_close_matches(scope.lower(), known, n=1, cutoff=0.7) for scope in given}
+    return {scope: matches[0] for scope, matches in near.items() if scope not in known and matches}
 
 
 class _Sets:

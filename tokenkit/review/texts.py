@@ -17,10 +17,14 @@ _STRING = pa.string()
 
 
 def said(*parts: str | pd.Series[Any]) -> pd.Series[str]:
-    """Return a text for each row: words, and columns of text, or of numbers, which are cut to whole ones."""
+    """Return a text for each row: words, and columns of text, or of numbers, which are cut to whole ones.
+
+    Where a number is 1, the word after it is "day" and not "days".
+    """
     index = next(part.index for part in parts if isinstance(part, pd.Series))
     arrays = [pa.scalar(part) if isinstance(part, str) else _words(part) for part in parts]
-    return series(pc.binary_join_element_wise(*arrays, pa.scalar("")), index)
+    joined_up = pc.binary_join_element_wise(*arrays, pa.scalar(""))
+    return series(pc.replace_substring_regex(joined_up, r"(^|[^\d.,])1 days\b", r"\11 day"), index)
 
 
 def tenths(numbers: pd.Series[float]) -> pd.Series[str]:

@@ -60,6 +60,7 @@ ENDPOINTS = (
     Endpoint("PATCH", "/api/2.0/workspace-conf", admin.set_settings),
     Endpoint("GET", "/api/2.0/secrets/scopes/list", secrets.list_scopes),
     Endpoint("POST", "/api/2.0/secrets/scopes/create", secrets.create_scope),
+    Endpoint("GET", "/api/2.0/secrets/list", secrets.list_secrets),
     Endpoint("POST", "/api/2.0/secrets/put", secrets.put_secret),
     Endpoint("POST", "/api/2.0/token/create", own_tokens.create_token, admin_only=False),
     Endpoint("GET", "/api/2.0/token/list", own_tokens.list_own_tokens, admin_only=False),

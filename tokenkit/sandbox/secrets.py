@@ -50,6 +50,17 @@ class Secrets:
         statement = "INSERT OR REPLACE INTO secrets (workspace_id, scope, key, value) VALUES (?, ?, ?, ?)"
         self._database.change(statement, (self._workspace_id, scope, key, value))
 
+    def keys(self, scope: str) -> list[str]:
+        """Return the names of the secrets of a scope.
+
+        Raises:
+            ApiError: 404, when there is no such scope.
+        """
+        if scope not in self.scopes():
+            raise ApiError(404, "RESOURCE_DOES_NOT_EXIST", f"Scope {scope} does not exist!")
+        statement = "SELECT key FROM secrets WHERE workspace_id = ? AND scope = ? ORDER BY key"
+        return [row[0] for row in self._database.rows(statement, (self._workspace_id, scope))]
+
     def value(self, scope: str, key: str) -> str | None:
         """Return a secret, for a test to look at; no endpoint does."""
         statement = "SELECT value FROM secrets WHERE workspace_id = ? AND scope = ? AND key = ?"
@@ -67,6 +78,15 @@ def create_scope(call: Call) -> Answer:
     """Make a scope."""
     call.state.secrets.add_scope(_text(call, "scope"))
     return Answer()
+
+
+def list_secrets(call: Call) -> Answer:
+    """Answer the names of a scope's secrets; the key is absent when there are none."""
+    scope = call.request.query.get("scope", "")
+    if not scope:
+        raise invalid("scope must be a text")
+    secrets = [{"key": key} for key in call.state.secrets.keys(scope)]
+    return Answer.of({"secrets": secrets} if secrets else {})
 
 
 def put_secret(call: Call) -> Answer:

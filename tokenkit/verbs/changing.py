@@ -5,20 +5,25 @@ unless it is told not to.
 from __future__ import annotations
 
 import argparse
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import pandas as pd
 
 from tokenkit import errors
-from tokenkit.actions.plan import Summary, counted
+from tokenkit.actions import creation, preview
+from tokenkit.actions.journal import ALREADY_GONE, REVOKED
+from tokenkit.actions.plan import Summary
 from tokenkit.actions.update import UpdatePlan
 from tokenkit.fleet import Fleet
 from tokenkit.fleet_connecting import holder_of
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access
+from tokenkit.review import scopes as scopes_review
 from tokenkit.review.filters import FILTERS
 from tokenkit.verbs.reading import limited, permissions_of, selected, whole_ids
 from tokenkit.verbs.session import Session
+from tokenkit.wording import counted
 from tokenkit.workspace import Workspace
 
 
@@ -46,9 +51,8 @@ def revoke(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
         tokens = tokens[tokens["token_id"].isin(ids)]
     tokens = limited(tokens, options)
     plan = workspace.revoke(tokens, include_own=options.include_own, reason=options.reason)
-    for reason, count in plan.left_out["reason"].value_counts().items():
-        session.warn(f"Left out: {counted(count, 'token')} ({reason}).")
     if not len(plan):
+        _warn(session, preview.of(plan))
         session.warn(f"{workspace.name}: nothing to revoke.")
         return plan.preview()
     return _decide(session, options, plan, workspace)
@@ -59,6 +63,7 @@ def update(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
     if options.comment is None and options.scopes is None:
         raise errors.UsageError("Say what to change: --comment or --scopes.")
     workspace = session.workspace(options.profile)
+    _check_scopes(session, options, workspace)
     ids = whole_ids(options.token_ids, workspace.token_management.list(), workspace)
     plan = workspace.plan_update(ids, comment=options.comment, scopes=options.scopes, reason=options.reason)
     if not len(plan):
@@ -121,8 +126,8 @@ def _change_permissions(session: Session, options: argparse.Namespace, *, replac
         entries, replace, allow_protected=options.allow_protected or (), reason=options.reason
     )
     session.say(
-        f"{workspace.name}: {counted(len(plan.gains), 'principal')} would gain the right to use tokens, "
-        f"{len(plan.loses):,} lose it, {counted(len(plan), 'token')} die of it."
+        f"{workspace.name}: {counted(len(plan.gains), 'principal')} would gain permission to use tokens, "
+        f"{len(plan.loses):,} would lose it, and {counted(len(plan), 'token')} would be deleted."
     )
     if not options.dry_run:
         plan.check_protection()  # before anybody is asked
@@ -144,13 +149,15 @@ def resume(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
     plan = workspace.plan_resume(options.run_id)
     if not options.dry_run:
         plan.check_due()
-    for reason, count in plan.left_out["reason"].value_counts().items():
-        session.warn(f"Left out: {counted(count, 'token')} ({reason}).")
+    in_short = preview.of(plan)
     if not plan.summary().doing:
+        _warn(session, in_short)
         session.warn(f"{workspace.name}: nothing remains of run {options.run_id}.")
         return plan.preview() if options.dry_run else plan.apply(progress=session.shows_progress)
-    if not (plan.needs_confirmation or options.dry_run or options.yes):
-        session.show(plan, plan.preview())
+    # Where all that remains is left out, that is only noted.
+    is_nothing_sent = not len(plan) and len(plan.left_out)
+    if not ((plan.needs_confirmation and not is_nothing_sent) or options.dry_run or options.yes):
+        session.show(in_short)
         options = argparse.Namespace(**vars(options) | {"yes": True})
     return _decide(session, options, plan, workspace)
 
@@ -158,23 +165,32 @@ def resume(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
 def create_obo(session: Session, options: argparse.Namespace) -> OboToken:
     """Make a token that acts as a service principal. Its value goes where it is asked to go, and is not printed."""
     workspace = session.workspace(options.profile)
+    # All of this is asked before the token is made: afterwards its value would be lost.
     if not session.returns_objects and not (options.secret or options.show_value):
-        raise errors.UsageError("Nobody would have the value: add --secret SCOPE/KEY, or --show-value to print it.")
-    scope, slash, key = (options.secret or "").partition("/")
-    if options.secret and not (scope and slash and key):
-        raise errors.UsageError("A secret is named SCOPE/KEY.")
-    if options.secret and scope not in workspace.secret_scopes():
-        # Asked before the token is made: afterwards its value would be lost.
-        raise errors.UsageError(f"{workspace.name} has no secret scope {scope!r}. Make it first, or name another.")
-    made = workspace.token_management.create_obo_token(
-        _application_id(workspace, options.service_principal),
-        autoscope_enabled=options.autoscope,
-        comment=options.comment,
-        lifetime_seconds=None if options.lifetime is None else int(options.lifetime.total_seconds()),
-        scopes=options.scopes,
-    )
+        raise errors.UsageError(
+            "The token value would be lost. Use --secret SCOPE/KEY to store it, or --show-value to print it."
+        )
+    if session.returns_objects and any(name and not name.isidentifier() for name in (options.variable, options.env)):
+        raise errors.UsageError("--variable and --env take the name of a variable: letters, digits and _.")
     if options.secret:
-        _store(workspace, made, scope, key)
+        _check_secret(workspace, options.secret, overwrite=options.overwrite)
+    _check_scopes(session, options, workspace)
+    created = creation.create(
+        workspace._target(),  # noqa: SLF001 - private to the package
+        _service_principal(workspace, options.service_principal),
+        {
+            "autoscope_enabled": options.autoscope,
+            "comment": options.comment,
+            "lifetime_seconds": None if options.lifetime is None else int(options.lifetime.total_seconds()),
+            "scopes": options.scopes,
+        },
+    )
+    made = created.made
+    if made is None:
+        raise errors.AnswerLostError(_without_value(session, workspace, created))
+    session.warn(f"{workspace.name}: created token {made.token_info.token_id}. Run {created.run_id}.")
+    if options.secret:
+        _store(workspace, made, options.secret)
         session.say(f"The value is in the secret {options.secret}.")
     if session.returns_objects and options.variable:
         session.keep(options.variable, made.token_value, in_environment=False)
@@ -185,30 +201,75 @@ def create_obo(session: Session, options: argparse.Namespace) -> OboToken:
     return made
 
 
-def _store(workspace: Workspace, made: OboToken, scope: str, key: str) -> None:
+def _check_secret(workspace: Workspace, secret: str, *, overwrite: bool) -> None:
+    """Refuse a secret that cannot be written, or that is there already."""
+    scope, slash, key = secret.partition("/")
+    if not (scope and slash and key):
+        raise errors.UsageError("A secret is named SCOPE/KEY.")
+    if scope not in workspace.secret_scopes():
+        raise errors.UsageError(f"{workspace.name} has no secret scope {scope!r}. Make it first, or name another.")
+    if not overwrite and key in workspace.secret_keys(scope):
+        raise errors.UsageError(
+            f"The secret {secret} exists, and what uses it would get another token. Use --overwrite to replace it."
+        )
+
+
+def _check_scopes(session: Session, options: argparse.Namespace, workspace: Workspace) -> None:
+    """Ask back about scopes that look like known ones misspelt. What nobody knows may be new, and passes."""
+    if not options.scopes or options.allow_unknown:
+        return
+    near = scopes_review.misspelt(options.scopes, workspace.token_management.list())
+    if not near:
+        return
+    problem = " ".join(f"There is no scope {scope!r} here. Did you mean {known}?" for scope, known in near.items())
+    answer = session.ask(f"{problem} Type yes to use it as it is, anything else to stop: ")
+    if answer is None or answer.strip().lower() != "yes":
+        raise errors.UsageError(f"{problem} Use --allow-unknown for a scope that is new.")
+
+
+def _without_value(session: Session, workspace: Workspace, created: creation.Creation) -> str:
+    """Offer to revoke a token whose value is lost, and return what happened."""
+    advice = creation.advice(created.without_value, created.run_id)
+    if tokens := created.without_value:
+        session.warn(f"{created.problem} {advice}")
+        count = len(tokens)
+        answer = session.ask(f"Type {count} to revoke {counted(count, 'token')} now, anything else to leave them: ")
+        if answer is not None and answer.strip() == str(count) and _revoked(workspace, tokens):
+            return f"{created.problem.rstrip('.')}. Revoked: {', '.join(tokens)}."
+    return f"{created.problem.rstrip('.')}. {advice}"
+
+
+def _store(workspace: Workspace, made: OboToken, secret: str) -> None:
     """Write the value into a secret; a token whose value nobody has is revoked again."""
+    scope, _, key = secret.partition("/")
     try:
         workspace.put_secret(scope, key, made.token_value)
-    except errors.TokenKitError as failure:
-        problem = str(failure)
+    except (errors.TokenKitError, KeyboardInterrupt) as failure:
+        problem = str(failure) or "Interrupted."
     else:
         return
     token_id = str(made.token_info.token_id)
+    revoked = _revoked(workspace, [token_id])
+    after = f"Token {token_id} was revoked again." if revoked else creation.advice([token_id], "")
+    raise errors.UsageError(f"The secret {secret} could not be written. {after} {problem}")
+
+
+def _revoked(workspace: Workspace, tokens: Sequence[str]) -> bool:
+    """Revoke tokens whose value nobody has, and tell whether all of them are gone."""
     try:
-        workspace.token_management.delete(token_id)
+        plan = workspace.revoke(tokens, include_own=True, reason="nobody has its value")
+        outcomes = plan.apply(progress=False)["outcome"]
     except errors.TokenKitError:
-        after = f"Nobody has its value: revoke {token_id}."
-    else:
-        after = "The new token was revoked again."
-    raise errors.UsageError(f"The secret {scope}/{key} could not be written. {after} {problem}")
+        return False
+    return len(outcomes) == len(tokens) and bool(outcomes.isin([REVOKED, ALREADY_GONE]).all())
 
 
-def _application_id(workspace: Workspace, given: str) -> str:
-    """Return the application id of a service principal that is named by it or by its display name."""
+def _service_principal(workspace: Workspace, given: str) -> pd.Series[Any]:
+    """Return the service principal that is named by its application id or by its display name."""
     principals = workspace.service_principals()
     matches = principals[(principals["application_id"] == given) | (principals["display_name"] == given)]
     if len(matches) == 1:
-        return str(matches["application_id"].iloc[0])
+        return matches.iloc[0]
     if len(matches) > 1:
         raise errors.UsageError(f"{len(matches)} service principals are called {given!r}: give the application id.")
     near = errors.did_you_mean(given, principals["display_name"].dropna()) if len(principals) else ""
@@ -233,20 +294,32 @@ def _decide(
     """
     asked = plan.summary()
     doing = doing or asked.doing
+    in_short = preview.of(plan, title=doing)
     if options.dry_run:
         session.say(f"{workspace.name}: would {doing}.")
-        return plan.preview()
-    if not options.yes:
-        session.show(plan, plan.preview())
+        _warn(session, in_short)
+        return preview.worst_first_of(plan.preview(), list(asked.minds)).reset_index(drop=True)
+    if options.yes:
+        _warn(session, in_short)
+    else:
+        session.show(in_short)
         answer = session.ask(f"Type {asked.count} to {doing} on {workspace.name}, anything else to leave them: ")
         if answer is None:
-            raise errors.UsageError("There is nobody to ask here: add --yes to go ahead unasked, or --dry-run to look.")
+            raise errors.UsageError(
+                "Confirmation required, but there is nobody to ask here: add --yes to go ahead, or --dry-run to look."
+            )
         if answer.strip().replace(",", "") != str(asked.count):
             session.warn("Nothing was changed.")
             return None
     result = plan.apply(progress=session.shows_progress)
     session.warn(f"{workspace.name}: {_summary(result)} Run {plan.run_id}.")
     return result
+
+
+def _warn(session: Session, in_short: preview.Preview) -> None:
+    """Say the closing lines of a plan that is not shown."""
+    for line in in_short.closing:
+        session.warn(line)
 
 
 def _summary(result: pd.DataFrame) -> str:

@@ -149,8 +149,7 @@ def whole_ids(given: list[str], listing: pd.DataFrame, workspace: Workspace) -> 
     ids = listing["token_id"]
     known = set(ids)
     found: list[str] = []
-    # A list that a notebook's variable held arrives as Python writes it: ['3f…', '9a…'].
-    for word in filter(None, (each.strip("[](),'\"") for each in given)):
+    for word in filter(None, given):
         matches = ids[ids == word].tolist() if word in known else ids[ids.str.startswith(word)].tolist()
         if len(word) < _SHORTEST_PREFIX and word not in known:
             raise errors.UsageError(

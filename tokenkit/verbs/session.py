@@ -6,6 +6,7 @@ from typing import Protocol
 
 import pandas as pd
 
+from tokenkit.actions.preview import Preview
 from tokenkit.fleet import Fleet
 from tokenkit.workspace import Workspace
 
@@ -51,8 +52,8 @@ class Session(Protocol):
         """Show a line that must not be missed, also where nobody watches."""
         ...
 
-    def show(self, plan: object, preview: pd.DataFrame) -> None:
-        """Show the person what a plan will do."""
+    def show(self, in_short: Preview) -> None:
+        """Show the person what a plan will do; the closing lines come last, right before the question."""
         ...
 
     def ask(self, question: str) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import ipywidgets as widgets
 import pandas as pd
 
+from tokenkit.actions import preview
 from tokenkit.actions.plan import Progress, Summary, counted
 from tokenkit.widgets import rows as rows_of
 from tokenkit.widgets import style
@@ -70,6 +71,7 @@ class Confirmation:
         self.busy = False
         self._title = style.text("", "tk-title")
         self._minds = style.made(widgets.VBox, names=("tk-minds",))
+        self._closing = style.made(widgets.VBox, names=("tk-minds",))
         self._caption = style.text("", "tk-dim")
         self._table = PageTable("Tokens", plain=plain, short=True)
         self._typed = style.field(widgets.Text, continuous_update=True, layout={"width": "260px"})
@@ -91,6 +93,7 @@ class Confirmation:
                 self._table.widget,
                 self._running,
                 self._notice.widget,
+                self._closing,
                 self._ask,
                 self._close,
             ],
@@ -131,25 +134,23 @@ class Confirmation:
     def _planned(self, plan: Plan) -> None:
         self.plan = plan
         summary = plan.summary()
-        preview = plan.preview()
+        in_short = preview.of(plan, limit=SHOWN_ROWS)
         self._phase("asking" if summary.doing else "empty")
         self._title.value = (
             f"{_sentence(summary.doing)} on {self._workspace}?" if summary.doing else "There is nothing to do."
         )
-        self._list(summary)
-        self._show_rows(preview, "Tokens")
+        for table in in_short.tables[:1]:
+            self._show_rows(table.rows, table.caption or "Tokens", total=table.total)
+        self._closing.children = [style.text(line) for line in in_short.closing]
         self._typed.description = f"Type {summary.count} to {summary.doing}"
         self._look()
 
-    def _list(self, summary: Summary) -> None:
-        self._minds.children = [style.text(f"• {n:,} {what}") for what, n in summary.minds.items() if n]
-
-    def _show_rows(self, rows: pd.DataFrame, what: str) -> None:
+    def _show_rows(self, rows: pd.DataFrame, what: str, *, total: int) -> None:
         shown = rows.head(SHOWN_ROWS)
-        more = f", the first {SHOWN_ROWS:,} of {len(rows):,}" if len(rows) > SHOWN_ROWS else ""
+        more = f", the first {SHOWN_ROWS:,} of {total:,}" if total > SHOWN_ROWS else ""
         self._caption.value = f"{what}{more}:" if len(rows) else ""
         show(self._table.widget, shown=bool(len(rows)))
-        self._table.show(readable(shown), list(shown["token_id"]) if "token_id" in shown else [""] * len(shown))
+        self._table.show(readable(shown), [str(place) for place in range(len(shown))])
 
     def _look(self) -> None:
         """Let the button be pressed only while the number stands there."""
@@ -197,7 +198,7 @@ class Confirmation:
         self._minds.children = [style.text(f"Run {plan.run_id}", "tk-dim")] if plan and plan.run_id else []
         if ended_early:
             self._notice.complain(ended_early)
-        self._show_rows(result, "Results")
+        self._show_rows(result, "Results", total=len(result))
         self.plan = None
         self._done(result)
 
@@ -214,6 +215,7 @@ class Confirmation:
         self._typed.value = ""
         if phase != "running":
             self._minds.children = []
+            self._closing.children = []
             self._caption.value = ""
             show(self._table.widget, shown=False)
         show(self.widget, shown=phase != "closed")

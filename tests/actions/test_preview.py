@@ -1,0 +1,130 @@
+"""A plan in short: the same rows and closing lines for every front end."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from tests.actions.test_permissions import ONLY_ENGINEERS
+from tokenkit.actions import preview
+
+
+@pytest.fixture
+def plan(ws):
+    """A plan with warnings of several kinds and tokens that are left out."""
+    return ws.revoke(ws.tokens())
+
+
+def warnings_shown(in_short):
+    return in_short.tables[0].rows["warnings"].tolist()
+
+
+def test_rows_with_the_worst_warning_come_first(ws, plan):
+    in_short = preview.of(plan, limit=len(plan))
+    order = list(plan.warnings())
+    worst = [order.index(each.split("; ")[0]) if each else len(order) for each in warnings_shown(in_short)]
+    assert order[:2] == ["used in the last 7 days", "a service principal's"]
+    assert worst == sorted(worst)
+    assert len(set(worst)) > 2
+    with_own = ws.revoke(ws.tokens(), include_own=True)
+    assert warnings_shown(preview.of(with_own))[0].startswith("yours")
+
+
+def test_the_first_twenty_are_shown_with_short_ids_and_the_rest_is_counted(plan):
+    in_short = preview.of(plan)
+    (table,) = in_short.tables
+    assert len(table.rows) == 20
+    assert table.rows["token_id"].str.len().eq(12).all()
+    assert f"… and {len(plan) - 20:,} more" in in_short.text(80)
+    assert f"… and {len(plan) - 20:,} more" in in_short._repr_html_()
+
+
+@pytest.mark.parametrize("width", [30, 80, 120])
+def test_no_warning_is_cut_in_a_terminal_and_their_counts_are_the_last_line(plan, width):
+    text = preview.of(plan).text(width)
+    flowing = " ".join(text.split())
+    for warnings in warnings_shown(preview.of(plan)):
+        assert " ".join(warnings.split()) in flowing
+    counts = ", ".join(f"{warning} ({count})" for warning, count in plan.warnings().items())
+    assert text.splitlines()[-1] == f"Warnings: {counts}."
+    assert text.splitlines()[-2].startswith("Left out: ")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_rows_fit_the_terminal(plan, width):
+    rows = preview.of(plan).text(width).partition("\n\n")[2].partition("\n\n")[0].splitlines()
+    assert max(map(len, rows)) <= width
+
+
+def test_html_has_every_warning_whole_and_their_counts_last(plan):
+    page = plan._repr_html_()
+    cells = re.findall("<td>(.*?)</td>", page)
+    for warnings in warnings_shown(preview.of(plan)):
+        assert warnings.replace("'", "&#x27;") in cells
+    assert page.rindex("<p>Warnings: ") > page.rindex("</table>")
+    assert "…" not in page.replace("… and ", "")
+
+
+def test_a_permission_plan_names_who_loses_it_the_first_twenty_and_a_count(ws):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    losing, dying = preview.of(plan).tables
+    assert losing.total == len(plan.loses) > 20
+    assert len(losing.rows) == 20
+    assert losing.rows["tokens"].astype(int).is_monotonic_decreasing
+    assert set(losing.rows["principal"]) < set(plan.loses["principal"])
+    assert dying.total == len(plan)
+    text = plan._in_short().text(80)
+    assert f"… and {len(plan.loses) - 20} more" in text
+    assert all(name in text or f"{name[:8]}" in text for name in losing.rows["principal"])
+    last = text.splitlines()[-1]
+    assert f"tokens that will be deleted by the workspace for good ({len(plan)})" in last
+    assert f"principals losing permission ({len(plan.loses)})" in last
+
+
+def test_a_plan_of_nothing_has_a_title_and_no_rows(ws):
+    plan = ws.revoke([])
+    assert plan._in_short().tables == ()
+    assert (
+        plan._in_short().text(80) == f"0 tokens on {ws.name} will be revoked for good; nothing changes before .apply()"
+    )
+
+
+def test_what_a_comment_holds_is_inert_in_a_terminal_and_in_html(ws, company):
+    state = company.workspaces[0].state
+    mine = state.tokens.infos()[0]["owner_id"]
+    info = next(info for info in state.tokens.infos() if info["owner_id"] != mine)
+    secret = "dapi" + "0123456789abcdef" * 2
+    state.tokens.replace({**info, "comment": f"\x1b[2J\u202e\u200b<b>x {secret}\nWarnings: none."})
+    plan = ws.revoke(info["token_id"])
+    text, page = preview.of(plan).text(300), plan._repr_html_()
+    assert not set(text) & {"\x1b", "\u202e", "\u200b"}
+    assert len([line for line in text.splitlines() if line.startswith("Warnings: ")]) == 1
+    assert "<b>x" not in page
+    assert secret not in text + page
+
+
+def test_a_fleet_s_plan_counts_its_warnings_over_all_workspaces(fleet):
+    plan = fleet.revoke(fleet.tokens())
+    (table,) = preview.of(plan).tables
+    assert "workspace" in table.rows
+    counts = plan.preview()["warnings"].str.split("; ").explode().value_counts()
+    assert plan.warnings() == {name: counts[name] for name in plan.warnings()}
+    assert set(plan.warnings()) == set(counts.index) - {""}
+    worst = [list(plan.warnings()).index(each.split("; ")[0]) for each in table.rows["warnings"] if each]
+    assert worst == sorted(worst)
+
+
+def test_frames_without_warnings_keep_their_order_but_for_the_last_use():
+    plain = pd.DataFrame({"token_id": ["a", "b"]})
+    pd.testing.assert_frame_equal(preview.worst_first_of(plain, []), plain)
+    days = pd.to_datetime([None, "2026-01-01", "2026-02-01"], utc=True)
+    used = pd.DataFrame({"token_id": ["a", "b", "c"], "last_used_day": days})
+    assert preview.worst_first_of(used, [])["token_id"].tolist() == ["c", "b", "a"]
+
+
+def test_in_ipython_a_plan_shows_itself_in_short_and_as_one_line_elsewhere(ws, ipython, capsys):
+    ipython.user_ns["plan"] = ws.revoke(ws.tokens())
+    ipython.run_cell("plan")
+    printed = capsys.readouterr().out
+    assert printed.rstrip().splitlines()[-1].startswith("Warnings: used in the last 7 days")
+    assert "\n" not in repr(ipython.user_ns["plan"])
