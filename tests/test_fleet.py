@@ -69,6 +69,8 @@ def test_filters_hold_in_every_workspace_and_where_sees_the_column_workspace(com
         hands(companies)[2].tokens(status="active", owner="*@example.com").reset_index(drop=True),
     )
     assert len(fleet.tokens(created_by="admin@example.com")) == 4
+    assert len(fleet.tokens(created_by="ADMIN@example.com")) == 4
+    assert len(fleet.tokens(created_by=["admin@example.com", "nobody"], owner=["admin@example.com", "*"])) == 4
 
 
 def test_access_is_that_of_each_workspace(companies, fleet):

@@ -11,6 +11,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -105,11 +106,19 @@ class Fleet:
             FleetError: No workspace answered.
             UsageError: An unknown filter or column.
         """
-        created_by = criteria.pop("created_by", None)
-        filters.check(where, criteria)
-        said = self._members.each("tokens", functools.partial(fleet_tokens.ask, created_by=created_by))
+        creator = filters.only_creator(filters.check(where, criteria))
+        said = self._members.each("tokens", functools.partial(fleet_tokens.ask, creator=creator))
         tokens = filters.matching(fleet_tokens.tokens(said), **criteria).reset_index(drop=True)
         return expressions.where(tokens, where) if where else tokens
+
+    def principal_names(self) -> list[str]:
+        """Return every name and id of the workspaces' users and service principals: an owner or creator is one of them.
+
+        Raises:
+            FleetError: No workspace answered.
+        """
+        names = self._members.each("principal_names", lambda workspace: workspace.principal_names())
+        return [*dict.fromkeys(chain.from_iterable(names.values()))]
 
     def listing(self) -> pd.DataFrame:
         """Return every token as the workspaces list them: the frame of ``token_management.list``, ``workspace`` first.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.review.test_filters import TOKENS
 from tokenkit import errors
-from tokenkit.review import expressions, scopes, values
+from tokenkit.review import expressions
 
 
 def selected(expression):
@@ -200,11 +200,6 @@ def test_values_that_are_made_of_a_column_are_not_held_to_its_set():
 def test_a_value_that_only_a_newer_server_has_can_be_asked_for():
     newer = TOKENS.assign(autoscope_state="AUTOSCOPE_STATE_PAUSED")
     assert len(expressions.where(newer, "autoscope_state == 'AUTOSCOPE_STATE_PAUSED'")) == len(TOKENS)
-
-
-def test_the_states_of_which_a_scope_is_advised_are_those_that_can_be_asked_for():
-    assert {*scopes.KNOWN, *scopes._NOT_KNOWN} == {*values.FIXED["autoscope_state"]}
-    assert {scopes.NARROW, scopes.KEEP, scopes.WAIT, scopes.NONE} == {*values.FIXED["advice"]}
 
 
 @pytest.mark.parametrize(

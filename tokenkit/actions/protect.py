@@ -9,7 +9,7 @@ import pandas as pd
 
 from tokenkit import errors
 from tokenkit.frames import TEXT
-from tokenkit.review.filters import like
+from tokenkit.review.patterns import like
 
 FILE_NAME = "config.toml"
 # What a pattern is matched against: the key in the file and the argument, the column of the listing.
