@@ -214,6 +214,8 @@ class _Checker(ast.NodeVisitor):
     def visit_Constant(self, node: ast.Constant) -> None:
         if not isinstance(node.value, str | int | float | None):  # bytes could be multiplied without end
             self.generic_visit(node)
+        if isinstance(node.value, int) and node.value.bit_length() >= 64:
+            raise errors.UsageError(f"The expression {shortened(self._expression)} has a number beyond 64 bits.")
 
     def visit_List(self, node: ast.List | ast.Tuple) -> None:
         for element in node.elts:

@@ -73,8 +73,9 @@ class Filter:
 
     def known(self, tokens: pd.DataFrame) -> list[str]:
         """Return the values that tokens have."""
-        columns = [tokens[name].explode() for name in self.columns]
-        return pd.concat([column.dropna().astype(frames.TEXT) for column in columns]).unique().tolist()
+        columns = [tokens[name] for name in self.columns]
+        singly = [column if column.dtype == frames.TEXT else column.explode() for column in columns]
+        return pd.concat([column.dropna().astype(frames.TEXT) for column in singly]).unique().tolist()
 
 
 def _text(given: object) -> str:
