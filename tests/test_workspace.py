@@ -104,3 +104,14 @@ def test_a_plan_for_an_unknown_owner_is_refused_and_a_query_for_one_finds_nothin
             workspace.plan_scopes(**{name: ["admin@example.com", "admni@example.com"]})
         assert len(workspace.plan_scopes(**{name: "admni@example.com"}, allow_none=True)) == 0
         assert len(workspace.plan_scopes(**{name: "*admni*"})) == 0
+
+
+def test_a_service_principal_is_meant_by_its_application_id_as_an_owner(workspace):
+    principals = workspace.service_principals()
+    everything = workspace.tokens()
+    principal = principals[principals["id"].isin(everything["owner_id"])].iloc[0]
+    theirs = everything["token_id"][everything["owner_id"] == principal["id"]].tolist()
+    for name in (principal["application_id"], principal["application_id"].upper()):
+        found = workspace.tokens(owner=name)
+        assert found["token_id"].tolist() == theirs
+        assert found.columns.tolist() == everything.columns.tolist()

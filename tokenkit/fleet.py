@@ -27,7 +27,7 @@ from tokenkit.fleet_audit import joined_audit
 from tokenkit.fleet_members import Members
 from tokenkit.fleet_plans import FleetPermissionPlan, FleetRevocationPlan, by_workspace
 from tokenkit.rest.token_management import AccessControlList
-from tokenkit.review import expressions, filters
+from tokenkit.review import expressions, filters, owners
 from tokenkit.review.acceptances import Acceptance
 from tokenkit.review.audit import Audit, Thresholds
 from tokenkit.review.rule import Rule
@@ -108,7 +108,9 @@ class Fleet:
         """
         creator = filters.only_creator(filters.check(where, criteria))
         said = self._members.each("tokens", functools.partial(fleet_tokens.ask, creator=creator))
-        tokens = filters.matching(fleet_tokens.tokens(said), **criteria).reset_index(drop=True)
+        together, programs = fleet_tokens.tokens(said), fleet_tokens.service_principals(said)
+        application_ids = owners.application_ids(together, programs, within="workspace")
+        tokens = filters.matching(together, application_ids=application_ids, **criteria).reset_index(drop=True)
         return expressions.where(tokens, where) if where else tokens
 
     def principal_names(self) -> list[str]:

@@ -123,8 +123,10 @@ class Workspace(WorkspaceAPI):
             listing = self.token_management.list()
         now = self.now()
         aged = lifecycle.with_lifecycle(listing, now=now)
-        joined = owners.with_owners(aged, **self.owners())
-        tokens = filters.matching(joined, **criteria)
+        identities = self.owners()
+        joined = owners.with_owners(aged, **identities)
+        application_ids = owners.application_ids(joined, identities["service_principals"])
+        tokens = filters.matching(joined, application_ids=application_ids, **criteria)
         tokens = expressions.where(tokens, where) if where else tokens
         tokens.attrs |= {HOST: self.host, TAKEN_AT: now.isoformat()}  # as texts: pandas writes attrs as JSON
         return tokens

@@ -95,7 +95,8 @@ def _scope(tokens: pd.DataFrame, scope: str) -> pd.Series[bool]:
 
 
 def _owner(tokens: pd.DataFrame, pattern: str) -> pd.Series[bool]:
-    return _named(tokens["owner"], tokens["owner_id"], pattern)
+    found = _named(tokens["owner"], tokens["owner_id"], pattern)
+    return found | patterns.like(tokens[_APPLICATION_ID], pattern) if _APPLICATION_ID in tokens else found
 
 
 def _created_by(tokens: pd.DataFrame, pattern: str) -> pd.Series[bool]:
@@ -128,6 +129,7 @@ def _never_expires(tokens: pd.DataFrame, wanted: bool) -> pd.Series[bool]:  # no
 
 
 _DAY = pd.Timedelta(days=1)
+_APPLICATION_ID = "owner's application id"
 FILTERS: tuple[Filter, ...] = (
     Filter(
         "owner",
@@ -301,16 +303,24 @@ def _near(word: str, known: Iterable[str]) -> str:
 _MOST_NEAR = 3
 
 
-def matching(tokens: pd.DataFrame, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401 - each filter has its own kind of value
+def matching(
+    tokens: pd.DataFrame,
+    *,
+    application_ids: pd.Series[str] | None = None,
+    **criteria: Any,  # noqa: ANN401 - each filter has its own kind of value
+) -> pd.DataFrame:
     """Return the tokens that every criterion keeps. One that is None keeps all; so does giving none.
 
     Args:
         tokens: A listing with the derived columns, as ``Workspace.tokens`` returns it.
+        application_ids: The application id of each token's owner, by which a service principal is meant as well.
         criteria: The names of ``FILTERS``, each with its value or with several, of which any will do.
 
     Raises:
         UsageError: An unknown filter, or a value that it cannot take.
     """
+    asked = tokens if application_ids is None else tokens.assign(**{_APPLICATION_ID: application_ids})
+    kept = pd.Series(data=True, index=tokens.index, dtype=bool)
     for name, values in check(None, criteria).items():
-        tokens = tokens[_BY_NAME[name].kept(tokens, values)]
-    return tokens
+        kept &= _BY_NAME[name].kept(asked, values)
+    return tokens[kept]
