@@ -69,6 +69,16 @@ def test_filters_hold_in_every_workspace_and_where_sees_the_column_workspace(com
         hands(companies)[2].tokens(status="active", owner="*@example.com").reset_index(drop=True),
     )
     assert len(fleet.tokens(created_by="admin@example.com")) == 4
+    assert len(fleet.tokens(created_by="ADMIN@example.com")) == 4
+    for host in fleet.hosts:
+        alone = fleet.workspace(host)
+        principals = alone.service_principals()
+        application_id = principals["application_id"][principals["id"].isin(alone.tokens()["owner_id"])].iloc[0]
+        theirs = fleet.tokens(owner=application_id)
+        assert theirs["token_id"][theirs["workspace"] == host].tolist() == (
+            alone.tokens(owner=application_id)["token_id"].tolist()
+        )
+    assert len(fleet.tokens(created_by=["admin@example.com", "nobody"], owner=["admin@example.com", "*"])) == 4
 
 
 def test_access_is_that_of_each_workspace(companies, fleet):

@@ -78,6 +78,34 @@ def test_words_with_commas_between_may_have_spaces_too(line):
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.words)
+def test_no_option_that_is_given_twice_is_silently_replaced(verb, door):
+    if door not in verb.doors:
+        return
+    actions = grammar.parser_of(verb, door)._actions
+    positionals = ["x" for action in actions if not action.option_strings and action.nargs in {None, "+"}]
+    for action in actions:
+        if not action.option_strings or action.nargs == 0:
+            continue
+        name = action.option_strings[-1]
+        twice = [f"{name}={value}" for value in _two_values(action)]
+        line = [*verb.words.split(), *positionals, *twice]
+        if type(action).__name__ in {"_AppendAction", "_ExtendAction"}:
+            assert len(getattr(grammar.parse(line, door)[1], action.dest)) == 2, name
+        else:
+            with pytest.raises(errors.UsageError, match=f"{name} is given twice"):
+                grammar.parse(line, door)
+
+
+def _two_values(action):
+    if action.choices:
+        return [*action.choices][:2]
+    examples = {"90d": "90d", "30d": "30d", "RULE.NAME=VALUE": "unused.idle_days=45"}
+    value = examples.get(action.metavar, "1")
+    return [value, value]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.words)
 def test_the_example_of_every_verb_parses(verb, door):
     if door in verb.doors:
         parsed, _ = grammar.parse(shlex.split(verb.example), door)

@@ -73,3 +73,45 @@ def test_an_unknown_filter_is_refused_before_anything_is_asked(workspace, sandbo
     with pytest.raises(errors.UsageError, match="Did you mean owner"):
         workspace.tokens(ownr="x")
     assert not list(sandbox.requests)
+
+
+def test_a_creator_is_asked_of_the_server_and_found_in_any_case_by_a_pattern_and_among_several(sandbox, workspace):
+    everything = workspace.tokens()
+    first, second = everything["created_by_username"].value_counts().index[:2]
+    theirs = everything[everything["created_by_username"] == first]
+
+    def found(*creators):
+        return workspace.tokens(created_by=list(creators))["token_id"].tolist()
+
+    sandbox.requests.clear()
+    assert found(first) == theirs["token_id"].tolist()
+    (listing,) = [record for record in sandbox.requests if record.path.endswith("/token-management/tokens")]
+    assert listing.query == {"created_by_username": first}
+    assert found(first.upper()) == theirs["token_id"].tolist()
+    assert found(f"{first[:-3]}*") == theirs["token_id"].tolist()
+    creator_id = theirs["created_by_id"].iloc[0]
+    assert found(str(creator_id)) == everything["token_id"][everything["created_by_id"] == creator_id].tolist()
+    both = everything[everything["created_by_username"].isin([first, second])]
+    assert found(first, second, first) == both["token_id"].tolist()
+    assert found("nobody@example.com") == []
+
+
+def test_a_plan_for_an_unknown_owner_is_refused_and_a_query_for_one_finds_nothing(workspace):
+    assert len(workspace.tokens(owner="admni@example.com")) == 0
+    assert len(workspace.scopes(created_by="admni@example.com")) == 0
+    for name in ("owner", "created_by"):
+        with pytest.raises(errors.UsageError, match=r"Did you mean admin@example\.com"):
+            workspace.plan_scopes(**{name: ["admin@example.com", "admni@example.com"]})
+        assert len(workspace.plan_scopes(**{name: "admni@example.com"}, allow_none=True)) == 0
+        assert len(workspace.plan_scopes(**{name: "*admni*"})) == 0
+
+
+def test_a_service_principal_is_meant_by_its_application_id_as_an_owner(workspace):
+    principals = workspace.service_principals()
+    everything = workspace.tokens()
+    principal = principals[principals["id"].isin(everything["owner_id"])].iloc[0]
+    theirs = everything["token_id"][everything["owner_id"] == principal["id"]].tolist()
+    for name in (principal["application_id"], principal["application_id"].upper()):
+        found = workspace.tokens(owner=name)
+        assert found["token_id"].tolist() == theirs
+        assert found.columns.tolist() == everything.columns.tolist()

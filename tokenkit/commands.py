@@ -14,6 +14,7 @@ from typing import Any
 
 from tokenkit.connecting import SANDBOX
 from tokenkit.options import (
+    ALLOW_NONE,
     ALLOW_PROTECTED,
     ALLOW_UNKNOWN,
     BOTH,
@@ -37,7 +38,7 @@ from tokenkit.options import (
     token_ids,
     typed,
 )
-from tokenkit.review.durations import duration
+from tokenkit.review.durations import lifetime
 from tokenkit.review.rule import SEVERITIES
 from tokenkit.verbs import auditing, changing, comparing, fleets, programs, reading, screens
 from tokenkit.verbs.session import Session
@@ -103,11 +104,12 @@ VERBS: tuple[Verb, ...] = (
             option(
                 "--lifetime",
                 metavar="90d",
-                type=typed(duration),
+                type=typed(lifetime),
                 help="how long it lives (2 years or the workspace's maximum, if left out)",
             ),
             option(
                 "--scopes",
+                action="extend",
                 metavar="NAMES",
                 type=names,
                 help="what it may do, separated by commas (all that its owner may, if left out)",
@@ -129,7 +131,9 @@ VERBS: tuple[Verb, ...] = (
         (
             token_ids("+"),
             option("--comment", metavar="TEXT", help="the new comment"),
-            option("--scopes", metavar="NAMES", type=names, help="the new scopes, separated by commas"),
+            option(
+                "--scopes", action="extend", metavar="NAMES", type=names, help="the new scopes, separated by commas"
+            ),
             ALLOW_UNKNOWN,
             *CHANGE,
         ),
@@ -143,6 +147,7 @@ VERBS: tuple[Verb, ...] = (
             token_ids("*"),
             *SELECTION,
             option("--include-own", action="store_true", help="also your own tokens, which are left out otherwise"),
+            ALLOW_NONE,
             *CHANGE,
         ),
         example="revoke --owner 'jane@example.com' --reason 'left the company'",
@@ -154,6 +159,7 @@ VERBS: tuple[Verb, ...] = (
         (
             *FILTERED,
             option("--narrow", action="store_true", help="give each the smallest set of scopes that covers its use"),
+            ALLOW_NONE,
             *CHANGE,
         ),
         example="scopes --owner '*@example.com' --narrow --dry-run",

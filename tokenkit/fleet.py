@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -29,7 +30,7 @@ from tokenkit.fleet_members import Members
 from tokenkit.fleet_plans import FleetPermissionPlan, FleetResumePlan, FleetRevocationPlan, by_workspace
 from tokenkit.home import private_folder
 from tokenkit.rest.token_management import AccessControlList
-from tokenkit.review import expressions, filters
+from tokenkit.review import expressions, filters, owners
 from tokenkit.review.acceptances import Acceptance
 from tokenkit.review.audit import Audit, Thresholds
 from tokenkit.review.rule import Rule
@@ -109,11 +110,21 @@ class Fleet:
             FleetError: No workspace answered.
             UsageError: An unknown filter or column.
         """
-        created_by = criteria.pop("created_by", None)
-        filters.check(where, criteria)
-        said = self._members.each("tokens", functools.partial(fleet_tokens.ask, created_by=created_by))
-        tokens = filters.matching(fleet_tokens.tokens(said), **criteria).reset_index(drop=True)
+        creator = filters.only_creator(filters.check(where, criteria))
+        said = self._members.each("tokens", functools.partial(fleet_tokens.ask, creator=creator))
+        together, programs = fleet_tokens.tokens(said), fleet_tokens.service_principals(said)
+        application_ids = owners.application_ids(together, programs, within="workspace")
+        tokens = filters.matching(together, application_ids=application_ids, **criteria).reset_index(drop=True)
         return expressions.where(tokens, where) if where else tokens
+
+    def principal_names(self) -> list[str]:
+        """Return every name and id of the workspaces' users and service principals: an owner or creator is one of them.
+
+        Raises:
+            FleetError: No workspace answered.
+        """
+        names = self._members.each("principal_names", lambda workspace: workspace.principal_names())
+        return [*dict.fromkeys(chain.from_iterable(names.values()))]
 
     def listing(self) -> pd.DataFrame:
         """Return every token as the workspaces list them: the frame of ``token_management.list``, ``workspace`` first.

@@ -32,12 +32,31 @@ class _Help(argparse.Action):
         raise HelpAsked(parser.format_help().rstrip())
 
 
+class _Once(argparse.Action):
+    """Takes the one value of an option. A second one would silently replace the first."""
+
+    _is_given = False
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        if option_string and self._is_given:
+            parser.error(f"{option_string} is given twice")
+        self._is_given = True
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that raises instead of ending the process."""
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
         settings = {"add_help": False, "allow_abbrev": False} | settings
         super().__init__(**settings)
+        self.register("action", None, _Once)
         self.add_argument("-h", "--help", action=_Help, nargs=0, help="show this and stop")
 
     def error(self, message: str) -> NoReturn:

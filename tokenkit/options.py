@@ -91,9 +91,15 @@ def _remembered(column: str) -> Callable[[Session], list[str]]:
 def _filter_option(filter_: Filter) -> Option:
     settings: dict[str, Any] = {"action": "store_true", "default": None}
     if filter_.metavar is not None:
-        settings = {"metavar": filter_.metavar, "type": typed(filter_.read), "choices": filter_.choices or None}
-    completer = _remembered(filter_.name) if filter_.name == "owner" else None
-    return option(f"--{filter_.name.replace('_', '-')}", help=filter_.help, completer=completer, **settings)
+        settings = {
+            "action": "append",
+            "metavar": filter_.metavar,
+            "type": typed(filter_.read),
+            "choices": filter_.choices or None,
+        }
+    completer = _remembered(filter_.columns[0]) if filter_.names_principals else None
+    again = "" if filter_.metavar is None else "; may be given again, to add to it"
+    return option(f"--{filter_.name.replace('_', '-')}", help=f"{filter_.help}{again}", completer=completer, **settings)
 
 
 PROFILE = option(
@@ -105,12 +111,6 @@ WHERE = option(
     help="an expression over the columns, as in \"idle_days > 60 and owner_kind == 'user'\"",
 )
 FILTERED = (
-    option(
-        "--created-by",
-        metavar="USER",
-        help="made by this user (asked of the server; the other filters are applied here)",
-        completer=_remembered("created_by_username"),
-    ),
     *(_filter_option(each) for each in FILTERS),
     WHERE,
 )
@@ -119,10 +119,17 @@ SELECTION = (
     option("--sort", metavar="COLUMN", help="sort by this column; -COLUMN for the other way round (--sort=-idle_days)"),
     option("--limit", metavar="N", type=natural, help="only the first N"),
 )
-COLUMNS = option("--columns", metavar="NAMES", type=names, help="show only these columns, separated by commas")
+COLUMNS = option(
+    "--columns", action="extend", metavar="NAMES", type=names, help="show only these columns, separated by commas"
+)
 TO = option("--to", metavar="FILE", help="write them into this file instead: .csv, .json or .xlsx (Excel)")
 TOKEN_ID = option(
     "token_id", metavar="ID", help="a token's id, or the beginning of it", completer=_remembered("token_id")
+)
+ALLOW_NONE = option(
+    "--allow-none",
+    action="store_true",
+    help="succeed where the owner or creator is unknown, as in a job that runs every night",
 )
 ALLOW_UNKNOWN = option(
     "--allow-unknown", action="store_true", help="also take a scope that looks like a known one misspelt"

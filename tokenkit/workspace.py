@@ -105,16 +105,16 @@ class Workspace(WorkspaceAPI):
             folder=self.folder,
         )
 
-    def tokens(self, where: str | None = None, *, created_by: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401
+    def tokens(self, where: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401
         """Return the listing joined with its owners and the columns derived from its times.
 
         Args:
             where: An expression over the columns, in the language of ``DataFrame.query``:
                 ``"idle_days > 60 and owner_kind == 'user'"``. It may read columns and nothing else; see
                 ``expressions.where``.
-            created_by: Only tokens that this user made; the one filter that the server applies.
             criteria: Further filters, which all must hold: the keywords of ``filters.FILTERS``, such as
-                ``owner="*@example.com"``, ``idle="90d"``, ``status="active"``, ``never_expires=True``.
+                ``owner="*@example.com"``, ``created_by="ann@example.com"``, ``idle="90d"``, ``status="active"``,
+                ``never_expires=True``. A list of values keeps what any of them keeps.
 
         Returns:
             The columns of ``frames.TOKENS``, any field the server added, then the derived ones: ``status``,
@@ -124,13 +124,18 @@ class Workspace(WorkspaceAPI):
         Raises:
             UsageError: An unknown filter or column, or an expression that does more than read columns.
         """
-        filters.check(where, criteria)
-        listing = self.token_management.list(created_by_username=created_by)
+        values = filters.check(where, criteria)
+        creator = filters.only_creator(values)
+        listing = self.token_management.list(created_by_username=creator)
+        if creator and not len(listing):  # the server compares letter by letter
+            listing = self.token_management.list()
         self._note_workspace_of(listing)
         now = self.now()
         aged = lifecycle.with_lifecycle(listing, now=now)
-        joined = owners.with_owners(aged, **self.owners())
-        tokens = filters.matching(joined, **criteria)
+        identities = self.owners()
+        joined = owners.with_owners(aged, **identities)
+        application_ids = owners.application_ids(joined, identities["service_principals"])
+        tokens = filters.matching(joined, application_ids=application_ids, **criteria)
         tokens = expressions.where(tokens, where) if where else tokens
         # As texts: pandas writes attrs as JSON.
         tokens.attrs |= {HOST: self.host, WORKSPACE_ID: self.workspace_id, TAKEN_AT: now.isoformat()}
@@ -243,12 +248,11 @@ class Workspace(WorkspaceAPI):
             write=write,
         )
 
-    def scopes(self, where: str | None = None, *, created_by: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401
+    def scopes(self, where: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401
         """Return for each token what it was granted, what it is known to use, and the smallest set between.
 
         Args:
             where: An expression over the columns of ``tokens`` and those returned: ``"advice == 'narrow'"``.
-            created_by: As for ``tokens``.
             criteria: As for ``tokens``.
 
         Returns:
@@ -257,7 +261,7 @@ class Workspace(WorkspaceAPI):
             advice.
         """
         filters.check(where, criteria)
-        tokens = self.tokens(created_by=created_by, **criteria)
+        tokens = self.tokens(**criteria)
         advised = scopes.advise(tokens)
         if where:
             both = tokens.join(advised[advised.columns.difference(tokens.columns)])
@@ -311,8 +315,8 @@ class Workspace(WorkspaceAPI):
         """Return a plan to revoke tokens. It changes nothing: look at ``preview()``, then ``apply()``.
 
         Args:
-            tokens: A frame with the column ``token_id``, ids, or one id. What counts is the ids; everything else about
-                the tokens is read from the workspace now.
+            tokens: A frame with the column ``token_id``, whole ids, or one id; for an expression, what ``tokens``
+                returns for it. What counts is the ids; everything else about the tokens is read from the workspace now.
             include_own: Also revoke tokens of whoever is signed in. Left out by default, as one of them may be what
                 this session is signed in with.
             protect: Tokens that are not revoked even if they are asked for, in addition to ``[protect]`` in
@@ -383,8 +387,8 @@ class Workspace(WorkspaceAPI):
         self,
         where: str | None = None,
         *,
-        created_by: str | None = None,
         reason: str | None = None,
+        allow_none: bool = False,
         **criteria: Any,  # noqa: ANN401
     ) -> UpdatePlan:
         """Return a plan to narrow tokens to the scopes that they use, each to its own. It changes nothing, and can be
@@ -392,12 +396,17 @@ class Workspace(WorkspaceAPI):
 
         Args:
             where: As for ``scopes``.
-            created_by: As for ``scopes``.
             reason: Why, for the journal.
+            allow_none: Whether an owner or creator may be unknown, as in a job that runs every night.
             criteria: As for ``scopes``. Of the tokens that they choose, those are in the plan whose use is known to be
                 less than what they were granted.
+
+        Raises:
+            UsageError: As for ``tokens``; an owner or creator that is unknown, see ``filters.unknown_names``.
         """
-        return self.plan_update(self.scopes(where, created_by=created_by, **criteria), reason=reason)
+        if not allow_none:
+            filters.require_known(criteria, tokens=self.tokens, principals=self.principal_names)
+        return self.plan_update(self.scopes(where, **criteria), reason=reason)
 
     def explore(self, where: str | None = None, *, page_size: int = 50, plain: bool = False) -> Explorer:
         """Return the screen on which tokens are filtered, looked at, selected and changed; it shows itself.

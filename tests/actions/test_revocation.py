@@ -35,10 +35,57 @@ def test_tokens_are_named_by_a_frame_or_by_ids(ws, victims, form):
     assert ws.revoke(victims["token_id"].iloc[0]).token_ids == (victims["token_id"].iloc[0],)
 
 
-@pytest.mark.parametrize("wrong", [pd.DataFrame({"id": ["x"]}), [1], [None], ""])
-def test_what_names_no_token_is_refused(ws, wrong):
-    with pytest.raises(tokenkit.UsageError):
-        ws.revoke(wrong)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pd.DataFrame({"id": ["x"]}),
+        pd.DataFrame([["a" * 64, "b" * 64]], columns=["token_id", "token_id"]),
+        pd.DataFrame({"token_id": ["a" * 64, np.nan]}),
+        pd.DataFrame({"token_id": [pd.NA]}),
+        [1],
+        [None],
+        None,
+        64,
+        "",
+        b"a" * 64,
+        {"token_id": "a" * 64},
+        [["a" * 64]],
+        "owner_kind == 'deleted'",
+        ["status == 'expired'", "idle_days > 90"],
+        ["a" * 64, "idle_days > 90"],
+        "jane@example.com",
+        "a" * 8,
+        "a" * 63,
+        "a" * 65,
+        "a" * 32 + " " + "a" * 31,
+        "g" * 64,
+        "\uff11" * 64,
+        "a" * 64 + "," + "b" * 64,
+    ],
+)
+def test_what_is_not_a_token_id_is_refused_before_any_request(ws, company, wrong):
+    company.requests.clear()
+    for plan in (ws.revoke, lambda tokens: ws.plan_update(tokens, comment="x")):
+        with pytest.raises(tokenkit.UsageError, match=r"is not a token id|needs the column token_id"):
+            plan(wrong)
+    assert list(company.requests) == []
+
+
+def test_a_value_that_was_passed_for_an_id_is_not_shown(ws):
+    value = "dapi" + "0123456789abcdef" * 2
+    with pytest.raises(tokenkit.UsageError) as raised:
+        ws.revoke(value)
+    assert value not in str(raised.value)
+
+
+def test_an_id_in_upper_case_or_with_blanks_around_is_that_id(ws, victims):
+    token_id = victims["token_id"].iloc[0]
+    assert ws.revoke([f" {token_id.upper()}\n", token_id]).token_ids == (token_id,)
+
+
+def test_no_tokens_make_an_empty_plan(ws, victims):
+    for nothing in ([], victims.head(0), victims.head(0)["token_id"]):
+        assert len(ws.revoke(nothing)) == 0
 
 
 def test_a_plan_changes_nothing_and_is_not_changed_by_its_frame(ws, company, victims, ids):

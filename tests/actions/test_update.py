@@ -100,7 +100,7 @@ def test_a_preview_is_a_frame_to_plan_from_and_gives_the_same_plan(ws, victims):
         ({"new_comment": [7, 8]}, "new_comment must be a text"),
         ({"new_scopes": ["sql", "jobs"]}, "new_scopes must be a list of texts"),
         ({"new_scopes": [[1], ["sql"]]}, "new_scopes must be a list of texts"),
-        ({"new_comment": ["one", "another"], "token_id": "the same"}, "in two rows"),
+        ({"new_comment": ["one", "another"], "token_id": "a" * 64}, "in two rows"),
     ],
 )
 def test_a_frame_that_does_not_say_clearly_what_is_to_become_of_each_token_is_refused(ws, victims, columns, words):

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from tokenkit import errors
+from tokenkit.review import durations
 from tokenkit.review.durations import duration
 
 
@@ -28,6 +29,38 @@ def test_anything_else_is_refused(text):
         duration(text)
 
 
-def test_a_bare_number_is_told_its_unit():
-    with pytest.raises(errors.UsageError, match="Write 90d for days"):
-        duration("90")
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("90", "Write 90d for days"),
+        ("730", "Write 730d for days"),
+        ("129600", "129600 seconds are 36h"),
+        ("5400", "1.5h"),
+    ],
+)
+def test_a_bare_number_is_told_its_unit(text, hint):
+    with pytest.raises(errors.UsageError, match=hint) as raised:
+        duration(text)
+    assert ("d for days" in str(raised.value)) == (len(text) <= 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [("730d", 730), ("1h", 1 / 24), ("104w", 728), (pd.Timedelta(days=730), 730)],
+)
+def test_a_lifetime_is_a_duration_that_a_token_can_have(text, days):
+    assert durations.lifetime(text) == pd.Timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    "text", ["0d", "0.0h", "0.0001h", "731d", "105w", "730.5d", "never", "None", pd.Timedelta(0), pd.Timedelta(-1, "D")]
+)
+def test_a_lifetime_that_no_token_can_have_is_told_what_is_allowed(text):
+    with pytest.raises(errors.UsageError, match="at most 730d"):
+        durations.lifetime(text)
+
+
+@pytest.mark.parametrize("text", ["90", "129600", "", "-1d", "2y"])
+def test_a_lifetime_needs_its_unit(text):
+    with pytest.raises(errors.UsageError, match="is not a duration"):
+        durations.lifetime(text)

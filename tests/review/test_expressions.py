@@ -159,3 +159,204 @@ def test_a_wrong_expression_says_what_is_wrong(expression, words):
 def test_no_text_at_all_gets_an_expression_past_a_usage_error(expression):
     with contextlib.suppress(errors.UsageError):
         selected(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("scopes == 'all-apis'", "Write 'all-apis' in scopes"),
+        ("'all-apis' != scopes", "Write 'all-apis' in scopes"),
+        ("scopes == ['all-apis']", "Write 'all-apis' in scopes"),
+        ("scopes == []", "Write 'text' in scopes"),
+        ("scopes in ['sql']", "Write 'sql' in scopes"),
+        ("['sql'] in scopes", "Write 'text' in scopes"),
+        ("scopes.isin(['sql'])", "Write 'sql' in scopes"),
+        ("scopes.str.contains('sql')", "Write 'text' in scopes"),
+        ("owner in scopes", "Write 'text' in scopes"),
+        ("scopes == inferred_scopes", "Write 'text' in scopes"),
+        ("'jane' in owner", "Write owner.str.contains"),
+        ("owner in ('jane')", "Write COLUMN in"),
+        ("owner == None", "Write owner.isna"),
+        ("comment == null", "Write COLUMN.isna"),
+        ("comment is None", "Write COLUMN.isna"),
+        ("comment IS NULL", "Write COLUMN.isna"),
+        ("comment in ['a', None]", "Write comment.isna"),
+        ("idle_days > 60 AND never_expires", "Write and, or, not and in"),
+        ("NOT(never_expires)", "Write and, or, not and in"),
+        ("idle_days > 60 && never_expires", "Write and, or, not and in"),
+        ("owner IN ('a', 'b')", "Write and, or, not and in"),
+        ("never_expires == true", "Write True or False"),
+        ("never_expires == 'true'", "Write True or False"),
+        ("never_expires == 1", "Write True or False"),
+        ("never_expires = true", "Write True or False.*equality is =="),
+        ("owner LIKE 'jane%'", r"Write COLUMN\.str\.contains"),
+        ("comment.contains('ci')", r"Write COLUMN\.str\.contains"),
+        ("owner == \u201cjane\u201d", "straight quotes"),
+        ("owner <> 'jane'", "its opposite is !="),
+        ("idle_days > 60d", "numbers of days"),
+        ("idle_days == '60'", "Write a number without quotes"),
+        ("owner_id in ['77']", "Write a number without quotes"),
+        ("owner == 77", "Write text in quotes"),
+        ("owner.isin([77])", "Write text in quotes"),
+        ("expiry_time == 5", "Write a date in quotes"),
+        ("expiry_time == ''", "is not a date"),
+        ("expiry_time < 'NaT'", "is not a date"),
+        ("expiry_time == comment", "holds times, not text"),
+        ("owner_id.str.contains('7')", "only text has str methods"),
+    ],
+)
+def test_what_could_never_hold_is_an_error_that_gives_the_right_form(expression, words):
+    with pytest.raises(errors.UsageError, match=words):
+        selected(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("status == 'actve'", "Did you mean active"),
+        ("'Active' == status", "Did you mean active"),
+        ("status in ['active', 'revoked']", "status cannot be 'revoked'"),
+        ("status.isin(['gone'])", "Known: active, expired"),
+        ("status != ['gone']", "Known: active, expired"),
+        ("owner_kind == 'service_principal'", "Did you mean service principal"),
+        ("owner_kind != 'usr'", "Did you mean user"),
+        ("autoscope_state == 'COMPLETED'", "AUTOSCOPE_STATE_COMPLETED"),
+    ],
+)
+def test_a_value_that_a_column_cannot_have_is_an_error(expression, words):
+    with pytest.raises(errors.UsageError, match=words):
+        selected(expression)
+    with pytest.raises(errors.UsageError, match=words):
+        expressions.where(TOKENS.head(0), expression)
+
+
+def test_a_severity_is_one_of_three():
+    findings = pd.DataFrame({"severity": ["high", "low"]})
+    assert len(expressions.where(findings, "severity == 'medium'")) == 0
+    with pytest.raises(errors.UsageError, match="Known: high, medium, low"):
+        expressions.where(findings, "severity == 'critical'")
+
+
+def test_values_that_are_made_of_a_column_are_not_held_to_its_set():
+    assert selected("status.str.upper() == 'EXPIRED'") == ["expired"]
+    assert selected("(status == 'expired') == True") == ["expired"]
+
+
+def test_a_value_that_only_a_newer_server_has_can_be_asked_for():
+    newer = TOKENS.assign(autoscope_state="AUTOSCOPE_STATE_PAUSED")
+    assert len(expressions.where(newer, "autoscope_state == 'AUTOSCOPE_STATE_PAUSED'")) == len(TOKENS)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "comment.str.contains(owner)",
+        "comment.str.contains(pat=owner)",
+        "comment.str.contains(owner.str.lower())",
+        "owner.isin(comment)",
+        "owner.isin([comment])",
+        "owner.isin(values=('a', comment))",
+        "owner in [comment]",
+        "idle_days.between(1, age_days)",
+        "idle_days.between(1, -age_days)",
+        "idle_days.between(1, 2 * 3)",
+        "comment.str.contains('a', case=never_expires)",
+    ],
+)
+def test_a_call_and_a_list_take_constants_only(expression):
+    with pytest.raises(errors.UsageError, match="does more than read columns"):
+        expressions.check(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("comment.str.contains('^(a+)+$', flags=2)", "unexpected keyword argument 'flags'"),
+        ("comment.str.contains('^(a+)+$', True, 2)", "too many positional"),
+        ("comment.str.fullmatch('(a+)+', flags=0)", "unexpected keyword argument 'flags'"),
+        ("comment.str.contains('(?=(a+)+$)x')", "not a pattern that can be searched for"),
+        ("comment.str.contains('(?<!a)b')", "not a pattern that can be searched for"),
+        (r"comment.str.contains(r'(a+)\1')", "not a pattern that can be searched for"),
+        (r"comment.str.fullmatch(pat=r'(?P<x>a+)(?P=x)')", "not a pattern that can be searched for"),
+        ("comment.str.contains('(')", "not a pattern that can be searched for"),
+        ("comment.str.fullmatch('a)|(b')", "not a pattern that can be searched for"),
+        ("comment.str.contains('a{1000}{1000}')", "not a pattern that can be searched for"),
+        ("comment.str.contains('((a{100}){100}){100}')", "not a pattern that can be searched for"),
+        ("comment.str.contains(5)", "is not text to search for"),
+        ("comment.str.contains()", "missing a required argument: 'pat'"),
+        ("comment.isna(1)", "too many positional"),
+    ],
+)
+def test_a_call_that_is_wrong_or_could_run_for_ever_is_refused_before_any_column_is_read(expression, words):
+    with pytest.raises(errors.UsageError, match=words):
+        expressions.check(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("comment.str.contains('ci', case=False)", ["idle-89", "ends-31"]),
+        ("comment.str.contains('(?i)CI$')", ["ends-31"]),
+        ("comment.str.contains('(', regex=False)", ["idle-89"]),
+        ("comment.str.contains('ci', na=True) and owner_id == 77", ["expired"]),
+        ("comment.str.fullmatch('c|ci')", ["ends-31"]),
+        ("comment.str.fullmatch('C')", []),
+        ("comment.str.startswith(('c', '='))", ["unused-90", "ends-31"]),
+        ("not comment.str.endswith('ci')", ["idle-90", "idle-89", "unused-90", "ends-30", "expired", "bare"]),
+        ("idle_days.between(89, 90, inclusive='left')", ["idle-89"]),
+        ("idle_days.between(-5, 5)", ["ends-30", "ends-31"]),
+        ("expiry_time - creation_time > '35d'", ["ends-31"]),
+        ("owner.isin(['Ann@Example.com']) and comment.notna()", ["idle-89"]),
+        ("comment.str.len() == 2", ["ends-31"]),
+    ],
+)
+def test_calls_take_what_those_of_pandas_take(expression, expected):
+    assert selected(expression) == expected
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "not " * 2000 + "never_expires",
+        "not " * 900 + "never_expires",
+        "~" * 900 + "never_expires",
+        "-" * 60 + "idle_days > 1",
+        "1 + " * 900 + "idle_days > 1",
+        "comment" + ".str.lower()" * 100 + " == 'a'",
+        "idle_days if True else " * 60 + "1",
+        "lambda: " * 400 + "1",
+        "[" * 150 + "]" * 150,
+        " < ".join(["idle_days"] * 600),
+        "never_expires" + " and never_expires" * 550,
+    ],
+)
+def test_an_expression_that_is_too_deep_or_has_too_many_parts_is_refused(expression):
+    with pytest.raises(errors.UsageError, match=r"nested more than|names and operators|longer than"):
+        selected(expression)
+
+
+def test_many_values_and_terms_are_no_depth():
+    ids = [*range(1_000, 2_500), 77]
+    assert selected(f"owner_id in {ids}") == ["expired"]
+    assert selected(" or ".join(f"owner_id == {number}" for number in ids[-200:])) == ["expired"]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "b'a' * 1000000000 == comment",
+        "'a' * 1000000000 == comment",
+        "comment * 1000000000 == 'a'",
+        "['a'] * 1000000000 == comment",
+        "10 ** 10 ** 10 > idle_days",
+        "10 << 10000000000 > idle_days",
+        "comment.str.repeat(1000000000) == 'a'",
+        "comment.str.pad(1000000000) == 'a'",
+        "comment.str.zfill(width=1000000000) == 'a'",
+        "idle_days > " + "9" * 4000,
+        "idle_days > " + "9" * 5000,
+    ],
+)
+def test_nothing_in_an_expression_grows_without_bounds(expression):
+    with pytest.raises(errors.UsageError):
+        selected(expression)

@@ -1,5 +1,7 @@
 """Which tokens are meant: each filter on its boundary, and alone and together."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -21,6 +23,8 @@ def days_ago(days):
 DOCUMENTS = {
     "idle-90": {
         "owner_id": 1,
+        "created_by_id": 9,
+        "created_by_username": "root@example.com",
         "creation_time": days_ago(300),
         "last_used_day": days_ago(90),
         "scopes": ["sql", "clusters"],
@@ -62,6 +66,8 @@ def kept(**criteria):
         ({"owner": "bobxs@corp.com"}, []),
         ({"owner": "corp"}, []),
         ({"owner": "77"}, ["expired"]),
+        ({"created_by": "ROOT@*"}, ["idle-90"]),
+        ({"created_by": "9"}, ["idle-90"]),
         ({"status": "expired"}, ["expired"]),
         ({"status": "active"}, ["idle-90", "idle-89", "unused-90", "ends-30", "ends-31", "bare"]),
         ({"idle": "90d"}, ["idle-90", "unused-90"]),
@@ -89,7 +95,45 @@ def test_every_filter_stands_in_the_cases_above():
     assert {name for criteria, _ in marks for name in criteria} == {each.name for each in filters.FILTERS}
 
 
-@pytest.mark.parametrize("criteria", [{"idle": "90"}, {"status": "actve"}, {"nonsense": 1}])
+@pytest.mark.parametrize(
+    ("criteria", "expected"),
+    [
+        ({"owner": ["ann@example.com", "77"]}, ["idle-90", "idle-89", "expired"]),
+        ({"owner": ("77", "*@corp.com")}, ["unused-90", "ends-30", "ends-31", "expired"]),
+        ({"owner": pd.Series(["77", "nobody"])}, ["expired"]),
+        ({"owner": [77]}, ["expired"]),
+        ({"owner": []}, []),
+        ({"status": ["active", "expired"]}, list(DOCUMENTS)),
+        ({"scope": ["sql", "all-apis"]}, ["idle-90", "unused-90"]),
+        ({"comment": ["ci", "=1"]}, ["idle-89", "unused-90", "ends-31"]),
+        ({"idle": ["90d", "89d"]}, ["idle-90", "idle-89", "unused-90"]),
+        ({"expires_in": ["30d", "31d"]}, ["ends-30", "ends-31"]),
+        ({"never_expires": [True, False]}, list(DOCUMENTS)),
+        ({"owner": ["ann@example.com", "bob.s@corp.com"], "scope": ["sql", "all-apis"]}, ["idle-90", "unused-90"]),
+    ],
+)
+def test_several_values_of_a_filter_keep_what_any_of_them_keeps(criteria, expected):
+    assert kept(**criteria) == expected
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    [
+        {"idle": "90"},
+        {"status": "actve"},
+        {"nonsense": 1},
+        {"idle": ["90d", "90"]},
+        {"status": ["active", "actve"]},
+        {"owner": {"name": "ann"}},
+        {"owner": [None]},
+        {"owner": ["ann", float("nan")]},
+        {"owner": b"ann"},
+        {"never_expires": "no"},
+        {"owner": "\ud800"},
+        {"comment": "\ud800"},
+        {"owner": "a?" * 100_000},
+    ],
+)
 def test_a_value_that_a_filter_cannot_take_is_a_usage_error(criteria):
     with pytest.raises(errors.UsageError):
         kept(**criteria)
@@ -104,3 +148,56 @@ def test_filters_work_on_an_empty_listing():
 def test_scopes_are_found_after_the_listing_was_cut_and_shuffled():
     shuffled = pd.concat([TOKENS.iloc[::-1], TOKENS]).sample(frac=1, random_state=1)
     assert set(filters.matching(shuffled, scope="clusters")["token_id"]) == {"idle-90"}
+
+
+def names_unknown(criteria, *, principals=("eve@example.com", "5"), tokens=TOKENS, **settings):
+    return " ".join(
+        filters.unknown_names(criteria, tokens=lambda: tokens, principals=lambda: [*principals], **settings)
+    )
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    [
+        {"owner": "ANN@example.com"},
+        {"owner": "Eve@Example.com"},
+        {"owner": "5"},
+        {"owner": 77},
+        {"owner": "*nobody*"},
+        {"owner": "nobod?"},
+        {"owner": None},
+        {"created_by": "root@example.com"},
+        {"created_by": "EVE@example.com"},
+        {"created_by": ["root@example.com", "9"]},
+        {"scope": "nothing", "comment": "nothing"},
+    ],
+)
+def test_users_service_principals_and_those_of_the_listing_are_known_in_any_case(criteria):
+    assert names_unknown(criteria) == ""
+
+
+@pytest.mark.parametrize(
+    ("criteria", "near"),
+    [
+        ({"owner": "ann"}, "owner 'ann' is unknown.*Did you mean Ann@Example.com"),
+        ({"owner": "eve"}, "Did you mean eve@example.com"),
+        ({"owner": "bbo.s"}, "Did you mean bob.s@corp.com"),
+        ({"owner": "bob.s@crop.com"}, "Did you mean bob.s@corp.com"),
+        ({"owner": ["ann@example.com", "zzz"]}, "owner 'zzz' is unknown.*Known: "),
+        ({"created_by": "ro0t@example.com"}, "created_by 'ro0t@example.com' is unknown.*Did you mean root@example.com"),
+        ({"owner": ""}, "owner '' is unknown"),
+    ],
+)
+def test_an_unknown_name_is_told_with_the_near_ones(criteria, near):
+    assert re.search(near, names_unknown(criteria))
+    assert re.search(near, names_unknown(criteria, chosen=filters.matching(TOKENS, **criteria)))
+
+
+def test_principals_are_asked_for_only_where_the_tokens_leave_doubt():
+    def never():
+        raise AssertionError
+
+    criteria = {"owner": ["ann@example.com", "*x*"]}
+    chosen = filters.matching(TOKENS, **criteria)
+    assert filters.unknown_names(criteria, tokens=never, principals=never, chosen=chosen) == []
+    assert filters.unknown_names({"owner": "77"}, tokens=lambda: TOKENS, principals=never, chosen=chosen) == []

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 
@@ -226,3 +227,58 @@ def test_a_notebook_resumes_with_the_workspace_in_hand(company, connected, ipyth
     ipython.user_ns["ws"] = ws
     ipython.run_line_magic("tokens", "connect ws")
     assert ipython.run_line_magic("tokens", f"resume {plan.run_id}")["outcome"].tolist() == ["revoked"] * 2
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("verb", ["revoke --yes", "scopes --narrow --yes"])
+@pytest.mark.parametrize("filter_", ["--owner", "--created-by"])
+def test_a_change_for_a_name_that_nobody_has_is_refused_with_near_names_unless_none_is_allowed(
+    capsys, company, verb, filter_
+):
+    before = company.workspaces[0].state.tokens.ids()
+    for name, near in (("admni@example.com", "admin@example.com"), ("Admin@exa", "admin@example.com")):
+        assert cli.main(shlex.split(f"{verb} {filter_} {name}")) == 2
+        said = capsys.readouterr().err
+        assert f"{name!r} is unknown" in said
+        assert near in said
+        # Of several names, each has to be known.
+        assert cli.main(shlex.split(f"{verb} {filter_} admin@example.com {filter_} {name}")) == 2
+        capsys.readouterr()
+        assert cli.main(shlex.split(f"{verb} {filter_} {name} --allow-none")) == 0
+        assert f"{name!r} is unknown" in capsys.readouterr().err
+    assert company.workspaces[0].state.tokens.ids() == before
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("verb", ["revoke --yes", "scopes --narrow --yes"])
+def test_known_are_users_service_principals_and_owners_in_any_case_and_a_pattern_never_fails(capsys, company, verb):
+    ws = tokenkit.connect()
+    principals, tokens = ws.service_principals(), ws.tokens()
+    idle = min(set(ws.users()["user_name"]) - set(tokens["owner"]) - set(tokens["created_by_username"]))
+    application_id = principals["application_id"].iloc[0]
+    before = company.workspaces[0].state.tokens.ids()
+    for name in (idle, idle.upper(), application_id, "*nobody*", "nobod?"):
+        for filter_ in ("--owner", "--created-by"):
+            assert cli.main([*shlex.split(verb), filter_, name, "--idle", "9000d"]) == 0, name
+    assert company.workspaces[0].state.tokens.ids() == before
+    assert "is unknown" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_filter_given_again_adds_to_the_first(capsys):
+    counts = tokenkit.connect().tokens()["owner"].value_counts()
+    names = counts.index[counts.index.str.contains("@")][:3].tolist()
+
+    def listed(line):
+        assert cli.main([*shlex.split(line), "--output", "json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    options = " ".join(f"--owner {name}" for name in names)
+    assert {row["owner"] for row in listed(f"list {options}")} == set(names)
+    assert len(listed(f"list {options}")) == counts[names].sum()
+    assert len(listed(f"revoke {options} --include-own --dry-run")) == counts[names].sum()
+    assert {row["owner"] for row in listed(f"scopes {options}")} == set(names)
+    assert len(listed(f"list {options} --status active --status expired")) == counts[names].sum()
+    creators = tokenkit.connect().tokens()["created_by_username"].value_counts()
+    both = " ".join(f"--created-by {name}" for name in creators.index[:2])
+    assert len(listed(f"list {both}")) == creators.iloc[:2].sum()

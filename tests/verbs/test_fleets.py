@@ -212,3 +212,16 @@ def test_the_explorer_opens_over_a_fleet_in_a_notebook_and_a_shell_says_where_it
 )
 def test_what_is_called_wrongly_says_what_to_do(company, capsys, line, words):  # noqa: ARG001
     assert words in shell(capsys, line, code=2).err
+
+
+def test_a_fleet_revokes_of_nobody_only_where_no_workspace_knows_the_name(company, capsys):
+    before = ids(company)
+    said = shell(capsys, "fleet revoke --owner admni@example.com --yes --profiles prod,dev", code=2).err
+    assert "owner 'admni@example.com' is unknown" in said
+    assert "Did you mean admin@example.com" in said
+    shell(capsys, "fleet revoke --owner admni@example.com --yes --allow-none --profiles prod,dev")
+    workspaces = [tokenkit.connect(name) for name in ("prod", "dev")]
+    here, there = (set(each.users()["user_name"]) for each in workspaces)
+    only_there = min(there - here - set(workspaces[0].tokens()["owner"]))
+    shell(capsys, f"fleet revoke --owner {only_there} --idle 9000d --yes --profiles prod,dev")
+    assert ids(company) == before

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tokenkit import errors
 from tokenkit.frames import TEXT
-from tokenkit.review.filters import like
+from tokenkit.review.patterns import like
 
 FILE_NAME = "config.toml"
 _TABLE = "protect"

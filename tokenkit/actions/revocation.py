@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,9 @@ from tokenkit.actions.plan import Progress, Settings, Target
 from tokenkit.actions.preview import Shown
 from tokenkit.actions.task import LOST_AND_GONE, Task
 from tokenkit.frames import TEXT
+from tokenkit.redaction import redact
 from tokenkit.review.durations import duration
+from tokenkit.review.patterns import shortened
 
 KIND = "revoke"
 RECENTLY_DAYS = 7
@@ -51,21 +54,30 @@ LEFT_OUT = pa.schema([(name, pa.string()) for name in ("token_id", "owner", "com
 Tokens = pd.DataFrame | pd.Series | Iterable[str] | str
 
 
+_TOKEN_ID = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
+
+
 def token_ids_of(tokens: Tokens) -> list[str]:
     """Return the ids that were meant: of a frame's column ``token_id``, of a column or list of ids, or the one id.
 
+    Blanks around an id and upper case are read as well. No rows, or an empty list, are no tokens.
+
     Raises:
-        UsageError: A frame without that column, or something that is no id.
+        UsageError: A frame without that column, or something that is not a whole id: a part of one, an expression.
     """
     if isinstance(tokens, pd.DataFrame):
-        if "token_id" not in tokens.columns:
-            raise errors.UsageError("A frame of tokens needs the column token_id.")
+        if tokens.columns.tolist().count("token_id") != 1:
+            raise errors.UsageError("A frame of tokens needs the column token_id, once.")
         tokens = tokens["token_id"]
-    given = [tokens] if isinstance(tokens, str) else list(tokens)
+    several = isinstance(tokens, Iterable) and not isinstance(tokens, str | bytes | Mapping)
+    given: list[Any] = list(tokens) if several else [tokens]
     for each in given:
-        if not isinstance(each, str) or not each.strip():
-            raise errors.UsageError(f"A token id is a string of 64 hexadecimal digits, not {each!r}.")
-    return list(dict.fromkeys(each.strip() for each in given))
+        if not isinstance(each, str) or not _TOKEN_ID.fullmatch(each.strip()):
+            raise errors.UsageError(
+                f"{redact(shortened(str(each)))} is not a token id, which has 64 hexadecimal digits. Give whole ids or "
+                "a frame of tokens; to choose by an expression, pass what tokens(…) returns for it."
+            )
+    return list(dict.fromkeys(each.strip().lower() for each in given))
 
 
 class RevocationPlan(Shown):

@@ -107,6 +107,15 @@ class WorkspaceAPI:
             "service_principals": self._identities.service_principals(with_groups=False),
         }
 
+    def principal_names(self) -> list[str]:
+        """Return every name and id of the users and service principals: what can be meant by an owner or a creator."""
+        owners = self.owners()
+        columns = [
+            *(owners["users"][name] for name in ("user_name", "id")),
+            *(owners["service_principals"][name] for name in ("display_name", "application_id", "id")),
+        ]
+        return [str(name) for column in columns for name in column.dropna()]
+
     def me(self) -> str:
         """Return the caller's user name, or the application id of a service principal."""
         return self._caller()[1]

@@ -24,7 +24,7 @@ from typing import Any
 import pandas as pd
 
 from tokenkit import errors, frames
-from tokenkit.review.filters import like
+from tokenkit.review.patterns import like
 
 _FIELDS = ("rule", "token_id", "owner", "reason", "until")
 

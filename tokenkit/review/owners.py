@@ -60,6 +60,23 @@ def with_owners(
     return tokens.assign(**{name: columns[name].array for name in found})
 
 
+def application_ids(
+    tokens: pd.DataFrame, service_principals: pd.DataFrame, *, within: str | None = None
+) -> pd.Series[str]:
+    """Return the application id of each token's owner, absent where that is not a service principal.
+
+    Args:
+        tokens: A listing with the columns of ``frames.TOKENS``.
+        service_principals: The frame of ``Workspace.service_principals``.
+        within: As for ``with_owners``.
+    """
+    keys = ["owner_id"] if within is None else ["owner_id", within]
+    named = service_principals.rename(columns={"id": "owner_id"})[[*keys, "application_id"]]
+    named = named.dropna(subset=keys).drop_duplicates(keys)
+    found = tokens[keys].merge(named, on=keys, how="left")["application_id"]
+    return found.set_axis(tokens.index)
+
+
 def _index_in_both(pairs: tuple[pa.Array, pa.Array], known: tuple[pa.Array, pa.Array]) -> pa.Array:
     """Return where each pair of values stands among the known pairs; a pair with nothing in it is nowhere."""
     # Arrow looks up no pairs, so each is made one number: of the place of its first value and of that of its second.

@@ -18,10 +18,9 @@ from tokenkit.actions.update import UpdatePlan
 from tokenkit.fleet import Fleet
 from tokenkit.fleet_connecting import holder_of
 from tokenkit.rest.token_management import OboToken
-from tokenkit.review import access
+from tokenkit.review import access, filters
 from tokenkit.review import scopes as scopes_review
-from tokenkit.review.filters import FILTERS
-from tokenkit.verbs.reading import limited, permissions_of, selected, whole_ids
+from tokenkit.verbs.reading import criteria_of, limited, permissions_of, selected, whole_ids
 from tokenkit.verbs.session import Session
 from tokenkit.wording import counted
 from tokenkit.workspace import Workspace
@@ -44,7 +43,8 @@ def revoke(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
         raise errors.UsageError(
             "Say which tokens: ids, or a filter such as --owner or --where. Nothing is revoked without."
         )
-    tokens = selected(session, workspace, options)
+    tokens = selected(workspace, options)
+    _require_known(session, workspace, options, tokens)
     if options.token_ids:
         ids = whole_ids(options.token_ids, workspace.tokens(), workspace)
         # Ids and filters together mean both: of these, those that the filters keep.
@@ -75,8 +75,9 @@ def update(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
 def scopes(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
     """Show what tokens may do and what they do; with ``--narrow``, give each the smallest set that covers its use."""
     workspace = session.workspace(options.profile)
-    criteria = {each.name: getattr(options, each.name) for each in FILTERS}
-    advised = workspace.scopes(options.where, created_by=options.created_by, **criteria)
+    advised = workspace.scopes(options.where, **criteria_of(options))
+    if options.narrow:
+        _require_known(session, workspace, options)
     counts = ", ".join(f"{count:,} {advice}" for advice, count in advised["advice"].value_counts().items())
     session.say(f"{workspace.name}: {counted(len(advised), 'token')}{f' ({counts})' if counts else ''}.")
     if not options.narrow:
@@ -276,9 +277,24 @@ def _service_principal(workspace: Workspace, given: str) -> pd.Series[Any]:
     raise errors.UsageError(f"{workspace.name} has no service principal {given!r}. {near}")
 
 
+def _require_known(
+    session: Session, workspace: Workspace, options: argparse.Namespace, chosen: pd.DataFrame | None = None
+) -> None:
+    """Refuse a change of the tokens of somebody who is unknown; with ``--allow-none``, only say so."""
+    criteria = criteria_of(options)
+    unknown = filters.unknown_names(
+        criteria, tokens=workspace.tokens, principals=workspace.principal_names, chosen=chosen
+    )
+    if unknown and not options.allow_none:
+        raise errors.UsageError(" ".join([*unknown, "Nothing was changed. Use --allow-none where that is right."]))
+    for sentence in unknown or (
+        [] if chosen is None or len(chosen) else filters.misspelt(workspace.tokens(), criteria)
+    ):
+        session.warn(sentence)
+
+
 def _chooses(options: argparse.Namespace) -> bool:
-    names = ("where", "created_by", *(each.name for each in FILTERS))
-    return any(getattr(options, name) is not None for name in names)
+    return any(value is not None for value in [options.where, *criteria_of(options).values()])
 
 
 def _decide(

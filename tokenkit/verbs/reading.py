@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -34,7 +35,10 @@ def list_tokens(session: Session, options: argparse.Namespace) -> pd.DataFrame |
     if options.to is not None:
         files.ending_of(options.to)
     workspace = session.workspace(options.profile)
-    found = selected(session, workspace, options)
+    found = selected(workspace, options)
+    if not len(found):
+        for sentence in filters.misspelt(workspace.tokens(), criteria_of(options)):
+            session.warn(sentence)
     _check_columns(options.columns or [], found)
     session.remember(found)
     tokens = limited(found, options)
@@ -53,13 +57,14 @@ def say_if_replaced(session: Session, to: str) -> None:
         session.say(f"{to} was there, and is replaced.")
 
 
-def selected(session: Session, workspace: Workspace, options: argparse.Namespace) -> pd.DataFrame:
-    """Return the tokens that a command's filters choose, in its order; where they choose none, say what is misspelt."""
-    criteria = {each.name: getattr(options, each.name) for each in FILTERS}
-    tokens = workspace.tokens(options.where, created_by=options.created_by, **criteria)
-    if not len(tokens):
-        for sentence in filters.misspelt(workspace.tokens(), criteria):
-            session.warn(sentence)
+def criteria_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the filters that a command was given."""
+    return {each.name: getattr(options, each.name) for each in FILTERS}
+
+
+def selected(workspace: Workspace, options: argparse.Namespace) -> pd.DataFrame:
+    """Return the tokens that a command's filters choose, in its order."""
+    tokens = workspace.tokens(options.where, **criteria_of(options))
     if options.sort:
         name, descending = options.sort.lstrip("-"), options.sort.startswith("-")
         _check_columns([name], tokens)
