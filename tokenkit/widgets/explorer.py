@@ -26,7 +26,7 @@ from tokenkit.widgets.work import in_background
 
 _PAGE_SIZES = (50, 100, 250, LARGEST_PAGE)
 Part = TypeVar("Part", Form, Confirmation, Details)
-_AGAIN = ("failed", "unknown", "planned")
+_AGAIN = ("failed", "unknown", "planned", "still_listed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -347,6 +347,9 @@ class Explorer:
 
     def _plan(self, action: Action, answers: Answers) -> None:
         """Plan what was asked for, for the tokens that are selected at this moment."""
+        if self._confirmation.busy:
+            self._notice.complain("Another change is in progress. Wait until it ends, or stop it.")
+            return
         self._asked_for = self._model.selected_keys()
         tokens = self.selected
         self._confirmation.ask(
@@ -358,6 +361,7 @@ class Explorer:
         if "outcome" in result:
             again = result["outcome"].isin(_AGAIN)
             self._model.choose(set(keys_of(result[again])), self._asked_for)
+            self._show_page()
         self.refresh()
 
 
