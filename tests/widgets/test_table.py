@@ -152,6 +152,15 @@ def test_a_click_in_the_table_that_arrives_after_the_switch_is_seen_in_the_plain
     assert shown.widget.children[0].value == (A[1],)
 
 
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_page_without_rows_is_shown_and_what_is_seen_next_too(plain):
+    shown = PageTable("Tokens", plain=plain)
+    shown.show(rows([]), [])
+    shown.show(rows(B), B)
+    shown.show(rows([]), [])
+    assert len(shown.widget.children) == 1
+
+
 def test_without_itables_there_is_the_plain_list(monkeypatch):
     monkeypatch.setattr(table.importlib.util, "find_spec", lambda _: None)
     plain = PageTable("Tokens")

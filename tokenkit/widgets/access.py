@@ -122,8 +122,8 @@ class PermissionReview:
         """Show the draft. Rows stay the widgets that they are, so that the focus stays where it is."""
         there = self._rows
         self._rows = {key: there[key] if key in there else self._new_row(key) for key in self._draft.everybody()}
-        for row in self._rows.values():
-            row.show()
+        for number, row in enumerate(self._rows.values(), 1):
+            row.show(number)
         self._list.children = [row.widget for row in self._rows.values()]
         for key in there.keys() - self._rows.keys():
             there[key].close()
@@ -264,9 +264,6 @@ class PermissionReview:
         self._notice.complain(words)
 
 
-_NO_MATHEMATICS = str.maketrans("$\\", "\uff04\uff3c")
-
-
 class _Row:
     """One entry: whose, at which level, a button, and what is to become of it."""
 
@@ -276,25 +273,22 @@ class _Row:
         self._edited = edited
         kind, _ = key
         self._whose = style.text(f"{kind} {label}", "tk-grow")
-        # For screen readers. A description is typeset as mathematics, whatever its classes are, if it has the signs.
-        spoken = f"Level of {kind} {label}".translate(_NO_MATHEMATICS)
-        self._level = style.made(
-            widgets.Dropdown, description=spoken, options=_levels(draft.level(key)), names=("tk-unseen",)
-        )
+        self._level = style.made(widgets.Dropdown, options=_levels(draft.level(key)), names=("tk-unseen",))
         self._button = style.button("Remove", self._pressed)
-        self._label = label
         self._change = style.text("", "tk-dim", "tk-change")
         self.widget = style.row(self._whose, self._change, self._level, self._button)
         self._level.observe(lambda change: self._chosen(change["new"]), "value")
 
-    def show(self) -> None:
+    def show(self, number: int) -> None:
         level, fixed = self._draft.level(self._key), self._draft.fixed(self._key)
         if level is not None:
             self._level.value = level
         self._level.disabled = fixed or level is None
         self._button.disabled = fixed
         self._button.description = "Restore" if level is None else "Remove"
-        self._button.tooltip = f"{self._button.description} {self._key[0]} {self._label}"
+        # For screen readers, by the entry's number and never by its name: some browsers take a description for HTML.
+        self._level.description = f"Level of entry {number}"
+        self._button.tooltip = f"{self._button.description} entry {number}"
         self._change.value = "always has it" if fixed else self._draft.change(self._key)
         (self._whose.add_class if level is None else self._whose.remove_class)("tk-removed")
 

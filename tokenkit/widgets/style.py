@@ -1,8 +1,9 @@
 """The looks of every screen, and the few parts that are made in one way only.
 
 Colours are JupyterLab's own variables, so a screen follows the theme. Text from a workspace is hostile: it goes into
-``text`` labels, into tables and into options of lists, never into ``widgets.HTML``. A label would even typeset it as
-mathematics (``$…$``), unless it has the class ``mathjax_ignore``.
+``text`` labels, into tables and into options of lists, never into ``widgets.HTML``, and never into a description, a
+tooltip or a placeholder, nor unchecked into what a Combobox offers, which ipywidgets 7 takes for HTML. A label would
+even typeset it as mathematics (``$…$``), unless it has the class ``mathjax_ignore``.
 """
 
 from __future__ import annotations

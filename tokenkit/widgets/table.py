@@ -178,7 +178,8 @@ class PageTable:
 
     def _show_list(self) -> None:
         rows, ids = self._rows, self._ids
-        columns = [rows[name].str.pad(min(24, int(rows[name].str.len().max() or 0)), side="right") for name in rows]
+        widths = {name: min(24, max(map(len, rows[name]), default=0)) for name in rows}
+        columns = [rows[name].str.pad(widths[name], side="right") for name in rows]
         lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
         # A list of its own for each page: what is clicked in an old one is told by the old one.
         listed = style.field(
