@@ -197,7 +197,7 @@ def test_a_box_is_ticked_exactly_where_its_token_is_selected(explorer, company, 
         assert set(before) ^ set(agree(explorer)) == {seen}
 
 
-def test_the_boxes_of_two_explorers_and_of_two_views_of_one_are_their_own(notebook, company):
+def test_the_boxes_of_two_explorers_and_of_two_views_of_one_are_their_own(notebook):
     filled = notebook(
         "explorer = ws.explore(page_size=50)\nother = ws.explore(page_size=50)\ndisplay(explorer, explorer, other)",
         "[sorted(each.selected['token_id'].str[:12]) for each in (explorer, other)]",

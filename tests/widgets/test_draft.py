@@ -86,7 +86,16 @@ NAMES = Names(
 
 
 @pytest.mark.parametrize(
-    "name", ['"><img src=x onerror=window.__xss=1>', "<script>", "a$x$", r"\\href", '" autofocus onfocus=x a="', "a`b", "&lt;b&gt;"]
+    "name",
+    [
+        '"><img src=x onerror=window.__xss=1>',
+        "<script>",
+        "a$x$",
+        r"\\href",
+        '" autofocus onfocus=x a="',
+        "a`b",
+        "&lt;b&gt;",
+    ],
 )
 def test_a_name_that_could_be_markup_is_not_offered_but_found_once_it_is_typed(name):
     names = Names(

@@ -78,8 +78,17 @@ class PermissionReview:
         return f"<PermissionReview of {self._source.name}>"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        """Return the widget for a front end that shows widgets, and one line for a saved notebook and the rest."""
-        return dict(self.widget._repr_mimebundle_() or {}) | {"text/plain": repr(self)}
+        """Return what a front end shows."""
+        return style.bundle(self.widget, repr(self))
+
+    def close(self) -> None:
+        """Close the screen: its widgets go, in the kernel and in the browser, and with them the memory that they hold.
+
+        Raises:
+            UsageError: A change is in progress.
+        """
+        self._confirmation.require_idle()
+        style.close(self.widget)
 
     # Its parts
 
@@ -112,8 +121,6 @@ class PermissionReview:
         """Start a new draft from what was read."""
         permissions, identities = read
         self._draft, self._names = Draft(permissions), Names(identities)
-        for row in self._rows.values():
-            row.close()
         self._rows = {}  # they are rows of the old draft
         self._offer()
         self._show()
@@ -124,9 +131,7 @@ class PermissionReview:
         self._rows = {key: there[key] if key in there else self._new_row(key) for key in self._draft.everybody()}
         for number, row in enumerate(self._rows.values(), 1):
             row.show(number)
-        self._list.children = [row.widget for row in self._rows.values()]
-        for key in there.keys() - self._rows.keys():
-            there[key].close()
+        style.fill(self._list, [row.widget for row in self._rows.values()])
         self._weigh()
 
     def _new_row(self, key: Key) -> _Row:
@@ -171,6 +176,7 @@ class PermissionReview:
                 lambda: self._source.plan(entries),
                 done=lambda plan: self._planned(entries, plan),
                 failed=lambda words: self._not_planned(entries, words),
+                on=self.widget,
             )
 
     def _planned(self, entries: list[dict[str, str]], plan: PermissionPlan) -> None:
@@ -202,7 +208,7 @@ class PermissionReview:
 
     def _tell(self, verdict: str, minds: Mapping[str, int]) -> None:
         self._verdict.value = verdict
-        self._minds.children = [style.text(f"• {count:,} {what}") for what, count in minds.items() if count]
+        style.fill(self._minds, [style.text(f"• {count:,} {what}") for what, count in minds.items() if count])
         for caption, table in self._tables.values():
             caption.value = ""
             style.show(table.widget, shown=False)
@@ -232,7 +238,12 @@ class PermissionReview:
             return
         self._apply.disabled = True
         self._notice.say("Changing the permissions …")
-        in_background(lambda: plan.apply(progress=False), done=lambda _: self._given(plan), failed=self._not_given)
+        in_background(
+            lambda: plan.apply(progress=False),
+            done=lambda _: self._given(plan),
+            failed=self._not_given,
+            on=self.widget,
+        )
 
     def _given(self, plan: PermissionPlan) -> None:
         self.refresh(then=f"The permissions were changed, and no token was deleted. Run {plan.run_id}.")
@@ -252,7 +263,12 @@ class PermissionReview:
         """
         self._refresh.disabled = True
         self._notice.say(f"Reading {self._source.name} …")
-        in_background(self._source.read, done=lambda read: self._refreshed(read, then), failed=self._not_refreshed)
+        in_background(
+            self._source.read,
+            done=lambda read: self._refreshed(read, then),
+            failed=self._not_refreshed,
+            on=self.widget,
+        )
 
     def _refreshed(self, read: tuple[pd.DataFrame, Identities], then: str) -> None:
         self._refresh.disabled = False
@@ -291,11 +307,6 @@ class _Row:
         self._button.tooltip = f"{self._button.description} entry {number}"
         self._change.value = "always has it" if fixed else self._draft.change(self._key)
         (self._whose.add_class if level is None else self._whose.remove_class)("tk-removed")
-
-    def close(self) -> None:
-        """Let go of its widgets."""
-        for each in (*self.widget.children, self.widget):
-            each.close()
 
     def _chosen(self, level: str) -> None:
         if self._draft.level(self._key) not in (level, None):

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import ipywidgets as widgets
 import pandas as pd
 
+from tokenkit import errors
 from tokenkit.actions.plan import Progress, Summary, counted
 from tokenkit.widgets import rows as rows_of
 from tokenkit.widgets import style
@@ -122,6 +123,11 @@ class Confirmation:
             self.plan = None
             self._phase("closed")
 
+    def require_idle(self) -> None:
+        """Raise UsageError while something is under way, whose end would be seen nowhere."""
+        if self.busy:
+            raise errors.UsageError("A change is in progress. Stop it or wait until it ends, then close the screen.")
+
     def switch(self, *, plain: bool) -> None:
         """Show tables as plain lists, or as tables again."""
         self._table.switch(plain=plain)
@@ -142,7 +148,7 @@ class Confirmation:
         self._look()
 
     def _list(self, summary: Summary) -> None:
-        self._minds.children = [style.text(f"• {n:,} {what}") for what, n in summary.minds.items() if n]
+        style.fill(self._minds, [style.text(f"• {n:,} {what}") for what, n in summary.minds.items() if n])
 
     def _show_rows(self, rows: pd.DataFrame, what: str) -> None:
         shown = rows.head(SHOWN_ROWS)
@@ -194,7 +200,7 @@ class Confirmation:
         else:
             said = f"{counted(len(result), 'owner')} to tell"
         self._title.value = f"{_sentence(said)}."
-        self._minds.children = [style.text(f"Run {plan.run_id}", "tk-dim")] if plan and plan.run_id else []
+        style.fill(self._minds, [style.text(f"Run {plan.run_id}", "tk-dim")] if plan and plan.run_id else [])
         if ended_early:
             self._notice.complain(ended_early)
         self._show_rows(result, "Results")
@@ -213,7 +219,7 @@ class Confirmation:
         self._notice.say("")
         self._typed.value = ""
         if phase != "running":
-            self._minds.children = []
+            style.fill(self._minds, [])
             self._caption.value = ""
             show(self._table.widget, shown=False)
         show(self.widget, shown=phase != "closed")

@@ -8,7 +8,7 @@ even typeset it as mathematics (``$…$``), unless it has the class ``mathjax_ig
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import ipywidgets as widgets
@@ -110,6 +110,11 @@ def screen(*children: widgets.Widget) -> widgets.VBox:
     return widgets.VBox([looks, *children], _dom_classes=("tokenkit",))
 
 
+def bundle(shown: widgets.VBox, line: str) -> dict[str, Any]:
+    """Return a screen for a front end that shows widgets, and one line for a saved notebook and for a closed screen."""
+    return (dict(shown._repr_mimebundle_() or {}) if shown.comm is not None else {}) | {"text/plain": line}
+
+
 def made(kind: Callable[..., Part], *values: Any, names: tuple[str, ...] = (), **settings: Any) -> Part:  # noqa: ANN401 - as the kind takes them
     """Return a widget that shares its layout and its style with all others of its kind, unless it is given its own.
 
@@ -161,6 +166,24 @@ def show(widget: widgets.Widget, *, shown: bool = True) -> None:
         widget.layout = widgets.Layout(display=wanted)
     else:
         widget.layout.display = wanted
+
+
+def close(part: widgets.Widget) -> None:
+    """Close a part with everything in it, in the kernel and in the browser; ipywidgets keeps what nobody closes."""
+    for child in getattr(part, "children", ()):
+        close(child)
+    for looks in (getattr(part, "layout", None), getattr(part, "style", None)):
+        if isinstance(looks, widgets.Widget) and looks is not _SHARED.get(type(looks)):
+            looks.close()
+    part.close()
+
+
+def fill(box: widgets.Box, parts: Sequence[widgets.Widget]) -> None:
+    """Put parts into a box, and close those that were in it and are no more."""
+    old, box.children = box.children, parts
+    for part in old:
+        if part not in box.children:
+            close(part)
 
 
 class Notice:

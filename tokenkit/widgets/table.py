@@ -49,6 +49,11 @@ if available():  # an extra, and slow to load: with this module, which is loaded
     from itables import JavascriptCode
     from itables.widget import ITable
 
+    class _Table(ITable):
+        # Read once: anywidget watches a file for changes, on behalf of every table that was ever made.
+        _esm, _css = (str(file) for file in (ITable._esm, ITable._css))  # type: ignore[assignment]  # noqa: SLF001 - by design
+
+
 Chosen = Callable[[Collection[str], Collection[str]], None]
 
 
@@ -57,8 +62,8 @@ class PageTable:
 
     Args:
         name: What it is a table of, for screen readers.
-        chosen: Called when somebody ticks or unticks boxes, with the ids that are ticked now, the last one last, and the
-            ids of all boxes that were changed; without it there is nothing to tick.
+        chosen: Called when somebody ticks or unticks boxes, with the ids that are ticked now, the last one last, and
+            the ids of all boxes that were changed; without it there is nothing to tick.
         plain: Whether to show a plain list instead of a table.
         short: Whether it takes little height.
 
@@ -127,7 +132,7 @@ class PageTable:
         selected += [STOWAWAYS + position for position in self._positions()]
         options = {**self._options(), "selected_rows": selected}
         if self._table is None:
-            self._table = ITable(data, **options)
+            self._table = _Table(data, **options)
             self._table.observe(self._heard, "selected_rows")
         else:
             self._updating = True
@@ -138,7 +143,7 @@ class PageTable:
         if self._table not in self.widget.children:
             for each in self._names:
                 self.widget.add_class(each)
-            self.widget.children = [self._table]
+            style.fill(self.widget, [self._table])
 
     def _options(self) -> dict[str, Any]:
         """Return the options of the table; each update has to repeat them all."""
@@ -170,8 +175,9 @@ class PageTable:
         if number in self._pages:
             ids, before = self._pages[number]
             self._pages[number] = ids, set(now)
-            self._report([ids[each] for each in now if each not in before], [ids[each] for each in before.difference(now)])
-        if self.plain or (number, sorted(now)) != (self._number, self._positions()):
+            ticked, unticked = (each for each in now if each not in before), before.difference(now)
+            self._report([ids[each] for each in ticked], [ids[each] for each in unticked])
+        if (number, sorted(now)) != (self._number, self._positions()):
             self._display()
 
     # As a plain list
@@ -193,10 +199,8 @@ class PageTable:
         )
         listed.observe(self._picked, "value")
         self.widget.remove_class("tk-table")
-        for old in self.widget.children:
-            if old is not self._table:
-                old.close()
-        self.widget.children = [listed]
+        self._table = None
+        style.fill(self.widget, [listed])
 
     def _picked(self, change: dict[str, Any]) -> None:
         """Read what is selected in a list."""
