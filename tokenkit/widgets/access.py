@@ -16,11 +16,15 @@ import pandas as pd
 from tokenkit.actions.permissions import PermissionPlan
 from tokenkit.actions.plan import counted
 from tokenkit.review.access import CAN_USE, Identities
+from tokenkit.widgets import rows as rows_of
 from tokenkit.widgets import style
 from tokenkit.widgets.confirmation import SHOWN_ROWS, Confirmation, readable
 from tokenkit.widgets.draft import KINDS, LEVELS, Draft, Key, Names
 from tokenkit.widgets.table import PageTable, switch_button
 from tokenkit.widgets.work import in_background
+
+_Wanted = tuple[list[dict[str, str]], list[str]]
+_NONE_PROTECTED = pd.DataFrame(columns=["token_id", "owner", "comment", "reason"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +34,13 @@ class Source:
     Attributes:
         name: What the workspace is called.
         read: Returns the permissions and the workspace's principals, as they are now.
-        plan: From a whole list of entries to the plan that replaces the present one by it.
+        plan: From a whole list of entries to the plan that replaces the present one by it; also given the ids of
+            protected tokens that it may cost, as ``allow_protected``, where there are any.
     """
 
     name: str
     read: Callable[[], tuple[pd.DataFrame, Identities]]
-    plan: Callable[[list[dict[str, str]]], PermissionPlan]
+    plan: Callable[..., PermissionPlan]
 
 
 class PermissionReview:
@@ -60,12 +65,14 @@ class PermissionReview:
         self._list = style.made(widgets.VBox, names=("tk-entries",))
         self._verdict = style.text("", "tk-strong")
         self._minds = style.made(widgets.VBox, names=("tk-minds",))
+        self._protected: dict[str, widgets.Checkbox] = {}  # by token: only what is ticked may be deleted
+        self._boxes = style.made(widgets.VBox, names=("tk-minds",))
         self._tables = {
             title: (style.text("", "tk-dim"), PageTable(title, plain=plain, short=True))
             for title in ("Who loses the right", "Tokens that will be deleted")
         }
         parts = [part for caption, table in self._tables.values() for part in (caption, table.widget)]
-        consequences = style.made(widgets.VBox, [self._verdict, self._minds, *parts])
+        consequences = style.made(widgets.VBox, [self._verdict, self._minds, self._boxes, *parts])
         both = style.made(
             widgets.Box,
             [style.made(widgets.VBox, [self._list, self._build_form()]), consequences],
@@ -122,6 +129,7 @@ class PermissionReview:
         permissions, identities = read
         self._draft, self._names = Draft(permissions), Names(identities)
         self._rows = {}  # they are rows of the old draft
+        self._forbid_protected()
         self._offer()
         self._show()
 
@@ -140,6 +148,7 @@ class PermissionReview:
     def _edited(self) -> None:
         self._notice.say("")
         self._confirmation.close()  # it asks about a draft that is no more
+        self._forbid_protected()
         self._show()
 
     def _offer(self) -> None:
@@ -171,17 +180,22 @@ class PermissionReview:
         elif not self._planning:
             self._planning = True
             self._tell("Working out what this does …", {})
-            entries = self._draft.entries()
+            wanted = entries, allowed = self._wanted()
+            options = {"allow_protected": allowed} if allowed else {}
             in_background(
-                lambda: self._source.plan(entries),
-                done=lambda plan: self._planned(entries, plan),
-                failed=lambda words: self._not_planned(entries, words),
+                lambda: self._source.plan(entries, **options),
+                done=lambda plan: self._planned(wanted, plan),
+                failed=lambda words: self._not_planned(wanted, words),
                 on=self.widget,
             )
 
-    def _planned(self, entries: list[dict[str, str]], plan: PermissionPlan) -> None:
+    def _wanted(self) -> _Wanted:
+        """Return the entries of the draft, and the protected tokens that it may cost."""
+        return self._draft.entries(), [token_id for token_id, box in self._protected.items() if box.value]
+
+    def _planned(self, wanted: _Wanted, plan: PermissionPlan) -> None:
         self._planning = False
-        if entries != self._draft.entries():
+        if wanted != self._wanted():
             self._weigh()
             return
         if not self._draft.began_as(plan.before):
@@ -189,18 +203,48 @@ class PermissionReview:
             self._notice.complain("Somebody else changed the permissions since they were read. Press Refresh.")
             return
         self.plan = plan
-        self._apply.disabled = False
+        protected: pd.DataFrame = getattr(plan, "protected", _NONE_PROTECTED)
+        self._apply.disabled = len(protected) > 0
         losing = plan.loses[["principal", "tokens", "via"]].sort_values("tokens", ascending=False, kind="stable")
         lost = f"{counted(len(losing), 'principal')} would lose the right, {counted(len(plan), 'token')} be deleted."
         nothing = "Nobody would lose the right, and no token be deleted."
-        others = {"gain the right": len(plan.gains), "keep it by another path": len(plan.keeps_by_another_path)}
+        others = {
+            "protected: select the box of each token that may be deleted": len(protected),
+            "gain the right": len(plan.gains),
+            "keep it by another path": len(plan.keeps_by_another_path),
+        }
         self._tell(lost if len(losing) else nothing, others)
+        self._offer_protected(protected.head(SHOWN_ROWS))
         self._show_rows("Who loses the right", losing)
         self._show_rows("Tokens that will be deleted", plan.preview())
 
-    def _not_planned(self, entries: list[dict[str, str]], words: str) -> None:
+    def _offer_protected(self, tokens: pd.DataFrame) -> None:
+        """Add a box for each protected token that has none yet; those that are selected stay."""
+        added = []
+        shown = pd.DataFrame({name: rows_of.text(tokens[name]) for name in ("owner", "comment", "reason")})
+        for token_id, owner, comment, reason in zip(tokens["token_id"], *shown.fillna("").to_numpy().T, strict=True):
+            if token_id in self._protected:
+                continue
+            name = f"Delete protected token {len(self._protected) + 1}"  # a number: see style about descriptions
+            box = style.made(widgets.Checkbox, description=name, indent=False)
+            box.observe(lambda _: self._allowed(), "value")
+            self._protected[token_id] = box
+            words = " · ".join(filter(None, [token_id[: rows_of.ID_LETTERS], owner, comment, reason]))
+            added.append(style.row(box, style.text(words)))
+        style.fill(self._boxes, [*self._boxes.children, *added])
+
+    def _allowed(self) -> None:
+        self._confirmation.close()
+        self._weigh()
+
+    def _forbid_protected(self) -> None:
+        """Take the boxes away: they were selected for a draft that is no more."""
+        self._protected = {}
+        style.fill(self._boxes, [])
+
+    def _not_planned(self, wanted: _Wanted, words: str) -> None:
         self._planning = False
-        if entries != self._draft.entries():
+        if wanted != self._wanted():
             self._weigh()
             return
         self._tell("It is not known what this does.", {})
