@@ -144,14 +144,6 @@ def test_what_was_ticked_on_the_page_is_ticked_after_each_switch(shown):
     assert on_page(shown) == [A[1], A[4]]
 
 
-def test_a_click_in_the_table_that_arrives_after_the_switch_is_seen_in_the_plain_list(shown, heard):
-    late = [*shown._table.selected_rows, style.STOWAWAYS + 1]
-    shown.switch(plain=True)
-    shown._table.selected_rows = late
-    assert heard == [([A[1]], {A[1]})]
-    assert shown.widget.children[0].value == (A[1],)
-
-
 @pytest.mark.parametrize("plain", [False, True])
 def test_a_page_without_rows_is_shown_and_what_is_seen_next_too(plain):
     shown = PageTable("Tokens", plain=plain)
