@@ -446,7 +446,7 @@ class Workspace(WorkspaceAPI):
         source = Source(
             name=self.name,
             read=lambda: (self.token_management.get_permissions(), self.identities()),
-            plan=lambda entries: self.plan_permissions(entries, replace=True),
+            plan=lambda entries, **allowed: self.plan_permissions(entries, replace=True, **allowed),
         )
         return PermissionReview(source, plain=plain)
 

@@ -147,6 +147,22 @@ class Notebook:
         expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"))
         return cell.locator(".jp-OutputArea-output").last
 
+    def keep_busy(self, file):
+        """Let the kernel hear nothing more until the function that this returns is called, which makes the file."""
+        code = f"import pathlib, time\nwhile not pathlib.Path({str(file)!r}).exists(): time.sleep(0.01)"
+        self.page.evaluate(
+            """code => {
+                const {kernel} = jupyterapp.shell.currentWidget.sessionContext.session;
+                kernel.requestExecute({code});
+                return new Promise(resolve => {
+                    const check = () => kernel.status === "busy" ? resolve() : setTimeout(check, 10);
+                    check();
+                });
+            }""",
+            code,
+        )
+        return file.touch
+
     def use_theme(self, name):
         """Change JupyterLab's theme."""
         self.page.evaluate("name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)

@@ -1,5 +1,6 @@
 """The explorer in a real JupyterLab, asserted against what the sandbox has afterwards."""
 
+import ast
 import json
 import re
 
@@ -55,13 +56,208 @@ class Explorer:
 
 
 @pytest.fixture
-def explorer(notebook):
-    filled = notebook(EXPLORE, "len(explorer.filtered), sorted(explorer.selected['token_id'].str[:12])")
+def explorer(notebook, tmp_path):
+    filled = notebook(
+        EXPLORE,
+        "len(explorer.filtered), sorted(explorer.selected['token_id'].str[:12])",
+        "explorer.select(explorer.filtered.tail(3))\nexplorer.select(explorer.filtered.iloc[5:9])",
+    )
     filled.run(1)
     found = Explorer(filled.page)
     expect(found.rows).to_have_count(50)
     found.next_cell = lambda: filled.run(2).inner_text()
+    found.select = lambda: filled.run(3)
+    found.keep_busy = lambda: filled.keep_busy(tmp_path / "enough")
     return found
+
+
+WRONG = (f"{ROWS}.selected:has(input:not(:checked))", f"{ROWS}:not(.selected):has(input:checked)")
+
+
+def agree(explorer):
+    """Assert that boxes, rows and the kernel say the same is selected; return the beginnings of its ids."""
+    explorer.next_cell()  # a click is sent once the one before it is heard
+    _, selected = ast.literal_eval(explorer.next_cell())
+    expected = [each for each in explorer.shown_ids() if each in selected]
+    expect(explorer.page.locator(f"{TICKS}:checked")).to_have_count(len(expected))
+    for rows in WRONG:
+        expect(explorer.page.locator(rows)).to_have_count(0)
+    checked = explorer.ticks.evaluate_all("boxes => boxes.filter(box => box.checked).map(box => box.ariaLabel)")
+    assert [each.removeprefix("Select token ") for each in checked] == expected
+    explorer.sees(re.compile(f"^{len(selected)} selected"))
+    return selected
+
+
+def beside(explorer, position):
+    """Click into the cell of a box, at its edge."""
+    cell = explorer.rows.nth(position).locator("td").first
+    cell.click(position={"x": 2, "y": 2})
+
+
+def space(explorer, position):
+    explorer.ticks.nth(position).focus()
+    explorer.page.keyboard.press("Space")
+
+
+def stopped(explorer, company):
+    company.faults.add(Fault(method="DELETE", latency_ms=300))
+    explorer.press("Select all 230")
+    explorer.sees("230 selected")
+    explorer.preview()
+    explorer.sees(re.compile(r"Revoke \d+ tokens for good on"))
+    title = explorer.screen.locator(".tk-title", has_text="Revoke").inner_text()
+    explorer.confirm(re.search(r"\d+", title).group())
+    expect(explorer.screen.get_by_text(re.compile(r"^[1-9]\d* of \d+$"))).to_be_visible()
+    explorer.press("Stop")
+    explorer.sees(re.compile(r"Stopped\. "))
+    company.faults.clear()
+    refreshed(explorer)
+
+
+def failed(explorer, company):
+    company.faults.add(Fault(method="DELETE", status=400))
+    explorer.preview()
+    explorer.sees("Revoke 2 tokens for good on")
+    explorer.confirm(2)
+    explorer.sees("2 failed.")
+    company.faults.clear()
+    refreshed(explorer)
+
+
+def refreshed(explorer):
+    expect(explorer.screen.get_by_role("button", name="Refresh")).to_be_enabled()
+
+
+def not_refreshed(explorer, company):
+    company.faults.add(Fault(method="GET", path="*/token-management/tokens", status=403))
+    explorer.press("Refresh")
+    expect(explorer.screen.locator(".tk-error")).to_be_visible()
+    company.faults.clear()
+
+
+def in_turn(*steps):
+    def take(explorer, company):
+        for step in steps:
+            step(explorer, company)
+            agree(explorer)
+
+    return take
+
+
+def press(*names):
+    return in_turn(*[lambda explorer, _, name=name: explorer.press(name) for name in names])
+
+
+def choose(label, choice):
+    return lambda explorer, _: explorer.choose(label, choice)
+
+
+def click(act, *positions):
+    return in_turn(*[lambda explorer, _, position=position: act(explorer, position) for position in positions])
+
+
+PATHS = {
+    "a click": click(Explorer.tick, 0, 3, 0),
+    "a click beside the box": click(beside, 0, 3, 0, 49),
+    "the space bar": click(space, 0, 3, 0),
+    "a click with shift": click(lambda explorer, n: explorer.ticks.nth(n).click(modifiers=["Shift"]), 6, 2, 6),
+    "two clicks at once": click(lambda explorer, n: explorer.ticks.nth(n).dblclick(), 0, 3),
+    "Select page": press("Select page"),
+    "Select page twice": press("Select page", "Select page"),
+    "Select all and none": press("Select all 230", "Select none", "Select page", "Select all 230"),
+    "the next page and back": press("Next →", "Select page", "← Previous", "Select none", "Next →"),
+    "select()": lambda explorer, _: explorer.select(),
+    "an order and its reverse": in_turn(
+        choose("Sort by", "Owner"),
+        lambda explorer, _: explorer.screen.get_by_role("button", name="Ascending").click(),
+        choose("Sort by", "the listing's order"),
+    ),
+    "a filter and its undoing": in_turn(choose("Status", "expired"), press("Select page", "Clear filters")),
+    "a filter that hides what is selected": in_turn(press("Select page"), choose("Status", "expired")),
+    "a refresh": in_turn(press("Select page", "Refresh"), lambda explorer, _: refreshed(explorer)),
+    "a refresh that fails": not_refreshed,
+    "another size of the page": in_turn(choose("Rows on a page", "100"), press("Select page")),
+    "the plain list and back": lambda explorer, _: [explorer.press("Plain list"), explorer.press("Plain list")],
+    "a stopped run": stopped,
+    "a run that failed": failed,
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_box_is_ticked_exactly_where_its_token_is_selected(explorer, company, path):
+    explorer.tick(1, 4)
+    before = agree(explorer)
+    assert len(before) == 2
+    PATHS[path](explorer, company)
+    agree(explorer)
+    expect(explorer.ticks.nth(2)).to_be_visible()
+    for act in (Explorer.tick, beside, space):  # whatever it was before, each changes one token, the one that is seen
+        before, seen = agree(explorer), explorer.shown_ids()[2]
+        act(explorer, 2)
+        assert set(before) ^ set(agree(explorer)) == {seen}
+
+
+def test_the_boxes_of_two_explorers_and_of_two_views_of_one_are_their_own(notebook):
+    filled = notebook(
+        "explorer = ws.explore(page_size=50)\nother = ws.explore(page_size=50)\ndisplay(explorer, explorer, other)",
+        "[sorted(each.selected['token_id'].str[:12]) for each in (explorer, other)]",
+    )
+    filled.run(1)
+    screens = filled.page.locator(".tokenkit")
+    expect(screens).to_have_count(3)
+    expect(filled.page.locator(TICKS)).to_have_count(150)
+
+    def ticked():
+        filled.run(2)  # as in agree
+        selected, others = ast.literal_eval(filled.run(2).inner_text())
+        for screen, ids in zip(screens.all(), (selected, selected, others), strict=True):
+            expect(screen.locator(".tk-table input:checked")).to_have_count(len(ids))
+            expect(screen.locator(".tk-table tr.selected:visible")).to_have_count(len(ids))
+        return len(selected), len(others)
+
+    screens.nth(0).locator(".dt-select-checkbox").nth(3).click()
+    screens.nth(1).locator(".dt-select-checkbox").nth(5).click()
+    assert ticked() == (2, 0)
+    screens.nth(2).get_by_role("button", name="Select page").click()
+    assert ticked() == (2, 50)
+    screens.nth(2).locator(".dt-select-checkbox").nth(5).click()
+    screens.nth(0).locator(".dt-select-checkbox").nth(5).click()
+    assert ticked() == (1, 49)
+
+
+def test_the_boxes_of_a_fleet_s_explorer_show_what_is_selected(notebook, company):
+    filled = notebook(
+        "explorer = tokenkit.fleet([ws]).explore(page_size=50)\nexplorer",
+        "len(explorer.filtered), sorted(explorer.selected['token_id'].str[:12])",
+    )
+    filled.run(1)
+    explorer = Explorer(filled.page)
+    expect(explorer.rows).to_have_count(50)
+    explorer.next_cell = lambda: filled.run(2).inner_text()
+    PATHS["Select page"](explorer, company)
+    PATHS["a click"](explorer, company)
+    PATHS["the next page and back"](explorer, company)
+    PATHS["a click beside the box"](explorer, company)
+
+
+@pytest.mark.parametrize("pressed", ["Next →", "Select page", "Select none", "Refresh"])
+def test_clicks_that_wait_for_a_busy_kernel_select_what_was_clicked_and_tick_it(explorer, pressed):
+    """Until the kernel has time the page is the old one, and so are the boxes that somebody sees and clicks."""
+    explorer.tick(1, 4)
+    agree(explorer)
+    release = explorer.keep_busy()
+    explorer.press(pressed)
+    seen = explorer.shown_ids()
+    explorer.tick(2, 6)
+    release()
+    selected = agree(explorer)
+    assert {seen[2], seen[6]} <= set(selected)
+    assert len(selected) == {"Next →": 4, "Select page": 50, "Select none": 2, "Refresh": 4}[pressed]
+    if pressed == "Refresh":
+        refreshed(explorer)
+    before, seen = agree(explorer), explorer.shown_ids()
+    explorer.tick(7)
+    assert set(before) ^ set(agree(explorer)) == {seen[7]}
 
 
 def ids_of(company):

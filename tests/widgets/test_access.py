@@ -50,7 +50,8 @@ def test_it_shows_itself_as_one_line_that_never_changes(review, ws):
 def test_every_entry_is_a_row_with_a_label_and_admins_cannot_be_changed(review, ws):
     listed = ws.token_management.get_permissions()
     assert len(review._rows) == len(listed)
-    assert all(each._level.description.startswith("Level of ") for each in review._rows.values())
+    descriptions = [each._level.description for each in review._rows.values()]
+    assert descriptions == [f"Level of entry {number}" for number in range(1, len(listed) + 1)]
     admins = row(review, "admins")
     assert admins._level.disabled
     assert admins._button.disabled
@@ -199,6 +200,64 @@ def test_an_error_is_one_line_and_the_draft_stays(review, somebody, company, ids
     assert "It did not work." in somebody.reads()
     assert ids() == before
     assert review._draft.changed
+
+
+@pytest.fixture
+def protecting(review):
+    """Let plans of the review protect the first two tokens that they would delete; return what each was allowed."""
+    plans, asked = review._source.plan, []
+
+    def plan(entries, allow_protected=()):
+        asked.append(list(allow_protected))
+        made = plans(entries)
+        tokens = made.preview().head(2).assign(comment=f"key {SECRET}", reason="protected by rule 'ci'")
+        made.protected = tokens.loc[
+            ~tokens["token_id"].isin(allow_protected), ["token_id", "owner", "comment", "reason"]
+        ]
+        return made
+
+    object.__setattr__(review._source, "plan", plan)
+    return asked
+
+
+def boxes(somebody):
+    return somebody.parts(widgets.Checkbox)
+
+
+def test_a_change_that_costs_protected_tokens_waits_for_a_box_by_each(review, somebody, protecting):
+    press_in_row(review, "data-scientists")
+    assert len(boxes(somebody)) == 2
+    assert "• 2 protected: select the box of each token that may be deleted" in somebody.reads()
+    assert len([line for line in somebody.reads() if "protected by rule 'ci'" in line and "[redacted]" in line]) == 2
+    apply = somebody.named(widgets.Button, "Apply …")
+    for number, box in enumerate(boxes(somebody)):
+        assert apply.disabled
+        box.value = True
+        settle()
+        assert len(boxes(somebody)) == 2
+        assert len(protecting[-1]) == number + 1
+    assert protecting[-1] == list(review.plan.token_ids[:2])
+    assert not apply.disabled
+    somebody.press("Apply …")
+    boxes(somebody)[0].value = False
+    assert apply.disabled
+    settle()
+    assert apply.disabled
+    assert review._confirmation.plan is None
+    assert len(protecting[-1]) == 1
+
+
+def test_a_box_is_about_the_draft_that_it_was_selected_for_and_no_other(review, somebody, protecting):
+    press_in_row(review, "data-scientists")
+    for box in boxes(somebody):
+        box.value = True
+    settle()
+    press_in_row(review, "data-engineers")
+    assert protecting[-1] == []
+    assert [box.value for box in boxes(somebody)] == [False, False]
+    assert somebody.named(widgets.Button, "Apply …").disabled
+    somebody.press("Discard")
+    assert boxes(somebody) == []
 
 
 def states(root):

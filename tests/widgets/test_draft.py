@@ -85,6 +85,35 @@ NAMES = Names(
 )
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        '"><img src=x onerror=window.__xss=1>',
+        "<script>",
+        "a$x$",
+        r"\\href",
+        '" autofocus onfocus=x a="',
+        "a`b",
+        "&lt;b&gt;",
+    ],
+)
+def test_a_name_that_could_be_markup_is_not_offered_but_found_once_it_is_typed(name):
+    names = Names(
+        access.Identities(
+            users=frames.frame([{"id": 1, "user_name": name}], frames.USERS),
+            service_principals=frames.frame(
+                [{"id": 2, "application_id": "app-9", "display_name": name}], frames.SERVICE_PRINCIPALS
+            ),
+            groups=frames.frame(
+                [{"id": 3, "display_name": name}, {"id": 4, "display_name": "R&D Zürich"}], frames.GROUPS
+            ),
+        )
+    )
+    assert [names.offered(kind, "") for kind in ("group", "user", "service principal")] == [["R&D Zürich"], [], []]
+    assert names.named("group", name) == name
+    assert names.named("service principal", name) == "app-9"
+
+
 def test_names_are_offered_by_any_part_of_them_in_any_case_and_never_as_a_pattern():
     assert NAMES.offered("user", "AN") == ["Ann"]
     assert NAMES.offered("user", "(x") == ["bob(x)"]

@@ -11,6 +11,7 @@ from tests.conftest import NOW
 from tests.widgets.conftest import settle, tick
 from tokenkit.sandbox import Fault
 from tokenkit.widgets.explorer import explore
+from tokenkit.widgets.style import STOWAWAYS
 
 SECRET = "dapi" + "0123456789abcdef" * 2
 
@@ -199,6 +200,42 @@ def test_what_failed_stays_selected_and_works_at_another_try(explorer, somebody,
     assert explorer.selected["token_id"].tolist() == [victims[1]]
     revoke(somebody, 1)
     assert not set(victims[:3]) & ids()
+
+
+def ticked_on_page(explorer):
+    shown = explorer._table
+    return [shown._ids[each - STOWAWAYS] for each in shown._table.selected_rows if each >= STOWAWAYS]
+
+
+def test_the_boxes_show_what_is_selected_after_a_run_even_if_the_tokens_cannot_be_read_again(
+    explorer, somebody, company, victims
+):
+    def unreadable():
+        raise tokenkit.UsageError("The tokens cannot be read.")
+
+    company.faults.add(Fault(method="DELETE", path=f"*/{victims[1]}", status=400, times=1))
+    tick_ids(explorer, victims[:3])
+    object.__setattr__(explorer._source, "read", unreadable)
+    revoke(somebody, 3)
+    assert "The tokens cannot be read." in somebody.reads()
+    assert ticked_on_page(explorer) == explorer.selected["token_id"].tolist() == [victims[1]]
+
+
+def test_a_second_action_during_a_run_is_refused_and_changes_no_selection(explorer, somebody, company, ids, victims):
+    before = ids()
+    company.faults.add(Fault(method="DELETE", latency_ms=500))
+    tick_ids(explorer, victims[:2])
+    somebody.press("Revoke …")
+    somebody.press("Preview")
+    somebody.type("Type", "2")
+    somebody.named(widgets.Button, "Revoke").click()
+    tick_ids(explorer, victims[2:4])
+    somebody.named(widgets.Button, "Revoke …").click()
+    somebody.named(widgets.Button, "Preview").click()
+    assert any("Another change is in progress" in line for line in somebody.reads())
+    settle()
+    assert before - ids() == set(victims[:2])
+    assert set(explorer.selected["token_id"]) == set(victims[2:4])
 
 
 def test_a_stop_half_way_leaves_the_rest_and_says_how_to_go_on(explorer, somebody, company, ids, ws):

@@ -16,11 +16,14 @@ import pandas as pd
 from tokenkit.actions.permissions import PermissionPlan
 from tokenkit.actions.plan import counted
 from tokenkit.review.access import CAN_USE, Identities
+from tokenkit.widgets import rows as rows_of
 from tokenkit.widgets import style
 from tokenkit.widgets.confirmation import SHOWN_ROWS, Confirmation, readable
 from tokenkit.widgets.draft import KINDS, LEVELS, Draft, Key, Names
 from tokenkit.widgets.table import PageTable, switch_button
 from tokenkit.widgets.work import in_background
+
+_Wanted = tuple[list[dict[str, str]], list[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +33,13 @@ class Source:
     Attributes:
         name: What the workspace is called.
         read: Returns the permissions and the workspace's principals, as they are now.
-        plan: From a whole list of entries to the plan that replaces the present one by it.
+        plan: From a whole list of entries to the plan that replaces the present one by it; also given the ids of
+            protected tokens that it may cost, as ``allow_protected``, where there are any.
     """
 
     name: str
     read: Callable[[], tuple[pd.DataFrame, Identities]]
-    plan: Callable[[list[dict[str, str]]], PermissionPlan]
+    plan: Callable[..., PermissionPlan]
 
 
 class PermissionReview:
@@ -60,12 +64,14 @@ class PermissionReview:
         self._list = style.made(widgets.VBox, names=("tk-entries",))
         self._verdict = style.text("", "tk-strong")
         self._minds = style.made(widgets.VBox, names=("tk-minds",))
+        self._protected: dict[str, widgets.Checkbox] = {}  # by token: only what is ticked may be deleted
+        self._boxes = style.made(widgets.VBox, names=("tk-minds",))
         self._tables = {
             title: (style.text("", "tk-dim"), PageTable(title, plain=plain, short=True))
             for title in ("Who loses the right", "Tokens that will be deleted")
         }
         parts = [part for caption, table in self._tables.values() for part in (caption, table.widget)]
-        consequences = style.made(widgets.VBox, [self._verdict, self._minds, *parts])
+        consequences = style.made(widgets.VBox, [self._verdict, self._minds, self._boxes, *parts])
         both = style.made(
             widgets.Box,
             [style.made(widgets.VBox, [self._list, self._build_form()]), consequences],
@@ -78,8 +84,17 @@ class PermissionReview:
         return f"<PermissionReview of {self._source.name}>"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        """Return the widget for a front end that shows widgets, and one line for a saved notebook and the rest."""
-        return dict(self.widget._repr_mimebundle_() or {}) | {"text/plain": repr(self)}
+        """Return what a front end shows."""
+        return style.bundle(self.widget, repr(self))
+
+    def close(self) -> None:
+        """Close the screen: its widgets go, in the kernel and in the browser, and with them the memory that they hold.
+
+        Raises:
+            UsageError: A change is in progress.
+        """
+        self._confirmation.require_idle()
+        style.close(self.widget)
 
     # Its parts
 
@@ -112,9 +127,8 @@ class PermissionReview:
         """Start a new draft from what was read."""
         permissions, identities = read
         self._draft, self._names = Draft(permissions), Names(identities)
-        for row in self._rows.values():
-            row.close()
         self._rows = {}  # they are rows of the old draft
+        self._forbid_protected()
         self._offer()
         self._show()
 
@@ -122,11 +136,9 @@ class PermissionReview:
         """Show the draft. Rows stay the widgets that they are, so that the focus stays where it is."""
         there = self._rows
         self._rows = {key: there[key] if key in there else self._new_row(key) for key in self._draft.everybody()}
-        for row in self._rows.values():
-            row.show()
-        self._list.children = [row.widget for row in self._rows.values()]
-        for key in there.keys() - self._rows.keys():
-            there[key].close()
+        for number, row in enumerate(self._rows.values(), 1):
+            row.show(number)
+        style.fill(self._list, [row.widget for row in self._rows.values()])
         self._weigh()
 
     def _new_row(self, key: Key) -> _Row:
@@ -135,6 +147,7 @@ class PermissionReview:
     def _edited(self) -> None:
         self._notice.say("")
         self._confirmation.close()  # it asks about a draft that is no more
+        self._forbid_protected()
         self._show()
 
     def _offer(self) -> None:
@@ -166,16 +179,22 @@ class PermissionReview:
         elif not self._planning:
             self._planning = True
             self._tell("Working out what this does …", {})
-            entries = self._draft.entries()
+            wanted = entries, allowed = self._wanted()
+            options = {"allow_protected": allowed} if allowed else {}
             in_background(
-                lambda: self._source.plan(entries),
-                done=lambda plan: self._planned(entries, plan),
-                failed=lambda words: self._not_planned(entries, words),
+                lambda: self._source.plan(entries, **options),
+                done=lambda plan: self._planned(wanted, plan),
+                failed=lambda words: self._not_planned(wanted, words),
+                on=self.widget,
             )
 
-    def _planned(self, entries: list[dict[str, str]], plan: PermissionPlan) -> None:
+    def _wanted(self) -> _Wanted:
+        """Return the entries of the draft, and the protected tokens that it may cost."""
+        return self._draft.entries(), [token_id for token_id, box in self._protected.items() if box.value]
+
+    def _planned(self, wanted: _Wanted, plan: PermissionPlan) -> None:
         self._planning = False
-        if entries != self._draft.entries():
+        if wanted != self._wanted():
             self._weigh()
             return
         if not self._draft.began_as(plan.before):
@@ -183,18 +202,48 @@ class PermissionReview:
             self._notice.complain("Somebody else changed the permissions since they were read. Press Refresh.")
             return
         self.plan = plan
-        self._apply.disabled = False
+        protected = plan.protected
+        self._apply.disabled = len(protected) > 0
         losing = plan.loses[["principal", "tokens", "via"]].sort_values("tokens", ascending=False, kind="stable")
         lost = f"{counted(len(losing), 'principal')} would lose the right, {counted(len(plan), 'token')} be deleted."
         nothing = "Nobody would lose the right, and no token be deleted."
-        others = {"gain the right": len(plan.gains), "keep it by another path": len(plan.keeps_by_another_path)}
+        others = {
+            "protected: select the box of each token that may be deleted": len(protected),
+            "gain the right": len(plan.gains),
+            "keep it by another path": len(plan.keeps_by_another_path),
+        }
         self._tell(lost if len(losing) else nothing, others)
+        self._offer_protected(protected.head(SHOWN_ROWS))
         self._show_rows("Who loses the right", losing)
         self._show_rows("Tokens that will be deleted", plan.preview())
 
-    def _not_planned(self, entries: list[dict[str, str]], words: str) -> None:
+    def _offer_protected(self, tokens: pd.DataFrame) -> None:
+        """Add a box for each protected token that has none yet; those that are selected stay."""
+        added = []
+        shown = pd.DataFrame({name: rows_of.text(tokens[name]) for name in ("owner", "comment", "reason")})
+        for token_id, owner, comment, reason in zip(tokens["token_id"], *shown.fillna("").to_numpy().T, strict=True):
+            if token_id in self._protected:
+                continue
+            name = f"Delete protected token {len(self._protected) + 1}"  # a number: see style about descriptions
+            box = style.made(widgets.Checkbox, description=name, indent=False)
+            box.observe(lambda _: self._allowed(), "value")
+            self._protected[token_id] = box
+            words = " · ".join(filter(None, [token_id[: rows_of.ID_LETTERS], owner, comment, reason]))
+            added.append(style.row(box, style.text(words)))
+        style.fill(self._boxes, [*self._boxes.children, *added])
+
+    def _allowed(self) -> None:
+        self._confirmation.close()
+        self._weigh()
+
+    def _forbid_protected(self) -> None:
+        """Take the boxes away: they were selected for a draft that is no more."""
+        self._protected = {}
+        style.fill(self._boxes, [])
+
+    def _not_planned(self, wanted: _Wanted, words: str) -> None:
         self._planning = False
-        if entries != self._draft.entries():
+        if wanted != self._wanted():
             self._weigh()
             return
         self._tell("It is not known what this does.", {})
@@ -202,7 +251,7 @@ class PermissionReview:
 
     def _tell(self, verdict: str, minds: Mapping[str, int]) -> None:
         self._verdict.value = verdict
-        self._minds.children = [style.text(f"• {count:,} {what}") for what, count in minds.items() if count]
+        style.fill(self._minds, [style.text(f"• {count:,} {what}") for what, count in minds.items() if count])
         for caption, table in self._tables.values():
             caption.value = ""
             style.show(table.widget, shown=False)
@@ -232,7 +281,12 @@ class PermissionReview:
             return
         self._apply.disabled = True
         self._notice.say("Changing the permissions …")
-        in_background(lambda: plan.apply(progress=False), done=lambda _: self._given(plan), failed=self._not_given)
+        in_background(
+            lambda: plan.apply(progress=False),
+            done=lambda _: self._given(plan),
+            failed=self._not_given,
+            on=self.widget,
+        )
 
     def _given(self, plan: PermissionPlan) -> None:
         self.refresh(then=f"The permissions were changed, and no token was deleted. Run {plan.run_id}.")
@@ -252,7 +306,12 @@ class PermissionReview:
         """
         self._refresh.disabled = True
         self._notice.say(f"Reading {self._source.name} …")
-        in_background(self._source.read, done=lambda read: self._refreshed(read, then), failed=self._not_refreshed)
+        in_background(
+            self._source.read,
+            done=lambda read: self._refreshed(read, then),
+            failed=self._not_refreshed,
+            on=self.widget,
+        )
 
     def _refreshed(self, read: tuple[pd.DataFrame, Identities], then: str) -> None:
         self._refresh.disabled = False
@@ -264,9 +323,6 @@ class PermissionReview:
         self._notice.complain(words)
 
 
-_NO_MATHEMATICS = str.maketrans("$\\", "\uff04\uff3c")
-
-
 class _Row:
     """One entry: whose, at which level, a button, and what is to become of it."""
 
@@ -276,32 +332,24 @@ class _Row:
         self._edited = edited
         kind, _ = key
         self._whose = style.text(f"{kind} {label}", "tk-grow")
-        # For screen readers. A description is typeset as mathematics, whatever its classes are, if it has the signs.
-        spoken = f"Level of {kind} {label}".translate(_NO_MATHEMATICS)
-        self._level = style.made(
-            widgets.Dropdown, description=spoken, options=_levels(draft.level(key)), names=("tk-unseen",)
-        )
+        self._level = style.made(widgets.Dropdown, options=_levels(draft.level(key)), names=("tk-unseen",))
         self._button = style.button("Remove", self._pressed)
-        self._label = label
         self._change = style.text("", "tk-dim", "tk-change")
         self.widget = style.row(self._whose, self._change, self._level, self._button)
         self._level.observe(lambda change: self._chosen(change["new"]), "value")
 
-    def show(self) -> None:
+    def show(self, number: int) -> None:
         level, fixed = self._draft.level(self._key), self._draft.fixed(self._key)
         if level is not None:
             self._level.value = level
         self._level.disabled = fixed or level is None
         self._button.disabled = fixed
         self._button.description = "Restore" if level is None else "Remove"
-        self._button.tooltip = f"{self._button.description} {self._key[0]} {self._label}"
+        # For screen readers, by the entry's number and never by its name: some browsers take a description for HTML.
+        self._level.description = f"Level of entry {number}"
+        self._button.tooltip = f"{self._button.description} entry {number}"
         self._change.value = "always has it" if fixed else self._draft.change(self._key)
         (self._whose.add_class if level is None else self._whose.remove_class)("tk-removed")
-
-    def close(self) -> None:
-        """Let go of its widgets."""
-        for each in (*self.widget.children, self.widget):
-            each.close()
 
     def _chosen(self, level: str) -> None:
         if self._draft.level(self._key) not in (level, None):

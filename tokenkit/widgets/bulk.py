@@ -120,10 +120,7 @@ class Form:
             name: style.field(widgets.Text, description=title, value=value, layout={"width": "220px"})
             for name, title, value in action.questions
         }
-        for old in self._fields.children:
-            if isinstance(old, widgets.Text):
-                old.close()
-        self._fields.children = [*self._boxes.values(), self._go, self._cancel]
+        style.fill(self._fields, [*self._boxes.values(), self._go, self._cancel])
         style.show(self.widget)
 
     def close(self) -> None:

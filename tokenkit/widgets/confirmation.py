@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import ipywidgets as widgets
 import pandas as pd
 
+from tokenkit import errors
 from tokenkit.actions import preview
 from tokenkit.actions.plan import Progress, Summary, counted
 from tokenkit.widgets import rows as rows_of
@@ -125,6 +126,11 @@ class Confirmation:
             self.plan = None
             self._phase("closed")
 
+    def require_idle(self) -> None:
+        """Raise UsageError while something is under way, whose end would be seen nowhere."""
+        if self.busy:
+            raise errors.UsageError("A change is in progress. Stop it or wait until it ends, then close the screen.")
+
     def switch(self, *, plain: bool) -> None:
         """Show tables as plain lists, or as tables again."""
         self._table.switch(plain=plain)
@@ -141,7 +147,7 @@ class Confirmation:
         )
         for table in in_short.tables[:1]:
             self._show_rows(table.rows, table.caption or "Tokens", total=table.total)
-        self._closing.children = [style.text(line) for line in in_short.closing]
+        style.fill(self._closing, [style.text(line) for line in in_short.closing])
         self._typed.description = f"Type {summary.count} to {summary.doing}"
         self._look()
 
@@ -195,7 +201,7 @@ class Confirmation:
         else:
             said = f"{counted(len(result), 'owner')} to tell"
         self._title.value = f"{_sentence(said)}."
-        self._minds.children = [style.text(f"Run {plan.run_id}", "tk-dim")] if plan and plan.run_id else []
+        style.fill(self._minds, [style.text(f"Run {plan.run_id}", "tk-dim")] if plan and plan.run_id else [])
         if ended_early:
             self._notice.complain(ended_early)
         self._show_rows(result, "Results", total=len(result))
@@ -214,8 +220,8 @@ class Confirmation:
         self._notice.say("")
         self._typed.value = ""
         if phase != "running":
-            self._minds.children = []
-            self._closing.children = []
+            style.fill(self._minds, [])
+            style.fill(self._closing, [])
             self._caption.value = ""
             show(self._table.widget, shown=False)
         show(self.widget, shown=phase != "closed")

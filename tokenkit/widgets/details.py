@@ -41,7 +41,8 @@ class Details:
         pairs = rows.details(token, findings)
         while len(self._pairs) < len(pairs):  # labels are made once and used again
             self._pairs.append((style.text("", "tk-dim"), style.text()))
+        del self._pairs[len(pairs) :]
         self._title.value = f"Details of selected token {place}"
-        for (name, value), (name_label, value_label) in zip(pairs, self._pairs, strict=False):
+        for (name, value), (name_label, value_label) in zip(pairs, self._pairs, strict=True):
             name_label.value, value_label.value = name, value
-        self._grid.children = [label for pair in self._pairs[: len(pairs)] for label in pair]
+        style.fill(self._grid, [label for pair in self._pairs for label in pair])

@@ -13,6 +13,7 @@ import pandas as pd
 from tokenkit.frames import TEXT
 from tokenkit.review.access import ADMINS, CAN_MANAGE, CAN_USE, Identities
 
+_MARKUP = r'["<>`$\\]|&#?\w+;'  # ipywidgets 7 puts what a Combobox offers into HTML
 LEVELS = (CAN_USE, CAN_MANAGE)
 KINDS = {"group": "group_name", "user": "user_name", "service principal": "service_principal_name"}
 
@@ -122,9 +123,13 @@ class Names:
         return self._programs.get(name, name) if kind == "service principal" else name
 
     def offered(self, kind: str, text: str, *, most: int = 50) -> Sequence[str]:
-        """Return the first labels of a kind that contain what was typed so far."""
+        """Return the first labels of a kind that contain what was typed so far.
+
+        Those that a browser might take for markup are not among them: they can be typed, and are found by ``named``.
+        """
         labels = self._labels[kind].dropna()
-        return labels[labels.str.contains(re.escape(text), case=False)].sort_values().head(most).tolist()
+        fits = labels.str.contains(re.escape(text), case=False) & ~labels.str.contains(_MARKUP)
+        return labels[fits].sort_values().head(most).tolist()
 
     def named(self, kind: str, text: str) -> str | None:
         """Return the name of whoever is meant: by label, by name, or by a display name that one alone has."""

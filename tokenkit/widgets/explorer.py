@@ -26,7 +26,7 @@ from tokenkit.widgets.work import in_background
 
 _PAGE_SIZES = (50, 100, 250, LARGEST_PAGE)
 Part = TypeVar("Part", Form, Confirmation, Details)
-_AGAIN = ("failed", "unknown", "planned")
+_AGAIN = ("failed", "unknown", "planned", "still_listed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +96,19 @@ class Explorer:
         return f"<Explorer of {counted(len(self._model.tokens), 'token')} on {self._source.name}>"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        """Return the widget for a front end that shows widgets, and one line for a saved notebook and the rest."""
-        return dict(self.widget._repr_mimebundle_() or {}) | {"text/plain": repr(self)}
+        """Return what a front end shows."""
+        return style.bundle(self.widget, repr(self))
+
+    def close(self) -> None:
+        """Close the screen: its widgets go, in the kernel and in the browser, and with them the memory that they hold.
+
+        What ``filtered`` and ``selected`` return stays as it is, until the explorer itself is forgotten.
+
+        Raises:
+            UsageError: A change is in progress.
+        """
+        self._confirmation.require_idle()
+        style.close(self.widget)
 
     @property
     def filtered(self) -> pd.DataFrame:
@@ -328,7 +339,7 @@ class Explorer:
         """Read the tokens again, in the background. Filters, order and selection stay as they are."""
         self._refresh.disabled = True
         self._notice.say(f"Reading {self._source.name} …")
-        in_background(self._read, done=self._refreshed, failed=self._not_refreshed)
+        in_background(self._read, done=self._refreshed, failed=self._not_refreshed, on=self.widget)
 
     def _read(self) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         tokens, findings = self._source.read()
@@ -347,6 +358,9 @@ class Explorer:
 
     def _plan(self, action: Action, answers: Answers) -> None:
         """Plan what was asked for, for the tokens that are selected at this moment."""
+        if self._confirmation.busy:
+            self._notice.complain("Another change is in progress. Wait until it ends, or stop it.")
+            return
         self._asked_for = self._model.selected_keys()
         tokens = self.selected
         self._confirmation.ask(
@@ -358,6 +372,7 @@ class Explorer:
         if "outcome" in result:
             again = result["outcome"].isin(_AGAIN)
             self._model.choose(set(keys_of(result[again])), self._asked_for)
+            self._show_page()
         self.refresh()
 
 

@@ -56,7 +56,7 @@ class Pictures:
         def draw() -> list[bytes]:
             return [chart(tokens, now, dark) for chart in _CHARTS for dark in _THEMES.values()]
 
-        in_background(draw, done=self._drawn, failed=self._failed)
+        in_background(draw, done=self._drawn, failed=self._failed, on=self.widget)
 
     def _drawn(self, pictures: list[bytes]) -> None:
         if not self.widget.children:

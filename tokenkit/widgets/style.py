@@ -1,16 +1,19 @@
 """The looks of every screen, and the few parts that are made in one way only.
 
 Colours are JupyterLab's own variables, so a screen follows the theme. Text from a workspace is hostile: it goes into
-``text`` labels, into tables and into options of lists, never into ``widgets.HTML``. A label would even typeset it as
-mathematics (``$…$``), unless it has the class ``mathjax_ignore``.
+``text`` labels, into tables and into options of lists, never into ``widgets.HTML``, and never into a description, a
+tooltip or a placeholder, nor unchecked into what a Combobox offers, which ipywidgets 7 takes for HTML. A label would
+even typeset it as mathematics (``$…$``), unless it has the class ``mathjax_ignore``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import ipywidgets as widgets
+
+from tokenkit.printable import printable
 
 _CSS = """
 .tokenkit { --tk-line: var(--jp-border-color2, #e0e0e0); --tk-dim: var(--jp-ui-font-color2, #616161);
@@ -109,6 +112,11 @@ def screen(*children: widgets.Widget) -> widgets.VBox:
     return widgets.VBox([looks, *children], _dom_classes=("tokenkit",))
 
 
+def bundle(shown: widgets.VBox, line: str) -> dict[str, Any]:
+    """Return a screen for a front end that shows widgets, and one line for a saved notebook and for a closed screen."""
+    return (dict(shown._repr_mimebundle_() or {}) if shown.comm is not None else {}) | {"text/plain": line}
+
+
 def made(kind: Callable[..., Part], *values: Any, names: tuple[str, ...] = (), **settings: Any) -> Part:  # noqa: ANN401 - as the kind takes them
     """Return a widget that shares its layout and its style with all others of its kind, unless it is given its own.
 
@@ -126,7 +134,7 @@ def _shared(kind: type[widgets.Widget]) -> widgets.Widget:
 
 def text(value: str = "", *names: str) -> widgets.Label:
     """Return a line of text, which may be hostile."""
-    return made(widgets.Label, value, names=("tk-text", "mathjax_ignore", *names))
+    return made(widgets.Label, printable(value), names=("tk-text", "mathjax_ignore", *names))
 
 
 def row(*children: widgets.Widget, names: tuple[str, ...] = ()) -> widgets.Box:
@@ -162,6 +170,24 @@ def show(widget: widgets.Widget, *, shown: bool = True) -> None:
         widget.layout.display = wanted
 
 
+def close(part: widgets.Widget) -> None:
+    """Close a part with everything in it, in the kernel and in the browser; ipywidgets keeps what nobody closes."""
+    for child in getattr(part, "children", ()):
+        close(child)
+    for looks in (getattr(part, "layout", None), getattr(part, "style", None)):
+        if isinstance(looks, widgets.Widget) and looks is not _SHARED.get(type(looks)):
+            looks.close()
+    part.close()
+
+
+def fill(box: widgets.Box, parts: Sequence[widgets.Widget]) -> None:
+    """Put parts into a box, and close those that were in it and are no more."""
+    old, box.children = box.children, parts
+    for part in old:
+        if part not in box.children:
+            close(part)
+
+
 class Notice:
     """One line below the buttons: what is being done, what was done, or what went wrong and what to do."""
 
@@ -185,5 +211,5 @@ class Notice:
         self._put(words)
 
     def _put(self, words: str) -> None:
-        self._text.value = words
+        self._text.value = printable(words)
         show(self.widget, shown=bool(words))

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import ipywidgets as widgets
+
 from tokenkit import errors
 
 Result = TypeVar("Result")
@@ -33,18 +35,33 @@ def deliverer() -> Callable[..., None]:
 
 
 def in_background(
-    job: Callable[[], Result], *, done: Callable[[Result], None], failed: Callable[[str], None]
+    job: Callable[[], Result],
+    *,
+    done: Callable[[Result], None],
+    failed: Callable[[str], None],
+    on: widgets.Widget | None = None,
 ) -> threading.Thread:
-    """Run a job in a thread, then call ``done`` with its result, or ``failed`` with one line that says what to do."""
+    """Run a job in a thread, then call ``done`` with its result, or ``failed`` with one line that says what to do.
+
+    Args:
+        job: What to run.
+        done: Called with its result.
+        failed: Called with the line.
+        on: The screen that waits for it; if it has been closed by then, neither is called.
+    """
     deliver = deliverer()
+
+    def tell(report: Callable[[Any], None], outcome: Any) -> None:  # noqa: ANN401 - as the job returns it
+        if on is None or on.comm is not None:
+            report(outcome)
 
     def work() -> None:
         try:
             result = job()
         except Exception as problem:  # noqa: BLE001 - whoever clicked has no traceback to look at
-            deliver(failed, one_line(problem))
+            deliver(tell, failed, one_line(problem))
         else:
-            deliver(done, result)
+            deliver(tell, done, result)
 
     thread = threading.Thread(target=work, name="tokenkit-widget", daemon=True)
     thread.start()
