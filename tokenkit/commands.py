@@ -288,8 +288,23 @@ VERBS: tuple[Verb, ...] = (
         comparing.find_leaked,
         (
             option("refused", nargs="*", metavar="VALUE", help="refused: a value does not belong into a command"),
-            option("--file", metavar="FILE", help="any text to search for values, or a list of them, a line each"),
-            option("--report", metavar="FILE", help="the JSON report of gitleaks or trufflehog"),
+            option(
+                "--file",
+                metavar="FILE",
+                help="a report, any text to search for values, or a list of them, a line each; - is the standard input",
+            ),
+            option(
+                "--report",
+                metavar="FILE",
+                help="a report of gitleaks, trufflehog, GitHub or GitLab secret detection, ggshield or detect-secrets; "
+                "- is the standard input",
+            ),
+            option(
+                "--exit-zero",
+                action="store_true",
+                help="do not exit with 1 when a value was found",
+                doors=(SHELL,),
+            ),
         ),
         example="find-leaked --report gitleaks.json",
     ),
@@ -315,7 +330,7 @@ VERBS: tuple[Verb, ...] = (
 
 _FOLDER = option("path", nargs="?", metavar="FOLDER", help="the folder of snapshots; beside the journal, if left out")
 _PERMISSIONS = ("permissions show", "permissions set", "permissions add")
-_AS_ONE = ("list", *_PERMISSIONS, "access", "explore", "audit", "revoke", "journal", "resume")
+_AS_ONE = ("list", *_PERMISSIONS, "access", "explore", "audit", "revoke", "journal", "resume", "find-leaked")
 # What a verb over fleets has otherwise than that of one workspace.
 _OVER_FLEETS: dict[str, dict[str, Any]] = {words: {} for words in _AS_ONE} | {
     "snapshot": {"help": "save the listings as one data set of Parquet files", "options": (_FOLDER,)},
