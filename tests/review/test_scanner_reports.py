@@ -95,16 +95,16 @@ def test_an_oauth_secret_is_named_as_such():
     found = matched(leaks.from_report(SAMPLES / "gitleaks8-oauth-secret.json"))
     assert found.sightings["kind"].tolist() == ["oauth_secret"]
     ((heading, locations),) = found.notes()
-    assert "OAuth secrets of service principals (dose…), not tokens" in heading
+    assert "an OAuth secret of a service principal (dose…), not a token" in heading
     assert locations == [f"conf/sp.ini:4 ({COMMIT})"]
-    assert "OAuth secrets" in found._repr_html_()
+    assert "OAuth secret" in found._repr_html_()
 
 
 def test_what_cannot_be_compared_is_no_all_clear():
     found = matched(leaks.from_report(SAMPLES / "detect-secrets.baseline"))
     assert found.looked_for == 0
     assert "1 that cannot be compared" in repr(found)
-    assert "This is not an all-clear" in found._repr_html_()
+    assert "not an all-clear" in found._repr_html_()
     assert found.notes()[0][1] == ["conf/job.py:12 (hashed)"]
 
 

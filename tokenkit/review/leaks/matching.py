@@ -91,22 +91,24 @@ class Leaks:
         """Return what ``tokens`` does not show, each with its locations: what matched nothing or cannot be compared."""
         unmatched = self.sightings[self.sightings["token_id"].isna()]
         is_oauth = unmatched["kind"] == "oauth_secret"
-        headings = [
+        notes = [
             (
                 unmatched[~is_oauth],
+                "This value matched no token here. It may still be valid in another workspace:",
                 "These values matched no token here. They may still be valid in another workspace:",
             ),
             (
                 unmatched[is_oauth],
-                "These are OAuth secrets of service principals (dose…), not tokens. Delete them in the account console "
-                "or with `databricks service-principal-secrets-proxy delete`:",
+                "This is an OAuth secret of a service principal (dose…), not a token. Delete it in the account:",
+                "These are OAuth secrets of service principals (dose…), not tokens. Delete them in the account:",
             ),
             (
                 self.not_comparable,
-                "These cannot be compared, because the report does not hold the values. This is not an all-clear:",
+                "This cannot be compared, because the report does not hold the value. It is not an all-clear:",
+                "These cannot be compared, because the report does not hold the values. It is not an all-clear:",
             ),
         ]
-        return [(heading, _locations(rows)) for rows, heading in headings if len(rows)]
+        return [(one if len(rows) == 1 else many, _locations(rows)) for rows, one, many in notes if len(rows)]
 
     def revoke(self, **settings: Any) -> Any:  # noqa: ANN401 - the plan's kind is the maker's
         """Return a plan to revoke the tokens that leaked. It changes nothing: look at ``preview()``, then ``apply()``.
