@@ -9,7 +9,7 @@ from typing import cast
 
 import pandas as pd
 
-from tokenkit import errors
+from tokenkit import errors, export
 from tokenkit.actions.plan import counted
 from tokenkit.comparison import changes as compare
 from tokenkit.fleet import Fleet
@@ -82,7 +82,7 @@ def find_leaked(session: Session, options: argparse.Namespace) -> Leaks:
     for heading, locations in found.notes():
         session.warn(heading)
         for location in locations:
-            session.warn(f"  {location}")
+            session.warn(f"  {export.printable(location)}")
     if session.returns_objects:
         say_how_to_revoke(session, found, options)
     return found

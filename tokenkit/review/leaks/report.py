@@ -112,12 +112,12 @@ def typed(ask: Callable[[str], str | None]) -> list[str]:
 def from_values(values: Iterable[str] | str) -> pd.DataFrame:
     """Return values as hashes, with the columns of ``SIGHTINGS``; their places are their positions."""
     given = [values] if isinstance(values, str) else values
+    texts = [str(each or "").strip() for each in given]
     return _frame(
         row
-        for number, each in enumerate(given, 1)
-        for text in [str(each or "").strip()]
+        for number, text in enumerate(texts, 1)
         for value in values_in(text) or filter(None, [text])  # pasted with its quotes, perhaps, or its name
-        for row in _rows(value, place=f"value {number}")
+        for row in _rows(value, place=f"value {number}", problem="redacted" if masked_in(value) else "")
     )
 
 
