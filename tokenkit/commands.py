@@ -19,6 +19,7 @@ from tokenkit.options import (
     COLUMNS,
     ENTRIES,
     FILTERED,
+    FROM,
     MAGIC,
     OF_FLEET,
     RULES,
@@ -36,7 +37,7 @@ from tokenkit.options import (
 )
 from tokenkit.review.durations import duration
 from tokenkit.review.rule import SEVERITIES
-from tokenkit.verbs import auditing, changing, comparing, fleets, programs, reading, screens
+from tokenkit.verbs import auditing, changing, comparing, fleets, programs, reading, saved, screens
 from tokenkit.verbs.session import Session
 
 
@@ -85,8 +86,8 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "list",
         "list tokens with their owners, ages and ends",
-        reading.list_tokens,
-        (*SELECTION, COLUMNS, TO),
+        saved.or_saved(reading.list_tokens),
+        (*SELECTION, COLUMNS, TO, *FROM),
         example="list --idle 60d --status active --sort=-idle_days",
     ),
     Verb("get", "show what the workspace knows of one token", reading.get, (TOKEN_ID,), example="get 3f1c9a0b"),
@@ -144,9 +145,10 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "scopes",
         "show what tokens may do and what they are known to do, and narrow them to it",
-        changing.scopes,
+        saved.or_saved(changing.scopes),
         (
             *FILTERED,
+            *FROM,
             option("--narrow", action="store_true", help="give each the smallest set of scopes that covers its use"),
             *CHANGE,
         ),
@@ -188,8 +190,9 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "explore",
         "filter, select and change tokens on a screen; in a notebook only",
-        screens.explore,
+        saved.or_saved(screens.explore),
         (
+            *FROM,
             option("--where", metavar="EXPR", help="only tokens for which this expression over the columns holds"),
             option("--plain", action="store_true", help="a plain list, where the table does not appear"),
         ),
@@ -198,9 +201,10 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "audit",
         "find the dangerous tokens, and say why and what to do",
-        auditing.audit,
+        saved.or_saved(auditing.audit),
         (
             *RULES,
+            *FROM,
             option(
                 "--fail-on",
                 choices=SEVERITIES,
@@ -216,9 +220,10 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "report",
         "audit the tokens, and write what was found into a page to send around",
-        auditing.report,
+        saved.or_saved(auditing.report),
         (
             *RULES,
+            *FROM,
             option(
                 "--to",
                 metavar="FILE",
@@ -269,8 +274,9 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "changes",
         "show what changed since a snapshot, and why tokens are gone",
-        comparing.changes,
+        saved.or_saved(comparing.changes),
         (
+            *FROM,
             option(
                 "before",
                 nargs="?",
@@ -285,8 +291,9 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "find-leaked",
         "find whose tokens leaked, by values that are asked for unseen or stand in a file; only hashes are compared",
-        comparing.find_leaked,
+        saved.or_saved(comparing.find_leaked),
         (
+            *FROM,
             option("refused", nargs="*", metavar="VALUE", help="refused: a value does not belong into a command"),
             option(
                 "--file",
@@ -349,6 +356,7 @@ VERBS += tuple(
         run=fleets.across(verb.run),
         example=f"fleet {verb.example} --profiles prod,dev",
         where=OF_FLEET,
+        options=tuple(each for each in verb.options if each not in FROM),
     )
     for verb in (dataclasses.replace(each, **_OVER_FLEETS.get(each.words, {})) for each in VERBS)
     if verb.words in _OVER_FLEETS

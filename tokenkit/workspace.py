@@ -242,12 +242,7 @@ class Workspace(WorkspaceAPI):
             advice.
         """
         filters.check(where, criteria)
-        tokens = self.tokens(created_by=created_by, **criteria)
-        advised = scopes.advise(tokens)
-        if where:
-            both = tokens.join(advised[advised.columns.difference(tokens.columns)])
-            advised = advised.loc[expressions.where(both, where).index]
-        return advised
+        return scopes.advised(self.tokens(created_by=created_by, **criteria), where)
 
     def find_leaked(
         self,
