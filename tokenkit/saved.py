@@ -143,7 +143,7 @@ def _read(path: str | os.PathLike[str]) -> pd.DataFrame:
     text = documents.text_of(path)
     if text.startswith(_PARQUET.decode()):
         return read_snapshot(Path(path).expanduser())
-    found, problem = documents.items(text, lambda _: False)
+    found, problem, _ = documents.items(text, lambda _: False)
     problem = problem if text.strip() else "it is empty"
     records: list[Mapping[str, Any]] = []
     for line, answer, _ in found:

@@ -282,8 +282,26 @@ def test_a_log_without_the_findings_that_it_counts_is_no_all_clear():
     assert len(seen(leaks.from_report(io.StringIO(f"{COMPLETE}\n{line}")))) == 1
 
 
+@pytest.mark.parametrize("first", ["garbage", COMPLETE[:80], COMPLETE[9:], '{"a": ['])
+def test_a_report_with_a_damaged_beginning_is_recognised_and_refused(first):
+    for read in (leaks.from_report, leaks.from_file):  # as a text, its values would be at the report's own lines
+        with pytest.raises(errors.UsageError, match="Line 1 is") as caught:
+            read(io.StringIO(f"{first}\n{COMPLETE}\n"))
+        assert "not a report" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
-    "text", ["", "\n", "[]", "[ ]\r\n", "null", "[][]", '{"version": "2.1.0", "runs": [{"results": null}]}']
+    "text",
+    [
+        "",
+        "\n",
+        "[]",
+        "[ ]\r\n",
+        "null",
+        "[][]",
+        "RuleID,Commit,File,Secret\n",
+        '{"version": "2.1.0", "runs": [{"results": null}]}',
+    ],
 )
 def test_an_empty_report_finds_nothing(text):
     for read in (leaks.from_report, leaks.from_file):

@@ -42,10 +42,11 @@ class Item(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """The objects of a report up to where it could not be read, and what the problem was there."""
+    """The objects of a text, the first problem with reading it, and whether it is a report whatever its objects are."""
 
     items: list[Item]
     problem: str
+    is_report: bool
 
 
 def name_of(source: Source) -> str:
@@ -84,11 +85,6 @@ def _decoded(content: bytes) -> str:
         return content.decode("latin-1")  # as Excel saves CSV in the West
 
 
-def is_empty(text: str) -> bool:
-    """Return whether a text is an empty report: nothing, or a list of nothing."""
-    return text.strip(f"{_BETWEEN}\n") in ("", "null")
-
-
 def items(text: str, wrote: Callable[[Mapping[str, Any]], bool]) -> Contents:
     """Return the objects of a report.
 
@@ -112,19 +108,21 @@ def _rows(text: str, delimiter: str) -> Contents:
     try:
         for row in reader:
             if columns and row and len(row) != len(columns):
-                return Contents(found, f"Line {line} has {len(row)} columns, and the first line has {len(columns)}")
+                problem = f"Line {line} has {len(row)} columns, and the first line has {len(columns)}"
+                return Contents(found, problem, is_report=True)
             if columns and row:
                 found.append(Item(line, dict(zip(columns, row, strict=True))))
             columns = columns or [name.strip("\ufeff ") for name in row]
             line = reader.line_num + 1
     except csv.Error as failure:
-        return Contents(found, f"Line {line} is not a whole row of CSV ({failure})")
-    return Contents(found, "")
+        return Contents(found, f"Line {line} is not a whole row of CSV ({failure})", is_report=True)
+    return Contents(found, "", is_report=True)
 
 
 def _objects(text: str) -> Contents:
     """Return the JSON objects of a text that are in no other; arrays around them, and whether any, do not matter."""
     found: list[Item] = []
+    problem, is_broken = "", False
     decoder = json.JSONDecoder()
     position = depth = 0
     line = 1
@@ -137,17 +135,31 @@ def _objects(text: str) -> Contents:
             if said in ("", "null"):
                 depth += piece.count("[") - piece.count("]")
             elif not _may_be_passed_over(said, is_before_object=is_before_object):
-                return Contents(found, f"Line {number} is neither a finding nor a line of the scanner's log")
+                problem = problem or f"Line {number} is neither a finding nor a line of the scanner's log"
         line += len(pieces) - 1
         if start < 0:
             break
+        # Once an object was broken, those of one line still tell whose report it is, in a time that is bounded.
+        here, offset = (text[start : _line_end(text, start)], start) if is_broken else (text, 0)
         try:
-            value, position = decoder.raw_decode(text, start)
+            value, end = decoder.raw_decode(here, start - offset)
         except (ValueError, RecursionError):
-            return Contents(found, f"Line {line} is not a whole JSON object: the report is cut short, or damaged")
+            problem = problem or f"Line {line} is not a whole JSON object: the report is cut short, or damaged"
+            is_broken = True
+            position = _line_end(text, start)
+            continue
+        position = offset + end
         found.append(Item(line, value, _is_log(value) or _LOG.search(pieces[-1]) is not None))
         line += text.count("\n", start, position)
-    return Contents(found, "The report is cut short: a list in it does not end" if depth else "")
+    if depth:
+        problem = problem or "The report is cut short: a list in it does not end"
+    is_empty = text.strip(f"{_BETWEEN}\n") in ("", "null")
+    return Contents(found, problem, is_report=is_empty)
+
+
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
 
 
 def _is_log(value: Mapping[str, Any]) -> bool:

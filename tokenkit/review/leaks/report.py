@@ -156,10 +156,9 @@ def _read(source: Source, *, otherwise: Callable[[str, str], pd.DataFrame] | Non
 
 def _in_report(text: str, name: str, otherwise: Callable[[str, str], pd.DataFrame] | None) -> _Read:
     """Return what is in a text, or what is wrong with it as a report."""
-    items, problem = documents.items(text, lambda row: _tool_of(row) is not None)
+    items, problem, is_report = documents.items(text, lambda row: _tool_of(row) is not None)
     findings: list[Finding] = []
     unknown: list[int] = []
-    is_report = documents.is_empty(text)
     logged = 0
     for line, found, is_logged in items:
         if tool := _tool_of(found):
