@@ -541,9 +541,10 @@ def known_keys():
     return sorted(found | keys(baseline) | {"alert", "location", "locations", "details", "lines", "secrets", "links"})
 
 
+KEYS = st.sampled_from(known_keys())
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from([VALUE, "REDACTED", "x", "", "\ud800"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(known_keys()), inner, max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=6),
     max_leaves=25,
 )
 
