@@ -70,6 +70,7 @@ def test_types_stand_in_signatures_and_not_in_docstrings(name):
 # What each of the functions that give frames gives on a sandbox.
 FRAMES = {
     "tokenkit.changes": lambda ws, _: tokenkit.changes(ws.tokens().iloc[1:], ws.tokens()),
+    "tokenkit.read_listing": lambda ws, _: tokenkit.read_listing(ws.snapshot()),
     "tokenkit.read_snapshot": lambda ws, _: tokenkit.read_snapshot(ws.snapshot()),
     "tokenkit.resume": lambda ws, plan: tokenkit.resume(plan.run_id, workspace=ws),
     "tokenkit.Fleet.access": lambda ws, _: tokenkit.fleet([ws]).access(),

@@ -8,9 +8,11 @@ import os
 import pty
 import re
 import secrets
+import shlex
 import subprocess
 import sys
 import traceback
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -23,6 +25,7 @@ from tokenkit import cli, errors
 from tokenkit.magic import TokensMagics
 from tokenkit.sandbox import Fault
 
+SAMPLES = Path(__file__).parent / "samples" / "scanners"
 LIVE, PLANTED = 20, 50
 DAY_MS = 86_400_000
 _PATTERN = re.compile(r"dapi[0-9a-f]{32}")
@@ -165,12 +168,103 @@ def test_the_twenty_that_work_are_found_and_revoked_and_no_value_is_anywhere(
 def test_the_shell_finds_them_and_prints_no_value(reports, live, values, capsys, output, tmp_path):
     code = cli.main(["find-leaked", "--report", str(reports / "gitleaks.json"), "--output", output])
     printed = capsys.readouterr()
-    assert code == 0
+    assert code == 1
     assert all(token_id in printed.out for token_id in live)
-    assert "30 values of no token in this listing. That does not mean dead" in printed.err
+    heading, *lines, command = printed.err.splitlines()
+    assert heading == "These values matched no token here. They may still be valid in another workspace:"
+    assert len(lines) == PLANTED - LIVE
+    assert all(re.fullmatch(r"  file\d\.txt:\d+ \([0-9a-f]{40}\)", line) for line in lines)
+    assert set(live) == set(re.findall(r"[0-9a-f]{64}", command))
+    assert cli.main([*shlex.split(command.partition("tokenkit ")[2]), "--yes"]) == 0
+    assert cli.main(["find-leaked", "--report", str(reports / "gitleaks.json"), "--exit-zero"]) == 0
+    assert "To revoke" not in capsys.readouterr().err
     assert_clean(printed.out + printed.err, values)
     assert cli.main(["snapshot"]) == 0
     assert_clean_folder(tmp_path / "home", values)
+
+
+# Each sample's exit code, how many locations matched nothing, and how many cannot be compared.
+ENDS = {
+    "detect-secrets.baseline": (3, 0, 1),
+    "ggshield-hidden.json": (3, 0, 1),
+    "github-alerts.json": (1, 2, 0),
+    "gitleaks7.json": (1, 1, 0),
+    "gitleaks8-no-leaks.json": (0, 0, 0),
+    "gitleaks8-oauth-secret.json": (1, 1, 0),
+    "gitleaks8-one-ends-in-dots.json": (1, 1, 0),
+    "gitleaks8-redact-20.json": (3, 0, 1),
+    "gitleaks8.json": (1, 3, 0),
+    "gitleaks8.sarif": (1, 1, 0),
+    "trufflehog2.jsonl": (1, 1, 0),
+    "trufflehog3-from-a-terminal.jsonl": (1, 2, 0),
+    "trufflehog3-log-only.jsonl": (0, 0, 0),
+    "trufflehog3-with-its-log.jsonl": (1, 4, 0),
+    "trufflehog3.jsonl": (1, 4, 0),
+}
+
+
+@pytest.mark.usefixtures("company")
+def test_the_exit_code_says_whether_a_value_was_found_or_could_not_be_compared(capsys, values):
+    assert set(ENDS) == {file.name for file in SAMPLES.iterdir()}
+    for name, (code, unmatched, hidden) in ENDS.items():
+        assert cli.main(["find-leaked", "--report", str(SAMPLES / name)]) == code, name
+        said = capsys.readouterr().err
+        assert said.count("\n  ") == unmatched + hidden, name
+        assert ("not an all-clear" in said) == bool(hidden)
+        assert_clean(said, values)
+        assert cli.main(["find-leaked", "--report", str(SAMPLES / name), "--exit-zero"]) == (3 if hidden else 0), name
+        capsys.readouterr()
+
+
+@pytest.mark.usefixtures("company")
+@pytest.mark.parametrize("words", [["--report", "-"], ["--file", "-"], ["-"]])
+def test_a_report_comes_through_a_pipe(reports, live, values, words):
+    command = [sys.executable, "-m", "tokenkit", "find-leaked", *words, "--output", "json"]
+    with (reports / "gitleaks.json").open("rb") as report:
+        done = subprocess.run(command, stdin=report, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert {record["token_id"] for record in json.loads(done.stdout)} == set(live)
+    assert_clean(done.stdout + done.stderr, values)
+
+
+@pytest.mark.usefixtures("company")
+def test_a_notebook_has_no_standard_input(ipython):
+    with pytest.raises(errors.UsageError, match="which only a shell's pipe or file has"):
+        TokensMagics(ipython).tokens("find-leaked --report -")
+
+
+def test_a_fleet_says_in_which_workspace_a_value_is_a_token(own_companies, monkeypatch, tmp_path, capsys):
+    profiles, report, owned = [], [], {}
+    for number, workspace in enumerate(own_companies.workspaces[:2]):
+        profiles.append(f"[p{number}]\nhost = {workspace.host}\ntoken = {workspace.token}\n")
+        value = tokenkit.connect(host=workspace.host, token=workspace.token).token_management.create_obo_token(
+            own_companies.client_id
+        )
+        owned[value.token_info.token_id] = workspace.host
+        report.append(gitleaks(value.token_value, StartLine=number + 1))
+    report.append(gitleaks(f"dapi{secrets.token_hex(16)}", StartLine=9))
+    (tmp_path / "r.json").write_text(json.dumps(report))
+    (tmp_path / "cfg").write_text("".join(profiles))
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "cfg"))
+    command = ["fleet", "find-leaked", "--report", str(tmp_path / "r.json"), "--profiles", "p0,p1"]
+    assert cli.main([*command, "--output", "json"]) == 1
+    printed = capsys.readouterr()
+    assert {record["token_id"]: record["workspace"] for record in json.loads(printed.out)} == owned
+    assert "matched no token here" in printed.err
+    assert "conf/app.py:9 (a1b2c3)" in printed.err
+    *_, revoke = printed.err.splitlines()
+    assert cli.main([*shlex.split(revoke.partition("tokenkit ")[2]), "--yes"]) == 0
+    assert cli.main(command) == 1
+    assert "To revoke" not in capsys.readouterr().err
+
+
+def test_a_fleet_of_which_a_workspace_does_not_answer_says_so_and_finds_the_rest(companies, fleet, capsys):
+    down = companies.workspaces[1]
+    companies.faults.add(Fault(path="*/token-management/tokens", workspace_id=down.workspace_id, status=403))
+    found = fleet.find_leaked(f"dapi{secrets.token_hex(16)}")
+    assert (found.looked_for, found.unmatched) == (1, 1)
+    assert fleet.errors["workspace"].tolist() == [down.host]
+    assert "find_leaked: the answer is partial" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("company")
@@ -247,7 +341,7 @@ def test_a_terminal_asks_and_shows_nothing_of_what_is_typed(company, live, value
         while piece := os.read(terminal, 4096):
             shown += piece
     os.close(terminal)
-    assert process.wait() == 0
+    assert process.wait() == 1
     assert token_id in shown.decode()
     assert f"{company.host}: of 2 values, 1 in the listing" in shown.decode()
     assert_clean(shown.decode(), values)

@@ -44,6 +44,7 @@ from tokenkit.rest.transport import RetryPolicy
 from tokenkit.review.audit import Audit
 from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import rule
+from tokenkit.saved import read_listing
 from tokenkit.snapshots import read_snapshot
 from tokenkit.version import __version__
 from tokenkit.workspace import Workspace
@@ -99,6 +100,7 @@ __all__ = [
     "explore",
     "fleet",
     "load_ipython_extension",
+    "read_listing",
     "read_snapshot",
     "resume",
     "rule",

@@ -6,9 +6,9 @@ codes:
 ===  ===========================================================================================
 0    done; a token that was left out or skipped on purpose is no failure
 1    not all of a change was done (a token failed, is unknown, is still listed or was not reached),
-     or ``audit --fail-on`` found something
+     ``audit --fail-on`` found something, or ``find-leaked`` found a value
 2    called wrongly
-3    the workspace said no or could not be read
+3    the workspace said no or could not be read, or a report has values that cannot be compared
 70   tokenkit itself failed, or the answer could not be printed
 130  interrupted, also where a run was ended by it and its outcomes are printed
 ===  ===========================================================================================
@@ -40,6 +40,7 @@ from tokenkit.redaction import redact
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review.audit import Audit
 from tokenkit.review.leaks import Leaks
+from tokenkit.verbs.comparing import say_how_to_revoke
 from tokenkit.verbs.fleets import fleet_of
 from tokenkit.workspace import Workspace
 
@@ -82,7 +83,7 @@ def _run(words: Sequence[str]) -> int:
         if "_ARGCOMPLETE" in os.environ:
             _complete(session)
         verb, options = grammar.parse(words, SHELL)
-        return _answered(verb.run(session, options), options) or (_UNREADABLE if session.has_failures else 0)
+        return _answered(session, verb.run(session, options), options) or (_UNREADABLE if session.has_failures else 0)
     except grammar.HelpAsked as help_text:
         sys.stdout.write(f"{help_text}\n".replace("\n\n\n", "\n\n"))
         return 0
@@ -92,7 +93,7 @@ def _run(words: Sequence[str]) -> int:
         return _fail(str(error), _UNREADABLE)
 
 
-def _answered(answer: object, options: argparse.Namespace) -> int:
+def _answered(session: _ShellSession, answer: object, options: argparse.Namespace) -> int:
     """Print what a verb answered, and return the exit code."""
     if isinstance(answer, int):
         return answer
@@ -100,10 +101,16 @@ def _answered(answer: object, options: argparse.Namespace) -> int:
     if isinstance(answer, Audit):
         code = _FINDINGS if options.fail_on and answer.fails(options.fail_on) else 0
         answer = answer.summary if options.summary else answer.findings
+    if isinstance(answer, Leaks):
+        found = _FINDINGS if answer.looked_for and not options.exit_zero else 0
+        code = found or (_UNREADABLE if len(answer.not_comparable) else 0)
     if isinstance(answer, OboToken) and options.show_value:
         sys.stdout.write(f"{answer.token_value}\n")
     elif answer is not None:
         _write(answer, options.output, chosen=bool(getattr(options, "columns", None)))
+    sys.stdout.flush()
+    if isinstance(answer, Leaks):
+        say_how_to_revoke(session, answer, options)
     return code
 
 

@@ -23,6 +23,7 @@ from tokenkit.options import (
     CONFIRMED,
     ENTRIES,
     FILTERED,
+    FROM,
     MAGIC,
     OF_FLEET,
     RULES,
@@ -40,7 +41,7 @@ from tokenkit.options import (
 )
 from tokenkit.review.durations import lifetime
 from tokenkit.review.rule import SEVERITIES
-from tokenkit.verbs import auditing, changing, comparing, fleets, programs, reading, screens
+from tokenkit.verbs import auditing, changing, comparing, fleets, programs, reading, saved, screens
 from tokenkit.verbs.session import Session
 
 
@@ -89,8 +90,8 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "list",
         "list tokens with their owners, ages and ends",
-        reading.list_tokens,
-        (*SELECTION, COLUMNS, TO),
+        saved.or_saved(reading.list_tokens),
+        (*SELECTION, COLUMNS, TO, *FROM),
         example="list --idle 60d --status active --sort=-idle_days",
     ),
     Verb("get", "show what the workspace knows of one token", reading.get, (TOKEN_ID,), example="get 3f1c9a0b"),
@@ -155,9 +156,10 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "scopes",
         "show what tokens may do and what they are known to do, and narrow them to it",
-        changing.scopes,
+        saved.or_saved(changing.scopes),
         (
             *FILTERED,
+            *FROM,
             option("--narrow", action="store_true", help="give each the smallest set of scopes that covers its use"),
             ALLOW_NONE,
             *CHANGE,
@@ -200,8 +202,9 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "explore",
         "filter, select and change tokens on a screen; in a notebook only",
-        screens.explore,
+        saved.or_saved(screens.explore),
         (
+            *FROM,
             option("--where", metavar="EXPR", help="only tokens for which this expression over the columns holds"),
             option("--plain", action="store_true", help="a plain list, where the table does not appear"),
         ),
@@ -210,9 +213,10 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "audit",
         "find the dangerous tokens, and say why and what to do",
-        auditing.audit,
+        saved.or_saved(auditing.audit),
         (
             *RULES,
+            *FROM,
             option(
                 "--fail-on",
                 choices=SEVERITIES,
@@ -228,9 +232,10 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "report",
         "audit the tokens, and write what was found into a page to send around",
-        auditing.report,
+        saved.or_saved(auditing.report),
         (
             *RULES,
+            *FROM,
             option(
                 "--to",
                 metavar="FILE",
@@ -281,8 +286,9 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "changes",
         "show what changed since a snapshot, and why tokens are gone",
-        comparing.changes,
+        saved.or_saved(comparing.changes),
         (
+            *FROM,
             option(
                 "before",
                 nargs="?",
@@ -297,11 +303,27 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "find-leaked",
         "find whose tokens leaked, by values that are asked for unseen or stand in a file; only hashes are compared",
-        comparing.find_leaked,
+        saved.or_saved(comparing.find_leaked),
         (
+            *FROM,
             option("refused", nargs="*", metavar="VALUE", help="refused: a value does not belong into a command"),
-            option("--file", metavar="FILE", help="any text to search for values, or a list of them, a line each"),
-            option("--report", metavar="FILE", help="the JSON report of gitleaks or trufflehog"),
+            option(
+                "--file",
+                metavar="FILE",
+                help="a report, any text to search for values, or a list of them, a line each; - is the standard input",
+            ),
+            option(
+                "--report",
+                metavar="FILE",
+                help="a report of gitleaks, trufflehog, GitHub or GitLab secret detection, ggshield or detect-secrets; "
+                "- is the standard input",
+            ),
+            option(
+                "--exit-zero",
+                action="store_true",
+                help="do not exit with 1 when a value was found",
+                doors=(SHELL,),
+            ),
         ),
         example="find-leaked --report gitleaks.json",
     ),
@@ -327,7 +349,7 @@ VERBS: tuple[Verb, ...] = (
 
 _FOLDER = option("path", nargs="?", metavar="FOLDER", help="the folder of snapshots; beside the journal, if left out")
 _PERMISSIONS = ("permissions show", "permissions set", "permissions add")
-_AS_ONE = ("list", *_PERMISSIONS, "access", "explore", "audit", "revoke", "journal", "resume")
+_AS_ONE = ("list", *_PERMISSIONS, "access", "explore", "audit", "revoke", "journal", "resume", "find-leaked")
 # What a verb over fleets has otherwise than that of one workspace.
 _OVER_FLEETS: dict[str, dict[str, Any]] = {words: {} for words in _AS_ONE} | {
     "snapshot": {"help": "save the listings as one data set of Parquet files", "options": (_FOLDER,)},
@@ -346,6 +368,7 @@ VERBS += tuple(
         run=fleets.across(verb.run),
         example=f"fleet {verb.example} --profiles prod,dev",
         where=OF_FLEET,
+        options=tuple(each for each in verb.options if each not in FROM),
     )
     for verb in (dataclasses.replace(each, **_OVER_FLEETS.get(each.words, {})) for each in VERBS)
     if verb.words in _OVER_FLEETS

@@ -29,10 +29,13 @@ from tokenkit.fleet_audit import joined_audit
 from tokenkit.fleet_members import Members
 from tokenkit.fleet_plans import FleetPermissionPlan, FleetResumePlan, FleetRevocationPlan, by_workspace
 from tokenkit.home import private_folder
+from tokenkit.prompt import ask_unseen
 from tokenkit.rest.token_management import AccessControlList
 from tokenkit.review import expressions, filters, owners
+from tokenkit.review import leaks as leaked
 from tokenkit.review.acceptances import Acceptance
 from tokenkit.review.audit import Audit, Thresholds
+from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import Rule
 from tokenkit.workspace import Workspace
 
@@ -206,6 +209,34 @@ class Fleet:
             lambda workspace: workspace.audit(rules, also=also, skip=skip, thresholds=thresholds, accept=accept),
         )
         return joined_audit(audits, name=self.name, plan=self.revoke, write=write)
+
+    def find_leaked(
+        self,
+        values: Iterable[str] | str | None = None,
+        *,
+        file: leaked.Source | None = None,
+        report: leaked.Source | None = None,
+    ) -> Leaks:
+        """Return which tokens of all workspaces leaked: as ``Workspace.find_leaked``, with ``workspace`` first.
+
+        The values are read once, and compared with the listing of every workspace. One that does not answer is in
+        ``errors``: a value that matched nothing may be of it.
+
+        Args:
+            values: As for ``Workspace.find_leaked``, as are the others.
+            file: A scanner's report, or a text of any kind.
+            report: A scanner's report.
+
+        Raises:
+            FleetError: No workspace answered.
+            UsageError: As for ``Workspace.find_leaked``.
+        """
+        sightings = leaked.seen(values, file=file, report=report, ask=ask_unseen)
+        del values  # what fails below must not have them in its frame
+        if sightings is None:
+            raise errors.UsageError(leaked.ONE_AT_A_TIME)
+        said = self._members.each("find_leaked", fleet_tokens.ask)
+        return leaked.matched(sightings, fleet_tokens.tokens(said), name=self.name, plan=self.revoke)
 
     def snapshot(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Save the listing of every workspace, and return the folder: one data set of Parquet files.

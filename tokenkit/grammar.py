@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from tokenkit import errors
 from tokenkit.commands import VERBS, Verb
-from tokenkit.options import MAGIC, PROFILE, SHELL, Option, option
+from tokenkit.options import FROM, MAGIC, PROFILE, SHELL, Option, option
 from tokenkit.rest import credentials
 from tokenkit.verbs.session import Session
 
@@ -114,11 +114,19 @@ def parse(words: Sequence[str], door: str) -> tuple[Verb, argparse.Namespace]:
     for word in unknown:
         if word.startswith("-"):
             name = word.partition("=")[0]
+            if name == "--from":
+                raise errors.UsageError(f"{verb.words} asks the workspace, as it is now: {_of_saved(door)} read files.")
             raise errors.UsageError(f"There is no option {name}. {errors.did_you_mean(name, parser.option_names)}")
         if verb.needs_workspace and not verb.where and word in credentials.profiles():
             raise errors.UsageError(f"{word!r} is a profile: write --profile {word}.")
         raise errors.UsageError(f"There is no use for {word!r} here. See {parser.prog} --help.")
     return verb, options
+
+
+def _of_saved(door: str) -> str:
+    """Return the verbs that take ``--from``."""
+    words = [verb.words for verb in verbs_at(door) if FROM[0] in verb.options and not verb.words.startswith("fleet ")]
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _is_text(word: str) -> bool:

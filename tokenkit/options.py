@@ -16,6 +16,7 @@ from tokenkit.connecting import SANDBOX
 from tokenkit.rest import credentials
 from tokenkit.review.filters import FILTERS, Filter
 from tokenkit.verbs import auditing
+from tokenkit.verbs.saved import moment
 from tokenkit.verbs.session import Session
 
 MAGIC, SHELL = "magic", "shell"
@@ -123,6 +124,20 @@ COLUMNS = option(
     "--columns", action="extend", metavar="NAMES", type=names, help="show only these columns, separated by commas"
 )
 TO = option("--to", metavar="FILE", help="write them into this file instead: .csv, .json or .xlsx (Excel)")
+FROM = (
+    option(
+        "--from",
+        metavar="FILE",
+        dest="from_file",
+        help="read a saved listing instead of a workspace: a snapshot, or JSON of the API or the official CLI",
+    ),
+    option(
+        "--as-of",
+        metavar="DATE",
+        type=typed(moment),
+        help="the moment that ages count from, if the file has none (now, if left out)",
+    ),
+)
 TOKEN_ID = option(
     "token_id", metavar="ID", help="a token's id, or the beginning of it", completer=_remembered("token_id")
 )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
-DATABRICKS = r"\bd(?:api|ose|kea|sapi)[0-9a-z][0-9a-z-]{15,}|d(?:api|ose|kea|sapi)[0-9a-f]{16}[0-9a-z-]*"
-"""What a value of Databricks looks like, of every kind that it is known to issue. Beside a letter, a digit or an
-underscore (``%3Ddapi…``, ``old_dapi…``) it begins with 16 hexadecimal digits, as ``overdose-…`` does not."""
+PREFIXES = ("dapi", "dose", "dkea", "dsapi")
+"""How every kind of value begins that Databricks is known to issue."""
+PREFIX = f"(?:{'|'.join(PREFIXES)})"
+
+DATABRICKS = rf"\b{PREFIX}[0-9a-z][0-9a-z-]{{15,}}|{PREFIX}[0-9a-f]{{16}}[0-9a-z-]*"
+"""What a value of Databricks looks like. Beside a letter, a digit or an underscore (``%3Ddapi…``, ``old_dapi…``) it
+begins with 16 hexadecimal digits, as ``overdose-…`` does not."""
 
 SECRET = "|".join(
     (

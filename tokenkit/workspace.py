@@ -261,19 +261,14 @@ class Workspace(WorkspaceAPI):
             advice.
         """
         filters.check(where, criteria)
-        tokens = self.tokens(**criteria)
-        advised = scopes.advise(tokens)
-        if where:
-            both = tokens.join(advised[advised.columns.difference(tokens.columns)])
-            advised = advised.loc[expressions.where(both, where).index]
-        return advised
+        return scopes.advised(self.tokens(**criteria), where)
 
     def find_leaked(
         self,
         values: Iterable[str] | str | None = None,
         *,
-        file: str | os.PathLike[str] | None = None,
-        report: str | os.PathLike[str] | None = None,
+        file: leaked.Source | None = None,
+        report: leaked.Source | None = None,
     ) -> Leaks:
         """Return which of the workspace's tokens leaked: whose they are, what they may do, where they were seen.
 
@@ -286,22 +281,20 @@ class Workspace(WorkspaceAPI):
 
         Args:
             values: The values, from wherever a program has them.
-            file: A text of any kind that is searched for values, or a list with a value a line.
-            report: The report of gitleaks (``-f json``) or trufflehog 3 (``--json``), with the values in it.
+            file: A scanner's report, else a text of any kind that is searched for values, or a list with a value a
+                line. It may be an open file: ``sys.stdin.buffer``.
+            report: A scanner's report and nothing else: of gitleaks 7 and 8 (JSON, CSV, SARIF), trufflehog 2 and 3
+                (``--json``), GitHub's secret-scanning alerts, GitLab's secret detection, ggshield, detect-secrets. What
+                it has redacted or hashed is in ``not_comparable``.
 
         Raises:
-            UsageError: More than one of them; a file that cannot be read; a report that is none, is cut short, or has
-                its values redacted.
+            UsageError: More than one of them; a file that cannot be read; a report that is none, is cut short, or has a
+                line that cannot be read.
         """
-        if sum(each is not None for each in (values, file, report)) > 1:
-            raise errors.UsageError("Give values, a file or a report: one of them at a time.")
-        if file is not None:
-            sightings = leaked.from_file(file)
-        elif report is not None:
-            sightings = leaked.from_report(report)
-        else:
-            sightings = leaked.from_values(leaked.typed(ask_unseen) if values is None else values)
+        sightings = leaked.seen(values, file=file, report=report, ask=ask_unseen)
         del values  # what fails below must not have them in its frame
+        if sightings is None:
+            raise errors.UsageError(leaked.ONE_AT_A_TIME)
         return leaked.matched(sightings, self.tokens(), name=self.name, plan=self.revoke)
 
     def revoke(

@@ -196,8 +196,9 @@ def test_a_report_is_read(tmp_path, report):
     file = tmp_path / "report.json"
     file.write_text(report, encoding="utf-8")
     found = matched(leaks.from_report(file), sha256(VALUE))
-    expected = [["conf/app.py:12", "a1b2c3", sha256(VALUE), "the value"]]
-    assert found.sightings.to_numpy().tolist() == expected
+    columns = ["place", "commit", "token_id", "reading", "kind"]
+    expected = ["conf/app.py:12", "a1b2c3", sha256(VALUE), "the value", "access_token"]
+    assert found.sightings[columns].to_numpy().tolist() == [expected]
     assert (found.looked_for, found.unmatched) == (1, 0)
 
 
@@ -207,8 +208,11 @@ def test_a_report_is_read(tmp_path, report):
         ({"Filesystem": {"file": "/srv/app.py", "line": 3}}, "/srv/app.py:3"),
         ({"Filesystem": {"file": "/srv/app.py"}}, "/srv/app.py:?"),
         ({"Github": {"link": "https://github.com/x/y/blob/a/b#L3", "file": "b", "line": 3}}, "b:3"),
-        ({"Slack": {"link": "https://x.slack.com/p1"}}, "https://x.slack.com/p1:?"),
-        ({"Stdin": {}}, "Stdin:?"),
+        ({"Slack": {"link": "https://x.slack.com/p1"}}, "https://x.slack.com/p1"),
+        ({"Elasticsearch": {"index": "logs", "document_id": "7"}}, "Elasticsearch logs 7"),
+        ({"GCS": {"bucket": "b", "filename": "x.env"}}, "x.env:?"),
+        ({"Stdin": {}}, "Stdin"),
+        ({"Git": None}, "Git"),
         ({"Filesystem": {"file": f"{VALUE}.txt", "line": 1}}, "[redacted].txt:1"),
     ],
 )
@@ -221,30 +225,39 @@ def test_the_place_is_what_the_source_says(tmp_path, data, place):
 def test_a_report_without_findings_finds_nothing(tmp_path, report):
     (tmp_path / "r").write_text(report, encoding="utf-8")
     if report == NOISE:
-        with pytest.raises(errors.UsageError, match="no JSON report"):
+        with pytest.raises(errors.UsageError, match="not a report of gitleaks"):
             leaks.from_report(tmp_path / "r")
     else:
         assert matched(leaks.from_report(tmp_path / "r")).looked_for == 0
 
 
+NO_REPORT = "not a report of gitleaks"
 WRONG = {
-    "no text": ("PAR1\0\n{ \0", "no JSON report of gitleaks"),
-    "no JSON": (f"token: {VALUE}", "no JSON report of gitleaks"),
-    "other JSON": (json.dumps([{"secret": VALUE}]), "no JSON report of gitleaks"),
-    "a number": ("3", None),
-    "cut short": (json.dumps(trufflehog(OTHER)) + "\n" + json.dumps(trufflehog(VALUE))[:-9], "Line 2 is no whole"),
-    "cut short, an array": (json.dumps([gitleaks(VALUE)], indent=1)[:-9], "cut short|no JSON"),
-    "redacted": (json.dumps([gitleaks("REDACTED", Match="REDACTED")]), "without --redact"),
-    "redacted in part": (json.dumps([gitleaks(VALUE), gitleaks(VALUE[:8] + "...")]), "without --redact"),
+    "no text": ("PAR1\0\n{ \0", NO_REPORT),
+    "no JSON": (f"token: {VALUE}", NO_REPORT),
+    "other JSON": (json.dumps([{"secret": VALUE}]), NO_REPORT),
+    "a number": ("3", NO_REPORT),
+    "cut short": (json.dumps(trufflehog(OTHER)) + "\n" + json.dumps(trufflehog(VALUE))[:-9], "Line 2 is not a whole"),
+    "cut short, an array": (json.dumps([gitleaks(VALUE)], indent=1)[:-9], "cut short"),
+    "cut short, after a finding": (json.dumps([gitleaks(VALUE)])[:-1], "cut short"),
+    "cut short, before a finding": ("[", "cut short"),
+    "a line without its beginning": (
+        json.dumps(trufflehog(VALUE)) + "\n" + json.dumps(trufflehog(OTHER))[9:],
+        "Line 2",
+    ),
+    "a line that says nothing": (json.dumps(trufflehog(VALUE)) + "\n### not json ###\n", "Line 2 is neither"),
+    "a value beside the findings": (json.dumps(trufflehog(VALUE)) + f"\ntrufflehog {OTHER}\n", "Line 2 is neither"),
+    "another object": (json.dumps([gitleaks(OTHER)]) + json.dumps({"message": VALUE}), "Line 1 is not a finding"),
+    "a row cut short": (f"RuleID,Secret,File\nx,{VALUE},a\ny,{OTHER}", "Line 3 has 2 columns"),
+    "a cell cut short": (f'RuleID,Secret,File\nx,{VALUE},"a', "Line 2 is not a whole row"),
+    "nested without end": ('{"Secret": ' * 100_000, NO_REPORT),
+    "a number without end": (f'[{{"Secret": "{VALUE}", "RuleID": {"9" * 5000}}}]', NO_REPORT),
 }
 
 
 @pytest.mark.parametrize(("report", "words"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_with_a_report_is_said_without_the_values_in_it(tmp_path, report, words):
     (tmp_path / "r.json").write_text(report)
-    if words is None:
-        assert matched(leaks.from_report(tmp_path / "r.json")).looked_for == 0
-        return
     with pytest.raises(errors.UsageError, match=words) as caught:
         leaks.from_report(tmp_path / "r.json")
     with_locals = traceback.TracebackException.from_exception(caught.value, capture_locals=True)

@@ -19,7 +19,6 @@ from tokenkit.review.rules import RULES
 from tokenkit.wording import counted
 
 FINDING_COLUMNS = ("rule", "severity", "token_id", "owner", "evidence", "remedy")
-_OWNER_COLUMNS = {"owner", "owner_kind", "owner_active"}
 
 Thresholds = Mapping[str, Mapping[str, Any]]
 MakePlan = Callable[..., Any]
@@ -235,12 +234,7 @@ def _prepared(listing: pd.DataFrame, context: Context) -> tuple[pd.DataFrame, se
     if context.identities is not None:
         people, programs = context.identities.users, context.identities.service_principals
         return owners.with_owners(tokens, users=people, service_principals=programs), known | {"owners"}
-    if set(tokens.columns) >= _OWNER_COLUMNS:
-        return tokens, known | {"owners"}
-    users, programs = (frames.frame([], columns) for columns in (frames.USERS, frames.SERVICE_PRINCIPALS))
-    unknown = pd.array([pd.NA] * len(tokens), dtype="boolean")
-    without = owners.with_owners(tokens, users=users, service_principals=programs)
-    return without.assign(owner_kind="unknown", owner_active=unknown), known
+    return owners.with_owners_known(tokens), known | ({"owners"} if "owner_kind" in tokens else set())
 
 
 def _findings(rule: Rule, tokens: pd.DataFrame, evidence: pd.Series[str] | str | None) -> pd.DataFrame:

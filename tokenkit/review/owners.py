@@ -77,6 +77,19 @@ def application_ids(
     return found.set_axis(tokens.index)
 
 
+def with_owners_known(tokens: pd.DataFrame) -> pd.DataFrame:
+    """Return the listing with its owners as they are in it, else with what it says of them itself.
+
+    Without the workspace's identities nobody can say what an owner is: ``owner_kind`` is ``unknown``.
+    """
+    if set(tokens.columns) >= {"owner", "owner_kind", "owner_active"}:
+        return tokens
+    users, programs = (frames.frame([], columns) for columns in (frames.USERS, frames.SERVICE_PRINCIPALS))
+    unknown = pd.array([pd.NA] * len(tokens), dtype="boolean")
+    without = with_owners(tokens, users=users, service_principals=programs)
+    return without.assign(owner_kind="unknown", owner_active=unknown)
+
+
 def _index_in_both(pairs: tuple[pa.Array, pa.Array], known: tuple[pa.Array, pa.Array]) -> pa.Array:
     """Return where each pair of values stands among the known pairs; a pair with nothing in it is nowhere."""
     # Arrow looks up no pairs, so each is made one number: of the place of its first value and of that of its second.

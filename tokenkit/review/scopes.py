@@ -122,6 +122,15 @@ def advise(tokens: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def advised(tokens: pd.DataFrame, where: str | None) -> pd.DataFrame:
+    """Return ``advise`` of the tokens for which an expression holds, over its columns and theirs."""
+    found = advise(tokens)
+    if not where:
+        return found
+    both = tokens.join(found[found.columns.difference(tokens.columns)])
+    return found.loc[expressions.where(both, where).index]
+
+
 def _first(cases: Sequence[tuple[Any, ...]], *, otherwise: tuple[str, ...]) -> list[pd.Series[str]]:
     """Return the words of the first case that holds in each row, a column for each word of a case."""
     # Numbers are chosen, and words taken by them: an array of words is as wide as the longest everywhere.

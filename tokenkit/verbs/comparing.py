@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from typing import cast
 
 import pandas as pd
@@ -11,6 +13,7 @@ from tokenkit import errors
 from tokenkit.actions.plan import counted
 from tokenkit.comparison import changes as compare
 from tokenkit.fleet import Fleet
+from tokenkit.printable import printable
 from tokenkit.review import leaks
 from tokenkit.review.leaks import Leaks
 from tokenkit.snapshots import TAKEN_AT, WORKSPACE, list_snapshots, read_snapshot
@@ -60,25 +63,57 @@ def _counts(changes: pd.DataFrame) -> str:
 
 
 def find_leaked(session: Session, options: argparse.Namespace) -> Leaks:
-    """Return which tokens of the workspace leaked."""
+    """Return which tokens of the workspace leaked, or of a fleet's."""
+    if options.refused == ["-"]:
+        options.file, options.refused = "-", []
     if options.refused:
         raise errors.UsageError(
             "A value does not belong into a command: the history keeps it, and others see it while it runs. Leave it "
             "out and type it when you are asked, or give --file or --report. If it was a real one, remove it from the "
             "history."
         )
-    workspace = session.workspace(options.profile)
+    workspace: Workspace | Fleet = session.workspace(options.profile)
     asks = options.file is None and options.report is None
     found = workspace.find_leaked(
-        leaks.typed(session.ask_unseen) if asks else None, file=options.file, report=options.report
+        leaks.typed(session.ask_unseen) if asks else None,
+        file=_source(session, options.file),
+        report=_source(session, options.report),
     )
     session.say(f"{workspace.name}: {found.counted()}.")
-    if found.unmatched:
-        session.warn(
-            f"{counted(found.unmatched, 'value')} of no token in this listing. That does not mean dead: another "
-            "workspace may have issued it."
-        )
+    for heading, locations in found.notes():
+        session.warn(heading)
+        for location in locations:
+            session.warn(f"  {printable(location)}")
+    if session.returns_objects:
+        say_how_to_revoke(session, found, options)
     return found
+
+
+def say_how_to_revoke(session: Session, found: Leaks, options: argparse.Namespace) -> None:
+    """Show the command that revokes what leaked, as the last of the answer."""
+    if not len(found.tokens):
+        return
+    words = ["revoke", *found.tokens["token_id"].unique(), "--reason", "leaked"]
+    if "workspace" in found.tokens:
+        words = ["fleet", *words]
+        where = {"--profiles": options.profiles, "--account": options.account, "--account-id": options.account_id}
+    else:
+        where = {"--profile": options.profile}
+    words += [word for name, value in where.items() if value for word in (name, value)]
+    session.warn(f"To revoke {'it' if len(found.tokens) == 1 else 'them'}: {session.program} {shlex.join(words)}")
+
+
+def _source(session: Session, path: str | None) -> leaks.Source | None:
+    """Return what an option names: a file, or for ``-`` the standard input.
+
+    Raises:
+        UsageError: There is no standard input, or a person would have to type into it and see the values.
+    """
+    if path != "-":
+        return path
+    if session.returns_objects or sys.stdin.isatty():
+        raise errors.UsageError("- is the standard input, which only a shell's pipe or file has. Name a file instead.")
+    return getattr(sys.stdin, "buffer", sys.stdin)
 
 
 def _latest(workspace: Workspace) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from tokenkit import errors
 from tokenkit.fleet import Fleet
 from tokenkit.fleet_connecting import fleet
-from tokenkit.verbs.session import Session
+from tokenkit.verbs.session import Over, Session
 
 Run = Callable[[Session, argparse.Namespace], object]
 
@@ -27,7 +27,7 @@ def across(run: Run) -> Run:
         workspaces = session.fleet(options.profiles, options.account, options.account_id)
         workspaces.shows_progress &= session.shows_progress  # a fleet in hand may have been made to show none
         workspaces.forget_errors()  # what is said at the end is about this command
-        over = cast("Session", _OverFleet(session, workspaces))
+        over = cast("Session", Over(session, workspaces))
         try:
             return run(over, argparse.Namespace(**vars(options), profile=workspaces.name))
         finally:
@@ -48,17 +48,3 @@ def fleet_of(profiles: str | None, account: str | None, account_id: str | None) 
     if account:
         return fleet(account=account, account_id=account_id)
     raise errors.UsageError("Say which workspaces: --profiles prod,dev or --account NAME.")
-
-
-class _OverFleet:
-    """A session whose workspace is a fleet; everything else is the session's."""
-
-    def __init__(self, session: Session, workspaces: Fleet) -> None:
-        self._session = session
-        self._fleet = workspaces
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the session has
-        return getattr(self._session, name)
-
-    def workspace(self, profile: str | None) -> Fleet:  # noqa: ARG002 - as of any session
-        return self._fleet

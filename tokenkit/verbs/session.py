@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -75,3 +75,18 @@ class Session(Protocol):
     def remembered(self) -> pd.DataFrame | None:
         """Return the last listing, if there was one."""
         ...
+
+
+class Over:
+    """A session whose workspace is a fleet or a saved listing; everything else is the session's."""
+
+    def __init__(self, session: Session, workspace: object) -> None:
+        self._session = session
+        self._workspace = workspace
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the session has
+        return getattr(self._session, name)
+
+    def workspace(self, profile: str | None) -> Any:  # noqa: ANN401, ARG002 - as of any session
+        """Return the fleet or the listing."""
+        return self._workspace
