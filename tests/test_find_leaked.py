@@ -278,7 +278,7 @@ def test_a_saved_notebook_holds_no_value(reports, live, values):
         "%xmode Verbose",
         f"ws.find_leaked(report='{reports}/broken.json')",
         "tokens = ws.find_leaked(open('" + f"{reports}/list.txt" + "').read().split())\ntokens",
-        f"%tokens find-leaked {values[0][:4]}" + "$nothing",
+        f"%tokens find-leaked {values[0][:4]}nothing",
     ]
     (reports / "broken.json").write_text((reports / "trufflehog.json").read_text()[:-40])
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in code])

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests.conftest import NOW
 from tokenkit import cli, errors, excel, export, frames, report
 from tokenkit.actions import plan as plans
+from tokenkit.actions import preview
 from tokenkit.markup import element
 from tokenkit.rest.credentials import from_token
 from tokenkit.rest.token_management import TokenManagementAPI
@@ -150,11 +151,17 @@ def test_in_a_workbook(text, name):
 @given(HOSTILE)
 def test_in_the_html_of_a_plan_of_leaks_and_of_any_element(text):
     tokens = listing(text)
-    assert_page_is_inert(plans.as_html("2 tokens", {"yours": 1}, tokens[["token_id", "owner", "comment", "scopes"]]))
-    leaks = Leaks(tokens=tokens, sightings=tokens.head(0), looked_for=1, unmatched=0, name="w", plan=None)
+    table = preview.table(tokens[["token_id", "owner", "comment", "scopes"]], caption="Tokens")
+    in_short = preview.Preview(title="2 tokens", tables=(table,), closing=("Warnings: yours (1).",))
+    assert_page_is_inert(in_short._repr_html_())
+    assert acting(in_short.text(80), but="\n") == set()
+    location = {"place": text, "commit": text, "url": text, "source": text}
+    sightings = pd.DataFrame([location | {"token_id": None, "reading": None, "kind": "access_token"}])
+    hidden = pd.DataFrame([location | {"problem": "redacted"}])
+    leaks = Leaks(tokens=tokens, sightings=sightings, not_comparable=hidden, looked_for=1, unmatched=1, name="w")
     page = Page(leaks._repr_html_())
     assert "script" not in page.elements
-    assert acting(leaks._repr_html_()) == set()
+    assert acting(leaks._repr_html_(), but="\n\t") == set()
     page = Page(element("p", text, title=text))
     assert page.elements == {"p"}
     assert acting(element("p", text, title=text), but="\n\t") == set()
@@ -185,7 +192,7 @@ def test_in_the_explorer(text):
 def test_in_an_error_and_in_what_ends_a_run_early(text):
     error = errors.ApiError(f"the workspace said {text}", status=500)
     with contextlib.redirect_stderr(io.StringIO()) as printed:
-        cli._fail(error, 1)
+        cli._fail(str(error), 1)
         plans.Terminal().end_early(f"Ended early: {error}")
     lines = [str(error), *error._render_traceback_(), *printed.getvalue().splitlines()]
     assert len(lines) == 4

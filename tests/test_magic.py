@@ -196,7 +196,7 @@ def test_connect_to_the_sandbox_starts_one(shell):
         ("list 'unbalanced", "quotes do not match"),
         ("sandbox", "in a terminal, tokenkit sandbox does it"),
         ("list --idle 90", "Write 90d for days"),
-        ("list --profile nowhere", "overridden by DATABRICKS_HOST"),
+        ("list --profile nowhere", "There is no profile 'nowhere'"),
     ],
 )
 def test_a_mistake_is_one_line_and_fails_the_cell(shell, capsys, line, words):

@@ -290,7 +290,8 @@ def test_findings_of_fifty_workspaces_are_those_of_a_fleet(spark, account):
 
 
 def test_findings_go_on_where_no_permission_was_ever_granted(spark, account):
-    account.faults.add(Fault(path="/api/2.0/permissions/authorization/tokens", status=404, times=1))
+    none_yet = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "tokens tokens does not exist"}
+    account.faults.add(Fault(path="/api/2.0/permissions/authorization/tokens", status=404, body=none_yet, times=1))
     read = spark.read.format("databricks_token_findings").options(profiles="w2", on_error="fail").load()
     assert "no-maximum" in {row["rule"] for row in rows(read.toArrow())}
     account.faults.clear()

@@ -57,7 +57,7 @@ def test_what_was_used_or_protected_since_would_be_left_out(ws, company, run_id)
     rest = plan.preview().set_index("token_id")
     assert rest.loc[gone, "warnings"] == "not in the listing"
     assert len(rest) == plan.summary().count == 2
-    assert sum(count for words, count in plan.summary().minds.items() if words.startswith("left out")) == 2
+    assert sum(plan.summary().left_out.values()) == 2
 
 
 def test_a_run_of_another_day_and_a_staged_one_need_a_confirmation(ws, others, run_id, company, connected):

@@ -120,7 +120,9 @@ def test_what_only_skipped_rules_need_is_not_asked(sandbox, workspace):
 
 
 def test_permissions_that_are_not_there_yet_leave_one_rule_unchecked_and_the_others_go_on(sandbox, workspace):
-    sandbox.faults.add(tokenkit.sandbox.Fault(method="GET", path="*/permissions/authorization/tokens", status=404))
+    none_yet = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "tokens tokens does not exist"}
+    path = "*/permissions/authorization/tokens"
+    sandbox.faults.add(tokenkit.sandbox.Fault(method="GET", path=path, status=404, body=none_yet))
     audit = workspace.audit()
     assert audit.notes == ("everyone-may was not checked: it needs the workspace's permissions.",)
     assert len(audit.findings) > 0

@@ -199,10 +199,12 @@ def by_hand(before, after, revoked):
 def cause_by_hand(token, run_id):
     if run_id:
         return "revoked by us"
-    ends = [(max(token["last_used_day"], token["creation_time"]) + 90 * 86_400_000, "unused for 90 days")]
+    used, created, day = token["last_used_day"], token["creation_time"], 86_400_000
+    # Used before the day of its creation: an error in the data, which says nothing of its use.
+    ends = [] if 0 < used < created - created % day else [(max(used, created) + 90 * day, "unused for 90 days")]
     if token["expiry_time"] >= 0:
         ends.insert(0, (token["expiry_time"], "expired"))
-    end, cause = min(ends, key=lambda each: each[0])
+    end, cause = min(ends, key=lambda each: each[0], default=(ms(NOW) + 1, None))
     return cause if end <= ms(NOW) else "revoked elsewhere"
 
 

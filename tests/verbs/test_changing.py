@@ -208,7 +208,7 @@ def test_in_a_notebook_the_count_is_asked_for_with_the_plan_before_it(
     asked = []
     monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "no")
     assert ipython.run_line_magic("tokens", f"resume {of_another_day}") is None
-    assert "ResumePlan" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith("Revoke 2 tokens for good")
     assert "Type 2 to revoke 2 tokens for good" in asked[0]
     assert deleted(here) == 0
     monkeypatch.setattr("builtins.input", lambda _: "2")

@@ -75,7 +75,7 @@ SELECT r.run_id, r.kind, r.workspace, r.host, r.workspace_id, r.caller, r.reason
        count(*) FILTER (WHERE s.state = 'failed') AS failed,
        count(*) FILTER (WHERE s.state = 'unknown') AS unknown,
        count(*) FILTER (WHERE s.state = 'still_listed') AS still_listed,
-       max(count(*) FILTER (WHERE s.state NOT IN ('revoked', 'updated', 'already gone', 'skipped')),
+       max(count(*) FILTER (WHERE s.state NOT IN ('created', 'revoked', 'updated', 'already gone', 'skipped')),
            coalesce(c.state <> 'updated', 0)) AS "left", r.settings
 FROM runs r LEFT JOIN entries e USING (run_id)
 LEFT JOIN steps s

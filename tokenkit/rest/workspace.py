@@ -145,6 +145,9 @@ class WorkspaceAPI:
     def secret_keys(self, scope: str) -> list[str]:
         """Return the names of the secrets of a scope; no value is read.
 
+        Args:
+            scope: The secret scope's name; it must be there.
+
         Raises:
             NotFoundError: There is no such scope.
             PermissionDeniedError: The caller may not read it.

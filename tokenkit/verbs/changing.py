@@ -76,13 +76,12 @@ def scopes(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
     """Show what tokens may do and what they do; with ``--narrow``, give each the smallest set that covers its use."""
     workspace = session.workspace(options.profile)
     advised = workspace.scopes(options.where, **criteria_of(options))
-    if options.narrow:
-        _require_known(session, workspace, options)
     counts = ", ".join(f"{count:,} {advice}" for advice, count in advised["advice"].value_counts().items())
     session.say(f"{workspace.name}: {counted(len(advised), 'token')}{f' ({counts})' if counts else ''}.")
     if not options.narrow:
         return advised
     plan = workspace.plan_update(advised, reason=options.reason)
+    _require_known(session, workspace, options)
     if not len(plan):
         session.say(f"{workspace.name}: nothing to narrow.")
         return plan.preview()
