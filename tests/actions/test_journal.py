@@ -160,7 +160,12 @@ def test_half_a_surrogate_pair_stops_nothing(journal):
     journal.record_all([step("x", records.FAILED, error=half)])
     (row,) = journal.frame().to_dict("records")
     assert (row["owner"], row["error"], row["reason"]) == ("caf\ufffd",) * 3
-    assert journal.entries(RUN.run_id)[0].state == "failed"
+    (kept,) = journal.entries(RUN.run_id)
+    assert (kept.state, kept.snapshot["comment"], kept.change) == (
+        "failed",
+        half,
+        {"comment": half},
+    )  # as to be written
 
 
 def test_a_secret_in_a_list_or_a_reason_is_not_written_either(journal):

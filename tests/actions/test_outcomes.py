@@ -268,6 +268,36 @@ def test_a_stop_leaves_a_request_whose_response_was_lost_unknown(ws, company, vi
     assert ws.runs()[["unknown", "left"]].to_numpy().tolist() == [[1, 1]]
 
 
+class Impatient:
+    """Presses Ctrl-C at the n-th token."""
+
+    def __init__(self, at):
+        self._at, self.told = at, ""
+
+    def advance(self, done, _total):
+        if done == self._at:
+            raise KeyboardInterrupt
+
+    def end_early(self, words):
+        self.told = words
+
+
+def test_an_interrupted_run_says_that_it_was_interrupted(ws, victims):
+    watcher = Impatient(at=3)
+    plan = ws.revoke(victims)
+    result = plan.apply(workers=2, progress=watcher)
+    assert "planned" in set(result["outcome"])
+    assert result.attrs["ended_by"] == "interrupt"
+    assert f"tokenkit.resume({plan.run_id!r})" in watcher.told
+
+
+def test_where_nothing_is_left_nobody_is_told_to_go_on(ws, victims):
+    watcher = Impatient(at=3)
+    result = ws.revoke(victims.head(3)).apply(progress=watcher)
+    assert result["outcome"].tolist() == ["revoked"] * 3
+    assert (result.attrs["ended_by"], watcher.told) == ("interrupt", "Stopped. 0 of 3 are left.")
+
+
 @pytest.mark.parametrize("error", [AuthenticationError, FeatureDisabledError])
 def test_a_worker_that_is_refused_for_all_takes_up_nothing_more(tmp_path, error):
     """Whether or not the decider has heard of it."""
@@ -342,6 +372,11 @@ def put(**fault):
     return Fault(method="PUT", path=PERMISSIONS, **({"times": 1} | fault))
 
 
+OTHER = {
+    "access_control_list": [
+        {"group_name": "analysts", "all_permissions": [{"permission_level": "CAN_USE", "inherited": False}]}
+    ]
+}
 REMOVED = [{"group_name": "data-engineers", "permission_level": "CAN_USE"}]
 # What the change came to; what apply raised, if it did; then what became of the tokens.
 CHANGES = {
@@ -357,7 +392,19 @@ CHANGES = {
         tokenkit.AnswerLostError,
         "unknown",
     ),
+    "lost, and it is neither": (
+        [put(status=501), Fault(method="GET", path=PERMISSIONS, offset=2, status=200, body=OTHER)],
+        "unknown",
+        tokenkit.UnavailableError,
+        "unknown",
+    ),
     "made, and the tokens stay": ([put(status=200, body={"access_control_list": []})], "updated", None, "still_listed"),
+    "made, and the tokens stay, but for a 404": (
+        [put(status=200, body={"access_control_list": []}), get(status=404, body=NO_SUCH_TOKEN)],
+        "updated",
+        None,
+        "still_listed",
+    ),
 }
 
 

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 import tokenkit
+from tokenkit.actions.journal import Journal
 from tokenkit.sandbox import Fault
 
 ONLY_ENGINEERS = [{"group_name": "data-engineers", "permission_level": "CAN_USE"}]
@@ -67,6 +68,23 @@ def test_a_plan_that_would_kill_more_than_it_shows_is_refused(ws, company, ids):
     with pytest.raises(tokenkit.UsageError, match="1 more token would be deleted"):
         plan.apply()
     assert ids(company) == before
+
+
+@pytest.mark.parametrize(("protects", "refused"), [("", "1 more token would be"), ("[protect]", "1 protected token")])
+def test_a_change_that_would_kill_more_by_now_is_not_resumed(ws, company, ids, protects, refused):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    with Journal(ws.folder) as journal:
+        run = plan.record(journal)
+    state = company.workspaces[0].state
+    info = next(i for i in state.tokens.infos() if i["owner_id"] not in set(plan.loses["id"]))
+    state.tokens.replace({**info, "owner_id": int(plan.loses["id"].iloc[0])})
+    patterns = f'{protects}\ntoken_ids = ["{info["token_id"]}"]\n' if protects else ""
+    (ws.folder / "config.toml").write_text(patterns)
+    before = ids(company)
+    with pytest.raises(tokenkit.UsageError, match=refused):
+        tokenkit.resume(run.run_id, workspace=ws)
+    assert ids(company) == before
+    assert set(ws.journal()["outcome"]) == {"planned"}
 
 
 def test_a_refused_change_is_an_error_and_every_token_failed(ws, company, ids):

@@ -5,6 +5,7 @@ import pytest
 
 import tokenkit
 from tests.conftest import NOW
+from tokenkit.actions.journal import Journal
 from tokenkit.sandbox import Fault
 
 DAY = pd.Timedelta(days=1)
@@ -91,3 +92,22 @@ def test_an_update_and_a_change_of_permissions_are_resumed_by_a_plan_too(ws, oth
     assert plan.summary().doing.startswith("change the permissions, which deletes")
     assert len(plan) == len(change)
     assert plan.apply()["outcome"].eq("revoked").all()
+
+
+def test_a_run_is_held_before_the_journal_has_it(ws, others, monkeypatch):
+    """Whoever sees it in the journal cannot carry it out as well."""
+    begin, tried = Journal.begin, []
+
+    def begin_and_let_another_resume(journal, run, entries, **how):
+        begin(journal, run, entries, **how)
+        tried.append(run.run_id)
+        with pytest.raises(tokenkit.UsageError, match="another process"):
+            ws.resume(run.run_id)
+
+    monkeypatch.setattr(Journal, "begin", begin_and_let_another_resume)
+    new = [{"group_name": "contractors", "permission_level": "CAN_USE"}]
+    plans = [ws.revoke(others.head(1)), ws.plan_update(others.tail(1), comment="x"), ws.plan_permissions(new)]
+    for plan in plans:
+        plan.apply(progress=False)
+    assert tried == [plan.run_id for plan in plans]
+    assert ws.runs()["left"].tolist() == [0, 0, 0]

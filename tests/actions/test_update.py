@@ -38,6 +38,21 @@ def test_a_secret_in_a_comment_is_not_put_back_as_the_journal_did_not_keep_it(ws
     assert comments(ws, [token_id]) == ["clean"]
 
 
+def test_what_may_have_been_changed_is_left_out_of_the_undoing_by_name(ws, company, victims, monkeypatch):
+    monkeypatch.setattr("tokenkit.actions.executor._FIRST_BACKOFF_SECONDS", 0.001)
+    lost, *done = victims["token_id"].head(3)
+    company.faults.add(Fault(method="PATCH", path=f"*/{lost}", drop=True, after_handler=True))
+    company.faults.add(Fault(method="GET", path=f"*/{lost}", status=404, body="<html>"))
+    plan = ws.plan_update([lost, *done], comment="new")
+    assert plan.apply()["outcome"].tolist() == ["unknown", "updated", "updated"]
+    company.faults.clear()
+    undo = plan.undo()
+    assert (set(undo.token_ids), undo.left_out["token_id"].tolist()) == (set(done), [lost])
+    assert undo.left_out["reason"].tolist() == [f"it may have been changed: resume {plan.run_id}"]
+    ws.resume(plan.run_id)
+    assert len(plan.undo()) == 3
+
+
 def test_a_secret_that_was_to_be_written_is_not_written_redacted_by_resume(ws, company, victims):
     secret = "dapi" + "0123456789abcdef" * 2
     token_id = victims["token_id"].iloc[0]

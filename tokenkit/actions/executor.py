@@ -363,7 +363,7 @@ class Execution:
         self.outcomes |= {each.token_id: each for each in ends}
         self._to_write += ends
         self._write()  # where it cannot, the journal says `sent`, and that is looked up as well
-        if (self._fresh or self._later) and self.ended_by is None:
+        if (self._fresh or self._later) and self.ended_by is None and self._stop.is_set():
             self.ended_by = STOP
 
     def _step(self, entry: Entry, state: str, attempts: int, at_ms: int) -> Step:

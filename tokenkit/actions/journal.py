@@ -448,7 +448,7 @@ def _json(value: Mapping[str, Any] | None) -> str | None:
 
 def _stored(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can be
     if isinstance(value, str):
-        return storable(value)
+        return redact(value)  # half of a surrogate pair is written as an escape
     if isinstance(value, Mapping):
         return {name: _stored(each) for name, each in value.items()}
     return [_stored(each) for each in value] if isinstance(value, list | tuple) else value

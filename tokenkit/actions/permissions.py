@@ -105,10 +105,10 @@ class PermissionPlan(Shown):
             ApiError: The workspace refused the change; nothing changed.
             JournalError: The journal cannot be written; nothing was sent.
         """
-        with Journal(self._target.folder) as journal:
-            run = self.record(journal)
-            with journal.held(run.run_id):
-                return _carry_out(self._target, run, journal.entries(run.run_id), journal, progress=progress, stop=stop)
+        run_id = records.new_run_id(self._target.now())
+        with Journal(self._target.folder) as journal, journal.held(run_id):
+            run = self.record(journal, run_id=run_id)
+            return _carry_out(self._target, run, journal.entries(run_id), journal, progress=progress, stop=stop)
 
     def record(self, journal: Journal, *, run_id: str | None = None) -> Run:
         """Write the plan down as a run, every token ``planned``, and return it. ``resume`` carries it out.
@@ -129,13 +129,10 @@ class PermissionPlan(Shown):
             allow_protected=self._allow_protected,
             reason=self._reason,
         )
-        now.check_protection()
         if not _same_entries(now.before, self.before):
+            now.check_protection()
             raise errors.UsageError(f"The permissions of {self._target.name} changed since the plan. Plan again.")
-        if more := set(now.token_ids) - set(self.token_ids):
-            raise errors.UsageError(
-                f"{plans.counted(len(more), 'more token')} would be deleted than the plan shows. Plan again."
-            )
+        _check_costs(now, self.token_ids)
         settings = {
             "asked": self._asked,
             "replace": self._replace,
@@ -154,6 +151,20 @@ class PermissionPlan(Shown):
             UsageError: It does; the message names them.
         """
         _refuse_protected(self._target, self.protected)
+
+
+def _check_costs(now: PermissionPlan, shown: Iterable[str]) -> None:
+    """Refuse a change that costs protected tokens, or others than were shown.
+
+    Args:
+        now: The change as it would be by now.
+        shown: The tokens that it was to cost.
+    """
+    now.check_protection()
+    if more := set(now.token_ids) - set(shown):
+        raise errors.UsageError(
+            f"{plans.counted(len(more), 'more token')} would be deleted than the plan shows. Plan again."
+        )
 
 
 def _refuse_protected(target: Target, protected: pd.DataFrame) -> None:
@@ -255,12 +266,17 @@ def resume(
 
     Raises:
         UsageError: They are neither as before the change nor as after it, the change would cost tokens that are
-            protected by now, or the journal did not keep whom it names.
+            protected by now or that came to be since, or the journal did not keep whom it names.
     """
     if records.is_redacted(run.settings["asked"]):
         raise errors.UsageError(
             f"The journal did not keep all names of run {run.run_id}, as one looks like a credential. Plan again."
         )
+    is_made = journal.state_of_change(run.run_id) == records.UPDATED
+    if not is_made and _same_entries(target.api.get_permissions(), _frame_of(run.settings["before"])):
+        how = {name: run.settings[name] for name in ("replace", "allow_protected") if name in run.settings}
+        now = make(target, run.settings["asked"], reason=run.reason, **how)
+        _check_costs(now, [entry.token_id for entry in entries])
     return _carry_out(target, run, entries, journal, progress=progress, stop=stop)
 
 
@@ -325,7 +341,7 @@ def _change(target: Target, run: Run, left: Sequence[Entry], journal: Journal) -
     else:
         _note(target, run, journal, records.UPDATED)
         return None
-    outcome = _found(target, after) if _may_have_run(failure) else records.FAILED
+    outcome = _found(target, before, after) if _may_have_run(failure) else records.FAILED
     if outcome == records.UPDATED:
         _note(target, run, journal, outcome)
         return LOST_AND_GONE
@@ -338,13 +354,17 @@ def _may_have_run(failure: Exception) -> bool:
     return isinstance(failure, lost) or not isinstance(failure, errors.TokenKitError)
 
 
-def _found(target: Target, after: pd.DataFrame) -> str:
-    """Return whether a change whose response was lost was made, by what the permissions are."""
+def _found(target: Target, before: pd.DataFrame, after: pd.DataFrame) -> str:
+    """Return whether a change whose response was lost was made, by what the permissions are; where they are neither as
+    before nor as after it, that is unknown.
+    """
     try:
         now = target.api.get_permissions()
     except errors.TokenKitError:
         return records.UNKNOWN
-    return records.UPDATED if _same_entries(now, after) else records.FAILED
+    if _same_entries(now, after):
+        return records.UPDATED
+    return records.FAILED if _same_entries(now, before) else records.UNKNOWN
 
 
 def _note(

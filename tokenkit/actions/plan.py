@@ -291,7 +291,7 @@ def change_and_look_up(
 ) -> pd.DataFrame:
     """Make a change that is one request, find out what became of its tokens, and return a row for each of the run.
 
-    It ends early as ``carry_out`` does.
+    It ends early, and is confirmed by the listing, as ``carry_out`` does and is.
 
     Args:
         target: The workspace.
@@ -369,8 +369,7 @@ class _Conduct:
         spared = self._spared(task, listed, listing, patterns) | dict(left_out)
         self._note({token_id: (records.SKIPPED, reason) for token_id, reason in spared.items()}, entries)
         todo = [entry for entry in entries if entry.token_id not in spared]
-        if not self.execute(task, todo, unseen, patterns):
-            self._confirm()
+        self.execute(task, todo, unseen, patterns)
 
     def execute(
         self,
@@ -378,8 +377,8 @@ class _Conduct:
         entries: Sequence[Entry],
         unseen: Collection[str] = (),
         patterns: Mapping[str, Sequence[str]] | None = None,
-    ) -> bool:
-        """Send what there is to send; return whether it ended early.
+    ) -> None:
+        """Send what there is to send, and unless that ended early, confirm what came of it.
 
         Args:
             task: What is done to each.
@@ -408,7 +407,8 @@ class _Conduct:
                 on_outcome=lambda _: advance(1),
             )
             self._execution.carry_out(entries, unseen=unseen)
-        return self._execution.ended_by is not None
+        if self._execution.ended_by is None:
+            self._confirm()
 
     def _spared(
         self, task: Task, entries: Sequence[Entry], listing: pd.DataFrame, patterns: Mapping[str, Sequence[str]]
@@ -472,8 +472,8 @@ class _Clock:
 
 def _how_to_go_on(error: errors.TokenKitError | None, run: Run, left: int, total: int) -> str:
     why = "Stopped" if error is None else f"Ended early: {records.storable(str(error))}"
-    how = f"tokenkit.resume({run.run_id!r}) finishes them, in a shell tokenkit resume {run.run_id}"
-    return f"{why.rstrip('.')}. {left:,} of {total:,} {wording.of(left, 'is', 'are')} left; {how}."
+    how = f"; tokenkit.resume({run.run_id!r}) finishes them, in a shell tokenkit resume {run.run_id}" if left else ""
+    return f"{why.rstrip('.')}. {left:,} of {total:,} {wording.of(left, 'is', 'are')} left{how}."
 
 
 class Terminal:

@@ -159,10 +159,10 @@ class RevocationPlan(Shown):
             ConfigurationError: What is protected cannot be read; nothing was sent.
             JournalError: The journal cannot be written; nothing was sent.
         """
-        with Journal(self._target.folder) as journal:
-            run, entries = self._begin(journal, self._settings(workers, despite_drift=despite_drift))
-            with journal.held(run.run_id):
-                return resume(self._target, run, entries, journal, progress=progress, stop=stop)
+        run_id = records.new_run_id(self._target.now())
+        with Journal(self._target.folder) as journal, journal.held(run_id):
+            run, entries = self._begin(journal, self._settings(workers, despite_drift=despite_drift), run_id)
+            return resume(self._target, run, entries, journal, progress=progress, stop=stop)
 
     def record(
         self, journal: Journal, *, run_id: str | None = None, workers: int = plans.WORKERS, despite_drift: bool = False

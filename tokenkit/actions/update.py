@@ -103,14 +103,13 @@ class UpdatePlan(Shown):
             ConfigurationError: What is protected cannot be read; nothing was sent.
             JournalError: The journal cannot be written; nothing was sent.
         """
-        with Journal(self._target.folder) as journal:
-            settings = Settings(workers=workers).as_dict()
-            run = plans.begin(self._target, KIND, reason=self._reason, settings=settings)
+        settings = Settings(workers=workers).as_dict()
+        run = plans.begin(self._target, KIND, reason=self._reason, settings=settings)
+        with Journal(self._target.folder) as journal, journal.held(run.run_id):
             journal.begin(run, self._entries)
             self.run_id = run.run_id
-            with journal.held(run.run_id):
-                # The journal may not have kept all of what is to be written; here it is.
-                return _carry_out(self._target, run, self._entries, journal, progress=progress, stop=stop)
+            # The journal may not have kept all of what is to be written; here it is.
+            return _carry_out(self._target, run, self._entries, journal, progress=progress, stop=stop)
 
     def undo(self) -> UpdatePlan:
         """Return the plan that puts back what the last ``apply()`` changed.
@@ -206,13 +205,14 @@ _ABSENT: dict[str, Any] = {"comment": "", "scopes": []}
 def undo(target: Target, run_id: str, *, reason: str | None = None) -> UpdatePlan:
     """Return the plan that puts back what a run changed, from the snapshots in the journal.
 
-    What the journal did not keep, as it looks like a credential, cannot be put back, and is left out.
+    What the journal did not keep, as it looks like a credential, cannot be put back, and is left out; so is what may
+    have been changed, and nobody knows.
     """
     with Journal(target.folder) as journal:
         run, entries = journal.run(run_id), journal.entries(run_id)
     if run.kind != KIND:
         raise errors.UsageError(f"Run {run_id} is a {run.kind}; only updates can be undone.")
-    done = [entry for entry in entries if entry.state == records.UPDATED]
+    done = [entry for entry in entries if entry.state in (records.UPDATED, *_IN_DOUBT)]
     back = [
         Entry(
             token_id=entry.token_id,
@@ -223,9 +223,13 @@ def undo(target: Target, run_id: str, *, reason: str | None = None) -> UpdatePla
         for entry in done
     ]
     unknown = {entry.token_id: _NOT_KEPT for entry in back if records.is_redacted(entry.change)}
+    unknown |= {
+        entry.token_id: f"it may have been changed: resume {run_id}" for entry in done if entry.state in _IN_DOUBT
+    }
     return _plan(target, back, plans.planned_tokens(back), unknown, reason=reason or f"undo of {run_id}")
 
 
+_IN_DOUBT = (records.SENT, records.UNKNOWN)
 _NOT_KEPT = "the journal did not keep the text, as it looks like a credential"
 
 
