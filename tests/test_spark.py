@@ -194,6 +194,16 @@ def test_hosts_are_signed_in_to_with_the_service_principal_of_the_executors_envi
     assert counts == {each.host: len(tokens_of(each)) for each in account.workspaces[:2]}
 
 
+def test_the_one_token_of_an_environment_is_sent_to_no_two_hosts(monkeypatch):
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi1")
+    source = tokenkit.spark.TokensDataSource({"hosts": "https://a.example, https://b.example"})
+    for partition in source.reader(None).partitions():
+        with pytest.raises(errors.ConfigurationError, match="2 hosts are named"):
+            partition.credentials()
+    (alone,) = tokenkit.spark.TokensDataSource({"hosts": "https://a.example"}).reader(None).partitions()
+    assert alone.credentials().host == "https://a.example"
+
+
 def test_the_workspaces_of_an_account_are_read_and_one_that_is_not_running_says_so(load, account):
     named = {"account": account.account_host, "account_id": account.account_id}
     assert load(**named).rdd.getNumPartitions() == WORKSPACES

@@ -16,7 +16,8 @@
         │   └── QuotaExceededError              QUOTA_EXCEEDED: 600 tokens a user and workspace
         ├── AuthenticationError                 the credential is dead, or not one of this workspace
         │   └── AccessBlockedError              an IP access list, a private link or a proxy blocks the way there
-        ├── PermissionDeniedError (PermissionError)  403: the caller is not a workspace admin
+        ├── PermissionDeniedError (PermissionError)  403: the caller may not do this
+        │   ├── NotAnAdminError                 the caller is not a workspace admin
         │   └── MissingScopeError               the credential lacks a scope that the call needs
         ├── NotFoundError (LookupError)         404 whose code says that the thing asked for does not exist
         ├── EndpointNotFoundError               any other 404: an unknown endpoint, a proxy's page, an empty body
@@ -141,6 +142,10 @@ class AccessBlockedError(AuthenticationError):
 
 class PermissionDeniedError(ApiError, PermissionError):
     """403: the caller may not do this; most of the Token Management API is for workspace admins only."""
+
+
+class NotAnAdminError(PermissionDeniedError):
+    """The caller is not a workspace admin, so all calls for admins will be refused."""
 
 
 class MissingScopeError(PermissionDeniedError):

@@ -38,7 +38,7 @@ and cannot hold the year 9999: so it is ``applyInArrow`` below, and not ``mapInP
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -215,6 +215,8 @@ class TokensDataSource(DataSource):
         """
         now = self._clock or pd.Timestamp.now(tz="UTC")
         workspaces = [*self._workspaces, *_workspaces_of_account(self.options)]
+        hosts = tuple(each.name for each in workspaces if not each.is_profile and each.status == accounts.RUNNING)
+        workspaces = [replace(each, hosts=hosts) for each in workspaces]
         return WorkspacesReader(workspaces, self.ask, self.columns, now=now, fail=self._on_error == "fail")
 
 
@@ -243,17 +245,28 @@ class FindingsDataSource(TokensDataSource):
 
 @dataclass(frozen=True)
 class NamedWorkspace(InputPartition):
-    """What a task is told of its workspace: a host or a profile's name, and nothing secret."""
+    """What a task is told of its workspace: a host or a profile's name, and nothing secret.
+
+    Attributes:
+        name: The host or the profile.
+        is_profile: Which of them it is.
+        status: As the account has it.
+        hosts: All hosts of the query: the one token of an environment goes to no two of them.
+    """
 
     name: str
     is_profile: bool = False
     status: str = accounts.RUNNING
+    hosts: tuple[str, ...] = ()
 
     def credentials(self) -> Credentials:
         """Sign in, with what the place has where this runs."""
         if self.status != accounts.RUNNING:
             raise errors.ConfigurationError(f"{self.name} is {self.status}, so it is not asked.")
-        return sign_in.from_profile(self.name) if self.is_profile else sign_in.from_host(self.name)
+        if self.is_profile:
+            return sign_in.from_profile(self.name)
+        sign_in.check_token_is_for(map(address, self.hosts))
+        return sign_in.from_host(self.name)
 
 
 class WorkspacesReader(DataSourceReader):

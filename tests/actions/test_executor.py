@@ -108,8 +108,16 @@ def test_what_cannot_be_looked_up_either_is_unknown(ws, company, victims, monkey
     assert tokenkit.resume(run_id, workspace=ws)["outcome"].eq("revoked").all()
 
 
-@pytest.mark.parametrize("answer", [{"status": 401}, {"status": 403, "body": "<html><title>Sign in</title></html>"}])
-def test_a_dead_credential_ends_the_run_and_the_rest_stays_planned(ws, company, victims, ids, capsys, answer):
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 401},
+        {"status": 403, "body": "<html><title>Sign in</title></html>"},
+        {"status": 403, "body": {"error_code": "PERMISSION_DENIED", "message": "User 'a@b' is not an admin."}},
+        {"status": 403, "body": {"error_code": 403, "message": "Token does not have required scopes: authentication"}},
+    ],
+)
+def test_a_refusal_of_the_caller_ends_the_run_and_the_rest_stays_planned(ws, company, victims, ids, capsys, answer):
     faulty(company, offset=20, **answer)
     plan = ws.revoke(victims)
     result = plan.apply(workers=4)

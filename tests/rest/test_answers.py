@@ -5,6 +5,7 @@ import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_a_404_that_is_not_an_object_with_such_a_code_says_nothing_about_a_token
         ("private-link", errors.AccessBlockedError, "private endpoint"),
         ("proxy-block", errors.AccessBlockedError, "not from Databricks"),
         ("scopes", errors.MissingScopeError, "the scope 'authentication'"),
-        ("error-info", errors.PermissionDeniedError, "workspace admin"),
+        ("error-info", errors.NotAnAdminError, "workspace admin"),
         ("gateway", errors.UnavailableError, "Try again later"),
         ("scim-limit-as-500", errors.RateLimitedError, "fewer requests"),
         ("retry-after-date", errors.RateLimitedError, "fewer requests"),
@@ -123,11 +124,24 @@ def test_a_recorded_refusal_names_its_cause_the_request_and_the_next_step(sample
         (400, {"error_code": "NEW", "message": "Provided access token does not have required scopes: a"},
          errors.MissingScopeError, "required scopes: a"),
         (403, {"error_code": "PERMISSION_DENIED", "message": "Requesting user 'a@b' is not an admin."},
-         errors.PermissionDeniedError, "workspace admin"),
+         errors.NotAnAdminError, "workspace admin"),
         (407, "", errors.AccessBlockedError, "HTTPS_PROXY"),
         (400, {"error_code": "X", "message": "Unknown worker environment WorkerEnvId(1)"},
          errors.UnavailableError, "being set up"),
         (418, "short and stout", errors.ApiError, "short and stout"),
+        (400, "Wrong id:\nit is too short\n", errors.BadRequestError, "Wrong id: it is too short"),
+        (400, "[ReqId: 5] Wrong id", errors.BadRequestError, "Wrong id"),
+        (400, {"error_code": 400, "message": "Invalid access to Org: 5"}, errors.AuthenticationError, "another work"),
+        (403, {"error_code": "PERMISSION_DENIED", "message": "The access token was revoked"},
+         errors.AuthenticationError, "sign in again"),
+        (403, {"error_code": "PERMISSION_DENIED", "message": "Cannot change a token that is expired"},
+         errors.PermissionDeniedError, "admin"),
+        (403, {"error_code": "PERMISSION_DENIED", "message": "This call requires scopes that are lacking: a"},
+         errors.MissingScopeError, "lacking: a"),
+        (404, {"error_code": "NOT_FOUND", "message": "No API found for 'DELETE /x'"},
+         errors.EndpointNotFoundError, "address"),
+        (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Workspace 5 does not exist"},
+         errors.EndpointNotFoundError, "address"),
     ],
 )  # fmt: skip
 def test_a_sentence_says_more_than_the_code_or_the_status(status, body, expected, next_step):
@@ -238,3 +252,38 @@ def test_every_refusal_survives_the_way_to_another_process_and_back():
     ):
         pool.submit(raising, sampled("invalid-org")).result(timeout=60)
     assert raised.value.status == 403
+
+
+@pytest.mark.parametrize(
+    ("location", "expected", "words"),
+    [
+        ("/login.html?next_url=x", errors.AuthenticationError, "login page"),
+        ("https://sso.example.com/saml?x", errors.AuthenticationError, "login page"),
+        (
+            "http://captive.example/hello?secret=1",
+            errors.AccessBlockedError,
+            "redirected to http://captive.example/hello.",
+        ),
+        ("", errors.AccessBlockedError, "redirected to nowhere"),
+    ],
+)
+def test_a_redirect_says_something_of_the_credential_only_where_it_leads_to_a_login_page(location, expected, words):
+    error = refused(302, "", headers={"Location": location})
+    assert type(error) is expected
+    assert words in str(error)
+    assert "secret" not in str(error)
+
+
+def test_a_challenge_may_be_all_that_names_the_missing_scope():
+    error = refused(403, "", headers={"WWW-Authenticate": 'Bearer error="insufficient_scope"'})
+    assert type(error) is errors.MissingScopeError
+
+
+@pytest.mark.parametrize("blanks", [0, 90, 190])
+def test_a_page_shows_no_part_of_the_credential_that_it_repeats(blanks):
+    error = refused(403, f"<html><title>{'x ' * blanks}{CREDENTIAL}</title>")
+    assert CREDENTIAL[:8] not in str(error)
+
+
+def test_the_credential_is_taken_out_where_it_stands_as_in_an_address():
+    assert CREDENTIAL[:8] not in str(refused(400, {"message": quote(CREDENTIAL, safe="")}))

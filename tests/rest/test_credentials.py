@@ -92,6 +92,20 @@ def test_a_profile_that_the_environment_overrides_is_refused(sandbox, monkeypatc
         tokenkit.connect("prod")
 
 
+@pytest.mark.parametrize("workspace", ["workspace_id = 1", ""])
+def test_a_profile_is_of_no_other_workspace_than_it_says(workspace, monkeypatch):
+    with_profile(f"[prod]\nhost = https://prod.example.com\ntoken = dapi1\n{workspace}")
+    monkeypatch.setenv("DATABRICKS_WORKSPACE_ID", "2")
+    with pytest.raises(errors.ConfigurationError, match="'prod' is overridden by DATABRICKS_WORKSPACE_ID"):
+        tokenkit.connect("prod")
+
+
+def test_a_profile_and_the_environment_may_say_the_same(monkeypatch):
+    with_profile("[prod]\nhost = https://prod.example.com/?o=2\ntoken = dapi1\n")
+    monkeypatch.setenv("DATABRICKS_WORKSPACE_ID", "2")
+    assert tokenkit.connect("prod").workspace_id == "2"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -102,6 +116,9 @@ def test_a_profile_that_the_environment_overrides_is_refused(sandbox, monkeypatc
         ((["prod"], {"token": ""}), "not both"),
         (([], {"host": "https://a", "token": ""}), "token is empty"),
         (([], {"host": "https://a", "token": " \t"}), "token is empty"),
+        (([], {"host": "https://a", "token": b"dapi1"}), "not a bytes"),
+        (([], {"host": 7, "token": "dapi1"}), "not a int"),
+        ((["https://accounts.cloud.databricks.com"], {}), "console of an account"),
         (([], {"host": ""}), "is not a host"),
         (([], {"host": "", "token": "dapi1"}), "is not a host"),
         (([], {"host": "https://[::1", "token": "dapi1"}), "is not a host"),

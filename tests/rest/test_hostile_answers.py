@@ -99,6 +99,22 @@ def test_a_chunked_drip_is_given_up_as_well(serve):
                 call(workspace)
 
 
+@pytest.mark.parametrize(
+    ("head", "block"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", b"X: y\r\n" * 1000),
+        (HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"") * 1000),
+    ],
+    ids=["interim answers", "trailers", "packing of nothing"],
+)
+def test_bytes_by_which_a_body_does_not_grow_are_no_progress(serve, head, block):
+    with serve(lambda _: itertools.chain([head], itertools.repeat(block))) as server:
+        workspace = connected(server, seconds=30)
+        with pytest.raises(errors.MalformedAnswerError, match="does not come to an end"):
+            workspace.token_management.list()
+
+
 def test_a_listing_that_comes_slowly_and_steadily_takes_as_long_as_it_takes(serve):
     body = json.dumps({"token_infos": [{"token_id": f"{n:064x}"} for n in range(2_000)]}).encode()
 

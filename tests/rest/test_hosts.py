@@ -36,6 +36,8 @@ def test_every_spelling_of_a_host_is_one_host(given, host):
         ("ftp://a", "is not a host"),
         ("https://[::1", "is not a host"),
         ("https://[nothing]", "is not a host"),
+        ("https://[v1.a.example]", "is not a host"),
+        (b"https://a", "not a bytes"),
         ("https://[fe80::1%25eth0]", "is not a host"),
         ("https://a:port", "is not a host"),
         ("https://a:99999", "is not a host"),

@@ -64,12 +64,20 @@ def test_a_file_that_is_not_one_is_refused_with_the_line_and_the_reason(sample, 
         (b"[prod\nhost = a.b\n", "line 1: "),
         (b"\x00\x01\x02", "not a text file"),
         (b"\xff\xfe[", "not a text file"),
+        (b"[prod]\rhost = a.b\rhost = c.d\r", r"line 3: host is there twice in \[prod\]"),
     ],
 )
 def test_what_is_no_file_of_profiles_is_said_to_be_none(content, words):
     with_content(content)
     with pytest.raises(errors.ConfigurationError, match=words):
         tokenkit.connect("prod")
+
+
+def test_a_file_in_a_home_directory_that_is_not_there_is_said_to_be_so(monkeypatch):
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", "~nobody-of-this-name/cfg")
+    with pytest.raises(errors.ConfigurationError, match="no such home directory"):
+        tokenkit.connect("prod")
+    assert profiles.profiles() == []
 
 
 def test_a_file_that_may_not_be_read_is_said_to_be_so(tmp_path, monkeypatch):

@@ -288,10 +288,10 @@ def test_an_answer_becomes_an_error_that_names_the_workspace_and_the_way_out(san
     assert "\n" not in str(raised.value)
 
 
-def test_a_redirect_is_a_login_page_and_is_not_followed(sandbox, transport):
+def test_a_redirect_is_not_followed(sandbox, transport):
     elsewhere = {"Location": f"{transport.host}{TOKENS}"}
     sandbox.faults.add(Fault(status=302, body="", headers=elsewhere, times=1))
-    with pytest.raises(errors.AuthenticationError, match="redirected to a login page"):
+    with pytest.raises(errors.AccessBlockedError, match=f"redirected to {transport.host}"):
         transport.call("GET", TOKENS)
     assert len(sandbox.requests) == 1
 

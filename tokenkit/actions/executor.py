@@ -17,7 +17,8 @@ done                               revoked (or updated)
 5xx, unreadable, or none           it may have been carried out: looked up, then sent again if it is still there
 the connection could not be made   back into the queue; failed in the end
 401, or a login page               the credential is dead: nothing more is sent, the rest stays planned
-tokens are disabled                likewise
+tokens are disabled, the caller    likewise
+is no admin or lacks a scope
 anything else, any other 404       failed
 =================================  ====================================================================================
 
@@ -55,7 +56,12 @@ _WRITE_SECONDS = 0.1  # how long an outcome waits for others to be written with;
 _HEARD_SECONDS = 0.5  # in which Ctrl-C is heard on systems where waiting cannot be interrupted
 _STARTED_SECONDS = 1.0  # in which a thread that was started has begun
 INTERRUPT, STOP = "interrupt", "stop"
-_ENDS_THE_RUN = (errors.AuthenticationError, errors.FeatureDisabledError)
+_ENDS_THE_RUN = (  # what says the same of every token
+    errors.AuthenticationError,
+    errors.FeatureDisabledError,
+    errors.MissingScopeError,
+    errors.NotAnAdminError,
+)
 
 
 class Clock(Protocol):

@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import quote
 
 from tokenkit import errors
 from tokenkit.redaction import REDACTED, redact
@@ -74,6 +75,7 @@ def _cause(
 
 _DEAD = "The credential is wrong, expired or revoked: sign in again, or check DATABRICKS_TOKEN and the profile."
 _ADMIN = "This needs a workspace admin: connect as a member of the group 'admins'."
+_WHERE = "Check that the host is the workspace's address and that no proxy answers for it."
 _LATER = "Try again later; the workspace may be overloaded or deploying."
 _SLOWER = "Try again later, or with fewer requests at once."
 
@@ -85,24 +87,34 @@ CAUSES: tuple[Cause, ...] = (
         on=range(300, 400),
         says="private-link-validation-error",
     ),
-    _cause(errors.AuthenticationError, _DEAD, on=range(300, 400)),
+    _cause(
+        errors.AuthenticationError,
+        f"That is a login page. {_DEAD}",
+        on=range(300, 400),
+        says="log-?in|sign-?in|oidc|saml|sso",
+    ),
+    _cause(
+        errors.AccessBlockedError,
+        "Nobody signs in there: check the workspace's address, and that no proxy or portal answers for it.",
+        on=range(300, 400),
+    ),
     _cause(
         errors.MissingScopeError,
         "Use a credential with {scope}.",
         on=(400, 401, 403),
-        says=r"required scopes?\b|insufficient[ _]scope",
+        says=r"requir(ed|es?)( the)? scopes?\b|insufficient[ _]scope",
     ),
     _cause(
         errors.AccessBlockedError,
         "The workspace's IP access list does not allow this address: connect from an allowed network (VPN), or have "
         "an admin add the address.",
-        on=(401, 403),
+        on=(400, 401, 403),
         says=r"\bIP ACL\b|IP access list|Source IP address\b.*\bblocked",
     ),
     _cause(
         errors.AuthenticationError,
         "The credential belongs to another workspace: check that the host and the token (or profile) go together.",
-        on=(401, 403),
+        on=(400, 401, 403),
         says="invalid access to org",
     ),
     _cause(
@@ -112,7 +124,12 @@ CAUSES: tuple[Cause, ...] = (
         on=(401, 403),
         says=r"\buser not found",
     ),
-    _cause(errors.AuthenticationError, _DEAD, on=(401, 403), says=r"invalid access token|token (has )?expired"),
+    _cause(
+        errors.AuthenticationError,
+        _DEAD,
+        on=(401, 403),
+        says=r"invalid access token|^((the|your|provided) )*(access )?token ((has|is|was) )?(been )?(expired|revoked)\b",
+    ),
     _cause(errors.AuthenticationError, _DEAD, on=(400, 403), says=r"^invalid token[. ]*(\[.*)?$"),
     _cause(
         errors.AccessBlockedError,
@@ -145,6 +162,7 @@ CAUSES: tuple[Cause, ...] = (
         on=range(500, 600),
         says=r"REQUEST_LIMIT_EXCEEDED|RESOURCE_EXHAUSTED|too many requests|\blimit of \d+ .*requests",
     ),
+    _cause(errors.NotAnAdminError, _ADMIN, on=(403,), says=r"\bis not an admin\b|\bonly (workspace )?admins\b"),
     # FEATURE_DISABLED comes as a 404, QUOTA_EXCEEDED as a 400: a code is more exact than a status.
     _cause(errors.InvalidParameterError, "", "INVALID_PARAMETER_VALUE"),
     _cause(errors.BadRequestError, "", "MALFORMED_REQUEST"),
@@ -153,6 +171,12 @@ CAUSES: tuple[Cause, ...] = (
     ),
     _cause(errors.AuthenticationError, _DEAD, "UNAUTHENTICATED"),
     _cause(errors.PermissionDeniedError, _ADMIN, "PERMISSION_DENIED"),
+    _cause(
+        errors.EndpointNotFoundError,
+        _WHERE,
+        on=(404,),
+        says=r"\bno api\b|\b(endpoint|workspace|path)\b.*\b(not found|(not|n't) exist)",
+    ),
     # Only a 404 with such a code: it is what "already gone" rests on.
     _cause(
         errors.NotFoundError,
@@ -172,11 +196,7 @@ CAUSES: tuple[Cause, ...] = (
     _cause(errors.BadRequestError, "", on=(400,)),
     _cause(errors.AuthenticationError, _DEAD, on=(401,)),
     _cause(errors.PermissionDeniedError, _ADMIN, on=(403,)),
-    _cause(
-        errors.EndpointNotFoundError,
-        "Check that the host is the workspace's address and that no proxy answers for it.",
-        on=(404,),
-    ),
+    _cause(errors.EndpointNotFoundError, _WHERE, on=(404,)),
     _cause(errors.ConflictError, "", on=(409,)),
     _cause(errors.RateLimitedError, _SLOWER, on=(429,)),
     _cause(errors.UnavailableError, _LATER, on=range(500, 600)),
@@ -235,7 +255,9 @@ def quoted(text: object, credential: str = "") -> str:
     """
     if not isinstance(text, str):
         return ""
-    whole = text.replace(credential, REDACTED) if credential else text
+    whole = text
+    for spelled in filter(None, (credential, quote(credential, safe=""))):
+        whole = whole.replace(spelled, REDACTED)
     # Half a surrogate pair can be spelled in JSON, and neither be printed nor written down.
     whole = whole.encode("utf-8", "replace").decode("utf-8")
     line = redact(" ".join(whole.split())[: 8 * _LONGEST_TEXT])
@@ -301,9 +323,18 @@ def refusal(
     found: dict[str, Any] = answer if isinstance(answer, dict) else {}
     code = quoted(found.get("error_code"), credential)
     is_page = answer is None and _looks_like_html(content)
-    text = "it redirected to a login page" if status < 400 else _text(found, content, credential, is_page=is_page)
-    text = text or quoted(headers.get("X-Databricks-Reason-Phrase"), credential) or quoted(reason, credential)
-    evidence = headers.get("Location", "") if status < 400 else text
+    where, challenge = headers.get("Location", ""), headers.get("WWW-Authenticate", "")
+    if status < 400:
+        text = f"it redirected to {quoted(where.partition('?')[0], credential) or 'nowhere'}"
+    else:
+        text = _text(found, content, credential, is_page=is_page)
+    text = (
+        text
+        or quoted(headers.get("X-Databricks-Reason-Phrase"), credential)
+        or quoted(challenge if "error" in challenge else "", credential)
+        or quoted(reason, credential)
+    )
+    evidence = where if status < 400 else text
     cause = next(each for each in CAUSES if each.explains(status, code, evidence, is_page=is_page))
     scope = next((f"the scope {scope!r}" for path, scope in _SCOPES.items() if path in request), "that scope")
     asked_seconds = _retry_after_seconds(headers)
@@ -337,8 +368,9 @@ def _text(found: Mapping[str, Any], content: bytes, credential: str, *, is_page:
     if found:
         said = (quoted(found.get(name), credential) for name in ("message", "detail", "error"))
         return next(filter(None, said), "")
-    text = content.decode("utf-8", "replace").strip()
-    return quoted(text, credential) if text.isprintable() and text[:1] not in {"{", "["} else ""
+    text = " ".join(content.decode("utf-8", "replace").split())
+    is_shown = text.isprintable() and not text.startswith(("{", "[{", '["'))  # not what is left of JSON
+    return quoted(text, credential) if is_shown else ""
 
 
 def _json(content: bytes, credential: str) -> Any:  # noqa: ANN401 - whatever JSON can be

@@ -56,12 +56,7 @@ class Credentials:
     def __init__(
         self, host: str, sign: Callable[[], Mapping[str, str]], *, workspace_id: str = "", origin: str, name: str = ""
     ) -> None:
-        where = address(host)
-        if is_account(where.host):
-            raise errors.ConfigurationError(
-                f"{where.host} is the console of an account, not a workspace. Name a workspace's host, or take all "
-                "workspaces of the account: fleet(account=…), tokenkit fleet … --account NAME."
-            )
+        where = _workspace_address(host)
         self.host = where.host
         self.name = name or self.host
         self.workspace_id = one_workspace_id(where.workspace_id, workspace_id)
@@ -101,6 +96,8 @@ def from_token(
     host: str, token: str, *, workspace_id: str = "", origin: str = "arguments", name: str = ""
 ) -> Credentials:
     """Return credentials for a personal access token."""
+    if not isinstance(token, str):
+        raise errors.ConfigurationError(f"A token is a text, not a {type(token).__name__}.")
     token = token.strip()
     if not token:
         raise errors.ConfigurationError("The token is empty.")
@@ -143,7 +140,7 @@ def from_profile(profile: str) -> Credentials:
     if "token" not in values or (auth_type or "pat") != "pat" or (others and not auth_type):
         config, origin = profile_config(profile), f"profile {profile}"
         return from_sdk_config(config, workspace_id=profile_address(profile).workspace_id, origin=origin)
-    _refuse_overridden(profile, values, "DATABRICKS_HOST", "DATABRICKS_TOKEN")
+    _refuse_overridden(profile, values, "DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_WORKSPACE_ID")
     where = profile_address(profile)
     if not where.host:
         raise errors.ConfigurationError(f"Profile {profile!r} has a token and no host. Add host = https://….")
@@ -197,7 +194,7 @@ def from_host(host: str, *, origin: str = "unified authentication") -> Credentia
     Raises:
         ConfigurationError: The environment's credentials are for another host, or there are none.
     """
-    where = address(host)
+    where = _workspace_address(host)
     check_environment_is_for(where)
     if profile := os.environ.get("DATABRICKS_CONFIG_PROFILE"):
         return from_profile(profile)
@@ -207,6 +204,16 @@ def from_host(host: str, *, origin: str = "unified authentication") -> Credentia
         return from_token(where.host, token, workspace_id=workspace_id, origin="the environment")
     config = _checked(sdk_config(_for=where.host, host=where.host), where.host)
     return from_sdk_config(config, workspace_id=where.workspace_id, origin=origin)
+
+
+def _workspace_address(host: str) -> Address:
+    where = address(host)
+    if is_account(where.host):
+        raise errors.ConfigurationError(
+            f"{where.host} is the console of an account, not a workspace. Name a workspace's host, or take all "
+            "workspaces of the account: fleet(account=…), tokenkit fleet … --account NAME."
+        )
+    return where
 
 
 def check_environment_is_for(where: Address) -> None:
@@ -249,6 +256,8 @@ def _refuse_overridden(profile: str, values: Mapping[str, str], *variables: str)
 
     def contradicts(variable: str) -> bool:
         given, own = os.environ.get(variable, ""), values.get(variable.removeprefix("DATABRICKS_").lower(), "")
+        if variable == "DATABRICKS_WORKSPACE_ID":
+            own = profile_address(profile).workspace_id
         if variable == "DATABRICKS_HOST" and given and own:
             return address(given).host != address(own).host
         return given not in {"", own}

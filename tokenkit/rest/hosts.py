@@ -45,6 +45,8 @@ def address(text: str) -> Address:
     Raises:
         ConfigurationError: It is not a host, or a credential would be sent to it unencrypted.
     """
+    if not isinstance(text, str):
+        raise errors.ConfigurationError(f"A host is a text, not a {type(text).__name__}.")
     given = text.strip()
     if re.search(r"\s[#;]", given):
         _refuse(given, "ends with a comment. Put the comment on a line of its own")
@@ -61,7 +63,7 @@ def address(text: str) -> Address:
         parts, port = urlsplit(""), None
     if parts.username is not None or parts.password is not None:
         raise errors.ConfigurationError("A host must not hold a user name or password. Give the token as token=….")
-    name = _host_name((parts.hostname or "").removesuffix("."))
+    name = _host_name((parts.hostname or "").removesuffix("."), in_brackets="[" in parts.netloc)
     if parts.scheme not in _PORTS or name is None:
         _refuse(given, "is not a host")
     if parts.scheme == "http" and name.strip("[]") not in _LOOPBACK:
@@ -121,9 +123,9 @@ def one_workspace_id(*given: object) -> str:
     return ids[0] if ids else ""
 
 
-def _host_name(name: str) -> str | None:
+def _host_name(name: str, *, in_brackets: bool) -> str | None:
     """Return a name as it stands in a URL; None where it is not a name."""
-    if ":" in name:
+    if in_brackets:
         try:
             return f"[{ipaddress.IPv6Address(name)}]" if "%" not in name else None
         except ValueError:

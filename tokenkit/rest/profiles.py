@@ -7,6 +7,7 @@ refuse is refused here too, with the line and the reason. A line itself is never
 from __future__ import annotations
 
 import codecs
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,8 +25,17 @@ _BYTE_ORDER_MARKS = {
 
 
 def config_file() -> Path:
-    """Return where the profiles are."""
-    return Path(os.environ.get("DATABRICKS_CONFIG_FILE") or "~/.databrickscfg").expanduser()
+    """Return where the profiles are.
+
+    Raises:
+        ConfigurationError: In a home directory that there is not.
+    """
+    named = os.environ.get("DATABRICKS_CONFIG_FILE") or "~/.databrickscfg"
+    try:
+        return Path(named).expanduser()
+    except RuntimeError:
+        pass
+    raise errors.ConfigurationError(f"{named}: there is no such home directory. Set DATABRICKS_CONFIG_FILE.")
 
 
 def profiles() -> list[str]:
@@ -79,7 +89,7 @@ def _sections() -> Mapping[str, Mapping[str, str]]:
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
         text, _ = _decoded(file.read_bytes())
-        parser.read_string(text)
+        parser.read_file(io.StringIO(text, newline=None))  # a line may end as on any system
     except FileNotFoundError:
         return {}
     except OSError as failure:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from tokenkit import errors, frames
 from tokenkit.frames import Piece, TokenInfo
-from tokenkit.rest import listing
+from tokenkit.rest import answers, listing
 from tokenkit.rest.tracebacks import without_frames
 from tokenkit.rest.transport import Transport
 
@@ -308,7 +308,7 @@ def _each_once(found: builtins.list[Piece], name: str) -> builtins.list[Piece]:
             twin = first.setdefault(token["token_id"], token)
             if _present(twin) != _present(token):
                 raise errors.MalformedAnswerError(
-                    f"{name} listed token {token['token_id']} twice with different values. List again."
+                    f"{name} listed token {answers.quoted(token['token_id'])} twice with different values. List again."
                 )
             is_kept[row] = twin is token
         kept.append(piece.filter(is_kept))

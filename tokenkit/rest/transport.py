@@ -70,6 +70,7 @@ _MOST_BYTES = 1 << 24  # of a small answer: 16 MiB
 _MOST_BYTES_OF_A_PAGE = 1 << 30  # a group of 2M members is 240 MB
 _MOST_BYTES_OF_A_LISTING = 1 << 33  # 1M tokens with 50 fields more are 2 GiB
 _MOST_BYTES_OF_A_REFUSAL = 1 << 20
+_MOST_BYTES_AROUND_A_BODY = 1 << 20  # a head, interim answers, trailers, packing that holds nothing
 _FREELY_UNPACKED_BYTES = 1 << 24
 _MOST_UNPACKED = 200  # bytes from one that came; a listing of tokens that differ in their ids alone has 70
 _LEAST_BYTES_PER_SECOND = 1024
@@ -80,6 +81,10 @@ _Reader = Callable[[Iterator[bytes], str], _Answer | errors.TokenKitError]
 
 class NotJsonError(Exception):
     """What a reader of a body raises when it is not JSON of the expected form, or ends too early."""
+
+
+class _EndlessError(Exception):
+    """Bytes come and come, and the body does not grow by them."""
 
 
 class Clock(Protocol):
@@ -150,6 +155,7 @@ class _Pace:
         self._silence_seconds = silence_seconds
         self._until = until
         self._missing_bytes = 0.0
+        self._bytes_around = 0
 
     def seconds_left(self) -> float:
         """Return how long the next bytes may take.
@@ -165,13 +171,25 @@ class _Pace:
         return seconds
 
     def note(self, count: int) -> None:
-        """Take note of bytes that came."""
+        """Take note of bytes that came.
+
+        Raises:
+            _EndlessError: There were too many since the body last grew.
+        """
+        self._bytes_around += count
+        if self._bytes_around > _MOST_BYTES_AROUND_A_BODY:
+            raise _EndlessError
+
+    def note_growth(self) -> None:
+        """Take note that the body has grown."""
+        self._bytes_around = 0
 
 
 class _Progress(_Pace):
     """Of a listing: from its first byte on, so many bytes must come in each period of the longest silence."""
 
     def note(self, count: int) -> None:
+        super().note(count)
         self._missing_bytes -= count
         if self._missing_bytes <= 0:
             self._missing_bytes = _LEAST_BYTES_PER_SECOND * self._silence_seconds
@@ -461,7 +479,7 @@ class Transport:
     def _attempt(self, request: _Request, reader: _Reader[_Answer], *, until: float) -> _Answer | errors.TokenKitError:
         """Send once; return the answer, or the error it amounts to, free of anything that requests holds."""
         begun, silence_seconds = self._clock.monotonic(), self._retries.read_timeout_seconds
-        _THIS_THREAD.pace = (
+        pace = _THIS_THREAD.pace = (
             _Progress(self._clock, silence_seconds)
             if request.is_listing
             else _Pace(self._clock, silence_seconds, max(until, begun + silence_seconds))
@@ -479,15 +497,18 @@ class Transport:
         credential = str(signed.headers.get("Authorization", "")).rpartition(" ")[2]
         try:
             if not 200 <= response.status_code < 300:
-                return self._refusal(response, request, credential)
-            return self._consumed(response, request, reader, credential, begun)
+                return self._refusal(response, request, credential, pace)
+            return self._consumed(response, request, reader, credential, begun, pace)
         finally:
             response.close()
 
-    def _refusal(self, response: requests.Response, request: _Request, credential: str) -> errors.TokenKitError:
+    def _refusal(
+        self, response: requests.Response, request: _Request, credential: str, pace: _Pace
+    ) -> errors.TokenKitError:
         content = bytearray()
         try:
             for block in response.iter_content(_BLOCK_BYTES):
+                pace.note_growth()
                 content += block
                 if len(content) > _MOST_BYTES_OF_A_REFUSAL:
                     break
@@ -504,12 +525,19 @@ class Transport:
         )
 
     def _consumed(
-        self, response: requests.Response, request: _Request, reader: _Reader[_Answer], credential: str, begun: float
+        self,
+        response: requests.Response,
+        request: _Request,
+        reader: _Reader[_Answer],
+        credential: str,
+        begun: float,
+        pace: _Pace,
     ) -> _Answer | errors.TokenKitError:
         beginning = bytearray()
 
         def blocks() -> Iterator[bytes]:
             for block in self._body(response, request):
+                pace.note_growth()
                 beginning.extend(block[: 100 - len(beginning)])
                 yield block
 
@@ -586,6 +614,11 @@ def _connection_error(failure: Exception, what: str, name: str) -> errors.TokenK
         error: errors.TokenKitError = errors.ConnectionFailedError(
             f"{name} could not be trusted: its TLS certificate was refused. Behind a company proxy, set "
             "REQUESTS_CA_BUNDLE to the proxy's certificate file."
+        )
+    elif isinstance(failure, _EndlessError):
+        error = errors.MalformedAnswerError(
+            f"The answer of {name} to {what} does not come to an end. Check that the host is a Databricks workspace and "
+            "that no proxy stands in between."
         )
     elif isinstance(failure, _NO_HOST):
         error = errors.ConfigurationError(
