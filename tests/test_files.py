@@ -60,3 +60,14 @@ def test_a_link_that_somebody_planted_beside_a_file_is_not_followed(tmp_path):
     assert files.write(folder / "a", b"new").read_bytes() == b"new"
     assert victim.read_bytes() == b"precious"
     assert not (folder / "a").is_symlink()
+
+
+def test_a_file_that_others_could_not_read_is_replaced_by_one_that_they_cannot_read_either(tmp_path):
+    private = tmp_path / "a"
+    private.touch(mode=0o600)
+    mask = os.umask(0)
+    try:
+        files.write(private, b"new")
+    finally:
+        os.umask(mask)
+    assert private.stat().st_mode & 0o777 == 0o600

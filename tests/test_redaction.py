@@ -61,6 +61,20 @@ def test_a_value_is_redacted_whatever_stands_beside_it(value, before, after):
 
 
 @pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize(
+    "unseen", ["\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u202e", "\ufe0f", "\x00", "\x08"]
+)
+def test_a_value_is_not_hidden_by_characters_that_nobody_sees(value, unseen):
+    for hidden in (f"{value[:2]}{unseen}{value[2:]}", unseen.join(value), f"{value[:-4]}{unseen}{value[-4:]}"):
+        assert redact(f"old {hidden}, new") == "old [redacted], new"
+        column = pd.Series([f"old {hidden}, new", f"plain{unseen}", None], dtype=TEXT)
+        assert texts.redacted(column).tolist()[:2] == ["old [redacted], new", f"plain{unseen}"]
+        assert texts.holding_secrets(column).tolist() == [True, False, False]
+    assert redact(unseen.join("opaque"), "opaque") == "[redacted]"
+    assert redact(f"plain{unseen}", "opaque") == f"plain{unseen}"
+
+
+@pytest.mark.parametrize("value", VALUES)
 def test_nothing_of_a_value_is_left_where_it_runs_on(value):
     assert value.lower() not in redact(f"x{value}_old").lower()
 

@@ -104,6 +104,20 @@ def test_anything_reads_it(workspace):
     assert plain["expiry_time"].dt.year.max() == 9999
 
 
+def test_a_secret_in_a_scope_or_the_name_of_a_field_is_not_in_the_file(tmp_path):
+    records = [{"token_id": "a", "scopes": ["sql", f"x {SECRET}"], f"{SECRET}-1": 1, f"{SECRET}-2": 2}]
+    raw = frames.frame(records, frames.TOKENS)
+    file = snapshots.write_snapshot(
+        raw, tmp_path / "x.parquet", host="h", workspace_id="17", workspace="w", taken_at=NOW
+    )
+    back = tokenkit.read_snapshot(file)
+    assert back["scopes"].tolist() == [["sql", "x [redacted]"]]
+    assert len({*back.columns}) == len(raw.columns)
+    assert SECRET not in pq.read_table(file).to_pandas().to_csv()
+    assert SECRET.encode() not in file.read_bytes()
+    assert raw["scopes"].tolist() == [["sql", f"x {SECRET}"]]
+
+
 def test_a_secret_in_a_comment_is_not_in_the_file(workspace, tmp_path):
     comments = pd.Series([f"use {SECRET}", "=1+1"], dtype=frames.TEXT)
     tokens = workspace.tokens().head(2).assign(comment=comments)

@@ -51,6 +51,8 @@ def save(frames: Mapping[str, pd.DataFrame], to: Target, *, progress: bool = Fal
 def write(to: Target, content: bytes) -> Path:
     """Write a file in one step, and return where it is; if that fails, what was there before still is.
 
+    Whoever could not read the one that was there cannot read the new one.
+
     Raises:
         UsageError: It cannot be written.
     """
@@ -58,6 +60,8 @@ def write(to: Target, content: bytes) -> Path:
     beside = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
         with beside.open("xb") as file:  # never through a link that somebody else put there
+            if path.is_file():
+                beside.chmod(beside.stat().st_mode & path.stat().st_mode & 0o777)
             file.write(content)
         beside.replace(path)
     except OSError as problem:

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tokenkit import errors
-from tokenkit.home import home, private_folder
+from tokenkit.home import home, private_file, private_folder
 from tokenkit.sandbox import Sandbox
 
 _INDEX = "00_index.ipynb"
@@ -38,7 +38,7 @@ def serve(say: Callable[[str], None], *, open_browser: bool) -> int:
     folder = private_folder(home())
     guides = copy_guides(private_folder(folder, "guides"))
     token, port = secrets.token_urlsafe(24), _free_port()
-    with Sandbox(tokens=_TOKENS) as sandbox, (folder / "lab.log").open("w") as log:
+    with Sandbox(tokens=_TOKENS) as sandbox, private_file(folder / "lab.log").open("w") as log:
         environment = os.environ | {
             "DATABRICKS_HOST": sandbox.host,
             "DATABRICKS_TOKEN": sandbox.token,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from tokenkit.printable import UNPRINTABLE_IN_LINES
+
 PREFIXES = ("dapi", "dose", "dkea", "dsapi")
 """How every kind of value begins that Databricks is known to issue."""
 PREFIX = f"(?:{'|'.join(PREFIXES)})"
@@ -32,15 +34,23 @@ SECRET = "|".join(
 CREDENTIAL = rf"{SECRET}|(?P<bearer>Bearer(?:\s|%20|\+)+)[^\s\"']+"
 """What is redacted: a secret of a known form, and whatever follows the word Bearer."""
 
+UNSEEN = f"{UNPRINTABLE_IN_LINES}|[\ufe00-\ufe0f]"
+"""A character that nobody sees, and that does not make two words of a value which it stands in."""
+
 _CREDENTIAL = re.compile(CREDENTIAL, re.IGNORECASE | re.ASCII)
+_UNSEEN = re.compile(UNSEEN)
 REDACTED = "[redacted]"
 
 
 def redact(text: str, *own: str) -> str:
     """Return the text without anything that looks like a credential, nor the ones that are given.
 
-    For a column of texts there is ``review.texts.redacted``.
+    Where one is hidden by characters that are not seen, the text loses those too. For a column of texts there is
+    ``review.texts.redacted``.
     """
+    seen = _UNSEEN.sub("", text)
+    if seen != text and (_CREDENTIAL.search(seen) or any(secret in seen for secret in filter(None, own))):
+        text = seen
     for secret in filter(None, own):
         text = text.replace(secret, REDACTED)
     return _CREDENTIAL.sub(lambda found: (found["said"] or found["bearer"] or "") + REDACTED, text)

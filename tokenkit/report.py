@@ -61,13 +61,8 @@ def write(audit: Audit, to: Target, *, progress: bool = True) -> Path:
         return files.write(to, html(audit).encode())
     tokens = audit.tokens[audit.tokens["token_id"].isin(audit.findings["token_id"])]
     frames = {"findings": audit.findings, "summary": audit.summary, "accepted": audit.accepted, "tokens": tokens}
-    return files.save({name: _redacted(frame) for name, frame in frames.items()}, to, progress=progress)
-
-
-def _redacted(frame: pd.DataFrame) -> pd.DataFrame:
-    frame = export.joined_lists(frame)
-    written = frame.columns[frame.dtypes == TEXT]
-    return frame.assign(**{str(name): texts.redacted(frame[name]) for name in written})
+    redacted = {name: texts.written(export.joined_lists(frame)) for name, frame in frames.items()}
+    return files.save(redacted, to, progress=progress)
 
 
 def html(audit: Audit) -> str:

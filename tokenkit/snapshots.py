@@ -24,7 +24,7 @@ import pyarrow as pa
 from tokenkit import errors, frames
 from tokenkit.frames import TEXT
 from tokenkit.home import make_folder
-from tokenkit.review.texts import redacted
+from tokenkit.review.texts import written
 
 HOST, TAKEN_AT, WORKSPACE, WORKSPACE_ID = "host", "taken_at", "workspace", "workspace_id"
 """What a listing says of itself, in ``DataFrame.attrs`` and in a file's metadata: where and when it was taken."""
@@ -152,13 +152,11 @@ def unused_file(folder: Path, *, workspace: str, taken_at: pd.Timestamp) -> Path
 
 
 def _table(tokens: pd.DataFrame) -> pa.Table:
-    """Return a listing as an Arrow table without what is pandas' own, its texts redacted."""
-    texts = {str(name): tokens[name] for name in tokens if tokens[name].dtype == TEXT}
+    """Return a listing as an Arrow table without what is pandas' own, redacted."""
     # A field of which nothing is known may hold anything that JSON can.
     unknown = [str(name) for name in tokens if tokens[name].dtype == object and name not in frames.TOKENS.names]
-    texts |= {name: tokens[name].map(json.dumps, na_action="ignore").astype(TEXT) for name in unknown}
-    tokens = tokens.assign(**{name: redacted(column) for name, column in texts.items()})
-    return frames.to_arrow(tokens)
+    as_json = {name: tokens[name].map(json.dumps, na_action="ignore").astype(TEXT) for name in unknown}
+    return frames.to_arrow(written(tokens.assign(**as_json)))
 
 
 def _write_whole(table: pa.Table, file: Path) -> None:

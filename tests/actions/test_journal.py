@@ -82,6 +82,17 @@ def test_no_secret_is_written(journal):
     assert b"[redacted]" in written
 
 
+def test_no_secret_is_written_that_stands_deep_in_a_field_of_a_newer_server_or_is_split(journal):
+    secret = "dapi" + "0123456789abcdef" * 2
+    odd = {"policy": {"held": [{"was": secret}], secret: 1}, "comment": "\u200b".join(secret)}
+    journal.begin(RUN, [Entry(token_id="x", owner="bob", snapshot={"token_id": "x", "new": odd}, change=odd)])
+    journal.close()
+    written = b"".join(path.read_bytes() for path in journal.path.parent.iterdir())
+    assert secret.encode() not in written
+    assert b"\\u200b" not in written
+    assert b"[redacted]" in written
+
+
 @pytest.mark.parametrize("damage", [b"not a database at all" * 100, None])
 def test_a_damaged_journal_is_an_error_that_names_the_file(tmp_path, damage):
     with Journal(tmp_path) as journal:

@@ -1,3 +1,5 @@
+import contextlib
+import sqlite3
 import threading
 
 import pytest
@@ -97,3 +99,19 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(tmp_path, kind):
     assert "\n" not in str(error.value)
     if kind == "text":
         assert path.read_bytes() == before
+
+
+def test_a_file_that_was_open_to_others_is_the_owners_alone_and_one_of_another_is_left(tmp_path):
+    file = tmp_path / "sandbox.sqlite"
+    file.touch(mode=0o666)
+    file.chmod(0o666)
+    with contextlib.closing(Database(file)) as database, database.build():
+        pass
+    assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
+    other = tmp_path / "other.sqlite"
+    with contextlib.closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE other (a)")
+    other.chmod(0o644)
+    with pytest.raises(DatabaseUnusableError):
+        Database(other)
+    assert other.stat().st_mode & 0o777 == 0o644

@@ -40,14 +40,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from tokenkit import errors
+from tokenkit import errors, frames
 from tokenkit.actions import history
 from tokenkit.actions.history import View
 from tokenkit.home import private_file, private_folder
-from tokenkit.redaction import CREDENTIAL, REDACTED, redact
+from tokenkit.redaction import REDACTED, redact
+from tokenkit.review.texts import redacted
 
 PLANNED, SENT = "planned", "sent"
 REVOKED, UPDATED, ALREADY_GONE = "revoked", "updated", "already gone"
@@ -425,21 +424,22 @@ def is_redacted(value: object) -> bool:
 
 def _snapshots(entries: Sequence[Entry]) -> list[str | None]:
     """Return what tokens were as JSON, redacted. All are looked through at once, as few have anything to redact."""
-    texts = ["\n".join(_texts(entry.snapshot.values())) for entry in entries]
-    encodable = pa.array([text.encode(errors="replace") for text in texts], pa.binary()).cast(pa.string())
-    suspects = pc.match_substring_regex(encodable, CREDENTIAL, ignore_case=True).to_pylist()
+    said = pd.Series([frames.encodable("\n".join(_texts(entry.snapshot))) for entry in entries], dtype=frames.TEXT)
+    suspects = redacted(said) != said
     return [
         _json(entry.snapshot) if suspect else json.dumps(dict(entry.snapshot))
         for entry, suspect in zip(entries, suspects, strict=True)
     ]
 
 
-def _texts(values: Iterable[Any]) -> Iterator[str]:
-    for value in values:
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, list):
-            yield from _texts(value)
+def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever JSON can be
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _texts([*value.keys(), *value.values()])
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
@@ -450,7 +450,7 @@ def _stored(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can be
     if isinstance(value, str):
         return redact(value)  # half of a surrogate pair is written as an escape
     if isinstance(value, Mapping):
-        return {name: _stored(each) for name, each in value.items()}
+        return {storable(str(name)): _stored(each) for name, each in value.items()}
     return [_stored(each) for each in value] if isinstance(value, list | tuple) else value
 
 

@@ -95,7 +95,7 @@ def _times(column: pd.Series[Any]) -> _Times:
 
 def _later(used: _Times, created: _Times) -> _Times:
     is_impossible = used < created.astype("datetime64[D]")
-    return np.where(is_impossible, np.datetime64("NaT"), np.where(used > created, used, created))
+    return np.where(is_impossible, np.datetime64("NaT", "ms"), np.where(used > created, used, created))
 
 
 def _end(seen: _Times, expires: _Times, idle_limit_days: int) -> _Times:

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenkit import frames
-from tokenkit.redaction import CREDENTIAL, REDACTED, SECRET
+from tokenkit.redaction import CREDENTIAL, REDACTED, SECRET, UNSEEN, redact
 
 _STRING = pa.string()
+_LISTS = frozenset(field.name for field in frames.TOKENS if field.type == frames.TEXTS)
 
 
 def said(*parts: str | pd.Series[Any]) -> pd.Series[str]:
@@ -50,13 +51,32 @@ def joined(lists: pd.Series[Any]) -> pd.Series[str]:
 
 def redacted(texts: pd.Series[str]) -> pd.Series[str]:
     """Return texts as ``redaction.redact`` does."""
-    found = _once_each(texts, lambda each: pc.replace_substring_regex(each, f"(?i){CREDENTIAL}", rf"\1\2{REDACTED}"))
+    pattern, shown = f"(?i){CREDENTIAL}", rf"\1\2{REDACTED}"
+    found = _once_each(texts, lambda each: pc.replace_substring_regex(_unhidden(each, pattern), pattern, shown))
     return series(found, texts.index)
+
+
+def written(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame as it may be written down: texts, also in lists, and names of columns are redacted."""
+    columns = {str(name): redacted(frame[name]) for name in frame if frame[name].dtype == frames.TEXT}
+    in_lists = [name for name in frame.columns if name in _LISTS and frame[name].dtype == object]
+    columns |= {name: _redacted_lists(frame[name]) for name in in_lists}
+    names: list[str] = []
+    for name in map(redact, map(str, frame.columns)):
+        names.append(name if name not in names else f"{name} {len(names)}")
+    return frame.assign(**columns).set_axis(names, axis="columns")
+
+
+def _redacted_lists(lists: pd.Series[Any]) -> pd.Series[Any]:
+    each_once = pc.unique(pc.list_flatten(array(lists, frames.TEXTS))).to_pylist()
+    changed = {text: shown for text in each_once if text and (shown := redact(text)) != text}
+    return lists.map(lambda each: [changed.get(text, text) for text in each], na_action="ignore") if changed else lists
 
 
 def holding_secrets(texts: pd.Series[str]) -> pd.Series[bool]:
     """Return which texts have a secret of a known form in them."""
-    return asked_once(texts, lambda each: pc.match_substring_regex(each, SECRET, ignore_case=True))
+    pattern = f"(?i){SECRET}"
+    return asked_once(texts, lambda each: pc.match_substring_regex(_unhidden(each, pattern), pattern))
 
 
 def asked_once(texts: pd.Series[str], verdict: Callable[[pa.Array], pa.Array]) -> pd.Series[bool]:
@@ -91,6 +111,15 @@ def _once_each(texts: pd.Series[str], function: Callable[[pa.Array], pa.Array]) 
     """Return a function of each text, called once for those that are alike, as comments and evidence often are."""
     encoded = pc.dictionary_encode(array(texts), null_encoding="encode")
     return function(encoded.dictionary).take(encoded.indices)
+
+
+def _unhidden(texts: pa.Array, pattern: str) -> pa.Array:
+    """Return texts without the characters that are not seen, where those hide what a pattern looks for."""
+    has_unseen = pc.match_substring_regex(texts, UNSEEN)
+    if not pc.any(has_unseen).as_py():
+        return texts
+    seen = pc.replace_substring_regex(texts, UNSEEN, "")
+    return pc.if_else(pc.and_(has_unseen, pc.match_substring_regex(seen, pattern)), seen, texts)
 
 
 def _words(column: pd.Series[Any]) -> pa.Array:

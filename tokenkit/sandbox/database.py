@@ -89,7 +89,9 @@ class Database:
             raise self._unusable(error) from None
         try:
             self.is_new = self._prepare()
-        except sqlite3.Error as error:
+            if path is not None:
+                self._tighten()
+        except (OSError, sqlite3.Error) as error:
             self._connection.close()
             raise self._unusable(error) from None
         except DatabaseUnusableError:
@@ -169,6 +171,11 @@ class Database:
         if version not in (0, SCHEMA_VERSION) or (version == 0 and tables):
             raise DatabaseUnusableError(f"{self._name} is not a database of this version's sandbox; name a new file")
         return bool(version == 0)
+
+    def _tighten(self) -> None:
+        """Keep a file that was there, now that it is known to be a sandbox's, from everybody else too."""
+        for file in filter(Path.exists, (Path(self._name), Path(f"{self._name}-wal"))):
+            file.chmod(0o600)
 
     def _unusable(self, error: Exception) -> DatabaseUnusableError:
         reason = error.strerror if isinstance(error, OSError) else str(error)
