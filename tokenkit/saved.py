@@ -126,7 +126,7 @@ class SavedListing:
         from tokenkit.widgets.explorer import Explorer, Source  # noqa: PLC0415 - widgets are for notebooks
 
         found = self.audit()
-        tokens = expressions.where(found.tokens, where) if where else found.tokens
+        tokens = found.tokens if where is None else expressions.where(found.tokens, where)
         return Explorer(Source(name=self.name, read=lambda: (tokens, found.findings), now=self.now), plain=plain)
 
     def plan_update(self, *_: object, **__: object) -> NoReturn:
