@@ -133,6 +133,10 @@ class SavedListing:
         """Refuse: a change is of a workspace."""
         raise errors.UsageError("A saved listing cannot be changed: leave --from out, and the workspace is read anew.")
 
+    def principal_names(self) -> NoReturn:
+        """Refuse: only a change asks who is known."""
+        self.plan_update()
+
     def snapshots(self) -> NoReturn:
         """Refuse: a file has none."""
         raise errors.UsageError(f"Changes up to {self.name} are since another listing: name the earlier one's file.")
