@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -158,6 +159,43 @@ def in_bash(command, sandbox, **environment):
         ["bash", "-c", command], env=os.environ | environment, capture_output=True, text=True, check=False
     )
     return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("audit --fail-on info | true", 1),
+        ("revoke --status active --limit 3 --dry-run 2>/dev/full | true", 0),
+        ("revoke --status active --dry-run 2> >(true)", 0),
+        ("--help | true", 0),
+    ],
+)
+def test_the_exit_code_is_the_same_where_nobody_reads(sandbox, command, code):
+    assert in_bash(f"set -o pipefail; tokenkit {command}", sandbox)[0] == code
+
+
+EMPTY = {
+    "revoke --where=": "The expression is empty",
+    "revoke --where ' '": "The expression is empty",
+    "revoke --comment ''": "An empty text chooses nothing",
+    "revoke --owner ''": "An empty text chooses nothing",
+    "revoke --scope ''": "An empty text chooses nothing",
+    "revoke ''": "is too short",
+    "scopes --narrow --where=": "The expression is empty",
+    "list --columns ''": "expected at least one name",
+    "access --where=": "The expression is empty",
+    "create-obo terraform --scopes , --show-value": "expected at least one name",
+}
+
+
+@pytest.mark.parametrize("command", EMPTY)
+def test_what_a_variable_that_is_not_set_leaves_empty_chooses_nothing(shell, company, command):
+    before = company.workspaces[0].state.tokens.ids()
+    words = shlex.split(command) + (["--yes"] if command.startswith(("revoke", "scopes")) else [])
+    code, out, err = shell(*words)
+    assert (code, out) == (2, "")
+    assert EMPTY[command] in err
+    assert company.workspaces[0].state.tokens.ids() == before
 
 
 @pytest.mark.parametrize(

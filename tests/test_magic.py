@@ -99,6 +99,16 @@ def test_nothing_in_a_command_or_in_a_variable_is_run(shell, cell):
         ("list {empty}{option}", "would be read as an option"),
         ('list "$option"', "would be read as an option"),
         ("list {minus}", "would be read as an option"),
+        ("list -{option}", "or as a part of its name"),
+        ("list --{name}=True", "or as a part of its name"),
+        ("list \"--where=owner != '$ticket'\"", "Write @ticket"),
+        ("list --wh\"ere=owner != '$ticket'\"", "Write @ticket"),
+        ("list --where \"owner != '{ticket.upper()}'\"", "Write @ticket"),
+        ("list --where \"owner != '@ticket'\"", "Write @ticket"),
+        ("list --limit {long}", "beyond 64 bits"),
+        ('list --where "idle_days > @long"', "beyond 64 bits"),
+        ("list --idle {span}d", "'span' holds a timedelta64"),
+        ('list --where "idle_days > @span"', "@span holds a timedelta64"),
         ("list --where \"owner != '{ticket}'\"", "Write @ticket"),
         ("list --where \"owner != '$ticket'\"", "Write @ticket"),
         ("list --where=owner!=$ticket", "Write @ticket"),
@@ -109,7 +119,8 @@ def test_nothing_in_a_command_or_in_a_variable_is_run(shell, cell):
 )
 def test_what_cannot_be_put_in_is_an_error_that_says_what_to_do(shell, capsys, line, words):
     shell.run_cell("option, minus, empty, ticket, ids = '--yes', -5, '', 'OPS-1', ['a' * 64]\ndef mark(): 1 / 0")
-    shell.user_ns["frame"] = pd.DataFrame({"token_id": ["a" * 64]})
+    shell.user_ns |= {"frame": pd.DataFrame({"token_id": ["a" * 64]}), "name": "where", "long": 10**5000}
+    shell.user_ns["span"] = np.timedelta64(60, "ns")  # of which the number alone would be read as days
     capsys.readouterr()
     assert isinstance(shell.run_cell(f"%tokens {line}").error_in_exec, errors.UsageError)
     assert words in capsys.readouterr().out

@@ -21,7 +21,7 @@ import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -64,10 +64,6 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         code = _run(sys.argv[1:] if words is None else words)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # `tokenkit list | head` closed the pipe; Python would complain once more when it flushes at exit.
-        _drop_output()
-        return 0
     except KeyboardInterrupt:
         return _INTERRUPTED
     except Exception as failure:  # noqa: BLE001 - a traceback could show values, and its exit code means findings
@@ -85,7 +81,8 @@ def _run(words: Sequence[str]) -> int:
         verb, options = grammar.parse(words, SHELL)
         return _answered(session, verb.run(session, options), options) or (_UNREADABLE if session.has_failures else 0)
     except grammar.HelpAsked as help_text:
-        sys.stdout.write(f"{help_text}\n".replace("\n\n\n", "\n\n"))
+        with _until_read():
+            sys.stdout.write(f"{help_text}\n".replace("\n\n\n", "\n\n"))
         return 0
     except (errors.UsageError, errors.ConfigurationError) as error:
         return _fail(str(error), _USAGE)
@@ -104,11 +101,11 @@ def _answered(session: _ShellSession, answer: object, options: argparse.Namespac
     if isinstance(answer, Leaks):
         found = _FINDINGS if answer.looked_for and not options.exit_zero else 0
         code = found or (_UNREADABLE if len(answer.not_comparable) else 0)
-    if isinstance(answer, OboToken) and options.show_value:
-        sys.stdout.write(f"{answer.token_value}\n")
-    elif answer is not None:
-        _write(answer, options.output, chosen=bool(getattr(options, "columns", None)))
-    sys.stdout.flush()
+    with _until_read():
+        if isinstance(answer, OboToken) and options.show_value:
+            sys.stdout.write(f"{answer.token_value}\n")
+        elif answer is not None:
+            _write(answer, options.output, chosen=bool(getattr(options, "columns", None)))
     if isinstance(answer, Leaks):
         say_how_to_revoke(session, answer, options)
     return code
@@ -116,10 +113,25 @@ def _answered(session: _ShellSession, answer: object, options: argparse.Namespac
 
 def _fail(message: str, code: int) -> int:
     # What was typed stands in some messages, and standard error in many logs.
-    with contextlib.suppress(OSError, AttributeError):  # where it cannot be written either, the code has to do
-        sys.stderr.write(f"tokenkit: {printable(redact(message))}\n")
-        sys.stderr.flush()
+    _tell(f"tokenkit: {printable(redact(message))}")
     return code
+
+
+def _tell(line: str) -> None:
+    """Write a line to standard error. Where it cannot be written, the exit code and the answer have to do."""
+    with contextlib.suppress(OSError, AttributeError):
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _until_read() -> Iterator[None]:
+    """Write an answer. `tokenkit audit | head` closes the pipe early, which changes nothing about the exit code."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
 
 
 def _unexpected(failure: Exception) -> str:
@@ -181,7 +193,7 @@ class _ShellSession:
 
     def warn(self, message: str) -> None:
         """Write to standard error in any case."""
-        sys.stderr.write(f"{printable(message)}\n")
+        _tell(printable(message))
 
     def show(self, in_short: Preview) -> None:
         sys.stderr.write(f"{in_short.text()}\n")
@@ -293,4 +305,4 @@ def _print_table(frame: pd.DataFrame) -> None:
         table.add_row(*map(Text, row))
     console.print(table)
     if len(frame) > len(text):
-        sys.stderr.write(f"… and {len(frame) - len(text):,} more: add filters, --limit, or --output csv.\n")
+        _tell(f"… and {len(frame) - len(text):,} more: add filters, --limit, or --output csv.")

@@ -172,7 +172,7 @@ class Fleet:
             FleetError: No workspace answered.
         """
         everybody = self._joined("access", lambda workspace: workspace.access())
-        return expressions.where(everybody, where) if where else everybody
+        return everybody if where is None else expressions.where(everybody, where)
 
     def audit(
         self,
@@ -377,7 +377,7 @@ class Fleet:
         from tokenkit.widgets.bulk import revoking  # noqa: PLC0415 - widgets are for notebooks
         from tokenkit.widgets.explorer import Explorer, Source  # noqa: PLC0415
 
-        if where:
+        if where is not None:
             expressions.check(where)
 
         read_last: list[Audit] = []

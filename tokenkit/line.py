@@ -10,9 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from tokenkit import errors
+from tokenkit.review import expressions
 
 _PART = re.compile(
     r"""
@@ -28,7 +27,8 @@ _PART = re.compile(
 # As Windows reads its own command lines: backslashes count only in front of a double quote.
 _BEFORE_QUOTE = re.compile(r'(\\+)("|\Z)')
 _DOLLAR = re.compile(r"[$](?P<dollar>[^\W\d]\w*)")
-_NAMED = re.compile(r"[{]([^\W\d]\w*)[}]|[$]([^\W\d]\w*)")
+# As other words name it (in braces also as an f-string does), and as an expression does, but in quotes.
+_NAMED = re.compile(r"""[{]([^\W\d]\w*)[^{}]*[}]|[$]([^\W\d]\w*)|(?<=['"])@([^\W\d]\w*)(?=['"])""")
 _EXPRESSION = "--where"
 
 
@@ -50,6 +50,7 @@ def words(line: str, names: Mapping[str, Any]) -> list[str]:
     """
     found: list[str] = []
     word: str | None = None
+    typed = ""  # the word, but with the names of variables where it has their values
     place = 0
     while place < len(line):
         part = _PART.match(line, place)
@@ -58,17 +59,16 @@ def words(line: str, names: Mapping[str, Any]) -> list[str]:
         place = part.end()
         if part["blank"] is not None:
             found += [] if word is None else [word]
-            word = None
+            word, typed = None, ""
             continue
-        begun = word or ""
-        of_expression = found[-1:] == [_EXPRESSION] or begun.startswith(f"{_EXPRESSION}=")
-        text = _as_written(part) if of_expression else _put_in(part, names)
-        if not begun and text.startswith("-") and not _as_written(part).startswith("-"):
+        typed += _as_written(part)
+        of_expression = found[-1:] == [_EXPRESSION] or typed.startswith(f"{_EXPRESSION}=")
+        word = (word or "") + (_as_written(part) if of_expression else _put_in(part, names))
+        if word.startswith("-") and word.partition("=")[0] != typed.partition("=")[0]:
             raise errors.UsageError(
-                f"The value of the variable in {part[0]} begins with -, so it would be read as an option. Write it "
-                f"with =, as in --comment={part[0]}."
+                f"The value of the variable in {part[0]} would be read as an option, or as a part of its name. Write "
+                f"it with =, as in --comment={part[0]}."
             )
-        word = begun + text
     found += [] if word is None else [word]
     _refuse_names_in_expressions(found, names)
     return found
@@ -92,7 +92,7 @@ def _put_in(part: re.Match[str], names: Mapping[str, Any]) -> str:
 def _text_of(name: str, names: Mapping[str, Any]) -> str:
     if name not in names:
         raise errors.UsageError(f"There is no variable {name!r}. In single quotes, $ and braces stay as they are.")
-    value = names[name].item() if isinstance(names[name], np.generic) else names[name]
+    value = expressions.scalar(names[name])
     if type(value) not in {str, int, float}:
         raise errors.UsageError(
             f"{name!r} holds a {type(value).__name__}, and only a text or a number can be put into a command. In "
@@ -118,8 +118,8 @@ def _refuse_names_in_expressions(found: list[str], names: Mapping[str, Any]) -> 
     """Refuse an expression that names a variable as other words do: compared as a text, it could choose any token."""
     for before, word in zip(["", *found], found, strict=False):
         if before == _EXPRESSION or word.startswith(f"{_EXPRESSION}="):
-            for braced, dollar in _NAMED.findall(word):
-                if (name := braced or dollar) in names:
+            for found_name in _NAMED.findall(word):
+                if (name := "".join(found_name)) in names:
                     raise errors.UsageError(
                         f"Nothing is put into {_EXPRESSION}. Write @{name}, without quotes around it, for the variable "
                         f"{name!r}."

@@ -59,7 +59,10 @@ def natural(text: str) -> int:
 
 def names(text: str) -> list[str]:
     """Read words with commas between, for argparse."""
-    return [each.strip() for each in text.split(",") if each.strip()]
+    found = [each.strip() for each in text.split(",") if each.strip()]
+    if not found:  # a variable that is not set; what an option that is left out means may be much
+        raise argparse.ArgumentTypeError("expected at least one name")
+    return found
 
 
 def typed(read: Callable[[str], Any]) -> Callable[[str], Any]:

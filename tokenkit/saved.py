@@ -123,12 +123,16 @@ class SavedListing:
         from tokenkit.widgets.explorer import Explorer, Source  # noqa: PLC0415 - widgets are for notebooks
 
         found = self.audit()
-        tokens = expressions.where(found.tokens, where) if where else found.tokens
+        tokens = found.tokens if where is None else expressions.where(found.tokens, where)
         return Explorer(Source(name=self.name, read=lambda: (tokens, found.findings), now=self.now), plain=plain)
 
     def plan_update(self, *_: object, **__: object) -> NoReturn:
         """Refuse: a change is of a workspace."""
         raise errors.UsageError("A saved listing cannot be changed: leave --from out, and the workspace is read anew.")
+
+    def principal_names(self) -> NoReturn:
+        """Refuse: only a change asks who is known."""
+        self.plan_update()
 
     def snapshots(self) -> NoReturn:
         """Refuse: a file has none."""

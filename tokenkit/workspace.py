@@ -199,7 +199,7 @@ class Workspace(WorkspaceAPI):
         identities = self.identities()
         tokens = owners.with_owners(aged, users=identities.users, service_principals=identities.service_principals)
         everybody = holders.holders(permissions, identities, tokens)
-        return expressions.where(everybody, where) if where else everybody
+        return everybody if where is None else expressions.where(everybody, where)
 
     def audit(
         self,
@@ -412,7 +412,7 @@ class Workspace(WorkspaceAPI):
         from tokenkit.widgets.bulk import revoking, staging, updating  # noqa: PLC0415 - widgets are for notebooks
         from tokenkit.widgets.explorer import Explorer, Source  # noqa: PLC0415
 
-        if where:
+        if where is not None:
             expressions.check(where)
 
         def read() -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -41,6 +41,7 @@ from tokenkit.review.values import FIXED
 _LONGEST = 10_000
 _MOST_OPERATORS = 1_000
 _DEEPEST = 50
+_MOST_BITS = 64
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -158,7 +159,7 @@ def with_constants(expression: str, names: Mapping[str, Any]) -> str:
 def _constant(name: str, names: Mapping[str, Any]) -> str:
     if name not in names:
         raise errors.UsageError(f"There is no variable {name!r} for @{name}. {errors.did_you_mean(name, names)}")
-    value = names[name].item() if isinstance(names[name], np.generic) else names[name]
+    value = scalar(names[name])
     kind = type(value)
     if kind in {str, bool, int} or (kind is float and np.isfinite(value)):
         return repr(value)
@@ -167,6 +168,21 @@ def _constant(name: str, names: Mapping[str, Any]) -> str:
     raise errors.UsageError(
         f"@{name} holds a {kind.__name__}. An expression takes a text, a number, True, False or a time."
     )
+
+
+def scalar(value: Any) -> Any:  # noqa: ANN401 - of any variable
+    """Return a text or a number of numpy's as Python's, and a time as pandas'; everything else as it is.
+
+    Raises:
+        UsageError: A number beyond 64 bits, which no column holds and Python may refuse to write out.
+    """
+    if isinstance(value, np.datetime64):
+        return pd.Timestamp(value)
+    if isinstance(value, np.generic) and not isinstance(value, np.timedelta64):  # whose item() is a bare number
+        return scalar(value.item()) if type(value) is not type(value.item()) else value
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        raise errors.UsageError("A variable holds a number beyond 64 bits.")
+    return value
 
 
 def truth(verdict: pd.Series[Any]) -> pd.Series[bool]:
@@ -184,6 +200,8 @@ def holds(lists: pd.Series[Any], member: str) -> pd.Series[bool]:
 
 
 def _parsed(expression: str) -> ast.Expression:
+    if not expression.strip():  # of a variable that is not set; no expression at all would keep every token
+        raise errors.UsageError("The expression is empty. Leave it out where none is meant.")
     if len(expression) > _LONGEST:
         raise errors.UsageError(f"The expression is longer than {_LONGEST:,} characters.")
     try:

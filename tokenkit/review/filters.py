@@ -79,6 +79,8 @@ class Filter:
 
 
 def _text(given: object) -> str:
+    if isinstance(given, str) and not given:  # of a variable that is not set; as a part of a comment it would keep all that have one
+        raise errors.UsageError("An empty text chooses nothing.")
     if isinstance(given, str | numbers.Integral):
         return str(given)
     raise errors.UsageError(f"{given!r} is not text.")
@@ -186,7 +188,7 @@ def check(expression: str | None, criteria: Mapping[str, Any]) -> dict[str, list
         UsageError: An unknown filter, a value that it cannot take, an expression that does not parse or does more than
             read. Only a wrong column is not found here, as the server may add columns.
     """
-    if expression:
+    if expression is not None:
         expressions.check(expression)
     values = {}
     for name, given in criteria.items():

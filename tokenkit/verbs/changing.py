@@ -52,9 +52,7 @@ def revoke(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
     tokens = limited(tokens, options)
     plan = workspace.revoke(tokens, include_own=options.include_own, reason=options.reason)
     if not len(plan):
-        _warn(session, preview.of(plan))
-        session.warn(f"{workspace.name}: nothing to revoke.")
-        return plan.preview()
+        return _nothing(session, plan, f"{workspace.name}: nothing to revoke.")
     return _decide(session, options, plan, workspace)
 
 
@@ -67,8 +65,8 @@ def update(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
     ids = whole_ids(options.token_ids, workspace.token_management.list(), workspace)
     plan = workspace.plan_update(ids, comment=options.comment, scopes=options.scopes, reason=options.reason)
     if not len(plan):
-        session.say(f"{workspace.name}: nothing to change, they are so already.")
-        return plan.preview()
+        so_already = "" if plan.summary().left_out else ", they are so already"
+        return _nothing(session, plan, f"{workspace.name}: nothing to change{so_already}.")
     return _decide_on_update(session, options, plan, workspace)
 
 
@@ -83,8 +81,7 @@ def scopes(session: Session, options: argparse.Namespace) -> pd.DataFrame | None
     plan = workspace.plan_update(advised, reason=options.reason)
     _require_known(session, workspace, options)
     if not len(plan):
-        session.say(f"{workspace.name}: nothing to narrow.")
-        return plan.preview()
+        return _nothing(session, plan, f"{workspace.name}: nothing to narrow.")
     doing = f"narrow {counted(len(plan), 'token')} to the scopes in use"
     return _decide_on_update(session, options, plan, workspace, doing=doing)
 
@@ -104,8 +101,7 @@ def undo(session: Session, options: argparse.Namespace) -> pd.DataFrame | None:
     workspace = session.workspace(options.profile)
     plan = workspace.undo(options.run_id, reason=options.reason)
     if not len(plan):
-        session.say(f"{workspace.name}: nothing to put back.")
-        return plan.preview()
+        return _nothing(session, plan, f"{workspace.name}: nothing to put back.")
     return _decide_on_update(session, options, plan, workspace, doing=f"put back {counted(len(plan), 'token')}")
 
 
@@ -335,6 +331,13 @@ def _warn(session: Session, in_short: preview.Preview) -> None:
     """Say the closing lines of a plan that is not shown."""
     for line in in_short.closing:
         session.warn(line)
+
+
+def _nothing(session: Session, plan: _Plan, sentence: str) -> pd.DataFrame:
+    """Say that a plan does nothing, after what it leaves out, and return its preview."""
+    _warn(session, preview.of(plan))
+    session.warn(sentence)
+    return plan.preview()
 
 
 def _summary(result: pd.DataFrame) -> str:

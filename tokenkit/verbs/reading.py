@@ -83,8 +83,6 @@ def get(session: Session, options: argparse.Namespace) -> TokenInfo:
     token_id = options.token_id
     if len(token_id) < _WHOLE_ID:
         found = whole_ids([token_id], workspace.token_management.list(), workspace)
-        if len(found) != 1:
-            raise errors.UsageError("Say which token: give its id, or the beginning of it.")
         token_id = found[0]
     token = workspace.token_management.get(token_id)
     session.say(f"{workspace.name}: 1 token.")
@@ -154,7 +152,7 @@ def whole_ids(given: list[str], listing: pd.DataFrame, workspace: Workspace) -> 
     ids = listing["token_id"]
     known = set(ids)
     found: list[str] = []
-    for word in filter(None, given):
+    for word in given:
         matches = ids[ids == word].tolist() if word in known else ids[ids.str.startswith(word)].tolist()
         if len(word) < _SHORTEST_PREFIX and word not in known:
             raise errors.UsageError(
