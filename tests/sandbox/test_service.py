@@ -20,7 +20,7 @@ def test_the_host_says_who_it_is_before_anybody_signs_in(sandbox, clients):
 
 
 def test_outside_the_api_the_message_names_what_is_served(sandbox, clients):
-    response = clients(sandbox.host, None)("GET", "/login.html")
+    response = clients(sandbox.host, None)("GET", "/index.html")
     assert (response.status_code, response.json()["error_code"]) == (404, "ENDPOINT_NOT_FOUND")
     assert "/.well-known/databricks-config" in response.json()["message"]
 
