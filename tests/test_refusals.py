@@ -1,14 +1,18 @@
 """Everything that is recorded as a refusal, met on every way to a workspace; and the page about it."""
 
+from pathlib import Path
+
 import pytest
 
 import tokenkit
 from tests.conftest import NOW
 from tests.fleets import hands
-from tokenkit import errors
+from tokenkit import errors, refusals
+from tokenkit.rest.answers import CAUSES
 from tokenkit.sandbox import Fault, Sandbox
 from tokenkit.sandbox.recorded import REFUSALS
 
+WAITED_OUT = "revoked"  # a run asks again for as long as it takes, so that in these tests it is refused twice only
 # Its class, what of the next step is said, whether the run goes no further, and what becomes of a token's deletion.
 REFUSED = {
     "invalid-token": (errors.AuthenticationError, "sign in again", True, "failed"),
@@ -26,8 +30,8 @@ REFUSED = {
     "proxy-block": (errors.AccessBlockedError, "check HTTPS_PROXY and NO_PROXY", True, "failed"),
     "proxy-sign-in": (errors.AccessBlockedError, "check HTTPS_PROXY", True, "failed"),
     "gateway": (errors.UnavailableError, "Try again later", False, "unknown"),
-    "scim-limit-as-500": (errors.RateLimitedError, "fewer requests at once", False, "failed"),
-    "retry-after-date": (errors.RateLimitedError, "fewer requests at once", False, "failed"),
+    "scim-limit-as-500": (errors.RateLimitedError, "fewer requests at once", False, WAITED_OUT),
+    "retry-after-date": (errors.RateLimitedError, "fewer requests at once", False, WAITED_OUT),
     "new-workspace": (errors.UnavailableError, "try again in some minutes", False, "unknown"),
     "obo-disabled": (errors.PermissionDeniedError, "Grant the service principal CAN_USE", False, "failed"),
     "tokens-disabled": (errors.FeatureDisabledError, "enableTokensConfig", True, "failed"),
@@ -36,7 +40,7 @@ WAYS = {
     "list": lambda ws: ws.tokens(),
     "audit": lambda ws: ws.audit(),
     "access": lambda ws: ws.access(),
-    "plan by a condition": lambda ws: ws.revoke("status == 'active'"),
+    "plan by an id": lambda ws: ws.revoke("a" * 64, reason="a test"),
     "plan the permissions": lambda ws: ws.plan_permissions(
         [{"group_name": "users", "permission_level": "CAN_USE"}], replace=True
     ),
@@ -55,6 +59,7 @@ def pair(town, tmp_path, monkeypatch):
     """Two workspaces, of which the first is to refuse; waits between attempts are as short as a test's."""
     monkeypatch.setattr("tokenkit.actions.executor._FIRST_BACKOFF_SECONDS", 0.0001)
     monkeypatch.setattr("tokenkit.actions.executor._LONGEST_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr("tokenkit.actions.executor._REFUSED_SECONDS", 0.001)
     monkeypatch.setattr("tokenkit.rest.answers._LONGEST_WAIT_SECONDS", 0.01)
     town.faults.clear()
     town.requests.clear()
@@ -65,8 +70,9 @@ def pair(town, tmp_path, monkeypatch):
 @pytest.fixture
 def refuse(town):
     def refuse(name, method="*"):
+        times = 2 if method == "DELETE" and REFUSED[name][3] == WAITED_OUT else None
         town.faults.clear()
-        town.faults.add(Fault.named(name, method=method, workspace_id=town.workspaces[0].workspace_id))
+        town.faults.add(Fault.named(name, method=method, times=times, workspace_id=town.workspaces[0].workspace_id))
 
     return refuse
 
@@ -103,14 +109,15 @@ def test_what_cannot_be_read_is_one_sentence_and_a_next_step(pair, town, refuse,
     assert len(pair[0].journal()) == 0
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", [name for name, row in REFUSED.items() if row[3] != WAITED_OUT])
 def test_a_run_that_is_refused_revokes_nothing_notes_nothing_wrong_and_is_finished_later(pair, town, refuse, name):
     _, step, ends, outcome = REFUSED[name]
     ws, there = pair[0], town.workspaces[0].state.tokens.ids
     doomed, before = victims(ws), set(there())
     plan = ws.revoke(doomed, reason="a test")
     refuse(name, "DELETE")
-    for result in (plan.apply(progress=False), ws.resume(plan.run_id, progress=False)):
+    for go in (lambda: plan.apply(progress=False), lambda: ws.resume(plan.run_id, progress=False)):
+        result = go()
         assert set(result["outcome"]) <= ({outcome, "planned"} if ends else {outcome})
         assert outcome in set(result["outcome"])
         assert result["error"].dropna().str.contains(step, regex=False).all()
@@ -125,6 +132,18 @@ def test_a_run_that_is_refused_revokes_nothing_notes_nothing_wrong_and_is_finish
     town.faults.clear()
     assert set(ws.resume(plan.run_id, progress=False)["outcome"]) == {"revoked"}
     assert before - set(there()) == set(doomed["token_id"])
+
+
+@pytest.mark.parametrize("name", [name for name, row in REFUSED.items() if row[3] == WAITED_OUT])
+def test_a_run_that_is_to_wait_loses_nothing(pair, town, refuse, name):
+    ws, before = pair[0], set(town.workspaces[0].state.tokens.ids())
+    doomed = victims(ws)
+    refuse(name, "DELETE")
+    result = ws.revoke(doomed, reason="a test").apply(progress=False)
+    assert set(result["outcome"]) == {"revoked"}
+    assert result["attempts"].sum() > len(doomed)
+    assert before - set(town.workspaces[0].state.tokens.ids()) == set(doomed["token_id"])
+    assert set(ws.journal()["outcome"]) == {"revoked"}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -161,8 +180,30 @@ def test_in_a_fleet_it_costs_the_rows_of_its_workspace_alone(pair, town, refuse,
     outcomes = plan.apply(progress=False).groupby("workspace")["outcome"].agg(set)
     assert outcomes[first] <= {outcome, "planned"}
     assert outcomes[second] == {"revoked"}
-    assert set(town.workspaces[0].state.tokens.ids()) == there
+    revoked = there - set(town.workspaces[0].state.tokens.ids())
+    assert revoked == (set(others.loc[others["workspace"] == first, "token_id"]) if outcome == WAITED_OUT else set())
     town.faults.clear()
     again = fleet.resume(plan.run_id, progress=False)
     assert set(again["outcome"]) == {"revoked"}
     capsys.readouterr()
+
+
+def test_the_page_is_made_from_the_table_of_the_messages():
+    page = Path(__file__).parent.parent / "docs" / "refusals.md"
+    assert page.read_text(encoding="utf-8") == refusals.page(), "run: python -m tokenkit.refusals > docs/refusals.md"
+
+
+def test_every_cause_is_on_the_page_with_a_next_step_and_every_name_is_shown():
+    page = refusals.page()
+    for cause in CAUSES:
+        assert cause.advice
+        assert f"`{cause.error.__name__}`" in page
+        assert cause.advice.partition("{")[0] in page
+    for name in REFUSALS:
+        assert f"`{name}`" in page
+
+
+def test_every_cause_that_is_told_by_its_words_has_a_name_that_shows_it():
+    shown = {(cause.error, cause.advice) for cause in map(refusals.cause_of, REFUSALS) if cause is not None}
+    told_by_words = [cause for cause in CAUSES if cause.sentence.pattern or cause.is_page]
+    assert {(cause.error, cause.advice) for cause in told_by_words} - shown == set()
