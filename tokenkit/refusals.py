@@ -14,7 +14,8 @@ from tokenkit.sandbox.recorded import REFUSALS
 _REQUEST = "GET /api/2.0/token-management/tokens"
 _HEAD = """# When something is refused
 
-Made by `python -m tokenkit.refusals` from the table that the messages come from, `CAUSES` in `tokenkit/rest/answers.py`.
+Made by `python -m tokenkit.refusals` from the table that the messages come from, `CAUSES` in
+`tokenkit/rest/answers.py`.
 
 A message says what the workspace, or something on the way to it, responded, the next step, and the request. Its class
 says which kind it is: `except tokenkit.errors.AuthenticationError`. Where several rows fit a response, the first in the
@@ -33,8 +34,8 @@ _MALFORMED = """
 
 {doc}
 
-- **Check that the host is the workspace's own address and that no proxy stands in between.** It comes with a status that
-  says that all is well, so it is none of the table.
+- **Check that the host is the workspace's own address and that no proxy stands in between.** It comes with a status
+  that says that all is well, so it is none of the table.
 
   `login-page` shows it:
 

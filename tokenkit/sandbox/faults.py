@@ -1,7 +1,8 @@
 """What goes wrong, as data: which requests, how often, and what happens to them instead.
 
 A fault is asked about before anything else looks at a request. ``after_handler`` is the cruel one: the work is done and
-stays done, and the client does not get to know. What real workspaces were seen to refuse with has names: ``Fault.named``.
+stays done, and the client does not get to know. What real workspaces
+were seen to refuse with has names: ``Fault.named``.
 """
 
 from __future__ import annotations
