@@ -25,7 +25,7 @@ from tokenkit import sandbox as sandbox_package
 from tokenkit.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
-GENERATED = {"verbs.md", "audit-rules.md"}  # from tables of which every row has tests of its own
+GENERATED = {"verbs.md", "audit-rules.md", "refusals.md"}  # from tables of which every row has tests of its own
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES += [path for path in [ROOT / "SECURITY.md"] if path.exists()]
 PAGES = [page for page in PAGES if page.name not in GENERATED]

@@ -225,7 +225,7 @@ def test_somebody_who_is_no_admin_is_refused(official, company):
     with pytest.raises(sdk_errors.PermissionDenied):
         list(as_it.token_management.list())
     official.token_management.delete(obo.token_info.token_id)
-    with pytest.raises(sdk_errors.Unauthenticated):
+    with pytest.raises(sdk_errors.PermissionDenied, match="Invalid access token"):
         as_it.current_user.me()
 
 

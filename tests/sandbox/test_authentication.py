@@ -8,27 +8,44 @@ from .conftest import CONF, DAY, NOON, SCIM, TOKENS, access_token, group_id, mem
 ME = f"{SCIM}/Me"
 
 
-@pytest.mark.parametrize(
-    "header", ["", "Bearer", "Bearer ", "Bearer dapi00", "Basic dG9rZW46eA==", "dapi00", "Bearer é"]
-)
-def test_a_missing_or_unknown_credential_is_unauthenticated(sandbox, clients, header):
-    anonymous = clients(sandbox.host, None)
-    headers = {"Authorization": header.encode("latin-1")}
-    assert anonymous.refused("GET", TOKENS, headers=headers) == (401, "UNAUTHENTICATED")
+def signed(sandbox, clients, header):
+    return clients(sandbox.host, None)("GET", ME, headers={"Authorization": header.encode("latin-1")})
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "dapi00", "Basic ???", "Basic dG9rZW46", "Digest x"])
+def test_a_missing_credential_is_a_401_with_a_realm_and_a_code_that_is_a_number(sandbox, clients, header):
+    response = signed(sandbox, clients, header)
+    assert (response.status_code, response.json()["error_code"]) == (401, 401)
+    assert response.headers["WWW-Authenticate"] == 'Bearer realm="DatabricksRealm"'
+    assert response.json()["message"].endswith("[ReqId: 00000000]")
+
+
+@pytest.mark.parametrize("header", ["Bearer dapi00", "Bearer é", "Basic dG9rZW46eA=="])
+def test_a_credential_that_is_not_good_is_a_403_that_says_so_in_a_header_too(sandbox, clients, header):
+    response = signed(sandbox, clients, header)
+    assert response.status_code == 403
+    assert response.json() == {"error_code": 403, "message": "Invalid access token."}
+    assert response.headers["X-Databricks-Reason-Phrase"] == "Invalid access token."
+
+
+def test_a_token_may_be_the_password_of_the_user_token(sandbox, clients):
+    by_password = clients(sandbox.host, None)
+    assert by_password.ok("GET", ME, auth=("token", sandbox.token))["userName"] == "admin@example.com"
+    assert by_password.refused("GET", ME, auth=("admin@example.com", sandbox.token)) == (401, 401)
 
 
 def test_a_deleted_token_signs_in_no_more(person, admin, state):
     person.ok("GET", ME)
     (token,) = state.tokens.of_owner(state.directory.named("user", "person@example.com").id, active_at=0)
     admin.ok("DELETE", f"{TOKENS}/{token['token_id']}")
-    assert person.refused("GET", ME) == (401, "UNAUTHENTICATED")
+    assert person.refused("GET", ME) == (403, 403)
 
 
 def test_a_token_ends_at_its_expiry_and_stays_listed(person, state, clock):
     clock.now = NOON + 90 * DAY - 1
     person.ok("GET", ME)
     clock.now += 1
-    assert person.refused("GET", ME) == (401, "UNAUTHENTICATED")
+    assert person.refused("GET", ME) == (403, 403)
     assert state.tokens.count() == 61
 
 
@@ -36,7 +53,7 @@ def test_the_owner_must_be_active(person, admin, state):
     user_id = state.directory.named("user", "person@example.com").id
     operation = {"op": "replace", "path": "active", "value": False}
     admin.ok("PATCH", f"{SCIM}/Users/{user_id}", {"Operations": [operation]})
-    assert person.refused("GET", ME) == (401, "UNAUTHENTICATED")
+    assert person.refused("GET", ME) == (403, 403)
     admin.ok("PATCH", f"{SCIM}/Users/{user_id}", {"Operations": [{**operation, "value": True}]})
     person.ok("GET", ME)
 
@@ -44,7 +61,7 @@ def test_the_owner_must_be_active(person, admin, state):
 def test_the_token_of_a_removed_owner_stays_listed_and_signs_in_no_more(person, admin, state):
     user_id = state.directory.named("user", "person@example.com").id
     admin.ok("DELETE", f"{SCIM}/Users/{user_id}")
-    assert person.refused("GET", ME) == (401, "UNAUTHENTICATED")
+    assert person.refused("GET", ME) == (403, 403)
     assert [info["owner_id"] for info in admin.ok("GET", TOKENS)["token_infos"]].count(user_id) == 1
 
 
@@ -101,7 +118,7 @@ def test_an_access_token_is_no_personal_one_and_ends_after_an_hour(state, oauth,
     clock.now += 3599
     oauth.ok("GET", ME)
     clock.now += 1
-    assert oauth.refused("GET", ME) == (401, "UNAUTHENTICATED")
+    assert oauth.refused("GET", ME) == (403, 403)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +157,7 @@ def test_an_access_token_works_in_every_workspace_of_the_account(make_sandbox, c
 
 def test_a_personal_token_works_in_its_own_workspace_alone(make_sandbox, clients):
     first, second = make_sandbox(workspaces=2).workspaces
-    assert clients(second.host, first.token).refused("GET", TOKENS) == (401, "UNAUTHENTICATED")
+    assert clients(second.host, first.token).refused("GET", TOKENS) == (403, 403)
 
 
 def test_an_owner_without_the_right_still_signs_in(sandbox, state, clients):

@@ -10,7 +10,6 @@ from databricks.sdk.errors import (
     NotFound,
     PermissionDenied,
     ResourceConflict,
-    Unauthenticated,
 )
 from databricks.sdk.service import iam, settings
 
@@ -120,7 +119,7 @@ def test_oauth_signs_in_as_the_service_principal(sandbox):
 
 
 def test_errors_are_the_sdks_typed_ones(w, sandbox, person):
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(PermissionDenied, match="Invalid access token"):
         WorkspaceClient(host=sandbox.host, token="dapi00").current_user.me()
     with pytest.raises(PermissionDenied):
         list(WorkspaceClient(host=sandbox.host, token=person.token).token_management.list())

@@ -34,6 +34,11 @@ def find(state):
         ('active eq false and userName co "n"', ["ben"]),
         ('userName eq "a and b"', []),
         ("id eq 5", []),
+        ("id eq 9223372036854775807", []),
+        ("userName eq 'ann@example.com'", ["ann"]),
+        ("userName eq ann@example.com", ["ann"]),
+        ("userName sw ann and userName ne 'ann@example.com'", ["anna"]),
+        ("displayName eq 'ben \"x\" O\\'Neil'", ["ben"]),
     ],
 )
 def test_a_filter_finds(find, text, found):
@@ -45,7 +50,6 @@ def test_a_filter_finds(find, text, found):
     [
         "userName",
         "userName eq",
-        "userName eq ann",
         "userName eq true",
         'userName eq "ann',
         'userName gt "ann"',
@@ -59,6 +63,9 @@ def test_a_filter_finds(find, text, found):
         '(userName eq "a")',
         'userName eq "\\ud83d"',
         'id eq "²"',
+        "id eq 9223372036854775808",
+        "userName eq 'ann",
+        "userName eq 'a'b",
         " or ".join(["id eq 5"] * 101),
     ],
 )

@@ -47,3 +47,16 @@ def test_a_bad_setting_is_refused_and_nothing_is_changed(admin, state, change):
 @pytest.mark.parametrize("query", ["", "?keys=", "?keys=,", "?keys=enableEverything", "?keys=enableTokensConfig,x"])
 def test_asking_for_no_or_unknown_settings_is_refused(admin, query):
     assert admin.refused("GET", CONF + query) == (400, "INVALID_PARAMETER_VALUE")
+
+
+def test_every_key_that_does_not_exist_is_named_in_one_list_of_json(admin):
+    response = admin("GET", f"{CONF}?keys=enableA,maxTokenLifetimeDays,enableB")
+    assert response.json()["message"] == 'Invalid keys: ["enableA","enableB"]'
+    response = admin("PATCH", CONF, {"enableA": "x", "enableTokensConfig": "false", "enableB": "y"})
+    assert response.json()["message"] == 'Invalid keys: ["enableA","enableB"]'
+
+
+def test_a_key_without_a_meaning_here_is_kept(admin):
+    keys = {"keys": "enableIpAccessLists,enableDcs"}
+    admin.ok("PATCH", CONF, {"enableIpAccessLists": "true"})
+    assert admin.ok("GET", CONF, params=keys) == {"enableIpAccessLists": "true", "enableDcs": None}

@@ -255,3 +255,8 @@ def test_hostile_comments_come_back_as_they_were_sent(admin, sandbox, state, cli
         infos = {info["token_id"]: info for info in admin.ok("GET", TOKENS)["token_infos"]}
         assert infos[token_id]["comment"] == comment
     assert json.loads(admin("GET", TOKENS).content)
+
+
+def test_an_empty_parameter_is_no_filter(admin):
+    whole = admin.ok("GET", TOKENS)
+    assert admin.ok("GET", f"{TOKENS}?created_by_id=&created_by_username=") == whole

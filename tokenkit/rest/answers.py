@@ -78,6 +78,8 @@ _ADMIN = "This needs a workspace admin: connect as a member of the group 'admins
 _WHERE = "Check that the host is the workspace's address and that no proxy answers for it."
 _LATER = "Try again later; the workspace may be overloaded or deploying."
 _SLOWER = "Try again later, or with fewer requests at once."
+_CORRECT = "Correct what the workspace names, then try again."
+_CHANGED = "List again: somebody else made or changed the same thing."
 
 CAUSES: tuple[Cause, ...] = (
     _cause(
@@ -164,8 +166,8 @@ CAUSES: tuple[Cause, ...] = (
     ),
     _cause(errors.NotAnAdminError, _ADMIN, on=(403,), says=r"\bis not an admin\b|\bonly (workspace )?admins\b"),
     # FEATURE_DISABLED comes as a 404, QUOTA_EXCEEDED as a 400: a code is more exact than a status.
-    _cause(errors.InvalidParameterError, "", "INVALID_PARAMETER_VALUE"),
-    _cause(errors.BadRequestError, "", "MALFORMED_REQUEST"),
+    _cause(errors.InvalidParameterError, _CORRECT, "INVALID_PARAMETER_VALUE"),
+    _cause(errors.BadRequestError, _CORRECT, "MALFORMED_REQUEST"),
     _cause(
         errors.QuotaExceededError, "Revoke tokens of this owner that nobody uses, then try again.", "QUOTA_EXCEEDED"
     ),
@@ -190,17 +192,17 @@ CAUSES: tuple[Cause, ...] = (
         "Personal access tokens are disabled in this workspace (enableTokensConfig).",
         "FEATURE_DISABLED",
     ),
-    _cause(errors.ConflictError, "", "RESOURCE_ALREADY_EXISTS", "RESOURCE_CONFLICT", "ABORTED"),
+    _cause(errors.ConflictError, _CHANGED, "RESOURCE_ALREADY_EXISTS", "RESOURCE_CONFLICT", "ABORTED"),
     _cause(errors.RateLimitedError, _SLOWER, "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"),
     _cause(errors.UnavailableError, _LATER, "TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR"),
-    _cause(errors.BadRequestError, "", on=(400,)),
+    _cause(errors.BadRequestError, _CORRECT, on=(400,)),
     _cause(errors.AuthenticationError, _DEAD, on=(401,)),
     _cause(errors.PermissionDeniedError, _ADMIN, on=(403,)),
     _cause(errors.EndpointNotFoundError, _WHERE, on=(404,)),
-    _cause(errors.ConflictError, "", on=(409,)),
+    _cause(errors.ConflictError, _CHANGED, on=(409,)),
     _cause(errors.RateLimitedError, _SLOWER, on=(429,)),
     _cause(errors.UnavailableError, _LATER, on=range(500, 600)),
-    _cause(errors.ApiError, ""),
+    _cause(errors.ApiError, "Ask whoever runs the workspace or the network; tokenkit does not know this refusal."),
 )
 """Which refusal means what: the first that explains it counts."""
 

@@ -33,15 +33,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--latency-ms", type=float, default=0, metavar="M", help="how long each request waits (default: 0)")
     add("--rate-limit", type=float, metavar="R", help="requests a second for each workspace (default: no limit)")
     add("--burst", type=float, metavar="B", help="requests at once under a limit (default: a second's worth)")
+    add(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="refuse every request of the API as NAME was recorded, such as private-link; a wrong NAME lists them",
+    )
     add("--json", action="store_true", help="say where it is as one line of JSON")
 
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM, and return the exit code: 0, or 2 for options that cannot be served."""
-    from tokenkit.sandbox import DatabaseUnusableError, Sandbox  # noqa: PLC0415  # see above
+    from tokenkit.sandbox import DatabaseUnusableError, Fault, Sandbox  # noqa: PLC0415  # see above
 
     stop = threading.Event()
     try:
+        faults = [Fault.named(each) for each in options.fault]
         sandbox = Sandbox(
             tokens=options.tokens,
             workspaces=options.workspaces,
@@ -55,6 +63,7 @@ def serve(options: argparse.Namespace) -> int:
     except (ValueError, OSError, DatabaseUnusableError) as error:
         print(f"tokenkit sandbox: {_reason(error, options)}", file=sys.stderr)  # noqa: T201
         return USAGE_ERROR
+    sandbox.faults.add(*faults)
     with sandbox, _Interruption(stop):
         _announce(sandbox, as_json=options.json)
         stop.wait()

@@ -72,7 +72,8 @@ class Account:
             "account_id": self.account_id,
             "workspace_id": workspace_id,
             "workspace_name": f"Sandbox {number}",
-            "deployment_name": f"sandbox-{number}",
+            # Longer than a label of the DNS may be, so that no resolver is ever asked for it.
+            "deployment_name": f"sandbox-{number}".ljust(64, "-"),
             "workspace_status": "RUNNING",
             "workspace_status_message": "Workspace is running.",
             "aws_region": "us-east-1",

@@ -63,7 +63,9 @@ class Answer:
 class ApiError(Exception):
     """A refusal, in the platform's usual form."""
 
-    def __init__(self, status: int, error_code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, error_code: str | int, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.error_code = error_code

@@ -42,8 +42,8 @@ def authenticate(state: State, request: Request, *, now_ms: int) -> Caller:
     """Return who sent a request, and record the use of their token.
 
     Raises:
-        ApiError: 401 UNAUTHENTICATED; 404 FEATURE_DISABLED when tokens are switched off. The platform is also known to
-            answer 403 with an HTML page; a Fault can.
+        ApiError: 401 without a credential, 403 with one that is not good here, the codes numbers as they were recorded;
+            404 FEATURE_DISABLED when tokens are switched off. Other forms that were seen are faults: ``Fault.named``.
     """
     value = _bearer(request)
     token_id = token_id_of(value)
@@ -52,7 +52,7 @@ def authenticate(state: State, request: Request, *, now_ms: int) -> Caller:
         return _oauth_caller(state, token_id, now_ms=now_ms)
     owner_id, expiry_time, last_used_day = token
     if expiry_time != NEVER and expiry_time <= now_ms:
-        raise _unauthenticated("Invalid access token: it has expired")
+        raise _no_access()
     state.settings.check_tokens_enabled()
     owner = _active(state.directory.get(owner_id))
     today = now_ms - now_ms % DAY_MS
@@ -65,7 +65,7 @@ def oauth_client(database: Database, request: Request, *, now_ms: int) -> str:
     """Return the application id of the service principal whose access token signs a request.
 
     Raises:
-        ApiError: 401 UNAUTHENTICATED; a personal access token, which belongs to one workspace, is none.
+        ApiError: 401 or 403; a personal access token, which belongs to one workspace, is none.
     """
     return _application_id(database, token_id_of(_bearer(request)), now_ms=now_ms)
 
@@ -120,10 +120,15 @@ class OAuth:
 
 
 def _bearer(request: Request) -> str:
+    """Return the token that signs a request, as a bearer's or as the password of the user ``token``."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not value.strip():
-        raise _unauthenticated("Credential was not sent or was of an unsupported type for this API")
-    return value.strip()
+    if scheme.lower() == "bearer" and value.strip():
+        return value.strip()
+    user, password = _basic(request) or ("", "")
+    if user == "token" and password:
+        return password
+    message = "Credential was not sent or was of an unsupported type for this API. [ReqId: 00000000]"
+    raise ApiError(401, 401, message, {"WWW-Authenticate": 'Bearer realm="DatabricksRealm"'})
 
 
 def _oauth_caller(state: State, token_hash: str, *, now_ms: int) -> Caller:
@@ -135,20 +140,22 @@ def _application_id(database: Database, token_hash: str, *, now_ms: int) -> str:
     statement = "SELECT application_id FROM oauth_tokens WHERE token_hash = ? AND expiry_time > ?"
     row = database.row(statement, (token_hash, now_ms))
     if row is None:
-        raise _unauthenticated("Invalid access token")
+        raise _no_access()
     return str(row[0])
 
 
 def _active(owner: Identity | None) -> Identity:
     if owner is None:
-        raise _unauthenticated("Invalid access token: its owner is no longer in this workspace")
+        raise _no_access()
     if not owner.active:
-        raise _unauthenticated("Invalid access token: its owner is inactive")
+        raise _no_access()
     return owner
 
 
-def _unauthenticated(message: str) -> ApiError:
-    return ApiError(401, "UNAUTHENTICATED", message, {"WWW-Authenticate": "Bearer"})
+def _no_access() -> ApiError:
+    # Whether it is unknown, has expired, or its owner is gone is not said.
+    message = "Invalid access token."
+    return ApiError(403, 403, message, {"X-Databricks-Reason-Phrase": message})
 
 
 def _basic(request: Request) -> tuple[str, str] | None:

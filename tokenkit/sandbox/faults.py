@@ -1,7 +1,8 @@
 """What goes wrong, as data: which requests, how often, and what happens to them instead.
 
 A fault is asked about before anything else looks at a request. ``after_handler`` is the cruel one: the work is done and
-stays done, and the client does not get to know.
+stays done, and the client does not get to know. What real workspaces
+were seen to refuse with has names: ``Fault.named``.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from tokenkit.sandbox.answers import Answer, encode
+from tokenkit.sandbox.recorded import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +78,21 @@ class Fault:
                 raise ValueError(f"{text!r} cannot stand in a header: use printable characters of ISO 8859-1")
         self.answer(None)  # a body that cannot be encoded is a ValueError or a TypeError of its own
 
+    @classmethod
+    def named(cls, name: str, **where: Any) -> Self:  # noqa: ANN401 - a field's own type
+        """Return a refusal as it was recorded; it hits every request of the API, unless ``where`` says otherwise.
+
+        Args:
+            name: Such as ``private-link``; ``tokenkit.sandbox.recorded.REFUSALS`` has them all.
+            where: Other attributes, such as ``method``, ``path`` and ``times``.
+
+        Raises:
+            ValueError: Nothing of that name was recorded.
+        """
+        if name not in REFUSALS:
+            raise ValueError(f"no refusal was recorded as {name!r}; use one of {', '.join(REFUSALS)}")
+        return cls(**{"path": "/api/*", **REFUSALS[name], **where})
+
     def matches(self, method: str, path: str, workspace_id: int) -> bool:
         """Tell whether this fault is about a request.
 
@@ -139,10 +156,19 @@ class Faults:
         with self._lock:
             return len(self._seen)
 
-    def add(self, *faults: Fault) -> None:
-        """Put faults in force, after those that already are."""
+    def add(self, *faults: Fault | str) -> None:
+        """Put faults in force, after those that already are.
+
+        Args:
+            faults: Each as it is, or by the name of what was recorded: ``"private-link"`` is
+                ``Fault.named("private-link")``.
+
+        Raises:
+            ValueError: Nothing of a name was recorded.
+        """
+        made = [Fault.named(each) if isinstance(each, str) else each for each in faults]
         with self._lock:
-            self._seen.extend((fault, [0]) for fault in faults)
+            self._seen.extend((fault, [0]) for fault in made)
 
     def clear(self) -> None:
         """Let everything work again."""

@@ -78,11 +78,13 @@ def head(answer: Answer, *, workspace_id: int, now: float, close: bool) -> bytes
         reason = HTTPStatus(answer.status).phrase
     except ValueError:
         reason = "Unknown"
-    lines = [f"HTTP/1.1 {answer.status} {reason}", f"server: {SERVER}", f"date: {formatdate(now, usegmt=True)}"]
+    headers: dict[str, object] = {"server": SERVER, "date": formatdate(now, usegmt=True)}
     if answer.status not in (204, 304):
-        lines += [f"content-type: {answer.content_type}", f"content-length: {len(answer.body)}"]
-    lines.append(f"x-databricks-org-id: {workspace_id}")
-    lines += [f"{name}: {value}" for name, value in answer.headers.items()]
+        headers |= {"content-type": answer.content_type, "content-length": len(answer.body)}
+    headers["x-databricks-org-id"] = workspace_id
+    # An answer may have its own: a header that stands there twice would say two things.
+    headers |= {name.lower(): value for name, value in answer.headers.items()}
+    lines = [f"HTTP/1.1 {answer.status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
     if close:
         lines.append("connection: close")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -51,7 +51,7 @@ def list_resources(call: Call) -> Answer:
     where, parameters = condition(query.get("filter"), kind)
     start = max(1, _number(query, "startIndex", 1))
     count = min(LARGEST_PAGE, max(0, _number(query, "count", LARGEST_PAGE)))
-    column = _SORTABLE.get(query.get("sortBy", "id").lower())
+    column = _SORTABLE.get((query.get("sortBy") or "id").lower())
     if column is None:
         raise ScimError(400, f"Cannot sort by {query['sortBy']}", "invalidPath")
     column = "name" if kind == "group" and column == "display_name" else column

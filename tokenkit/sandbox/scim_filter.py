@@ -11,8 +11,8 @@ from tokenkit.sandbox.answers import ScimError, encode
 if TYPE_CHECKING:
     from tokenkit.sandbox.directory import Kind
 
-_STRING = r'"(?:[^"\\]|\\.)*"'
-_COMPARISON = re.compile(rf"\s*([\w.]+)\s+(eq|ne|co|sw)\s+({_STRING}|true|false|\d+)\s*", re.IGNORECASE)
+_STRING = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"'()]+"""
+_COMPARISON = re.compile(rf"\s*([\w.]+)\s+(eq|ne|co|sw)\s+({_STRING})(?:\s+|$)", re.IGNORECASE)
 # SQLite takes an expression of a depth of 1,000; nobody writes a hundred comparisons by hand.
 _MOST_COMPARISONS = 100
 _CONNECTIVE = re.compile(r"(and|or)\s", re.IGNORECASE)
@@ -59,7 +59,7 @@ def condition(text: str | None, kind: Kind) -> tuple[str, list[object]]:
 def _comparison(text: str, kind: Kind, attribute: str, operator: str, literal: str) -> tuple[str, object]:
     attribute, operator = attribute.lower(), operator.lower()
     try:
-        value = json.loads(literal.lower() if literal[0] != '"' else literal)
+        value = _value(literal)
         encode(value)  # half a surrogate pair is no text that the database could be asked for
     except ValueError:
         raise _refusal(text) from None
@@ -73,8 +73,17 @@ def _comparison(text: str, kind: Kind, attribute: str, operator: str, literal: s
     return _OPERATORS[operator].format(column=column), value
 
 
+def _value(literal: str) -> object:
+    """Return what is compared with: besides strings of JSON, the platform takes single quotes and no quotes at all."""
+    if literal[0] == "'":
+        return re.sub(r"\\(.)", r"\1", literal[1:-1])
+    if literal[0] == '"':
+        return json.loads(literal)
+    return json.loads(literal.lower()) if literal.lower() in ("true", "false") else literal
+
+
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
+    return text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63
 
 
 def _refusal(text: str) -> ScimError:

@@ -28,6 +28,7 @@ _OWN_NAMES = ("127.0.0.1", "localhost")
 _KEPT_REQUESTS = 100_000
 _DISCOVERY = "/oidc/.well-known/oauth-authorization-server"
 _GRANT = "/oidc/v1/token"
+_LOGIN = "/login.html"  # where a private link leads whoever comes by another way
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +194,13 @@ class Service:
                 )
             case "GET", path if path == _DISCOVERY:
                 return discovery(f"{host}/oidc")
+            case "GET", path if path == _LOGIN:
+                return Fault.named("login-page").answer(None)
             case "POST", path if path == _GRANT:
                 return self._account.oauth.grant(request, now_ms=int(self._clock() * 1000))
         message = (
             f"No API found for '{request.method} {request.path}'. "
-            f"Outside /api/ the sandbox serves GET {METADATA}, GET {_DISCOVERY} and POST {_GRANT}."
+            f"Outside /api/ the sandbox serves GET {METADATA}, GET {_DISCOVERY}, GET {_LOGIN} and POST {_GRANT}."
         )
         raise ApiError(404, "ENDPOINT_NOT_FOUND", message)
 

@@ -2,19 +2,67 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from tokenkit.sandbox.answers import ApiError, invalid
 from tokenkit.sandbox.tokens import DAY_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tokenkit.sandbox.database import Database
 
 MAXIMUM = "maxTokenLifetimeDays"
 ENABLED = "enableTokensConfig"
 LONGEST_DAYS = 730
-# A real workspace has dozens of keys; these are the ones that the sandbox gives a meaning.
-KEYS = frozenset({MAXIMUM, ENABLED})
+# What official clients, Terraform and the Security Analysis Tool ask for; the first two have a meaning here, the others
+# are kept as they are set.
+KEYS = frozenset(
+    {
+        MAXIMUM,
+        ENABLED,
+        "customerApprovedWSLoginExpirationTime",
+        "enable-X-Content-Type-Options",
+        "enable-X-Frame-Options",
+        "enable-X-XSS-Protection",
+        "enableDatabricksAutologgingAdminConf",
+        "enableDbfsFileBrowser",
+        "enableDcs",
+        "enableDeprecatedClusterNamedInitScripts",
+        "enableDeprecatedGlobalInitScripts",
+        "enableEnforceImdsV2",
+        "enableExportNotebook",
+        "enableFileStoreEndpoint",
+        "enableGp3",
+        "enableHlsRuntime",
+        "enableIpAccessLists",
+        "enableJobViewAcls",
+        "enableJobsEmailsV2",
+        "enableLibraryAndInitScriptOnSharedCluster",
+        "enableNotebookGitVersioning",
+        "enableNotebookTableClipboard",
+        "enableProjectTypeInWorkspace",
+        "enableProjectsAllowList",
+        "enableResultsDownloading",
+        "enableUploadDataUis",
+        "enableVerboseAuditLogs",
+        "enableWebTerminal",
+        "enableWorkspaceFilesystem",
+        "enforceClusterViewAcls",
+        "enforceUserIsolation",
+        "enforceWorkspaceViewAcls",
+        "heapAnalyticsAdminConf",
+        "jobsListBackendPaginationEnabled",
+        "mlflowModelRegistryEmailNotificationsEnabled",
+        "mlflowModelServingEndpointCreationEnabled",
+        "mlflowRunArtifactDownloadEnabled",
+        "projectsAllowList",
+        "projectsAllowListPermissions",
+        "rStudioUserDefaultHomeBase",
+        "storeInteractiveNotebookResultsInCustomerAccount",
+    }
+)
 INSERT_SETTING = (
     "INSERT INTO settings (workspace_id, name, value) VALUES (?, ?, ?) "
     "ON CONFLICT (workspace_id, name) DO UPDATE SET value = excluded.value"
@@ -29,12 +77,7 @@ class Settings:
         self._workspace_id = workspace_id
 
     def get(self, name: str) -> str | None:
-        """Return a setting, or None.
-
-        Raises:
-            ApiError: 400, when there is no such key.
-        """
-        self._check(name)
+        """Return a setting, or None."""
         statement = "SELECT value FROM settings WHERE workspace_id = ? AND name = ?"
         row = self._database.row(statement, (self._workspace_id, name))
         return None if row is None else str(row[0])
@@ -43,9 +86,8 @@ class Settings:
         """Change a setting; ``"0"`` takes the longest lifetime back to the platform's.
 
         Raises:
-            ApiError: 400, when the key or the value is not one of the platform's.
+            ApiError: 400, when the value is not one of the platform's.
         """
-        self._check(name)
         if not isinstance(value, str):
             raise invalid(f"The value of {name} must be a string")
         if name == MAXIMUM and not (
@@ -91,6 +133,13 @@ class Settings:
             raise invalid(f"lifetime_seconds exceeds the maximum of {longest_days} days for new tokens")
         return now_ms + lifetime_seconds * 1000
 
-    def _check(self, name: str) -> None:
-        if name not in KEYS:
-            raise invalid(f"Invalid keys: {name!r} is not supported by the sandbox; it has {', '.join(sorted(KEYS))}")
+
+def check_keys(names: Iterable[str]) -> None:
+    """Refuse keys that do not exist, all of them in one list of JSON, which Terraform parses.
+
+    Raises:
+        ApiError: 400, when there are any.
+    """
+    unknown = [name for name in names if name not in KEYS]
+    if unknown:
+        raise invalid(f"Invalid keys: {json.dumps(unknown, separators=(',', ':'))}")

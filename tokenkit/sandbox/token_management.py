@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenkit.sandbox.answers import Answer, ApiError, invalid
 from tokenkit.sandbox.permissions import LEVELS
+from tokenkit.sandbox.settings import check_keys
 from tokenkit.sandbox.tokens import in_order
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def list_tokens(call: Call) -> Answer:
     """
     documents = call.state.tokens.documents(
         created_by_id=_creator_id(call.request.query.get("created_by_id")),
-        created_by_username=call.request.query.get("created_by_username"),
+        created_by_username=call.request.query.get("created_by_username") or None,
     )
     return Answer(200, b"".join((b'{"token_infos":[', b",".join(documents), b"]}")) if documents else b"{}")
 
@@ -101,12 +102,15 @@ def get_settings(call: Call) -> Answer:
     names = [name for name in call.request.query.get("keys", "").split(",") if name]
     if not names:
         raise invalid("keys is required: a list of settings separated by commas")
+    check_keys(names)
     return Answer.of({name: call.state.settings.get(name) for name in names})
 
 
 def set_settings(call: Call) -> Answer:
     """Change settings."""
-    for name, value in call.request.json().items():
+    changes = call.request.json()
+    check_keys(changes)
+    for name, value in changes.items():
         call.state.settings.set(name, value)
     return Answer(204, b"")
 
