@@ -54,7 +54,7 @@ from tokenkit.rest.transport import RetryPolicy
 from tokenkit.rest.workspace import WorkspaceAPI
 from tokenkit.review import audit as audits
 from tokenkit.review import lifecycle, owners
-from tokenkit.review.access import Identities
+from tokenkit.review.access import ADMINS, Identities
 from tokenkit.review.audit import Thresholds
 from tokenkit.review.rule import Context, Rule
 from tokenkit.review.rules import RULES
@@ -234,7 +234,7 @@ class FindingsDataSource(TokensDataSource):
         asked = WorkspaceAPI(credentials, retries=_PATIENCE)
         context = Context(
             now=now,
-            identities=Identities(**asked.owners(), groups=asked.groups()),
+            identities=Identities(**asked.everybody({ADMINS})),
             permissions=asked.permissions(),
             settings=asked.token_settings(),
         )

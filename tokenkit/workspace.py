@@ -10,7 +10,7 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -86,9 +86,13 @@ class Workspace(WorkspaceAPI):
         """Return the moment that ages and statuses are counted to."""
         return self._now()
 
-    def identities(self) -> access.Identities:
-        """Return users, service principals and groups together, as the reviews of access take them."""
-        return access.Identities(**self.owners(), groups=self.groups())
+    def identities(self, granted: Collection[str] = ()) -> access.Identities:
+        """Return users, service principals and groups together, as the reviews of access take them.
+
+        Args:
+            granted: The names of groups whose members have to be known; see ``everybody``.
+        """
+        return access.Identities(**self.everybody(granted))
 
     def _target(self) -> Target:
         return Target(
@@ -196,7 +200,7 @@ class Workspace(WorkspaceAPI):
         """
         permissions = self.token_management.get_permissions()
         aged = lifecycle.with_lifecycle(self.token_management.list(), now=self.now())
-        identities = self.identities()
+        identities = self.identities(access.granted_groups(permissions))
         tokens = owners.with_owners(aged, users=identities.users, service_principals=identities.service_principals)
         everybody = holders.holders(permissions, identities, tokens)
         return expressions.where(everybody, where) if where else everybody
@@ -232,7 +236,7 @@ class Workspace(WorkspaceAPI):
         needs = {need for rule in chosen for need in rule.needs}
         context = Context(
             now=self.now(),
-            identities=self.identities(),
+            identities=self.identities({access.ADMINS}),
             permissions=self.permissions() if "permissions" in needs else None,
             settings=self.token_settings() if "settings" in needs else None,
         )

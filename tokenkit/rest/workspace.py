@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from typing import TypedDict
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from tokenkit import errors
 from tokenkit.frames import Piece
 from tokenkit.rest.credentials import Credentials
-from tokenkit.rest.identities import IdentitiesAPI
+from tokenkit.rest.identities import Everybody, IdentitiesAPI
 from tokenkit.rest.secrets import SecretsAPI
 from tokenkit.rest.settings import SettingsAPI, TokenSettings
 from tokenkit.rest.token_management import TokenManagementAPI, listed, means_no_token_yet
@@ -99,6 +100,15 @@ class WorkspaceAPI:
     def groups(self) -> pd.DataFrame:
         """Return every group: ``id, display_name, members`` (ids of those directly in it)."""
         return self._identities.groups()
+
+    def everybody(self, granted: Collection[str] = ()) -> Everybody:
+        """Return users, service principals and groups, with the members of the groups from each response that names
+        them; see ``IdentitiesAPI.everybody``.
+
+        Args:
+            granted: The names of groups whose members have to be known.
+        """
+        return self._identities.everybody(granted)
 
     def owners(self) -> Owners:
         """Return those who may own tokens: ``users`` and ``service_principals``, without the column ``groups``."""
