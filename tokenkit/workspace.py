@@ -37,7 +37,7 @@ from tokenkit.review import leaks as leaked
 from tokenkit.review.acceptances import Acceptance
 from tokenkit.review.audit import Audit, Thresholds
 from tokenkit.review.leaks import Leaks
-from tokenkit.review.rule import Context, Rule
+from tokenkit.review.rule import Rule
 from tokenkit.snapshots import HOST, SUFFIX, TAKEN_AT, WORKSPACE_ID, list_snapshots, unused_file, write_snapshot
 
 if TYPE_CHECKING:
@@ -233,13 +233,7 @@ class Workspace(WorkspaceAPI):
         from tokenkit.report import write  # noqa: PLC0415 - pages and pictures are for who has an audit
 
         chosen = audits.chosen(rules, also=also, skip=skip)
-        needs = {need for rule in chosen for need in rule.needs}
-        context = Context(
-            now=self.now(),
-            identities=self.identities({access.ADMINS}),
-            permissions=self.permissions() if "permissions" in needs else None,
-            settings=self.token_settings() if "settings" in needs else None,
-        )
+        context = audits.read_context(self, chosen, now=self.now())
         listing = self.token_management.list()
         return audits.audit(
             listing,

@@ -148,6 +148,10 @@ class WorkspaceAPI:
         """Return whether tokens are enabled, and the longest lifetime of a new one."""
         return self._settings.token_settings()
 
+    def read_settings(self) -> tuple[TokenSettings, dict[str, errors.TokenKitError]]:
+        """Return the settings that can be read, and why each other cannot; see ``SettingsAPI.read``."""
+        return self._settings.read()
+
     def secret_scopes(self) -> list[str]:
         """Return the names of the secret scopes that the caller can see."""
         return self._secrets.scopes()

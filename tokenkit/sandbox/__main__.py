@@ -33,6 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--latency-ms", type=float, default=0, metavar="M", help="how long each request waits (default: 0)")
     add("--rate-limit", type=float, metavar="R", help="requests a second for each workspace (default: no limit)")
     add("--burst", type=float, metavar="B", help="requests at once under a limit (default: a second's worth)")
+    add(
+        "--lost-tokens",
+        choices=("deleted", "disabled_through_groups", "disabled"),
+        default="deleted",
+        help="what becomes of the tokens of those who lose permission (default: deleted)",
+    )
     add("--json", action="store_true", help="say where it is as one line of JSON")
 
 
@@ -51,6 +57,7 @@ def serve(options: argparse.Namespace) -> int:
             latency_ms=options.latency_ms,
             rate_limit=options.rate_limit,
             burst=options.burst,
+            lost_tokens=options.lost_tokens,
         )
     except (ValueError, OSError, DatabaseUnusableError) as error:
         print(f"tokenkit sandbox: {_reason(error, options)}", file=sys.stderr)  # noqa: T201
