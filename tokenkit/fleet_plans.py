@@ -304,13 +304,18 @@ class FleetPermissionPlan(FleetPlan[PermissionPlan]):
 
     @property
     def loses(self) -> pd.DataFrame:
-        """Who loses it where: ``workspace, id, principal, kind, via, tokens``."""
+        """Who loses it where: ``workspace, id, principal, kind, via, tokens, effect``."""
         return self._joined(lambda plan: plan.loses)
 
     @property
     def keeps_by_another_path(self) -> pd.DataFrame:
         """Whose path is cut and who keeps the right by another: ``workspace, id, principal, kind, via``."""
         return self._joined(lambda plan: plan.keeps_by_another_path)
+
+    @property
+    def not_known(self) -> pd.DataFrame:
+        """Of whom it is not known whether they lose tokens where: ``workspace, principal, kind, reason``."""
+        return self._joined(lambda plan: plan.not_known)
 
     @property
     def protected(self) -> pd.DataFrame:
@@ -353,5 +358,5 @@ class FleetPermissionPlan(FleetPlan[PermissionPlan]):
     def summary(self) -> plans.Summary:
         """Return what the plan takes away, the number to confirm it with, and whom it is about."""
         minds = self._missed() | effects(self, "workspaces")
-        doing, count = taken_away(tokens=len(self), principals=len(self.loses))
+        doing, count = taken_away(self)
         return plans.Summary(doing=doing, count=count, minds=minds)

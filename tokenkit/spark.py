@@ -54,7 +54,6 @@ from tokenkit.rest.transport import RetryPolicy
 from tokenkit.rest.workspace import WorkspaceAPI
 from tokenkit.review import audit as audits
 from tokenkit.review import lifecycle, owners
-from tokenkit.review.access import Identities
 from tokenkit.review.audit import Thresholds
 from tokenkit.review.rule import Context, Rule
 from tokenkit.review.rules import RULES
@@ -234,12 +233,7 @@ class FindingsDataSource(TokensDataSource):
     def ask(credentials: Credentials, now: pd.Timestamp) -> pd.DataFrame:
         """Return a workspace's findings, as ``Workspace.audit`` does."""
         asked = WorkspaceAPI(credentials, retries=_PATIENCE)
-        context = Context(
-            now=now,
-            identities=Identities(**asked.owners(), groups=asked.groups()),
-            permissions=asked.permissions(),
-            settings=asked.token_settings(),
-        )
+        context = audits.read_context(asked, now=now)
         return audits.audit(asked.token_management.list(), context).findings
 
 

@@ -10,7 +10,7 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -37,7 +37,7 @@ from tokenkit.review import leaks as leaked
 from tokenkit.review.acceptances import Acceptance
 from tokenkit.review.audit import Audit, Thresholds
 from tokenkit.review.leaks import Leaks
-from tokenkit.review.rule import Context, Rule
+from tokenkit.review.rule import Rule
 from tokenkit.snapshots import HOST, SUFFIX, TAKEN_AT, WORKSPACE_ID, list_snapshots, unused_file, write_snapshot
 
 if TYPE_CHECKING:
@@ -86,9 +86,13 @@ class Workspace(WorkspaceAPI):
         """Return the moment that ages and statuses are counted to."""
         return self._now()
 
-    def identities(self) -> access.Identities:
-        """Return users, service principals and groups together, as the reviews of access take them."""
-        return access.Identities(**self.owners(), groups=self.groups())
+    def identities(self, granted: Collection[str] = ()) -> access.Identities:
+        """Return users, service principals and groups together, as the reviews of access take them.
+
+        Args:
+            granted: The names of groups whose members have to be known; see ``everybody``.
+        """
+        return access.Identities(**self.everybody(granted))
 
     def _target(self) -> Target:
         return Target(
@@ -196,7 +200,7 @@ class Workspace(WorkspaceAPI):
         """
         permissions = self.token_management.get_permissions()
         aged = lifecycle.with_lifecycle(self.token_management.list(), now=self.now())
-        identities = self.identities()
+        identities = self.identities(access.granted_groups(permissions))
         tokens = owners.with_owners(aged, users=identities.users, service_principals=identities.service_principals)
         everybody = holders.holders(permissions, identities, tokens)
         return everybody if where is None else expressions.where(everybody, where)
@@ -229,13 +233,7 @@ class Workspace(WorkspaceAPI):
         from tokenkit.report import write  # noqa: PLC0415 - pages and pictures are for who has an audit
 
         chosen = audits.chosen(rules, also=also, skip=skip)
-        needs = {need for rule in chosen for need in rule.needs}
-        context = Context(
-            now=self.now(),
-            identities=self.identities(),
-            permissions=self.permissions() if "permissions" in needs else None,
-            settings=self.token_settings() if "settings" in needs else None,
-        )
+        context = audits.read_context(self, chosen, now=self.now())
         listing = self.token_management.list()
         return audits.audit(
             listing,

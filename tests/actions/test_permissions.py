@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 import tokenkit
+from tests.conftest import NOW
 from tokenkit.actions.journal import Journal
-from tokenkit.sandbox import Fault
+from tokenkit.sandbox import Fault, Sandbox
 
 ONLY_ENGINEERS = [{"group_name": "data-engineers", "permission_level": "CAN_USE"}]
 
@@ -122,3 +123,60 @@ def test_a_plan_shows_itself(ws):
     assert "will change; nothing changes before .apply()" in repr(plan)
     assert f"principals losing permission ({len(plan.loses)})" in plan._repr_html_()
     assert isinstance(plan.preview(), pd.DataFrame)
+
+
+@pytest.mark.parametrize("lost_tokens", ["deleted", "disabled_through_groups", "disabled"])
+def test_the_preview_is_exact_in_each_behaviour_that_is_documented(lost_tokens, tmp_path):
+    with Sandbox(tokens=160, clock=NOW.timestamp, lost_tokens=lost_tokens) as sandbox:
+        ws = tokenkit.connect(host=sandbox.host, token=sandbox.token, clock=NOW, home=tmp_path)
+        state = sandbox.workspaces[0].state
+        # Somebody outside of all groups but users, whose own entry goes.
+        somebody = ws.plan_permissions([], replace=True).preview().query("owner_kind == 'user'")["owner"].iloc[0]
+        ws.token_management.update_permissions([{"user_name": somebody, "permission_level": "CAN_USE"}])
+        before = ws.tokens(status="active")
+        plan = ws.plan_permissions([], replace=True)
+        preview = plan.preview().set_index("token_id")
+        assert set(preview["effect"]) == {"deleted", "deleted_or_disabled"}
+        assert somebody in set(preview.loc[preview["effect"] == "deleted", "owner"])
+        result = plan.apply().set_index("token_id")
+        gone = set(before["token_id"]) - state.tokens.ids()
+        unusable = {
+            token_id
+            for token_id, owner in before[["token_id", "owner_id"]].itertuples(index=False)
+            if token_id in gone or state.permissions.disables(owner)
+        }
+        assert unusable == set(preview.index)
+        expected = {
+            "deleted": set(preview.index),
+            "disabled_through_groups": set(preview.index[preview["effect"] == "deleted"]),
+            "disabled": set(),
+        }[lost_tokens]
+        assert gone == expected
+        assert set(result.index[result["outcome"] == "revoked"]) == gone
+        assert set(result.index[result["outcome"] == "still_listed"]) == set(preview.index) - gone
+        assert set(result["outcome"]) <= {"revoked", "still_listed"}
+        recorded = ws.journal().set_index("token_id")["outcome"]
+        assert recorded.to_dict() == result["outcome"].to_dict()
+
+
+def test_a_disabled_token_is_refused_and_works_again_once_its_owner_has_the_right(tmp_path):
+    with Sandbox(tokens=60, clock=NOW.timestamp, lost_tokens="disabled") as sandbox:
+        ws = tokenkit.connect(host=sandbox.host, token=sandbox.token, clock=NOW, home=tmp_path)
+        user = ws._transport.call("POST", "/api/2.0/preview/scim/v2/Users", body={"userName": "eve@example.com"})
+        ws.token_management.update_permissions([{"user_name": "eve@example.com", "permission_level": "CAN_USE"}])
+        state = sandbox.workspaces[0].state
+        at = round(NOW.timestamp() * 1000)
+        minted = state.tokens.mint(
+            owner_id=int(user["id"]),
+            created_by_id=int(user["id"]),
+            created_by_username="eve@example.com",
+            creation_time=at,
+            expiry_time=-1,
+        )
+        eve = tokenkit.connect(host=sandbox.host, token=minted.value, clock=NOW, home=tmp_path)
+        assert eve.me() == "eve@example.com"
+        ws.plan_permissions([], replace=True).apply()
+        with pytest.raises(tokenkit.AuthenticationError):
+            eve.me()
+        ws.token_management.update_permissions([{"user_name": "eve@example.com", "permission_level": "CAN_USE"}])
+        assert eve.me() == "eve@example.com"

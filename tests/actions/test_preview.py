@@ -77,7 +77,7 @@ def test_a_permission_plan_names_who_loses_it_the_first_twenty_and_a_count(ws):
     assert f"… and {len(plan.loses) - 20} more" in text
     assert all(name in text or f"{name[:8]}" in text for name in losing.rows["principal"])
     last = text.splitlines()[-1]
-    assert f"tokens that will be deleted by the workspace for good ({len(plan)})" in last
+    assert f"tokens that will be deleted or disabled by the workspace ({len(plan)})" in last
     assert f"principals losing permission ({len(plan.loses)})" in last
 
 

@@ -63,7 +63,7 @@ def test_the_dtypes_of_an_empty_audit_are_those_of_a_full_one(workspace):
 
 def test_a_saved_listing_alone_is_enough_and_what_it_does_not_tell_is_said():
     audit = audited(NEVER)
-    assert audit.findings["rule"].tolist() == ["no-expiry", "never-used"]
+    assert audit.findings["rule"].tolist() == ["no-expiry", "never-used", "expires-soon"]
     unchecked = audit.summary[audit.summary["not_checked"] != ""]
     assert set(unchecked["rule"]) == {"owner-gone", "admin-program", "beyond-maximum", "no-maximum", "everyone-may"}
     assert unchecked["findings"].isna().all()
@@ -124,14 +124,57 @@ def test_permissions_that_are_not_there_yet_leave_one_rule_unchecked_and_the_oth
     path = "*/permissions/authorization/tokens"
     sandbox.faults.add(tokenkit.sandbox.Fault(method="GET", path=path, status=404, body=none_yet))
     audit = workspace.audit()
-    assert audit.notes == ("everyone-may was not checked: it needs the workspace's permissions.",)
+    (note,) = audit.notes
+    assert note.startswith("everyone-may was not checked: it needs the workspace's permissions (")
     assert len(audit.findings) > 0
 
 
-def test_what_cannot_be_read_is_no_clean_audit(sandbox, workspace):
-    sandbox.faults.add(tokenkit.sandbox.Fault(method="GET", path="*/workspace-conf", status=403))
-    with pytest.raises(errors.PermissionDeniedError):
-        workspace.audit()
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_settings_that_cannot_be_read_cost_their_own_rules_and_the_audit_says_why(sandbox, workspace, status):
+    whole = workspace.audit()
+    sandbox.faults.add(tokenkit.sandbox.Fault(method="GET", path="/api/2.0/workspace-conf", status=status))
+    audit = workspace.audit()
+    assert not_checked(audit) == {"beyond-maximum", "no-maximum"}
+    assert len(audit.notes) == 2
+    assert all("(" in note for note in audit.notes)
+    others = ~whole.findings["rule"].isin(["beyond-maximum", "no-maximum"])
+    assert len(audit.findings) == others.sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "lost"),
+    [
+        ({"maxTokenLifetimeDays": "false", "enableTokensConfig": "true"}, {"beyond-maximum", "no-maximum"}),
+        ({"maxTokenLifetimeDays": -1}, {"beyond-maximum", "no-maximum"}),
+        ({"maxTokenLifetimeDays": "30", "enableTokensConfig": "perhaps"}, {"no-maximum"}),
+        ({"maxTokenLifetimeDays": "0", "enableTokensConfig": "true"}, set()),
+    ],
+)
+def test_one_setting_that_cannot_be_read_leaves_the_other_to_its_rules(sandbox, workspace, answer, lost):
+    sandbox.faults.add(tokenkit.sandbox.Fault(method="GET", path="/api/2.0/workspace-conf", status=200, body=answer))
+    assert not_checked(workspace.audit()) == lost
+
+
+def test_permissions_that_cannot_be_read_cost_their_own_rule(sandbox, workspace):
+    sandbox.faults.add(tokenkit.sandbox.Fault(method="GET", path="*/permissions/authorization/tokens", status=403))
+    assert not_checked(workspace.audit()) == {"everyone-may"}
+
+
+def test_a_key_that_a_workspace_does_not_have_costs_its_own_rule(sandbox, workspace):
+    for offset in (0, 1):  # both keys at once, then the second alone
+        sandbox.faults.add(tokenkit.sandbox.Fault(path="/api/2.0/workspace-conf", status=400, offset=offset, times=1))
+    assert not_checked(workspace.audit()) == {"no-maximum"}
+
+
+def test_admins_whose_members_are_not_told_cost_the_rule_on_admins(sandbox, workspace):
+    groups = {"totalResults": 1, "Resources": [{"id": "1", "displayName": "admins"}]}
+    sandbox.faults.add(tokenkit.sandbox.Fault(path="*/Groups", status=200, body=groups))
+    sandbox.faults.add(tokenkit.sandbox.Fault(path="*/Groups/1", status=404))
+    assert not_checked(workspace.audit()) == {"admin-program"}
+
+
+def not_checked(audit):
+    return set(audit.summary.loc[audit.summary["not_checked"] != "", "rule"])
 
 
 def test_a_rule_of_ones_own_is_run_beside_the_others_with_its_thresholds():

@@ -153,8 +153,9 @@ CASES = [
     ("no-comment", {"comment": "データ連携"}, None),
     ("no-comment", {"comment": "🔑🔥"}, "comment: 🔑🔥"),
     ("expires-soon", {"expiry_time": NOW_MS}, None),
-    ("expires-soon", {"expiry_time": NOW_MS + 1}, "days left: 0"),
-    ("expires-soon", {"expiry_time": NOW_MS + 7 * DAY}, "days left: 7"),
+    ("expires-soon", {"expiry_time": NOW_MS + 1}, "days left: 0, by expiry"),
+    ("expires-soon", {"expiry_time": NOW_MS + 7 * DAY}, "days left: 7, by expiry"),
+    ("expires-soon", {"last_used_day": MIDNIGHT - 85 * DAY, "creation_time": 0}, "days left: 4, by 90 days of disuse"),
     ("expires-soon", {"expiry_time": NOW_MS + 7 * DAY + 1}, None),
     ("expires-soon", NEVER, None),
 ]

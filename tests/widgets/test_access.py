@@ -68,7 +68,7 @@ def test_each_edit_shows_who_loses_the_right_and_which_tokens_die(review, somebo
     expected = ws.plan_permissions(review._draft.entries(), replace=True)
     assert set(review.plan.token_ids) == set(expected.token_ids)
     assert len(expected) > 0
-    said = f"{len(expected.loses)} principals would lose the right, {len(expected)} tokens be deleted."
+    said = f"{len(expected.loses)} principals would lose the right, {len(expected)} tokens be deleted or disabled."
     assert said in somebody.reads()
     press_in_row(review, "data-scientists")
     assert len(review.plan) > len(expected)

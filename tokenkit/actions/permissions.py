@@ -23,17 +23,20 @@ from tokenkit.rest.token_management import AccessControlList, access_entries
 from tokenkit.review import access
 
 KIND = "permissions"
-_COLUMNS = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time"]
+_COLUMNS = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time", "effect"]
 
 
 class PermissionPlan(Shown):
-    """A change of the permissions, frozen. ``preview()`` shows the tokens that die of it; ``apply()`` makes it.
+    """A change of the permissions, frozen. ``preview()`` shows the tokens that it costs; ``apply()`` makes it.
 
     Attributes:
         before: The entries as they were when it was made: the columns of ``frames.PERMISSIONS``.
         gains: Who gets the right to use tokens: a frame of ``id, principal, kind, via``.
-        loses: Who loses it: ``id, principal, kind, via`` (the paths that are cut), ``tokens`` (how many die).
+        loses: Who loses it: ``id, principal, kind, via`` (the paths that are cut), ``tokens`` (how many that costs),
+            ``effect`` (as in ``preview``).
         keeps_by_another_path: Whose path is cut and who keeps the right by another: ``id, principal, kind, via``.
+        not_known: Of whom the workspace does not say enough to tell whether they lose tokens: ``principal, kind,
+            reason``. More tokens may be lost than the preview shows.
         protected: Protected tokens that the change would cost and that were not allowed: ``token_id, owner, comment,
             reason``. While there are any, ``apply()`` refuses.
         run_id: The run of the last ``apply()``; None before.
@@ -62,6 +65,7 @@ class PermissionPlan(Shown):
         self.gains = consequences.gains
         self.loses = consequences.loses
         self.keeps_by_another_path = consequences.keeps_by_another_path
+        self.not_known = consequences.not_known
         self.token_ids = tuple(self._dying["token_id"])
         self.run_id: str | None = None
 
@@ -77,17 +81,21 @@ class PermissionPlan(Shown):
         Where nobody loses anything there is nothing to confirm: ``doing`` is empty and the count 0.
         """
         minds = effects(self, "workspace")
-        doing, count = taken_away(tokens=len(self), principals=len(self.loses))
+        doing, count = taken_away(self)
         return plans.Summary(doing=doing, count=count, minds=minds)
 
     def preview(self) -> pd.DataFrame:
-        """Return a row for each token that the workspace will delete: ``token_id, owner, owner_kind, comment, status,
-        last_used_day, expiry_time``.
+        """Return a row for each token that its owner loses: ``token_id, owner, owner_kind, comment, status,
+        last_used_day, expiry_time, effect``.
+
+        ``effect`` is ``deleted`` where an entry of the owner's own is removed, and ``deleted_or_disabled`` where the
+        permission came through groups: the documentation of Databricks says either, and no API tells which holds in a
+        workspace. A disabled token stays in the listing, and works again once its owner has permission again.
         """
         return self._dying[_COLUMNS].reset_index(drop=True)
 
     def apply(self, *, progress: bool | Progress = True, stop: threading.Event | None = None) -> pd.DataFrame:
-        """Change the permissions, and return what became of each token that was to die. It cannot be undone.
+        """Change the permissions, and return what became of each token of the preview. Deletions cannot be undone.
 
         Args:
             progress: Show a progress bar once looking up the tokens takes more than two seconds; or who is told.
@@ -96,8 +104,8 @@ class PermissionPlan(Shown):
         Returns:
             A row for each token of the preview: ``token_id, owner, outcome, error, attempts, started_at, finished_at``.
             The outcome is ``revoked`` (by the workspace, for this change; each is looked up), ``still_listed`` where
-            the workspace still has the token, or ``unknown`` where that could not be looked up. ``attrs["ended_by"]``
-            is there if the looking up ended early.
+            the workspace still has the token, which may be disabled, or ``unknown`` where that could not be looked up.
+            ``attrs["ended_by"]`` is there if the looking up ended early.
 
         Raises:
             UsageError: The permissions changed since the plan, more tokens would die than it shows, or protected ones
@@ -198,25 +206,40 @@ class _Effects(Protocol):
     @property
     def protected(self) -> pd.DataFrame: ...
 
+    @property
+    def not_known(self) -> pd.DataFrame: ...
+
     def __len__(self) -> int: ...
 
 
 def effects(plan: _Effects, where: str) -> dict[str, int]:
     """Return what a change of permissions does to principals and tokens, the worst first, and to how many."""
+    disabled = _maybe_disabled(plan)
     return {
         "protected tokens among them; allow each by its id, or the change is refused": len(plan.protected),
-        f"tokens that will be deleted by the {where} for good": len(plan),
+        f"tokens that will be deleted by the {where} for good": len(plan) - disabled,
+        f"tokens that will be deleted or disabled by the {where}": disabled,
+        "principals of whom it is not known whether more tokens are lost": len(plan.not_known),
         "principals losing permission": len(plan.loses),
         "principals keeping it by another path": len(plan.keeps_by_another_path),
         "principals gaining permission": len(plan.gains),
     }
 
 
-def taken_away(*, tokens: int, principals: int) -> tuple[str, int]:
-    """Return in words what a change takes away, and the number to confirm it with: tokens, if any die of it."""
-    if tokens:
-        return f"delete {plans.counted(tokens, 'token')} for good", tokens
-    return (f"take the right from {plans.counted(principals, 'principal')}" if principals else ""), principals
+def _maybe_disabled(plan: _Effects) -> int:
+    losing = plan.loses
+    return int(losing["tokens"][losing["effect"] == access.DELETED_OR_DISABLED].sum()) if len(losing) else 0
+
+
+def taken_away(plan: _Effects) -> tuple[str, int]:
+    """Return in words what a change takes away, and the number to confirm it with: tokens, if it costs any."""
+    if len(plan):
+        tokens = plans.counted(len(plan), "token")
+        return f"delete or disable {tokens}" if _maybe_disabled(plan) else f"delete {tokens} for good", len(plan)
+    if len(plan.loses):
+        return f"take the right from {plans.counted(len(plan.loses), 'principal')}", len(plan.loses)
+    unknown = len(plan.not_known)
+    return (f"take the right from {plans.counted(unknown, 'principal')} not known in full" if unknown else ""), unknown
 
 
 def make(
@@ -232,7 +255,7 @@ def make(
     allowed = token_ids_of(allow_protected)
     direct = _direct(target.api.get_permissions())
     after = access.changed_entries(direct, asked, replace=replace)
-    identities = target.identities()
+    identities = target.identities(access.granted_groups(direct, after))
     access.check_entries(direct, after, identities)
     found = access.consequences(direct, after, identities, target.tokens())
     reasons = protection.protected(found.tokens, protection.read_protected(target.folder))
@@ -300,7 +323,7 @@ def _carry_out(
         return Task(
             send=_never,
             look_up=lambda entry: target.one_shot.get(entry.token_id),
-            found=lambda _entry, _token: (records.STILL_LISTED, "the permissions are changed, and the token is there"),
+            found=lambda _entry, _token: (records.STILL_LISTED, STILL_THERE),
             done=records.REVOKED,
             gone_after_lost=(records.REVOKED, remark),
         )
@@ -308,6 +331,12 @@ def _carry_out(
     # What the change ends is not sent for: each token is looked up, as after a request whose response was lost.
     asked = [replace(entry, state=records.UNKNOWN) for entry in left]
     return plans.change_and_look_up(target, run, asked, change, journal, progress=progress, stop=stop)
+
+
+STILL_THERE = (
+    "the permissions are changed, and the workspace still lists the token; it may be disabled, and then works again "
+    "once its owner can use tokens"
+)
 
 
 def _never(entry: Entry) -> None:

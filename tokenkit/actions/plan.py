@@ -58,7 +58,7 @@ class Target:
         api: The token management calls, with patience.
         one_shot: The same without any retry; the executor has its own.
         tokens: The listing with owners and derived columns, as it is now.
-        identities: The workspace's principals, as they are now.
+        identities: The workspace's principals, as they are now; given the groups whose members have to be known.
         caller: The caller's id and name.
         now: The present moment.
         folder: Where the journal and the configuration lie.
@@ -71,7 +71,7 @@ class Target:
     api: TokenManagementAPI
     one_shot: TokenManagementAPI
     tokens: Callable[[], pd.DataFrame]
-    identities: Callable[[], Identities]
+    identities: Callable[[Collection[str]], Identities]
     caller: Callable[[], tuple[int, str]]
     now: Callable[[], pd.Timestamp]
     folder: Path

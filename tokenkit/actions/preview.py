@@ -140,7 +140,9 @@ def of(plan: Plan, *, title: str | None = None, limit: int = SHOWN_ROWS) -> Prev
     if (losing := getattr(plan, "loses", None)) is not None:
         worst_first = losing.sort_values("tokens", ascending=False, kind="stable")
         tables.append(table(worst_first, caption="Principals losing permission", limit=limit))
-    caption = "Tokens that will be deleted" if tables else ""
+    if (not_known := getattr(plan, "not_known", None)) is not None:
+        tables.append(table(not_known, caption="Not known: more tokens may be lost", limit=limit))
+    caption = "Tokens that will be deleted or disabled" if tables else ""
     tokens = worst_first_of(plan.preview(), list(summary.minds))
     tables.append(table(tokens, caption=caption, limit=limit))
     doing = title or summary.doing or "nothing to do"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypedDict
 
 import pandas as pd
 import pyarrow as pa
@@ -17,6 +17,14 @@ from tokenkit.rest.transport import Transport
 _SCIM = "/api/2.0/preview/scim/v2"
 _MOST_PAGES = 100_000  # 2M users at 20 a page
 _WIRE_NAMES = {"user_name": "userName", "display_name": "displayName", "application_id": "applicationId"}
+
+
+class Everybody(TypedDict):
+    """All principals of a workspace, as ``IdentitiesAPI.everybody`` returns them."""
+
+    users: pd.DataFrame
+    service_principals: pd.DataFrame
+    groups: pd.DataFrame
 
 
 class IdentitiesAPI:
@@ -50,6 +58,60 @@ class IdentitiesAPI:
         """Return every group: ``id, display_name, members`` (ids of users, service principals and groups)."""
         return self._listing("Groups", frames.GROUPS)
 
+    def everybody(self, granted: Collection[str] = ()) -> Everybody:
+        """Return users, service principals and groups, with the members of groups from each response that names them.
+
+        Some workspaces list groups without members, or without some of them. So the ``groups`` of users, service
+        principals and groups count as well, and a group that is granted something, or is within such a group, is asked
+        for by its id where it is listed without members.
+
+        Args:
+            granted: The names of groups whose members have to be known.
+
+        Returns:
+            The three frames. ``members`` of a group is None where the workspace does not say who is in it.
+        """
+        users, service_principals = self.users(), self.service_principals()
+        listed = self._records("Groups", "id,displayName,members,groups")
+        people = pd.concat([users[["id", "groups"]], service_principals[["id", "groups"]]], ignore_index=True)
+        claims = people.explode("groups").dropna()
+        claimed: dict[int, list[int]] = {group: [] for group in listed}
+        for member, group in itertools.chain(
+            zip(claims["id"], claims["groups"], strict=True),
+            ((group, parent) for group, record in listed.items() for parent in _references(record, "groups") or ()),
+        ):
+            claimed.setdefault(int(group), []).append(int(member))
+        members = {group: _references(record, "members") for group, record in listed.items()}
+        queue = dict.fromkeys(group for group, record in listed.items() if record.get("displayName") in granted)
+        asked: set[int] = set()
+        while queue:
+            group, _ = queue.popitem()
+            asked.add(group)
+            members[group] = members[group] or self._members_of(group)
+            inside = [*(members[group] or ()), *claimed[group]]
+            queue |= dict.fromkeys(member for member in inside if member in listed and member not in asked)
+        # A group that is empty has no "members" either. It is one if the workspace gives members and people's groups
+        # at all, and nobody's have it.
+        gives = any(members.values()) and len(claims) > 0
+        rows = [
+            {
+                "id": group,
+                "display_name": record.get("displayName"),
+                "members": None
+                if members[group] is None and (claimed[group] or not gives)
+                else [*dict.fromkeys([*(members[group] or ()), *claimed[group]])],
+            }
+            for group, record in listed.items()
+        ]
+        return {"users": users, "service_principals": service_principals, "groups": frames.frame(rows, frames.GROUPS)}
+
+    def _members_of(self, group: int) -> list[int] | None:
+        """Return who is in a group, asked for by its id; None where that does not say it either."""
+        try:
+            return _references(self._transport.call("GET", f"{_SCIM}/Groups/{group}"), "members")
+        except errors.ApiError:
+            return None
+
     def me(self) -> Mapping[str, Any]:
         """Return the caller as the workspace knows it: ``id``, ``userName``, ``displayName``, ``groups`` …."""
         return self._transport.call("GET", f"{_SCIM}/Me")
@@ -69,10 +131,14 @@ class IdentitiesAPI:
     def _listing(self, resource: str, schema: pa.Schema, *, with_groups: bool = True) -> pd.DataFrame:
         schema = schema if with_groups else pa.schema([field for field in schema if field.name != "groups"])
         wire_names = {name: _WIRE_NAMES.get(name, name) for name in schema.names}
+        found = self._records(resource, ",".join(wire_names.values()))
+        return frames.frame([_row(record, wire_names) for record in found.values()], schema)
+
+    def _records(self, resource: str, attributes: str) -> dict[int, Mapping[str, Any]]:
         # Somebody added between two pages shifts the rest by one, and the last of a page comes again in the next.
         found: dict[int, Mapping[str, Any]] = {}
         pages_without_news = 0
-        for page in self._pages(resource, ",".join(wire_names.values())):
+        for page in self._pages(resource, attributes):
             known = len(found)
             for record in page:
                 found.setdefault(_id(record, self._transport.name), record)
@@ -81,7 +147,7 @@ class IdentitiesAPI:
                 raise errors.MalformedAnswerError(
                     f"{self._transport.name} listed the same {resource} again and again. Try again."
                 )
-        return frames.frame([_row(record, wire_names) for record in found.values()], schema)
+        return found
 
     def _pages(self, resource: str, attributes: str) -> Iterator[list[Mapping[str, Any]]]:
         name, start, most_pages = self._transport.name, 1, 1
@@ -120,8 +186,14 @@ def _id(record: Mapping[str, Any], name: str) -> int:
 def _row(record: Mapping[str, Any], wire_names: Mapping[str, str]) -> dict[str, Any]:
     """Return a SCIM resource as a row: our names, and references to others reduced to their ids."""
     row = {ours: record.get(theirs) for ours, theirs in wire_names.items()}
-    references = row.keys() & {"groups", "members"}
-    return row | {name: [_reference(reference, name) for reference in records(row[name], name)] for name in references}
+    return row | {name: _references(record, name) or [] for name in row.keys() & {"groups", "members"}}
+
+
+def _references(record: Mapping[str, Any], name: str) -> list[int] | None:
+    """Return the ids that a resource refers to; None where it does not say."""
+    if record.get(name) is None:
+        return None
+    return [_reference(reference, name) for reference in records(record[name], name)]
 
 
 def _reference(reference: Mapping[str, Any], name: str) -> int:

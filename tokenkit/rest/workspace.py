@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from typing import TypedDict
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from tokenkit import errors
 from tokenkit.frames import Piece
 from tokenkit.rest.credentials import Credentials
-from tokenkit.rest.identities import IdentitiesAPI
+from tokenkit.rest.identities import Everybody, IdentitiesAPI
 from tokenkit.rest.secrets import SecretsAPI
 from tokenkit.rest.settings import SettingsAPI, TokenSettings
 from tokenkit.rest.token_management import TokenManagementAPI, listed, means_no_token_yet
@@ -100,6 +101,15 @@ class WorkspaceAPI:
         """Return every group: ``id, display_name, members`` (ids of those directly in it)."""
         return self._identities.groups()
 
+    def everybody(self, granted: Collection[str] = ()) -> Everybody:
+        """Return users, service principals and groups, with the members of the groups from each response that names
+        them; see ``IdentitiesAPI.everybody``.
+
+        Args:
+            granted: The names of groups whose members have to be known.
+        """
+        return self._identities.everybody(granted)
+
     def owners(self) -> Owners:
         """Return those who may own tokens: ``users`` and ``service_principals``, without the column ``groups``."""
         return {
@@ -137,6 +147,10 @@ class WorkspaceAPI:
     def token_settings(self) -> TokenSettings:
         """Return whether tokens are enabled, and the longest lifetime of a new one."""
         return self._settings.token_settings()
+
+    def read_settings(self) -> tuple[TokenSettings, dict[str, errors.TokenKitError]]:
+        """Return the settings that can be read, and why each other cannot; see ``SettingsAPI.read``."""
+        return self._settings.read()
 
     def secret_scopes(self) -> list[str]:
         """Return the names of the secret scopes that the caller can see."""

@@ -2,7 +2,8 @@
 
 The right to use tokens comes from an entry of the access-control list: of oneself, or of a group that one is in,
 directly or through other groups. ``admins`` has it always. Somebody with two paths keeps the right when one is cut.
-Whoever loses it loses their active tokens, at once and for good; expired tokens stay.
+Who loses it loses their active tokens; expired tokens stay. Tokens are deleted at once and for good where an entry of
+the owner's own is removed. Where the permission came through a group they may be disabled instead.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from tokenkit import errors
 from tokenkit.frames import TEXT
 from tokenkit.review.texts import array
+from tokenkit.wording import counted
 
 ADMINS, USERS = "admins", "users"
 CAN_USE, CAN_MANAGE = "CAN_USE", "CAN_MANAGE"
@@ -27,7 +29,9 @@ _ENTRY_FIELDS = ("user_name", "group_name", "service_principal_name")
 
 @dataclass(frozen=True, kw_only=True)
 class Identities:
-    """The three frames of a workspace's principals, as ``Workspace`` lists them; people may lack ``groups``."""
+    """The three frames of a workspace's principals, as ``Workspace`` lists them; people may lack ``groups``, and the
+    ``members`` of a group are None where the workspace does not say who is in it.
+    """
 
     users: pd.DataFrame
     service_principals: pd.DataFrame
@@ -35,7 +39,8 @@ class Identities:
 
     def principals(self) -> pd.DataFrame:
         """Return users and service principals alike: ``id``, ``name`` (as an entry names it), ``principal``, ``kind``,
-        ``active`` (SCIM leaves it out of some answers, and there it means yes).
+        ``active`` (SCIM leaves it out of some answers, and there it means yes). A member of a group who is not listed
+        is of the kind ``unknown`` and named by the id.
         """
         users = self.users[["id", "user_name", "active"]].rename(columns={"user_name": "name"})
         programs = self.service_principals[["id", "application_id", "display_name", "active"]].rename(
@@ -50,7 +55,18 @@ class Identities:
             ],
             ignore_index=True,
         )
-        return both.assign(active=both["active"].fillna(value=True))
+        both = both.assign(active=both["active"].fillna(value=True))
+        members = self.groups["members"].explode().dropna().drop_duplicates().astype("Int64")
+        others = members[~members.isin(both["id"]) & ~members.isin(self.groups["id"])]
+        if not len(others):
+            return both
+        ids = pd.DataFrame({"id": others, "principal": others.astype(TEXT), "kind": "unknown"})
+        return pd.concat([both, ids.astype({"kind": TEXT})], ignore_index=True)
+
+    def untold(self) -> set[int]:
+        """Return the groups of which the workspace does not say who is in them; everybody is in ``users``."""
+        missing = self.groups["members"].isna() & (self.groups["display_name"] != USERS)
+        return set(self.groups["id"][missing])
 
     def memberships(self) -> pd.DataFrame:
         """Return who is directly in which group: ``group_id``, ``id`` (of a user, a service principal or a group).
@@ -166,20 +182,13 @@ def check_entries(before: pd.DataFrame, after: pd.DataFrame, identities: Identit
     unknown = levels[~levels.isin((CAN_USE, CAN_MANAGE)) & ~levels.isin(before["permission_level"])]
     if len(unknown):
         raise _no_such_level(unknown.iloc[0])
-    everybody = {
-        "user_name": ("user", identities.users["user_name"]),
-        "group_name": ("group", identities.groups["display_name"]),
-        "service_principal_name": (
-            "service principal with the application id",
-            identities.service_principals["application_id"],
-        ),
-    }
-    for field, (kind, names) in everybody.items():
+    for field, (kind, names) in _listed(identities).items():
         asked = after[field].dropna()
         unknown = asked[~asked.isin(names) & ~asked.isin(before[field])]
         if len(unknown):
             name = unknown.iloc[0]
-            raise errors.UsageError(f"There is no {kind} {name!r}. {errors.did_you_mean(name, names.dropna())}")
+            described = f"{kind} with the application id" if field == "service_principal_name" else kind
+            raise errors.UsageError(f"There is no {described} {name!r}. {errors.did_you_mean(name, names.dropna())}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,15 +197,29 @@ class Consequences:
 
     Attributes:
         gains: Those who get the right: ``id, principal, kind, via``.
-        loses: Those who lose it: ``id, principal, kind, via`` (the paths that were cut), ``tokens`` (how many die).
+        loses: Those who lose it: ``id, principal, kind, via`` (the paths that were cut), ``tokens`` (how many that
+            costs), ``effect`` (what becomes of them).
         keeps_by_another_path: Those whose path is cut and who keep the right by another: ``id, principal, kind, via``.
-        tokens: The rows of the listing that the workspace will delete.
+        tokens: The rows of the listing that their owners will lose, with ``effect``: ``deleted`` where an entry of
+            the owner's own is removed, ``deleted_or_disabled`` where the permission came through groups. Databricks'
+            documentation differs on the latter: the tokens are deleted, or disabled until the owner has permission
+            again.
+        not_known: Of whom it is not known whether they lose tokens: ``principal, kind, reason``.
     """
 
     gains: pd.DataFrame
     loses: pd.DataFrame
     keeps_by_another_path: pd.DataFrame
     tokens: pd.DataFrame
+    not_known: pd.DataFrame
+
+
+DELETED, DELETED_OR_DISABLED = "deleted", "deleted_or_disabled"
+
+
+def granted_groups(*entries: pd.DataFrame) -> set[str]:
+    """Return the names of the groups that can use tokens, ``admins`` among them."""
+    return {ADMINS, *pd.concat([each["group_name"] for each in entries]).dropna()}
 
 
 def consequences(
@@ -212,17 +235,53 @@ def consequences(
     """
     old, new = paths(before, identities), paths(after, identities)
     losing = old[~old["id"].isin(new["id"])]
-    dying = tokens[tokens["owner_id"].isin(losing["id"]) & (tokens["status"] == "active")]
+    directly = _direct(before, identities.principals())["id"]
+    active = tokens[tokens["status"] == "active"]
+    dying = active[active["owner_id"].isin(losing["id"])]
     per_owner = dying.groupby("owner_id").size()
     loses = merged(losing)
+    not_known = _not_known(before, after, identities)
+    if ownerless := int(active["owner_id"].isna().sum()) if len(loses) or len(not_known) else 0:
+        not_known.loc[len(not_known)] = [counted(ownerless, "token"), "token", "the owner is not named"]
     cut = old.merge(new[["id", "via"]], on=["id", "via"], how="left", indicator=True)
     cut = cut[(cut["_merge"] == "left_only") & cut["id"].isin(new["id"])]
     return Consequences(
         gains=merged(new[~new["id"].isin(old["id"])]),
-        loses=loses.assign(tokens=loses["id"].map(per_owner).fillna(0).astype("int64")),
+        loses=loses.assign(
+            tokens=loses["id"].map(per_owner).fillna(0).astype("int64"), effect=_effect(loses["id"], directly)
+        ),
         keeps_by_another_path=merged(new[new["id"].isin(cut["id"])]),
-        tokens=dying,
+        tokens=dying.assign(effect=_effect(dying["owner_id"], directly)),
+        not_known=not_known,
     )
+
+
+def _effect(owners: pd.Series[int], directly: pd.Series[int]) -> pd.Series[str]:
+    return owners.isin(directly).map({True: DELETED, False: DELETED_OR_DISABLED}).astype(TEXT)
+
+
+def _not_known(before: pd.DataFrame, after: pd.DataFrame, identities: Identities) -> pd.DataFrame:
+    """Return what can use tokens before a change and not after it, and is not known well enough to say who loses."""
+    memberships, untold = identities.memberships(), identities.untold()
+    reached = [
+        _chains(_granted_groups(entries), identities.groups, memberships)["group_id"] for entries in (before, after)
+    ]
+    lost = untold & set(reached[0]) - set(reached[1])
+    names = identities.groups.loc[identities.groups["id"].isin(list(lost)), "display_name"]
+    rows = [(name, "group", "its members are not listed") for name in names]
+    for field, (kind, listed) in _listed(identities).items():
+        names = before[field][~before[field].isin(after[field]) & ~before[field].isin(listed)].dropna()
+        rows += [(name, kind, "it is not listed") for name in names]
+    return pd.DataFrame(rows, columns=["principal", "kind", "reason"], dtype=TEXT)
+
+
+def _listed(identities: Identities) -> dict[str, tuple[str, pd.Series[str]]]:
+    """Return for each field of an entry what it names, and the names that there are."""
+    return {
+        "user_name": ("user", identities.users["user_name"]),
+        "group_name": ("group", identities.groups["display_name"]),
+        "service_principal_name": ("service principal", identities.service_principals["application_id"]),
+    }
 
 
 def merged(found: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,11 @@ import pandas as pd
 
 from tokenkit import errors, frames
 from tokenkit.markup import element
+from tokenkit.rest.settings import TokenSettings
+from tokenkit.rest.workspace import WorkspaceAPI
 from tokenkit.review import acceptances, lifecycle, owners, texts
 from tokenkit.review.acceptances import Acceptance
+from tokenkit.review.access import ADMINS, Identities
 from tokenkit.review.rule import SEVERITIES, Context, Rule, Severity
 from tokenkit.review.rules import RULES
 from tokenkit.wording import counted
@@ -158,6 +162,8 @@ def audit(
     for rule in rules:
         missing = [need for need in rule.needs if need not in known]
         gaps[rule.id] = f"needs the workspace's {' and '.join(missing)}" if missing else ""
+        if reasons := dict.fromkeys(context.unread[need] for need in missing if need in context.unread):
+            gaps[rule.id] += f" ({' '.join(reasons).rstrip('.')})"
         if not missing:
             looked_at = tokens if rule.expired_too else working
             found.append(_findings(rule, looked_at, rule(looked_at, context, **settings.get(rule.id, {}))))
@@ -180,6 +186,32 @@ def audit(
         plan=plan,
         write=write,
     )
+
+
+def read_context(api: WorkspaceAPI, rules: Iterable[Rule] = RULES, *, now: pd.Timestamp) -> Context:
+    """Return what rules need to know of a workspace. What cannot be read costs the rules that need it, and no other.
+
+    Args:
+        api: The workspace.
+        rules: The rules; what none of them needs is not asked for.
+        now: The moment of the audit.
+    """
+    needs = {need for rule in rules for need in rule.needs}
+    settings, permissions = None, None
+    unread: dict[str, str] = {}
+    if needs & {"settings", *_SETTINGS}:
+        settings, failures = api.read_settings()
+        unread |= {name: str(error) for name, error in failures.items()}
+    if "permissions" in needs:
+        try:
+            permissions = api.permissions()
+        except (errors.ApiError, errors.MalformedAnswerError) as error:
+            unread["permissions"] = str(error)
+    identities = Identities(**api.everybody({ADMINS}))
+    return Context(now=now, identities=identities, permissions=permissions, settings=settings, unread=unread)
+
+
+_SETTINGS = {field.name for field in dataclasses.fields(TokenSettings)}
 
 
 def chosen(
@@ -231,10 +263,19 @@ def _prepared(listing: pd.DataFrame, context: Context) -> tuple[pd.DataFrame, se
     """Return the listing with every derived column as of now, and what of the context is known."""
     tokens = lifecycle.with_lifecycle(listing.reset_index(drop=True), now=context.now)
     known = {name for name in ("identities", "permissions", "settings") if getattr(context, name) is not None}
+    if context.settings is not None:
+        known |= _SETTINGS - context.unread.keys()
+        known -= {"settings"} if _SETTINGS & context.unread.keys() else set()
+    if context.identities is not None and context.identities.untold() & set(_ids(context.identities, ADMINS)):
+        known -= {"identities"}
     if context.identities is not None:
         people, programs = context.identities.users, context.identities.service_principals
         return owners.with_owners(tokens, users=people, service_principals=programs), known | {"owners"}
     return owners.with_owners_known(tokens), known | ({"owners"} if "owner_kind" in tokens else set())
+
+
+def _ids(identities: Identities, group: str) -> list[int]:
+    return identities.groups.loc[identities.groups["display_name"] == group, "id"].tolist()
 
 
 def _findings(rule: Rule, tokens: pd.DataFrame, evidence: pd.Series[str] | str | None) -> pd.DataFrame:

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from tokenkit import errors, frames
-from tokenkit.review import expressions, patterns
+from tokenkit.review import expressions, lifecycle, patterns
 from tokenkit.review.durations import duration
 from tokenkit.review.values import STATUSES
 
@@ -123,7 +123,7 @@ def _idle(tokens: pd.DataFrame, span: pd.Timedelta) -> pd.Series[bool]:
 
 
 def _expires_in(tokens: pd.DataFrame, span: pd.Timedelta) -> pd.Series[bool]:
-    return tokens["expires_in_days"].between(0, span / _DAY)
+    return lifecycle.days_left(tokens).between(0, span / _DAY)
 
 
 def _never_expires(tokens: pd.DataFrame, wanted: bool) -> pd.Series[bool]:  # noqa: FBT001 - a filter's value
@@ -155,7 +155,7 @@ FILTERS: tuple[Filter, ...] = (
     Filter("idle", "not used for at least so long (since they were made, if never)", _idle, "90d", read=duration),
     Filter(
         "expires_in",
-        "that expire within so long; those that expired already are left out",
+        "that end within this time, by expiry or after 90 days of disuse; expired tokens are left out",
         _expires_in,
         "30d",
         read=duration,

@@ -69,6 +69,29 @@ def last_seen(tokens: pd.DataFrame) -> pd.Series[pd.Timestamp]:
     return _moments(_later(_times(tokens["last_used_day"]), _times(tokens["creation_time"])), tokens.index)
 
 
+def days_left(tokens: pd.DataFrame) -> pd.Series[float]:
+    """Return in how many days each token ends by itself: by its expiry, or by disuse if that is sooner.
+
+    Args:
+        tokens: A listing as ``with_lifecycle`` returns it.
+
+    Returns:
+        Indexed like ``tokens``: 0 where a token that is listed has not been used for longer than the platform allows,
+        negative where it expired, ``<NA>`` where no end is known.
+    """
+    return tokens["expires_in_days"].where(~ends_by_disuse(tokens), _days_of_disuse_left(tokens))
+
+
+def ends_by_disuse(tokens: pd.DataFrame) -> pd.Series[bool]:
+    """Return which tokens are revoked for disuse before they expire, unless they are used."""
+    disuse, expiry = _days_of_disuse_left(tokens), tokens["expires_in_days"]
+    return (disuse.notna() & (expiry.isna() | (disuse < expiry).fillna(value=False))).astype(bool)
+
+
+def _days_of_disuse_left(tokens: pd.DataFrame) -> pd.Series[float]:
+    return (IDLE_LIMIT_DAYS - tokens["idle_days"]).clip(lower=0)
+
+
 def effective_end(tokens: pd.DataFrame, *, idle_limit_days: int = IDLE_LIMIT_DAYS) -> pd.Series[pd.Timestamp]:
     """Return when each token stops working if nobody uses it again.
 

@@ -42,12 +42,14 @@ class Context:
         identities: The workspace's users, service principals and groups.
         permissions: Who may use tokens (``TokenManagementAPI.get_permissions``).
         settings: What the workspace allows (``Workspace.token_settings``).
+        unread: For what cannot be read, why: ``permissions``, or one of ``settings`` by its name.
     """
 
     now: pd.Timestamp
     identities: Identities | None = None
     permissions: pd.DataFrame | None = None
     settings: TokenSettings | None = None
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

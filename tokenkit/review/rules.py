@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenkit import frames
-from tokenkit.review import access, expressions
+from tokenkit.review import access, expressions, lifecycle
 from tokenkit.review import scopes as scopes_review
 from tokenkit.review.lifecycle import IDLE_LIMIT_DAYS
 from tokenkit.review.rule import Context, Rule, rule
@@ -143,7 +143,7 @@ def long_lifetime(
     severity="medium",
     why="The maximum holds for new tokens only, so older ones live on under the old rule.",
     remedy="Replace it with one that the maximum allows.",
-    needs=("settings",),
+    needs=("max_lifetime_days",),
     sat="IA-6",
 )
 def beyond_maximum(tokens: pd.DataFrame, context: Context) -> pd.Series[str]:
@@ -164,7 +164,7 @@ def beyond_maximum(tokens: pd.DataFrame, context: Context) -> pd.Series[str]:
     why=f"Anybody who may make tokens makes them for {_LONGEST_LIFETIME_DAYS} days.",
     remedy="Set maxTokenLifetimeDays in the workspace's settings, to 90 for instance.",
     subject="workspace",
-    needs=("settings",),
+    needs=("max_lifetime_days", "tokens_enabled"),
     sat="IA-5",
 )
 def no_maximum(_: pd.DataFrame, context: Context) -> str | None:
@@ -197,7 +197,7 @@ def everyone_may(_: pd.DataFrame, context: Context) -> str | None:
     title="Not used for a long time",
     severity="medium",
     why="Nobody would miss it, nor notice who else uses it.",
-    remedy="Revoke it, before the platform does.",
+    remedy="Revoke it. If a rare job needs it, run the job, or use the token in another way, at least every 90 days.",
     thresholds={"idle_days": "a month before the platform revokes, at 90 days"},
 )
 def unused(
@@ -300,10 +300,10 @@ def no_comment(
 
 @rule(
     "expires-soon",
-    title="Expires within days",
+    title="Ends within days, by expiry or disuse",
     severity="low",
     why="Whatever uses it stops then.",
-    remedy="Ask the owner whether it is still needed, and replace it in time.",
+    remedy="Ask the owner whether it is still needed. If it expires, replace it; if it ends by disuse, use it.",
     sat="GOV-2",
     thresholds={"within_days": "the Security Analysis Tool's 7 days, a working week"},
 )
@@ -313,9 +313,13 @@ def expires_soon(
     *,
     within_days: float = 7,
 ) -> pd.Series[str]:
-    """Find tokens of anybody that expire so soon; those that did already are over."""
-    left = tokens["expires_in_days"].dropna()
-    return said("days left: ", left[left <= within_days])
+    """Find tokens of anybody that end so soon, by expiry or because nobody uses them; expired ones are over."""
+    left = lifecycle.days_left(tokens).dropna()
+    soon = left[left <= within_days]
+    how = lifecycle.ends_by_disuse(tokens)[soon.index].map(
+        {True: f", by {IDLE_LIMIT_DAYS} days of disuse", False: ", by expiry"}
+    )
+    return said("days left: ", soon) + how.astype(frames.TEXT)
 
 
 RULES: tuple[Rule, ...] = (

@@ -40,6 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="refuse every request of the API as NAME was recorded, such as private-link; a wrong NAME lists them",
     )
+    add(
+        "--lost-tokens",
+        choices=("deleted", "disabled_through_groups", "disabled"),
+        default="deleted",
+        help="what becomes of the tokens of those who lose permission (default: deleted)",
+    )
     add("--json", action="store_true", help="say where it is as one line of JSON")
 
 
@@ -59,6 +65,7 @@ def serve(options: argparse.Namespace) -> int:
             latency_ms=options.latency_ms,
             rate_limit=options.rate_limit,
             burst=options.burst,
+            lost_tokens=options.lost_tokens,
         )
     except (ValueError, OSError, DatabaseUnusableError) as error:
         print(f"tokenkit sandbox: {_reason(error, options)}", file=sys.stderr)  # noqa: T201

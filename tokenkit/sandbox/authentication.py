@@ -3,7 +3,7 @@
 A personal access token works as its owner for as long as it exists, has not expired, its owner is active and tokens
 are enabled. Its scopes are recorded and not enforced: a sandbox that refused by scope would need the platform's whole
 map from scopes to paths. An owner without CAN_USE still signs in with a token that exists, since on the platform
-losing the right deletes the token itself.
+losing the right deletes the token itself; where the sandbox is set to disable tokens instead, that token is refused.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ def authenticate(state: State, request: Request, *, now_ms: int) -> Caller:
         raise _no_access()
     state.settings.check_tokens_enabled()
     owner = _active(state.directory.get(owner_id))
+    if state.permissions.disables(owner_id):
+        raise _unauthenticated("Invalid access token: its owner has no permission to use tokens")
     today = now_ms - now_ms % DAY_MS
     if last_used_day != today:
         state.tokens.touch(token_id, today)

@@ -3,6 +3,10 @@
 The surprise that this module exists for: principals who had the right before a change and do not after it lose their
 active tokens at once. Expired ones stay. Only a change of this list does so; leaving a group deletes nothing here,
 because the documentation speaks of permission changes alone.
+
+Three generations of the documentation differ in what becomes of the tokens, so a workspace can be set to each:
+``deleted`` (the default) deletes them; ``disabled_through_groups`` deletes those of owners whose own entry is removed,
+and keeps the others, unusable until their owner has the right again; ``disabled`` keeps all of them so.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ INSERT_ACCESS = (
     "INSERT INTO access (workspace_id, principal_id, level) VALUES (?, ?, ?) "
     "ON CONFLICT (workspace_id, principal_id) DO UPDATE SET level = excluded.level"
 )
+DELETED, DISABLED_THROUGH_GROUPS, DISABLED = "deleted", "disabled_through_groups", "disabled"
+LOST_TOKENS = (DELETED, DISABLED_THROUGH_GROUPS, DISABLED)
 _FIELD_OF_KIND: dict[Kind, str] = {
     "user": "user_name",
     "service_principal": "service_principal_name",
@@ -42,6 +48,7 @@ class Permissions:
         self._workspace_id = workspace_id
         self._directory = directory
         self._tokens = tokens
+        self.lost_tokens = DELETED
 
     def entries(self) -> list[tuple[Identity, str]]:
         """Return the direct entries, oldest first."""
@@ -64,8 +71,14 @@ class Permissions:
         entries = [identity for identity, _ in self.entries()]
         groups = {identity.id for identity in entries if identity.kind == "group"}
         groups.add(self._directory.group_id(ADMINS))
-        direct = {identity.id for identity in entries if identity.kind != "group"}
-        return direct | self._directory.everyone_in(groups)
+        return self._direct() | self._directory.everyone_in(groups)
+
+    def disables(self, owner_id: int) -> bool:
+        """Tell whether an owner's tokens are unusable because the owner may not use tokens."""
+        return self.lost_tokens != DELETED and owner_id not in self.holders()
+
+    def _direct(self) -> set[int]:
+        return {identity.id for identity, _ in self.entries() if identity.kind != "group"}
 
     def replace(self, access_control_list: object, *, now_ms: int) -> None:
         """Set the direct entries, keeping CAN_MANAGE for ``admins``; whoever loses the right loses their tokens."""
@@ -82,14 +95,15 @@ class Permissions:
 
     def _apply(self, access_control_list: object, *, now_ms: int, keep: bool) -> None:
         changes = self._changes(access_control_list)
-        before = self.holders()
+        before, direct = self.holders(), self._direct()
         if not keep:
             admins = (self._workspace_id, self._directory.group_id(ADMINS))
             self._database.change("DELETE FROM access WHERE workspace_id = ? AND principal_id <> ?", admins)
         rows = [(self._workspace_id, principal_id, level) for principal_id, level in changes]
         self._database.change_many(INSERT_ACCESS, rows)
         losers = (before - self.holders()) & self._tokens.owners()
-        self._tokens.delete_active_of(sorted(losers), now_ms=now_ms)
+        deleted = {DELETED: losers, DISABLED_THROUGH_GROUPS: losers & direct, DISABLED: set[int]()}[self.lost_tokens]
+        self._tokens.delete_active_of(sorted(deleted), now_ms=now_ms)
 
     def _changes(self, access_control_list: object) -> list[tuple[int, str]]:
         if access_control_list is None:

@@ -13,6 +13,7 @@ from tokenkit.sandbox.account import Account
 from tokenkit.sandbox.authentication import OAuth
 from tokenkit.sandbox.database import Database
 from tokenkit.sandbox.limits import RateLimit
+from tokenkit.sandbox.permissions import DELETED, LOST_TOKENS
 from tokenkit.sandbox.seed import seed_account, seed_workspace
 from tokenkit.sandbox.server import Server
 from tokenkit.sandbox.service import Requests, Service
@@ -48,6 +49,8 @@ class Sandbox:
         latency_ms: How long each API request waits before it is handled.
         rate_limit: Requests a second for each workspace; None means no limit.
         burst: How many requests may come at once under a limit; None means a second's worth.
+        lost_tokens: What becomes of the tokens of those who lose permission: ``deleted``, ``disabled_through_groups``
+            or ``disabled``, as the three generations of the documentation have it; see ``permissions``.
         clock: Seconds since the epoch: what the workspaces believe the time to be.
         monotonic: The clock of the rate limit, which must run even where ``clock`` stands still.
         entropy: Random bytes for the values of new tokens and for new ids.
@@ -73,6 +76,7 @@ class Sandbox:
         latency_ms: float = 0,
         rate_limit: float | None = None,
         burst: float | None = None,
+        lost_tokens: str = DELETED,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
@@ -80,6 +84,8 @@ class Sandbox:
         _check(
             tokens=tokens, workspaces=workspaces, port=port, latency_ms=latency_ms, rate_limit=rate_limit, burst=burst
         )
+        if lost_tokens not in LOST_TOKENS:
+            raise ValueError(f"lost_tokens must be one of {', '.join(LOST_TOKENS)}")
         self._database = Database(database)
         try:
             if self._database.is_new:
@@ -95,6 +101,8 @@ class Sandbox:
                 monotonic=monotonic,
                 entropy=entropy,
             )
+            for state in self._states.values():
+                state.permissions.lost_tokens = lost_tokens
             self._server = Server(self._service, list(self._states), port=port, clock=clock)
         except BaseException:
             self._database.close()

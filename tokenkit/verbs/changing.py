@@ -123,13 +123,15 @@ def _change_permissions(session: Session, options: argparse.Namespace, *, replac
     )
     session.say(
         f"{workspace.name}: {counted(len(plan.gains), 'principal')} would gain permission to use tokens, "
-        f"{len(plan.loses):,} would lose it, and {counted(len(plan), 'token')} would be deleted."
+        f"{len(plan.loses):,} would lose it, and {counted(len(plan), 'token')} would be deleted or disabled."
     )
+    for principal, kind, why in plan.not_known.itertuples(index=False, name=None):
+        session.say(f"It is not known whether more tokens would be lost: {kind} {principal}, {why}.")
     if not options.dry_run:
         plan.check_protection()  # before anybody is asked
     if options.dry_run and not len(plan):
         return plan.loses if len(plan.loses) else plan.gains
-    if not len(plan.loses):
+    if not plan.summary().doing:
         plan.apply(progress=session.shows_progress)
         session.say(f"{workspace.name}: the permissions are changed.")
         return permissions_of(workspace)

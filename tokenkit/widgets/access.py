@@ -23,6 +23,9 @@ from tokenkit.widgets.draft import KINDS, LEVELS, Draft, Key, Names
 from tokenkit.widgets.table import PageTable, switch_button
 from tokenkit.widgets.work import in_background
 
+_LOSING = "Who loses the right"
+_NOT_KNOWN = "Not known: more tokens may be lost"
+_TOKENS = "Tokens that will be deleted or disabled"
 _Wanted = tuple[list[dict[str, str]], list[str]]
 
 
@@ -68,7 +71,7 @@ class PermissionReview:
         self._boxes = style.made(widgets.VBox, names=("tk-minds",))
         self._tables = {
             title: (style.text("", "tk-dim"), PageTable(title, plain=plain, short=True))
-            for title in ("Who loses the right", "Tokens that will be deleted")
+            for title in (_LOSING, _NOT_KNOWN, _TOKENS)
         }
         parts = [part for caption, table in self._tables.values() for part in (caption, table.widget)]
         consequences = style.made(widgets.VBox, [self._verdict, self._minds, self._boxes, *parts])
@@ -204,18 +207,23 @@ class PermissionReview:
         self.plan = plan
         protected = plan.protected
         self._apply.disabled = len(protected) > 0
-        losing = plan.loses[["principal", "tokens", "via"]].sort_values("tokens", ascending=False, kind="stable")
-        lost = f"{counted(len(losing), 'principal')} would lose the right, {counted(len(plan), 'token')} be deleted."
+        losing = plan.loses[["principal", "tokens", "effect", "via"]].sort_values(
+            "tokens", ascending=False, kind="stable"
+        )
+        tokens = counted(len(plan), "token")
+        lost = f"{counted(len(losing), 'principal')} would lose the right, {tokens} be deleted or disabled."
         nothing = "Nobody would lose the right, and no token be deleted."
+        unknown = "It is not known in full who would lose the right."
         others = {
             "protected: select the box of each token that may be deleted": len(protected),
             "gain the right": len(plan.gains),
             "keep it by another path": len(plan.keeps_by_another_path),
         }
-        self._tell(lost if len(losing) else nothing, others)
+        self._tell(lost if len(losing) else unknown if len(plan.not_known) else nothing, others)
         self._offer_protected(protected.head(SHOWN_ROWS))
-        self._show_rows("Who loses the right", losing)
-        self._show_rows("Tokens that will be deleted", plan.preview())
+        self._show_rows(_LOSING, losing)
+        self._show_rows(_NOT_KNOWN, plan.not_known)
+        self._show_rows(_TOKENS, plan.preview())
 
     def _offer_protected(self, tokens: pd.DataFrame) -> None:
         """Add a box for each protected token that has none yet; those that are selected stay."""
@@ -276,7 +284,7 @@ class PermissionReview:
         plan = self.plan
         if plan is None:
             return
-        if len(plan.loses):
+        if plan.summary().doing:
             self._confirmation.ask(lambda: plan, verb="Apply")
             return
         self._apply.disabled = True

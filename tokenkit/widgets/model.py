@@ -141,7 +141,7 @@ class Model:
             "rule": facets.of_findings("Rule found", self.findings, size=len(tokens)),
             "scope": facets.of_lists("Scope", tokens["scopes"]),
             "idle": facets.DayFacet("Idle for", tokens["idle_days"], IDLE_SPANS),
-            "expiry": facets.DayFacet("Expires", tokens["expires_in_days"], EXPIRY_SPANS),
+            "expiry": facets.DayFacet("Ends by expiry or disuse", lifecycle.days_left(tokens), EXPIRY_SPANS),
         }
         if "workspace" in tokens.columns:
             self.facets["workspace"] = facets.of_column("Workspace", tokens["workspace"])
