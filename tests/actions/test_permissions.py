@@ -104,3 +104,16 @@ def test_a_plan_shows_itself(ws):
     assert "will change; nothing changes before .apply()" in repr(plan)
     assert f"principals losing permission ({len(plan.loses)})" in plan._repr_html_()
     assert isinstance(plan.preview(), pd.DataFrame)
+
+
+def test_a_service_principal_may_be_named_by_its_display_name(ws):
+    principals = ws.service_principals()
+    principal = principals[~principals["display_name"].duplicated(keep=False)].iloc[0]
+    ws.plan_permissions(
+        [{"service_principal_name": principal["display_name"], "permission_level": "CAN_USE"}], replace=False
+    ).apply()
+    assert principal["application_id"] in set(ws.token_management.get_permissions()["service_principal_name"])
+    with pytest.raises(tokenkit.UsageError, match=f"Did you mean .*{principal['display_name']}"):
+        ws.plan_permissions(
+            [{"service_principal_name": f"{principal['display_name']}x", "permission_level": "CAN_USE"}]
+        )
