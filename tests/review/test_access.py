@@ -177,8 +177,6 @@ def test_a_new_entry_has_a_level_that_there_is_and_what_is_there_keeps_its_own(w
 
 def test_a_display_name_of_several_service_principals_is_asked_back_with_their_ids():
     principals = pd.DataFrame({"application_id": ["id-1", "id-2", "id-3"], "display_name": ["etl", "etl", "id-1"]})
-    with pytest.raises(
-        errors.UsageError, match="2 service principals are called 'etl'. Use an application id: id-1, id-2"
-    ):
+    with pytest.raises(errors.UsageError, match=r"2 service principals .* Use an application id: id-1, id-2"):
         access.service_principal(principals, "etl")
     assert access.service_principal(principals, "id-1")["display_name"] == "etl"
