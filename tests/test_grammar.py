@@ -99,7 +99,7 @@ def test_no_option_that_is_given_twice_is_silently_replaced(verb, door):
 def _two_values(action):
     if action.choices:
         return [*action.choices][:2]
-    examples = {"90d": "90d", "30d": "30d", "RULE.NAME=VALUE": "unused.idle_days=45"}
+    examples = {"90d": "90d", "30d": "30d", "RULE.NAME=VALUE": "unused.idle_days=45", "DATE": "2026-03-01"}
     value = examples.get(action.metavar, "1")
     return [value, value]
 

@@ -69,22 +69,19 @@ class SavedListing:
         """Return the moment that ages count from."""
         return self._now()
 
-    def tokens(self, where: str | None = None, *, created_by: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401
+    def tokens(self, where: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401
         """Return the tokens as ``Workspace.tokens`` does."""
         filters.check(where, criteria)
-        listing = self._listing
-        if created_by is not None:
-            listing = listing[listing["created_by_username"].eq(created_by).fillna(value=False)].reset_index(drop=True)
-        tokens = owners.with_owners_known(lifecycle.with_lifecycle(listing, now=self.now()))
+        tokens = owners.with_owners_known(lifecycle.with_lifecycle(self._listing, now=self.now()))
         tokens = filters.matching(tokens, **criteria)
         tokens = expressions.where(tokens, where) if where else tokens
         tokens.attrs |= {WORKSPACE: self.name} | self._listing.attrs | {TAKEN_AT: self.now().isoformat()}
         return tokens
 
-    def scopes(self, where: str | None = None, *, created_by: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401
+    def scopes(self, where: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401
         """Return what ``Workspace.scopes`` does."""
         filters.check(where, criteria)
-        return scopes.advised(self.tokens(created_by=created_by, **criteria), where)
+        return scopes.advised(self.tokens(**criteria), where)
 
     def audit(
         self,
