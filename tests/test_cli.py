@@ -164,7 +164,7 @@ def in_bash(command, sandbox, **environment):
 @pytest.mark.parametrize(
     ("command", "code"),
     [
-        ("audit --fail-on info | true", 1),
+        ("audit --fail-on low | true", 1),
         ("revoke --status active --limit 3 --dry-run 2>/dev/full | true", 0),
         ("revoke --status active --dry-run 2> >(true)", 0),
         ("--help | true", 0),

@@ -168,7 +168,7 @@ ENTRIES = option(
     "entries",
     nargs="+",
     metavar="ENTRY",
-    help="group:NAME, user:NAME or service-principal:ID, with =CAN_MANAGE if not CAN_USE",
+    help="group:NAME, user:NAME or service-principal:NAME (or its application id), with =CAN_MANAGE if not CAN_USE",
 )
 ALLOW_PROTECTED = option(
     "--allow-protected",

@@ -180,3 +180,16 @@ def test_a_disabled_token_is_refused_and_works_again_once_its_owner_has_the_righ
             eve.me()
         ws.token_management.update_permissions([{"user_name": "eve@example.com", "permission_level": "CAN_USE"}])
         assert eve.me() == "eve@example.com"
+
+
+def test_a_service_principal_may_be_named_by_its_display_name(ws):
+    principals = ws.service_principals()
+    principal = principals[~principals["display_name"].duplicated(keep=False)].iloc[0]
+    ws.plan_permissions(
+        [{"service_principal_name": principal["display_name"], "permission_level": "CAN_USE"}], replace=False
+    ).apply()
+    assert principal["application_id"] in set(ws.token_management.get_permissions()["service_principal_name"])
+    with pytest.raises(tokenkit.UsageError, match=f"Did you mean .*{principal['display_name']}"):
+        ws.plan_permissions(
+            [{"service_principal_name": f"{principal['display_name']}x", "permission_level": "CAN_USE"}]
+        )

@@ -1,5 +1,6 @@
 """Who may use tokens by which path, and what a change of the permissions destroys; the sandbox is the judge."""
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -172,3 +173,10 @@ def test_a_new_entry_has_a_level_that_there_is_and_what_is_there_keeps_its_own(w
     access.check_entries(asked, asked, workspace.identities())
     with pytest.raises(errors.UsageError, match=f"There is no level '{level}': it is CAN_USE or CAN_MANAGE"):
         access.check_entries(listed, asked, workspace.identities())
+
+
+def test_a_display_name_of_several_service_principals_is_asked_back_with_their_ids():
+    principals = pd.DataFrame({"application_id": ["id-1", "id-2", "id-3"], "display_name": ["etl", "etl", "id-1"]})
+    with pytest.raises(errors.UsageError, match=r"2 service principals .* Use an application id: id-1, id-2"):
+        access.service_principal(principals, "etl")
+    assert access.service_principal(principals, "id-1")["display_name"] == "etl"

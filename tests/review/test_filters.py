@@ -202,3 +202,9 @@ def test_principals_are_asked_for_only_where_the_tokens_leave_doubt():
     chosen = filters.matching(TOKENS, **criteria)
     assert filters.unknown_names(criteria, tokens=never, principals=never, chosen=chosen) == []
     assert filters.unknown_names({"owner": "77"}, tokens=lambda: TOKENS, principals=never, chosen=chosen) == []
+
+
+def test_an_owner_who_is_the_name_of_several_is_asked_back_before_a_change():
+    listing = pd.DataFrame({"owner": ["etl", "ETL", "ann", None], "owner_id": [1, 2, 3, 4]})
+    (sentence,) = filters.ambiguous_names({"owner": ["etl", "ann", "e*", "2"]}, lambda: listing)
+    assert sentence == "owner 'etl' is the name of 2 owners. Use an id: 1, 2."

@@ -256,6 +256,8 @@ def make(
     direct = _direct(target.api.get_permissions())
     after = access.changed_entries(direct, asked, replace=replace)
     identities = target.identities(access.granted_groups(direct, after))
+    asked = access.by_application_id(asked, direct, identities.service_principals)
+    after = access.changed_entries(direct, asked, replace=replace)
     access.check_entries(direct, after, identities)
     found = access.consequences(direct, after, identities, target.tokens())
     reasons = protection.protected(found.tokens, protection.read_protected(target.folder))

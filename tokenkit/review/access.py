@@ -166,6 +166,48 @@ def changed_entries(before: pd.DataFrame, change: Iterable[Mapping[str, Any]], *
     )
 
 
+def service_principal(principals: pd.DataFrame, given: str) -> pd.Series[Any]:
+    """Return the service principal that is named by its application id or by its display name.
+
+    Raises:
+        UsageError: There is none, or the display name is of several.
+    """
+    matches = principals[principals["application_id"] == given]
+    matches = matches if len(matches) else principals[principals["display_name"] == given]
+    if len(matches) == 1:
+        return matches.iloc[0]
+    if len(matches):
+        ids = ", ".join(matches["application_id"])
+        raise errors.UsageError(
+            f"{len(matches)} service principals are called {given!r}. Use an application id: {ids}."
+        )
+    known = [*principals["display_name"].dropna().unique(), *principals["application_id"].dropna()]
+    raise errors.UsageError(f"There is no service principal {given!r}. {errors.did_you_mean(given, known)}")
+
+
+def by_application_id(
+    entries: list[dict[str, Any]], before: pd.DataFrame, principals: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Return entries in which a service principal that is named by its display name has its application id.
+
+    Args:
+        entries: As they are asked for.
+        before: The entries as they are; a principal that has one may be deleted.
+        principals: The workspace's service principals.
+
+    Raises:
+        UsageError: As ``service_principal``.
+    """
+    field = "service_principal_name"
+    kept = {None, *before[field].dropna()}
+    return [
+        entry
+        if entry.get(field) in kept
+        else entry | {field: service_principal(principals, entry[field])["application_id"]}
+        for entry in entries
+    ]
+
+
 def check_entries(before: pd.DataFrame, after: pd.DataFrame, identities: Identities) -> None:
     """Refuse entries that are new and name nobody or no level: the workspace would, and until then a plan would miss
     them.
@@ -300,7 +342,7 @@ def _no_such_level(level: str) -> errors.UsageError:
 
 def entry_of(text: str, *, level: str = CAN_USE) -> dict[str, str]:
     """Read an entry as it is typed: ``group:data-engineers``, ``user:ann@example.com=CAN_MANAGE``,
-    ``service-principal:ID``.
+    ``service-principal:terraform``.
 
     Raises:
         UsageError: It is not of that form.
@@ -310,7 +352,7 @@ def entry_of(text: str, *, level: str = CAN_USE) -> dict[str, str]:
     if not colon or kind not in kinds:
         near = errors.did_you_mean(kind, kinds) if colon else ""
         raise errors.UsageError(
-            f"{text!r} is not an entry: write group:NAME, user:NAME or service-principal:ID. {near}".rstrip()
+            f"{text!r} is not an entry: write group:NAME, user:NAME or service-principal:NAME. {near}".rstrip()
         )
     name, _, asked = rest.partition("=")
     level = asked.upper() or level

@@ -79,7 +79,9 @@ class Filter:
 
 
 def _text(given: object) -> str:
-    if isinstance(given, str) and not given:  # of a variable that is not set; as a part of a comment it would keep all that have one
+    if (
+        isinstance(given, str) and not given
+    ):  # of a variable that is not set; as a part of a comment it would keep all that have one
         raise errors.UsageError("An empty text chooses nothing.")
     if isinstance(given, str | numbers.Integral):
         return str(given)
@@ -267,6 +269,25 @@ def unknown_names(
         f"{_near(value, {*names, *filter_.known(listing)})}"
         for filter_, value in doubtful
         if value.lower() not in in_any_case
+    ]
+
+
+def ambiguous_names(criteria: Mapping[str, Any], tokens: Callable[[], pd.DataFrame]) -> list[str]:
+    """Return a sentence for each owner that is the name of several, of whom a change may be meant for one only.
+
+    Args:
+        criteria: The names of ``FILTERS`` with their values.
+        tokens: Gives the whole listing, with the derived columns. Asked for only where an owner is named.
+    """
+    names = [name for name in check(None, criteria).get("owner", []) if not _is_pattern(name)]
+    if not names:
+        return []
+    listing = tokens()
+    ids = {name: listing.loc[listing["owner"].str.lower() == name.lower(), "owner_id"].unique() for name in names}
+    return [
+        f"owner {name!r} is the name of {len(found)} owners. Use an id: {', '.join(map(str, found))}."
+        for name, found in ids.items()
+        if len(found) > 1
     ]
 
 

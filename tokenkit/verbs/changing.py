@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import pandas as pd
 
@@ -175,7 +175,7 @@ def create_obo(session: Session, options: argparse.Namespace) -> OboToken:
     _check_scopes(session, options, workspace)
     created = creation.create(
         workspace._target(),  # noqa: SLF001 - private to the package
-        _service_principal(workspace, options.service_principal),
+        access.service_principal(workspace.service_principals(), options.service_principal),
         {
             "autoscope_enabled": options.autoscope,
             "comment": options.comment,
@@ -262,18 +262,6 @@ def _revoked(workspace: Workspace, tokens: Sequence[str]) -> bool:
     return len(outcomes) == len(tokens) and bool(outcomes.isin([REVOKED, ALREADY_GONE]).all())
 
 
-def _service_principal(workspace: Workspace, given: str) -> pd.Series[Any]:
-    """Return the service principal that is named by its application id or by its display name."""
-    principals = workspace.service_principals()
-    matches = principals[(principals["application_id"] == given) | (principals["display_name"] == given)]
-    if len(matches) == 1:
-        return matches.iloc[0]
-    if len(matches) > 1:
-        raise errors.UsageError(f"{len(matches)} service principals are called {given!r}: give the application id.")
-    near = errors.did_you_mean(given, principals["display_name"].dropna()) if len(principals) else ""
-    raise errors.UsageError(f"{workspace.name} has no service principal {given!r}. {near}")
-
-
 def _require_known(
     session: Session, workspace: Workspace, options: argparse.Namespace, chosen: pd.DataFrame | None = None
 ) -> None:
@@ -284,6 +272,8 @@ def _require_known(
     )
     if unknown and not options.allow_none:
         raise errors.UsageError(" ".join([*unknown, "Nothing was changed. Use --allow-none where that is right."]))
+    if several := filters.ambiguous_names(criteria, workspace.tokens):
+        raise errors.UsageError(" ".join([*several, "Nothing was changed."]))
     for sentence in unknown or (
         [] if chosen is None or len(chosen) else filters.misspelt(workspace.tokens(), criteria)
     ):
