@@ -66,7 +66,7 @@ def _comparison(text: str, kind: Kind, attribute: str, operator: str, literal: s
     if attribute == "active" and isinstance(value, bool) and kind != "group" and operator in ("eq", "ne"):
         return f"active {'=' if operator == 'eq' else '<>'} ?", int(value)
     if attribute == "id" and operator in ("eq", "ne") and _is_id(str(value)):
-        return f"id {'=' if operator == 'eq' else '<>'} ?", int(value)
+        return f"id {'=' if operator == 'eq' else '<>'} ?", int(str(value))
     column = _COLUMNS[kind].get(attribute)
     if column is None or not isinstance(value, str):
         raise _refusal(text)
