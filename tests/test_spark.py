@@ -196,11 +196,12 @@ def test_hosts_are_signed_in_to_with_the_service_principal_of_the_executors_envi
 
 def test_the_one_token_of_an_environment_is_sent_to_no_two_hosts(monkeypatch):
     monkeypatch.setenv("DATABRICKS_TOKEN", "dapi1")
-    source = tokenkit.spark.TokensDataSource({"hosts": "https://a.example, https://b.example"})
-    for partition in source.reader(None).partitions():
+    from tokenkit.spark import TokensDataSource  # noqa: PLC0415 - as it needs PySpark
+
+    for partition in TokensDataSource({"hosts": "https://a.example, https://b.example"}).reader(None).partitions():
         with pytest.raises(errors.ConfigurationError, match="2 hosts are named"):
             partition.credentials()
-    (alone,) = tokenkit.spark.TokensDataSource({"hosts": "https://a.example"}).reader(None).partitions()
+    (alone,) = TokensDataSource({"hosts": "https://a.example"}).reader(None).partitions()
     assert alone.credentials().host == "https://a.example"
 
 

@@ -130,7 +130,7 @@ CAUSES: tuple[Cause, ...] = (
         errors.AuthenticationError,
         _DEAD,
         on=(401, 403),
-        says=r"invalid access token|^((the|your|provided) )*(access )?token ((has|is|was) )?(been )?(expired|revoked)\b",
+        says=r"invalid access token|^((the|your|provided) )*(access )?token ((has|is|was|been) )*(expired|revoked)\b",
     ),
     _cause(errors.AuthenticationError, _DEAD, on=(400, 403), says=r"^invalid token[. ]*(\[.*)?$"),
     _cause(

@@ -152,6 +152,7 @@ class _Pace:
 
     def __init__(self, clock: Clock, silence_seconds: float, until: float | None = None) -> None:
         self._clock = clock
+        self.begun = clock.monotonic()
         self._silence_seconds = silence_seconds
         self._until = until
         self._missing_bytes = 0.0
@@ -498,7 +499,7 @@ class Transport:
         try:
             if not 200 <= response.status_code < 300:
                 return self._refusal(response, request, credential, pace)
-            return self._consumed(response, request, reader, credential, begun, pace)
+            return self._consumed(response, request, reader, credential, pace)
         finally:
             response.close()
 
@@ -530,7 +531,6 @@ class Transport:
         request: _Request,
         reader: _Reader[_Answer],
         credential: str,
-        begun: float,
         pace: _Pace,
     ) -> _Answer | errors.TokenKitError:
         beginning = bytearray()
@@ -542,7 +542,7 @@ class Transport:
                 yield block
 
         def is_long() -> bool:
-            return self._clock.monotonic() - begun > _WORTH_A_WORD_SECONDS
+            return self._clock.monotonic() - pace.begun > _WORTH_A_WORD_SECONDS
 
         shown = blocks()
         if request.is_shown:
@@ -617,8 +617,8 @@ def _connection_error(failure: Exception, what: str, name: str) -> errors.TokenK
         )
     elif isinstance(failure, _EndlessError):
         error = errors.MalformedAnswerError(
-            f"The answer of {name} to {what} does not come to an end. Check that the host is a Databricks workspace and "
-            "that no proxy stands in between."
+            f"The answer of {name} to {what} does not come to an end. Check that the host is a Databricks workspace "
+            "and that no proxy stands in between."
         )
     elif isinstance(failure, _NO_HOST):
         error = errors.ConfigurationError(
