@@ -238,3 +238,8 @@ def test_every_refusal_survives_the_way_to_another_process_and_back():
     ):
         pool.submit(raising, sampled("invalid-org")).result(timeout=60)
     assert raised.value.status == 403
+
+
+def test_a_credential_that_is_echoed_in_pieces_that_nobody_sees_is_taken_out():
+    error = refused(400, {"error_code": "X", "message": "echo " + "\u200b".join(CREDENTIAL)})
+    assert "echo [redacted]" in str(error)

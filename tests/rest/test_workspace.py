@@ -119,7 +119,9 @@ def without_header():
         def do_GET(self):
             tokens = [{"token_id": f"t{at}", "workspace_id": each} for at, each in enumerate(said["workspace_ids"])]
             is_listing = self.path.startswith("/api/2.0/token-management/tokens")
-            body = json.dumps({"token_infos": tokens} if is_listing else {"id": "1", "userName": "ann"}).encode()
+            body = json.dumps(
+                {"token_infos": tokens} if is_listing else {"id": "1", "userName": "ann", "totalResults": 0}
+            ).encode()
             self.send_response(200)
             self.send_header("X-Databricks-Org-Id", "0")  # as an account's host does
             self.send_header("Content-Length", str(len(body)))
