@@ -287,3 +287,8 @@ def test_a_page_shows_no_part_of_the_credential_that_it_repeats(blanks):
 
 def test_the_credential_is_taken_out_where_it_stands_as_in_an_address():
     assert CREDENTIAL[:8] not in str(refused(400, {"message": quote(CREDENTIAL, safe="")}))
+
+
+def test_a_credential_that_is_echoed_in_pieces_that_nobody_sees_is_taken_out():
+    error = refused(400, {"error_code": "X", "message": "echo " + "\u200b".join(CREDENTIAL)})
+    assert "echo [redacted]" in str(error)

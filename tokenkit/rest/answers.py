@@ -262,7 +262,7 @@ def quoted(text: object, credential: str = "") -> str:
         whole = whole.replace(spelled, REDACTED)
     # Half a surrogate pair can be spelled in JSON, and neither be printed nor written down.
     whole = whole.encode("utf-8", "replace").decode("utf-8")
-    line = redact(" ".join(whole.split())[: 8 * _LONGEST_TEXT])
+    line = redact(" ".join(whole.split())[: 8 * _LONGEST_TEXT], credential)
     return line if len(line) <= _LONGEST_TEXT else f"{line[:_LONGEST_TEXT]}…"
 
 
