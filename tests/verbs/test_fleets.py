@@ -182,7 +182,7 @@ def test_permissions_are_taken_away_after_a_preview_and_the_number_that_die_of_i
     asked = []
     monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or str(len(dying) + 1))
     assert notebook.run_line_magic("tokens", line) is None
-    assert f"Type {len(dying)} to delete {len(dying)} tokens for good on 2 workspaces" in asked[0]
+    assert f"Type {len(dying)} to delete or disable {len(dying)} tokens on 2 workspaces" in asked[0]
     assert ids(company) == before
     monkeypatch.setattr("builtins.input", lambda _: str(len(dying)))
     result = notebook.run_line_magic("tokens", line)

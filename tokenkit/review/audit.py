@@ -161,7 +161,8 @@ def audit(
     found, gaps = [pd.DataFrame(columns=list(FINDING_COLUMNS), dtype=frames.TEXT)], {}
     for rule in rules:
         missing = [need for need in rule.needs if need not in known]
-        gaps[rule.id] = f"needs the workspace's {' and '.join(missing)}" if missing else ""
+        named = dict.fromkeys("settings" if context.settings is None and n in _SETTINGS else n for n in missing)
+        gaps[rule.id] = f"needs the workspace's {' and '.join(named)}" if missing else ""
         if reasons := dict.fromkeys(context.unread[need] for need in missing if need in context.unread):
             gaps[rule.id] += f" ({' '.join(reasons).rstrip('.')})"
         if not missing:
