@@ -56,7 +56,7 @@ def authenticate(state: State, request: Request, *, now_ms: int) -> Caller:
     state.settings.check_tokens_enabled()
     owner = _active(state.directory.get(owner_id))
     if state.permissions.disables(owner_id):
-        raise _unauthenticated("Invalid access token: its owner has no permission to use tokens")
+        raise _no_access()
     today = now_ms - now_ms % DAY_MS
     if last_used_day != today:
         state.tokens.touch(token_id, today)
@@ -147,9 +147,7 @@ def _application_id(database: Database, token_hash: str, *, now_ms: int) -> str:
 
 
 def _active(owner: Identity | None) -> Identity:
-    if owner is None:
-        raise _no_access()
-    if not owner.active:
+    if owner is None or not owner.active:
         raise _no_access()
     return owner
 
