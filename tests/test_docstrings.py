@@ -88,6 +88,7 @@ FRAMES = {
         tokenkit.fleet([ws]).plan_permissions([BI_TEAM]).keeps_by_another_path
     ),
     "tokenkit.FleetPermissionPlan.loses": lambda ws, _: tokenkit.fleet([ws]).plan_permissions([BI_TEAM]).loses,
+    "tokenkit.FleetPermissionPlan.not_known": lambda ws, _: tokenkit.fleet([ws]).plan_permissions([BI_TEAM]).not_known,
     "tokenkit.FleetPermissionPlan.protected": lambda ws, _: tokenkit.fleet([ws]).plan_permissions([BI_TEAM]).protected,
     "tokenkit.FleetPermissionPlan.preview": lambda ws, _: tokenkit.fleet([ws]).plan_permissions([BI_TEAM]).preview(),
     "tokenkit.FleetRevocationPlan.apply": lambda ws, _: of_fleet(ws).apply(),

@@ -34,7 +34,11 @@ def test_permissions_are_none_where_no_token_was_ever_made(api, sandbox):
     [
         (403, {"error_code": "PERMISSION_DENIED"}, errors.PermissionDeniedError),
         (404, {"error_code": "FEATURE_DISABLED"}, errors.FeatureDisabledError),
-        (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Workspace does not exist"}, errors.NotFoundError),
+        (
+            404,
+            {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Workspace does not exist"},
+            errors.EndpointNotFoundError,
+        ),
         (404, {"error_code": "ENDPOINT_NOT_FOUND"}, errors.EndpointNotFoundError),
         (404, "<html></html>", errors.EndpointNotFoundError),
         (404, "tokens tokens does not exist", errors.EndpointNotFoundError),
@@ -50,9 +54,11 @@ def test_any_other_refusal_does_not_mean_that_there_are_no_permissions(api, sand
 
 def test_a_review_with_tokens_disabled_is_not_silent_about_it(workspace, sandbox):
     sandbox.faults.add(Fault(path=PERMISSIONS, status=404, body={"error_code": "FEATURE_DISABLED"}))
-    for review in (workspace.access, workspace.audit):
-        with pytest.raises(errors.FeatureDisabledError):
-            review()
+    with pytest.raises(errors.FeatureDisabledError):
+        workspace.access()
+    (note,) = workspace.audit().notes
+    assert note.startswith("everyone-may was not checked: ")
+    assert "FEATURE_DISABLED" in note
 
 
 @pytest.mark.parametrize(

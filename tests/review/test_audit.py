@@ -124,8 +124,7 @@ def test_permissions_that_are_not_there_yet_leave_one_rule_unchecked_and_the_oth
     path = "*/permissions/authorization/tokens"
     sandbox.faults.add(tokenkit.sandbox.Fault(method="GET", path=path, status=404, body=none_yet))
     audit = workspace.audit()
-    (note,) = audit.notes
-    assert note.startswith("everyone-may was not checked: it needs the workspace's permissions (")
+    assert audit.notes == ("everyone-may was not checked: it needs the workspace's permissions.",)
     assert len(audit.findings) > 0
 
 

@@ -66,6 +66,10 @@ def lifetime(token):
     return float("inf") if token["expiry_time"] == -1 else token["expiry_time"] - token["creation_time"]
 
 
+def until_expiry(token):
+    return float("inf") if token["expiry_time"] == -1 else token["expiry_time"] - NOW_MS
+
+
 def idle(token):
     return NOW_MS - max(token.get("last_used_day", 0), token["creation_time"])
 
@@ -91,7 +95,7 @@ OF_A_TOKEN = {
     "never-used": lambda t, _: "last_used_day" not in t and idle(t) >= 30 * DAY,
     "unused-scopes": lambda t, _: t.get("autoscope_state") in OBSERVED and bool(unused_scopes(t)),
     "no-comment": lambda t, _: t.get("comment", "") in EMPTY,
-    "expires-soon": lambda t, _: t["expiry_time"] != -1 and t["expiry_time"] - NOW_MS <= 7 * DAY,
+    "expires-soon": lambda t, _: min(until_expiry(t), 90 * DAY - idle(t)) <= 7 * DAY,
 }
 
 

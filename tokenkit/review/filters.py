@@ -285,7 +285,7 @@ def ambiguous_names(criteria: Mapping[str, Any], tokens: Callable[[], pd.DataFra
     listing = tokens()
     ids = {name: listing.loc[listing["owner"].str.lower() == name.lower(), "owner_id"].unique() for name in names}
     return [
-        f"owner {name!r} is the name of {len(found)} owners. Use an id: {', '.join(map(str, found))}."
+        f"owner {name!r} is the name of several owners. Use an id: {', '.join(map(str, found))}."
         for name, found in ids.items()
         if len(found) > 1
     ]

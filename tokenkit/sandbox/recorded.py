@@ -62,6 +62,13 @@ REFUSALS: Mapping[str, Mapping[str, Any]] = {
         "content_type": "text/html",
         "headers": {"Location": "/login.html?error=private-link-validation-error:1111222233334444"},
     },
+    "login-redirect": {
+        "status": 302,
+        "body": "",
+        "content_type": "text/html",
+        "headers": {"Location": "/login.html?next_url=%2F"},
+    },
+    "unknown-endpoint": _says(404, "No API found for 'GET /token-management/tokens'", "ENDPOINT_NOT_FOUND"),
     "login-page": {
         "status": 200,
         "body": "<!doctype html><html><head><title>Databricks - Sign In</title></head><body></body></html>",
