@@ -27,7 +27,7 @@ class Review:
 
     def weighed(self):
         """Wait until the draft is weighed; return how many principals lose the right, and how many tokens die."""
-        verdict = self.screen.get_by_text(re.compile(r"would lose the right, \d+ tokens? be deleted\."))
+        verdict = self.screen.get_by_text(re.compile(r"would lose the right, \d+ tokens? be deleted or disabled\."))
         expect(verdict).to_be_visible()
         return [int(number) for number in re.findall(r"\d+", verdict.inner_text())]
 
@@ -59,7 +59,7 @@ def test_an_entry_is_removed_its_deletions_are_seen_and_after_the_count_is_typed
     expect(review.screen.locator(".tk-beside .tk-table").last.locator("tbody tr:visible")).to_have_count(dying)
     assert (ids_of(company), "data-scientists" in listed(company)) == (before, True)
     review.press("Apply …")
-    review.sees(f"Delete {dying} tokens for good on")
+    review.sees(f"Delete or disable {dying} tokens on")
     typed = review.screen.get_by_label(re.compile(r"^Type "))
     typed.fill(str(dying - 1))
     expect(review.screen.get_by_role("button", name="Apply", exact=True)).to_be_disabled()
