@@ -26,7 +26,7 @@ OPEN = {
 def kept():
     """Return what ipywidgets keeps, without what all screens share."""
     shared = {id(each) for each in style._SHARED.values()}
-    live = widgets.widget._instances.values()
+    live = (widgets.widget._instances if hasattr(widgets.widget, "_instances") else widgets.Widget.widgets).values()
     return {f"{type(each).__name__} {id(each)}" for each in live if id(each) not in shared}
 
 

@@ -55,7 +55,7 @@ class Identities:
             ],
             ignore_index=True,
         )
-        both = both.assign(active=both["active"].fillna(value=True))
+        both = both.assign(active=both["active"].astype("boolean").fillna(value=True))
         members = self.groups["members"].explode().dropna().drop_duplicates().astype("Int64")
         others = members[~members.isin(both["id"]) & ~members.isin(self.groups["id"])]
         if not len(others):

@@ -119,8 +119,8 @@ def of_column(title: str, column: pd.Series[Any], *, order: Sequence[str] = ()) 
 
 def of_lists(title: str, column: pd.Series[Any]) -> Facet:
     """Return the facet of a column of lists; text is read as words, as CSV has them."""
-    if column.dtype == TEXT:  # of a saved listing
-        column = column.str.split().astype(object)
+    if pd.api.types.infer_dtype(column, skipna=True) == "string":  # of a saved listing
+        column = column.astype(TEXT).str.split().astype(object)
     lists = array(column, TEXTS)
     return _of_pairs(title, pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists), size=len(column))
 
