@@ -26,7 +26,9 @@ OPEN = {
 def kept():
     """Return what ipywidgets keeps, without what all screens share."""
     shared = {id(each) for each in style._SHARED.values()}
-    live = (widgets.widget._instances if hasattr(widgets.widget, "_instances") else widgets.Widget.widgets).values()
+    # Until ipywidgets 8.0.3 a class had them.
+    registry = widgets.widget._instances if hasattr(widgets.widget, "_instances") else widgets.Widget._active_widgets
+    live = registry.values()
     return {f"{type(each).__name__} {id(each)}" for each in live if id(each) not in shared}
 
 

@@ -75,7 +75,8 @@ class Identities:
         """
         listed = self.groups[["id", "members"]].explode("members").dropna()
         listed = listed.rename(columns={"id": "group_id", "members": "id"}).astype("int64")
-        everyone = pd.concat([self.users["id"], self.service_principals["id"]], ignore_index=True).astype("int64")
+        ids = [people["id"].astype("int64") for people in (self.users, self.service_principals)]
+        everyone = pd.concat(ids, ignore_index=True)
         for group_id in self.groups.loc[self.groups["display_name"] == USERS, "id"]:
             others = listed[listed["group_id"] != group_id]
             inside = pd.concat([listed.loc[listed["group_id"] == group_id, "id"], everyone]).drop_duplicates()
