@@ -1,1 +1,1 @@
-"""Runnable comparisons that print ratios. Timings are never asserted in tests."""
+"""Benchmarks that print ratios. Tests never assert timings."""

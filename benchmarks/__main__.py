@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other, and then one table of their figures: ``python -m benchmarks [--quick]``."""
+"""Run all benchmarks, then print one table of their figures: ``python -m benchmarks [--quick]``."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import sys
 
 from benchmarks.goals import table
 
-ALL = ("listing", "audit", "explorer", "revoking", "fleet")
+ALL = ("commands", "listing", "audit", "explorer", "revoking", "fleet", "usage", "identities")
 
 
 def main() -> None:
-    """Run each as it would run alone, with the same options."""
+    """Run each benchmark with the same options."""
     for name in ALL:
         print(f"\n== {name} ==", flush=True)
         importlib.import_module(f"benchmarks.{name}").main()
-    print(f"\n== all of them ==\n{table()}")
+    print(f"\n== summary ==\n{table()}")
 
 
 if __name__ == "__main__":

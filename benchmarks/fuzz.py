@@ -1,12 +1,12 @@
-"""Ask the sandbox whatever its description allows, and whatever it forbids: ``docs/sandbox-openapi.yaml``.
+"""Fuzz the sandbox with requests that ``docs/sandbox-openapi.yaml`` allows or forbids.
 
-    python -m benchmarks.fuzz                    # about 20,000 requests, some minutes
-    python -m benchmarks.fuzz --examples 20      # the short one, as in the tests
+    python -m benchmarks.fuzz                    # about 20,000 requests, a few minutes
+    python -m benchmarks.fuzz --examples 20      # the short form, as in the tests
     python -m benchmarks.fuzz --seed 7           # other inputs
 
-Schemathesis makes the requests, over real HTTP: for each operation inputs that fit the description and inputs that do
-not, then scenarios in which what was made is read, changed and deleted. An answer must come in time, be no 5xx, and
-conform to the description; a request without a credential must be refused, and what was deleted must be gone.
+Schemathesis generates the requests and sends them over real HTTP: valid and invalid inputs for each operation, then
+scenarios that create, read, change and delete resources. A response must arrive in time, must not be a 5xx and must
+match the description. A request without a credential must fail, and a deleted resource must not be found.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from tokenkit.sandbox import Sandbox
 
 DESCRIPTION = Path(__file__).parent.parent / "docs" / "sandbox-openapi.yaml"
 LONG = 300
-_PATIENCE_SECONDS = 30
-# What the others of Schemathesis hold is not so on the platform: an unknown parameter is ignored there, a method that a
-# path does not have is 404, and text that fits the description may still name nobody.
+_TIMEOUT_SECONDS = 30
+# The other checks of Schemathesis do not apply to the platform: it ignores unknown parameters, sends 404 for an unknown
+# method, and a valid string can name an identity that does not exist.
 _CHECKS: list[CheckFunction] = [
     not_a_server_error,
     conformance.status_code_conformance,
@@ -46,19 +46,21 @@ _CHECKS: list[CheckFunction] = [
 
 
 def fuzz(sandbox: Sandbox, *, examples: int, seed: int) -> Counter[int]:
-    """Ask, and return how often each status was answered.
+    """Send the requests, and return the number of responses by status.
 
     Args:
-        sandbox: What is asked; it is another afterwards.
-        examples: How many inputs for each operation and kind; a tenth of it is how many scenarios.
+        sandbox: The sandbox to test. Its state changes.
+        examples: Number of inputs for each operation and kind. The number of scenarios is a tenth of this.
         seed: The same seed gives the same inputs.
 
     Raises:
-        Exception: Schemathesis's own, with the request to repeat, for an answer that must not be.
+        Exception: An exception of Schemathesis, with the request to reproduce an invalid response.
     """
     description = schemathesis.openapi.from_path(DESCRIPTION)
-    description.config.update(base_url=sandbox.host)  # the oldest Schemathesis forgets the option on its way
-    sign_in = {"Authorization": f"Bearer {_access_token(sandbox)}"}
+    description.config.update(
+        base_url=sandbox.host
+    )  # the oldest supported Schemathesis ignores the option in the loader
+    headers = {"Authorization": f"Bearer {_access_token(sandbox)}"}
     settings = hypothesis.settings(
         max_examples=examples,
         deadline=None,
@@ -68,36 +70,36 @@ def fuzz(sandbox: Sandbox, *, examples: int, seed: int) -> Counter[int]:
         print_blob=False,
     )
     with requests.Session() as session, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what Schemathesis thinks of its own inputs
+        warnings.simplefilter("ignore")  # Schemathesis warns about its own inputs
         options: dict[str, Any] = {
             "base_url": sandbox.host,
             "session": session,
-            "headers": sign_in,
-            "timeout": _PATIENCE_SECONDS,
+            "headers": headers,
+            "timeout": _TIMEOUT_SECONDS,
         }
         for result in description.get_all_operations():
             for mode in GenerationMode:
-                _each(result.ok(), mode, options, hypothesis.seed(seed), settings)
+                _fuzz_operation(result.ok(), mode, options, hypothesis.seed(seed), settings)
         _scenarios(description, options, hypothesis.seed(seed), settings)
     assert not sandbox.errors, sandbox.errors[0]
-    return Counter(each.status for each in sandbox.requests)
+    return Counter(record.status for record in sandbox.requests)
 
 
-def _each(operation: Any, mode: GenerationMode, options: dict[str, Any], seed: Any, settings: Any) -> None:  # noqa: ANN401
+def _fuzz_operation(operation: Any, mode: GenerationMode, options: dict[str, Any], seed: Any, settings: Any) -> None:  # noqa: ANN401
     """Send inputs of one kind to one operation."""
 
     @seed
     @settings
     @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
-    def ask(case: Any) -> None:  # noqa: ANN401 - Schemathesis's own
+    def send(case: Any) -> None:  # noqa: ANN401  # a case of Schemathesis
         case.call_and_validate(checks=_CHECKS, **options)
 
-    with contextlib.suppress(hypothesis.errors.Unsatisfiable):  # where there is nothing to send that does not fit
-        ask()
+    with contextlib.suppress(hypothesis.errors.Unsatisfiable):  # there are no invalid inputs
+        send()
 
 
 def _scenarios(description: Any, options: dict[str, Any], seed: Any, settings: Any) -> None:  # noqa: ANN401
-    """Make things, then read, change and delete them, by the links of the description."""
+    """Create resources, then read, change and delete them, following the links of the description."""
 
     class Scenario(description.as_state_machine()):  # type: ignore[misc]
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:  # noqa: ANN401, ARG002
@@ -111,27 +113,27 @@ def _scenarios(description: Any, options: dict[str, Any], seed: Any, settings: A
 
 
 def _access_token(sandbox: Sandbox) -> str:
-    """Sign in by OAuth: a fuzzer that switches tokens off would lock itself out if it came with one."""
-    answer = requests.post(
+    """Return an OAuth token. With a personal access token, the fuzzer would lock itself out by disabling tokens."""
+    response = requests.post(
         f"{sandbox.host}/oidc/v1/token",
         data={"grant_type": "client_credentials"},
         auth=(sandbox.client_id, sandbox.client_secret),
-        timeout=_PATIENCE_SECONDS,
+        timeout=_TIMEOUT_SECONDS,
     )
-    return str(answer.json()["access_token"])
+    return str(response.json()["access_token"])
 
 
 def main() -> None:
-    """Run it, and print what was answered."""
+    """Fuzz a sandbox, and print the number of responses by status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", type=int, default=LONG, help=f"inputs for each operation and kind ({LONG})")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    begun = time.perf_counter()
+    start = time.perf_counter()
     with Sandbox(tokens=50) as sandbox:
-        answered = fuzz(sandbox, examples=options.examples, seed=options.seed)
-    print(f"{answered.total():,} requests in {time.perf_counter() - begun:.0f} s; by status:")
-    for status, count in sorted(answered.items()):
+        statuses = fuzz(sandbox, examples=options.examples, seed=options.seed)
+    print(f"{statuses.total():,} requests in {time.perf_counter() - start:.0f} s; by status:")
+    for status, count in sorted(statuses.items()):
         print(f"{status}  {count:8,}")
 
 

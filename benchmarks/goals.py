@@ -1,4 +1,4 @@
-"""The figures of a run beside what they are to reach: one table, at the end of ``python -m benchmarks``."""
+"""The figures of a run and their goals, in one table at the end of ``python -m benchmarks``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured, and the bound it is held against."""
+    """A measured value and its goal."""
 
     what: str
     value: float
@@ -16,7 +16,7 @@ class Figure:
     most: float | None
 
     def row(self) -> str:
-        """Return it as a line of the table."""
+        """Return the figure as a row of the table."""
         bound = self.least if self.least is not None else self.most
         met = self.value >= bound if self.least is not None else bound is None or self.value <= bound
         goal = "" if bound is None else f"{'≥' if self.least is not None else '≤'} {bound:g}{self.unit}"
@@ -28,18 +28,18 @@ FIGURES: list[Figure] = []
 
 
 def note(what: str, value: float, *, unit: str = "x", least: float | None = None, most: float | None = None) -> None:
-    """Keep a figure for the table.
+    """Add a figure to the table.
 
     Args:
-        what: What was measured, against what.
-        value: A ratio, or in the unit.
-        unit: What stands behind the number.
-        least: The goal, where more is better.
-        most: The goal, where less is better.
+        what: The quantity, and what it is compared with.
+        value: A ratio, or a value in ``unit``.
+        unit: The suffix of the value.
+        least: The goal, if higher is better.
+        most: The goal, if lower is better.
     """
     FIGURES.append(Figure(what, value, unit, least, most))
 
 
 def table() -> str:
-    """Return all that was noted, in the order in which it was."""
+    """Return the table of all figures, in the order in which they were added."""
     return "\n".join([f"{'figure':58} {'measured':>12} {'goal':>10}", *(figure.row() for figure in FIGURES)])

@@ -1,11 +1,11 @@
-"""How fast a listing becomes a typed frame, how much memory it takes, and what ``import tokenkit`` costs.
+"""Measure the speed and the memory of a listing as a typed frame, and the cost of ``import tokenkit``.
 
     python -m benchmarks.listing               # 1k to 1M tokens, about five minutes
     python -m benchmarks.listing --quick       # up to 100k
 
-A bare server in a process of its own replays one body for each size, so that its own time does not count. What is
-compared runs in turns, in one process, and each ratio is of two medians. Memory and imports are measured in processes
-of their own, which find everything compiled, as it is once installed.
+A minimal server in a separate process replays one body for each size, so that its own time does not count. The
+compared functions run alternately in one process, and each ratio compares two medians. Memory and imports are measured
+in separate processes, with compiled bytecode, as after an installation.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import pandas as pd
 
 from benchmarks.goals import note
 
-SIZES = {1_000: 31, 10_000: 9, 100_000: 5, 1_000_000: 3}  # tokens, and how often each way is measured
+SIZES = {1_000: 31, 10_000: 9, 100_000: 5, 1_000_000: 3}  # number of tokens: number of measurements
 LAYOUTS: dict[str, dict[str, Any]] = {
     "compact": {"separators": (",", ":")},
     "spaced": {},
@@ -44,7 +44,7 @@ MEMORY_GOALS = {100_000: 0.45, 1_000_000: 0.3}
 IMPORT_GOAL = 1.15
 
 
-# The columns of tokenkit's frame and their dtypes, as somebody would write them who does not have it.
+# The columns and dtypes of tokenkit's frame, written without tokenkit.
 _MOMENTS = pd.DatetimeTZDtype("ms", "UTC")
 DTYPES: dict[str, Any] = {
     "token_id": "str",
@@ -64,8 +64,8 @@ DTYPES: dict[str, Any] = {
 
 
 def body(count: int, layout: str) -> bytes:
-    """Return the answer of a workspace with so many made-up tokens of about 350 bytes."""
-    draw = random.Random(0)  # noqa: S311 - made-up tokens
+    """Return the response of a workspace with ``count`` invented tokens of about 350 bytes."""
+    draw = random.Random(0)  # noqa: S311  # invented tokens
     tokens = [
         {
             "token_id": f"{draw.getrandbits(256):064x}",
@@ -85,8 +85,8 @@ def body(count: int, layout: str) -> bytes:
 
 
 def serve(count: int, layout: str) -> None:
-    """Replay one body for every listing until the process is ended."""
-    answer = body(count, layout)
+    """Replay one body for every listing until the process ends."""
+    listing = body(count, layout)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -94,12 +94,12 @@ def serve(count: int, layout: str) -> None:
         wbufsize = 1 << 16
 
         def do_GET(self) -> None:
-            sent = answer if self.path.startswith(PATH) else b"{}"
+            content = listing if self.path.startswith(PATH) else b"{}"
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(sent)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(sent)
+            self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -111,7 +111,7 @@ def serve(count: int, layout: str) -> None:
 
 @contextlib.contextmanager
 def serving(count: int, layout: str = "compact") -> Iterator[str]:
-    """Serve in another process; yield its host."""
+    """Start the server in another process; yield its host."""
     command = [sys.executable, "-m", "benchmarks.listing", "--serve", str(count), layout]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -122,39 +122,39 @@ def serving(count: int, layout: str = "compact") -> Iterator[str]:
 
 
 def with_the_sdk(host: str) -> Callable[[], pd.DataFrame]:
-    """Return how an admin lists today, typed to the same frame."""
-    from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - not to be in the memory of the others
+    """Return a function that lists with the official SDK, as the same typed frame."""
+    from databricks.sdk import WorkspaceClient  # noqa: PLC0415  # must not count in the memory of the others
 
-    client = WorkspaceClient(host=host, token="dapi")  # noqa: S106 - nobody checks it
-    return lambda: typed(pd.DataFrame([token.as_dict() for token in client.token_management.list()]))
+    client = WorkspaceClient(host=host, token="dapi")  # noqa: S106  # not checked
+    return lambda: with_dtypes(pd.DataFrame([token.as_dict() for token in client.token_management.list()]))
 
 
 def with_requests(host: str) -> Callable[[], pd.DataFrame]:
-    """Return the same without the SDK's objects."""
-    import requests  # noqa: PLC0415 - likewise
+    """Return a function that lists with requests, as the same typed frame."""
+    import requests  # noqa: PLC0415  # as above
 
     session = requests.Session()
-    return lambda: typed(pd.DataFrame(session.get(host + PATH, timeout=60).json()["token_infos"]))
+    return lambda: with_dtypes(pd.DataFrame(session.get(host + PATH, timeout=60).json()["token_infos"]))
 
 
 def with_tokenkit(host: str) -> Callable[[], pd.DataFrame]:
-    """Return tokenkit's listing."""
-    import tokenkit  # noqa: PLC0415 - likewise
+    """Return tokenkit's listing function."""
+    import tokenkit  # noqa: PLC0415  # as above
 
-    return tokenkit.connect(host=host, token="dapi").token_management.list  # noqa: S106 - nobody checks it
+    return tokenkit.connect(host=host, token="dapi").token_management.list  # noqa: S106  # not checked
 
 
 WAYS = {"sdk": with_the_sdk, "requests": with_requests, "tokenkit": with_tokenkit}
 
 
-def typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give columns the dtypes and the order of tokenkit's frame, as somebody would by hand."""
+def with_dtypes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with the columns, dtypes and order of tokenkit's frame."""
     frame = frame.reindex(columns=list(DTYPES))
     for name, dtype in DTYPES.items():
         if isinstance(dtype, pd.DatetimeTZDtype):
             moments = frame[name].where(frame[name] > (name == "last_used_day") - 1)
             frame[name] = pd.to_datetime(moments, unit="ms", utc=True).astype(dtype)
-        elif dtype == "object":  # lists, or a column that is not there
+        elif dtype == "object":  # lists, or an absent column
             frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
         else:
             frame[name] = frame[name].astype(dtype)
@@ -163,7 +163,7 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 @contextlib.contextmanager
 def compiled() -> Iterator[dict[str, str]]:
-    """Yield an environment for processes that find compiled what they import, in a folder that is gone afterwards."""
+    """Yield the environment of a process with compiled bytecode, in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -173,22 +173,22 @@ def compiled() -> Iterator[dict[str, str]]:
 
 
 def memory_mb(way: str, host: str, environment: dict[str, str]) -> tuple[float, float]:
-    """Return what a fresh process has in memory once all is imported, and its peak after one listing."""
+    """Return the memory of a new process after its imports, and its peak after one listing."""
     command = [sys.executable, "-m", "benchmarks.listing", "--memory", way, host]
     before, peak = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.split()
     return float(before), float(peak)
 
 
 def _own_mb(what: str) -> float:
-    # Not getrusage, whose peak a process inherits from the one that started it.
+    # Not getrusage: a process inherits its peak from its parent.
     status = Path("/proc/self/status").read_text()
     return int(status.partition(f"{what}:")[2].split()[0]) / 1024
 
 
 def listings(sizes: dict[int, int], environment: dict[str, str]) -> None:
-    """Print the listing's table."""
-    print("                            times as fast as the SDK              peak memory        the part of it")
-    print("tokens     layout      SDK ms  requests.json  tokenkit  us/token  MB   of the SDK's  over the imports")
+    """Print the table of the listings."""
+    print("                            speedup over the SDK                  peak memory        share of it")
+    print("tokens     layout      SDK ms  requests.json  tokenkit  us/token  MB   of the SDK's  after imports")
     for count, times in sizes.items():
         for layout in LAYOUTS if count == 100_000 else ("compact",):
             with serving(count, layout) as host:
@@ -204,9 +204,9 @@ def listings(sizes: dict[int, int], environment: dict[str, str]) -> None:
                 memory = {name: memory_mb(name, host, environment) for name in ("sdk", "tokenkit")}
             shape = f"{count:,} tokens, {layout}"
             least = SPEED_GOALS[count] if layout == "compact" else ANY_LAYOUT_GOAL
-            note(f"listing {shape}, against the SDK", median["sdk"] / median["tokenkit"], least=least)
-            note(f"listing {shape}, against requests.json()", median["requests"] / median["tokenkit"])
-            note(f"listing {shape}, a token", median["tokenkit"] / count * 1e6, unit=" us")
+            note(f"listing {shape}, compared with the SDK", median["sdk"] / median["tokenkit"], least=least)
+            note(f"listing {shape}, compared with requests.json()", median["requests"] / median["tokenkit"])
+            note(f"listing {shape}, per token", median["tokenkit"] / count * 1e6, unit=" us")
             most = MEMORY_GOALS.get(count)
             note(f"listing {shape}, peak memory", memory["tokenkit"][1] / memory["sdk"][1], most=most)
             more = {name: peak - before for name, (before, peak) in memory.items()}
@@ -221,26 +221,27 @@ def listings(sizes: dict[int, int], environment: dict[str, str]) -> None:
 
 
 def _processor_seconds() -> float:
-    """Return what the processes that were waited for have used."""
+    """Return the processor time of the child processes."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def imports(environment: dict[str, str], pairs: int = 31) -> None:
-    """Print what importing costs, against what has to be imported anyway; ratios are medians of those of pairs."""
-    statements = ["import requests, pandas", "import tokenkit"]
+    """Print the cost of the import, compared with its required dependencies; ratios are medians over pairs of runs."""
+    ours_needs = "import tokenkit; tokenkit.connect"  # the names are imported on first use
+    statements = ["import requests, pandas", ours_needs]
     taken: dict[str, list[tuple[float, float]]] = {statement: [] for statement in statements}
     for number in range(pairs):
         for statement in statements if number % 2 else statements[::-1]:
             before, start = _processor_seconds(), time.perf_counter()
             subprocess.run([sys.executable, "-c", statement], check=True, env=environment)
             taken[statement].append((time.perf_counter() - start, _processor_seconds() - before))
-    ours = statistics.median(seconds for seconds, _ in taken["import tokenkit"])
+    ours = statistics.median(seconds for seconds, _ in taken[ours_needs])
     wall, cpu = (
         statistics.median(ours[kind] / both[kind] for both, ours in zip(*taken.values(), strict=True))
         for kind in range(2)
     )
-    note("import tokenkit, against requests and pandas", wall, most=IMPORT_GOAL)
+    note("import tokenkit, compared with requests and pandas", wall, most=IMPORT_GOAL)
     print(
         f"\nimport tokenkit: {ours * 1e3:.0f} ms, {wall:.2f}x of importing requests and pandas; "
         f"{cpu:.2f}x of its processor time"
@@ -248,7 +249,7 @@ def imports(environment: dict[str, str], pairs: int = 31) -> None:
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Run the benchmark, or one of its subprocesses."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="up to 100,000 tokens")
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)

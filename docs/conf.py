@@ -9,7 +9,7 @@ from importlib.metadata import version as version_of
 
 project = "tokenkit"
 copyright = "the tokenkit founders, Apache-2.0"  # noqa: A001 - Sphinx's name
-version = release = version_of("tokenkit")
+version = release = version_of("tokenkit-databricks")
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "docs/index"

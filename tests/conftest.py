@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import signal
 import sys
 
 import pandas as pd
@@ -20,6 +21,10 @@ settings.register_profile("tokenkit", deadline=None)
 settings.register_profile("long", deadline=None, max_examples=5_000)  # pytest --hypothesis-profile=long
 settings.load_profile("tokenkit")
 
+# A shell ignores Ctrl-C for its background jobs, which these tests can be, and their processes inherit it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 NOW = pd.Timestamp("2026-03-01 09:30", tz="UTC")
 
 
@@ -27,7 +32,7 @@ class ManualClock:
     """Time for the retry loop: sleeping is noted and takes none."""
 
     def __init__(self):
-        self.seconds = 0.0
+        self.seconds = 1_000.0  # the machine was started a while ago
         self.slept = []
 
     def monotonic(self):
@@ -46,6 +51,7 @@ def no_workspace_of_the_developer(monkeypatch, tmp_path):
             monkeypatch.delenv(name)
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "databrickscfg"))
     monkeypatch.setenv("TOKENKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +62,39 @@ def _shared_sandbox():
 
 
 @pytest.fixture
-def sandbox(_shared_sandbox):
+def held(request):
+    """Fail the test if a sandbox of its own erred, or was sent a request that it does not serve."""
+    sandboxes = []
+
+    def hold(sandbox):
+        sandboxes.append(sandbox)
+        return sandbox
+
+    yield hold
+    assert [error for sandbox in sandboxes for error in sandbox.errors] == []
+    if request.node.get_closest_marker("unknown_routes") is None:
+        assert [route for sandbox in sandboxes for route in sandbox.unknown_routes] == []
+
+
+def _cleared(sandbox):
+    sandbox.faults.clear()
+    sandbox.requests.clear()
+    sandbox.unknown_routes.clear()
+    return sandbox
+
+
+@pytest.fixture
+def sandbox(_shared_sandbox, held):
     """A sandbox that a module shares; for tests that only read, or that clean up what they make."""
-    _shared_sandbox.faults.clear()
-    _shared_sandbox.requests.clear()
-    yield _shared_sandbox
+    yield held(_cleared(_shared_sandbox))
     _shared_sandbox.faults.clear()
 
 
 @pytest.fixture
-def fresh_sandbox():
+def fresh_sandbox(held):
     """A sandbox of one test's own, to change at will."""
     with Sandbox(tokens=60, clock=NOW.timestamp) as sandbox:
-        yield sandbox
-        assert list(sandbox.errors) == []
+        yield held(sandbox)
 
 
 @pytest.fixture
@@ -89,11 +114,10 @@ def workspace(sandbox, connected):
 
 
 @pytest.fixture
-def company():
+def company(held):
     """A larger sandbox of one test's own, of which ``ws`` is the workspace."""
     with Sandbox(tokens=160, clock=NOW.timestamp) as sandbox:
-        yield sandbox
-        assert list(sandbox.errors) == []
+        yield held(sandbox)
 
 
 @pytest.fixture
@@ -109,20 +133,17 @@ def _shared_companies():
 
 
 @pytest.fixture
-def companies(_shared_companies):
+def companies(_shared_companies, held):
     """A sandbox of four workspaces that a module shares, for tests that only read."""
-    _shared_companies.faults.clear()
-    _shared_companies.requests.clear()
-    yield _shared_companies
+    yield held(_cleared(_shared_companies))
     _shared_companies.faults.clear()
 
 
 @pytest.fixture
-def own_companies():
+def own_companies(held):
     """A sandbox of three workspaces of one test's own, to change at will."""
     with Sandbox(tokens=60, workspaces=3, clock=NOW.timestamp) as sandbox:
-        yield sandbox
-        assert list(sandbox.errors) == []
+        yield held(sandbox)
 
 
 @pytest.fixture

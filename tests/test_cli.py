@@ -1,18 +1,28 @@
-"""``tokenkit`` in a shell: what is typed, what is printed where, and the exit code."""
+"""``tokenkit`` in a shell: command lines, their output and exit codes."""
 
+import contextlib
 import csv
-import dataclasses
+import fcntl
 import io
 import json
 import os
+import pty
+import re
 import shlex
+import struct
 import subprocess
 import sys
+import termios
 
+import click
 import pandas as pd
 import pytest
+from rich.cells import cell_len
 
-from tokenkit import cli, commands, grammar
+import tokenkit
+from tokenkit import cli
+from tokenkit.commands import changing, parser
+from tokenkit.commands.options import SHELL, label
 from tokenkit.sandbox import Fault
 
 
@@ -22,8 +32,8 @@ def shell(sandbox, monkeypatch, capsys):
     monkeypatch.setenv("DATABRICKS_HOST", sandbox.host)
     monkeypatch.setenv("DATABRICKS_TOKEN", sandbox.token)
 
-    def run(*words):
-        code = cli.main(words)
+    def run(*argv):
+        code = cli.main(argv)
         printed = capsys.readouterr()
         return code, printed.out, printed.err
 
@@ -54,11 +64,88 @@ def test_csv_has_every_column_and_no_formula(shell, workspace):
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "@"))]
 
 
-def test_a_table_into_a_pipe_is_plain_and_has_whole_ids(shell, workspace):
+def test_a_table_in_a_pipe_has_tabs_full_ids_and_no_padding(shell, workspace):
     code, out, err = shell("list", "--limit", "2")
     assert (code, err) == (0, "")
     assert "\x1b" not in out
-    assert out.splitlines()[1].split()[0] == workspace.token_management.list()["token_id"].iloc[0]
+    headings, first, _ = (line.split("\t") for line in out.splitlines())
+    token = workspace.tokens().iloc[0]
+    row = dict(zip(headings, first, strict=True))
+    assert (row["token_id"], row["owner"], row["comment"]) == (token["token_id"], token["owner"], token["comment"])
+    assert headings[0] == "owner"
+    assert headings[-1] == "token_id"
+    assert all(cell == cell.strip() for cell in first)
+
+
+def test_booleans_in_a_pipe_are_yes_or_blank(shell):
+    _, out, _ = shell("access", "--columns", "can_use,tokens_without_permission")
+    assert {cell for line in out.splitlines()[1:] for cell in line.split("\t")} == {"yes", ""}
+
+
+@pytest.fixture
+def screen(shell, monkeypatch):
+    """Run a command as in a terminal; return all that it shows, in its order."""
+
+    def run(*argv):
+        with monkeypatch.context() as patched:
+            patched.setattr("sys.stdout.isatty", lambda: True, raising=False)
+            patched.setattr("sys.stderr", sys.stdout)
+            return shell(*argv)[1]
+
+    return run
+
+
+def test_the_summary_follows_the_table(screen, sandbox):
+    shown = screen("list").splitlines()
+    assert shown[-1] == f"{sandbox.host}: 300 tokens."
+    assert shown[-2].split()[-1] in {info["token_id"][:12] for info in sandbox.workspaces[0].state.tokens.infos()}
+    assert "300 tokens" not in screen("list", "--quiet")
+
+
+def test_an_audit_that_fails_says_in_a_line_on_standard_error_what_failed(shell, sandbox):
+    code, out, err = shell(
+        "audit", "--rule", "no-expiry", "--rule", "unused", "--fail-on", "medium", "--output", "json"
+    )
+    counts = {row["rule"]: row["findings"] for row in json.loads(out)}
+    total = sum(counts.values())
+    listed = ", ".join(f"{rule} ({count})" for rule, count in counts.items())
+    assert code == 1
+    assert (
+        err == f"{sandbox.host}: failed by --fail-on medium: {total} findings of severity medium or higher: {listed}.\n"
+    )
+    assert shell("audit", "--rule", "no-expiry", "--output", "json")[2] == ""
+
+
+def test_a_terminal_has_colors_unless_it_or_the_user_does_not_want_them(screen, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[31mhigh\x1b[0m" in screen("audit")
+    assert "\x1b" not in screen("audit", "--no-color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in screen("audit")
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b" not in screen("audit")
+
+
+def test_a_rule_is_explained_without_a_workspace(capsys):
+    assert cli.main(["audit", "--explain", "unused"]) == 0
+    explained = capsys.readouterr().out
+    assert explained.startswith("unused (medium): ")
+    assert "Remedy: " in explained
+    assert "Threshold unused.idle_days (default: " in explained
+    assert cli.main(["audit", "--explain", "IA-4"]) == 0
+    assert capsys.readouterr().out.count("Remedy: ") == 2
+
+
+def test_an_update_takes_filters(shell, workspace):
+    owner = workspace.tokens("owner_kind == 'user' and owner != 'admin@example.com'")["owner"].iloc[-1]
+    expected = workspace.tokens(owner=owner)["token_id"]
+    _, out, _ = shell("update", "--owner", owner, "--comment", "x", "--dry-run", "--output", "json")
+    assert {row["token_id"] for row in json.loads(out)} == set(expected)
+    code, _, err = shell("update", "--owner", "nobody", "--comment", "x", "--yes")
+    assert code == 2
+    assert "Unknown owner 'nobody'" in err
 
 
 def test_control_sequences_in_a_comment_do_not_reach_the_terminal(shell, sandbox):
@@ -77,34 +164,34 @@ def test_columns_sort_and_limit_arrange_the_table(shell):
     assert idle == sorted(idle, reverse=True)
 
 
-def test_an_empty_answer_is_said_in_a_table_and_is_an_empty_list_in_json(shell):
+def test_an_empty_result_is_a_message_in_a_table_and_an_empty_list_in_json(shell):
     assert shell("list", "--owner", "nobody")[:2] == (0, "Nothing found.\n")
     assert json.loads(shell("list", "--owner", "nobody", "--output", "json")[1]) == []
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "message"),
     [
         ("lst", "Did you mean list?"),
-        ("list --ownr x", "Did you mean --owner?"),
-        ("list extra", "no use for 'extra'"),
+        ("list --ownr x", "Did you mean --owner or --now?"),
+        ("list extra", "Unexpected argument 'extra'"),
         ("list --limit x", "not a whole number"),
         ("list --idle 90", "Write 90d for days"),
-        ("list --status actve", "invalid choice: 'actve'"),
-        ("list --owner", "expected one argument"),
+        ("list --status actve", "'actve' is not a valid value. Did you mean active?"),
+        ("list --owner", "--owner requires a value"),
         ("list --columns ownr", "Did you mean owner?"),
         ("list --sort ownr", "Did you mean owner?"),
         ("list --where ownr==1", "Did you mean owner?"),
         ("list --where @x", "does not parse"),
-        ("list --output xml", "invalid choice: 'xml'"),
+        ("list --output xml", "'xml' is not a valid value. Known: table, json, csv."),
         ("list --profile nowhere", "nowhere"),
         ("sandbox --tokens many", "many"),
     ],
 )
-def test_a_mistake_is_one_line_on_standard_error_and_exit_code_2(shell, line, words):
+def test_a_usage_error_is_one_line_on_standard_error_and_exit_code_2(shell, line, message):
     code, out, err = shell(*line.split(" "))
     assert (code, out) == (2, "")
-    assert words in err
+    assert message in err
     assert err.count("\n") == 1
 
 
@@ -119,29 +206,28 @@ def test_a_workspace_that_cannot_be_read_is_exit_code_3(shell, sandbox, fault):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"], ["list", "--help"]])
-def test_help_goes_to_standard_output(shell, words):
-    code, out, err = shell(*words)
+@pytest.mark.parametrize("argv", [[], ["--help"], ["-h"], ["help"], ["list", "--help"]])
+def test_help_goes_to_standard_output(shell, argv):
+    code, out, err = shell(*argv)
     assert (code, err) == (0, "")
     assert "list" in out
 
 
-def test_connect_says_who_and_where(shell, sandbox):
+def test_connect_shows_the_workspace(shell, sandbox):
     code, out, _ = shell("connect", "--output", "json")
     assert code == 0
-    assert json.loads(out) == [{"workspace": sandbox.host, "host": sandbox.host}]
+    (record,) = json.loads(out)
+    assert record.pop("workspace_id").isdigit()
+    assert record == {
+        "workspace": sandbox.host,
+        "host": sandbox.host,
+        "user": "admin@example.com",
+        "signed_in_by": "the environment",
+        "admin": True,
+    }
 
 
-def test_a_shell_is_told_what_a_command_could_become(tmp_path):
-    """The protocol of argcomplete, as bash and zsh speak it after register-python-argcomplete."""
-    line = "tokenkit permissions s"
-    environment = os.environ | {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line))}
-    environment |= {"_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "out"), "_ARGCOMPLETE_IFS": "\n"}
-    subprocess.run([sys.executable, "-m", "tokenkit"], env=environment, check=True)
-    assert {word.strip() for word in (tmp_path / "out").read_text().split("\n")} == {"set", "show"}
-
-
-def test_the_command_is_installed_and_a_reader_who_leaves_is_no_error(sandbox):
+def test_the_command_is_installed_and_a_closed_pipe_is_not_an_error(sandbox):
     environment = os.environ | {"DATABRICKS_HOST": sandbox.host, "DATABRICKS_TOKEN": sandbox.token}
     command = f"{sys.executable} -m tokenkit list --output csv | head -n 1"
     done = subprocess.run(
@@ -152,7 +238,7 @@ def test_the_command_is_installed_and_a_reader_who_leaves_is_no_error(sandbox):
 
 
 def in_bash(command, sandbox, **environment):
-    """Run a command in a process of its own; return its exit code, standard output and standard error."""
+    """Run a command in a new process; return its exit code, standard output and standard error."""
     environment = {"DATABRICKS_HOST": sandbox.host, "DATABRICKS_TOKEN": sandbox.token} | environment
     command = command.replace("tokenkit", f"{sys.executable} -m tokenkit")
     done = subprocess.run(
@@ -170,36 +256,110 @@ def in_bash(command, sandbox, **environment):
         ("--help | true", 0),
     ],
 )
-def test_the_exit_code_is_the_same_where_nobody_reads(sandbox, command, code):
+def test_the_exit_code_is_the_same_without_a_reader(sandbox, command, code):
     assert in_bash(f"set -o pipefail; tokenkit {command}", sandbox)[0] == code
 
 
 EMPTY = {
-    "revoke --where=": "The expression is empty",
-    "revoke --where ' '": "The expression is empty",
-    "revoke --comment ''": "An empty text chooses nothing",
-    "revoke --owner ''": "An empty text chooses nothing",
-    "revoke --scope ''": "An empty text chooses nothing",
-    "revoke ''": "is too short",
-    "scopes --narrow --where=": "The expression is empty",
+    "revoke --where=": "Missing value for --where",
+    "revoke --where ' '": "Missing value for --where",
+    "revoke --comment ''": "The value of a filter is empty",
+    "revoke --owner ''": "The value of a filter is empty",
+    "revoke --scope ''": "The value of a filter is empty",
+    "revoke ''": "Missing value for ID",
+    "scopes --narrow --where=": "Missing value for --where",
     "list --columns ''": "expected at least one name",
-    "access --where=": "The expression is empty",
+    "access --where=": "Missing value for --where",
     "create-obo terraform --scopes , --show-value": "expected at least one name",
 }
 
 
 @pytest.mark.parametrize("command", EMPTY)
-def test_what_a_variable_that_is_not_set_leaves_empty_chooses_nothing(shell, company, command):
+def test_an_empty_value_of_an_unset_variable_selects_nothing(shell, company, command):
     before = company.workspaces[0].state.tokens.ids()
-    words = shlex.split(command) + (["--yes"] if command.startswith(("revoke", "scopes")) else [])
-    code, out, err = shell(*words)
+    argv = shlex.split(command) + (["--yes"] if command.startswith(("revoke", "scopes")) else [])
+    code, out, err = shell(*argv)
     assert (code, out) == (2, "")
     assert EMPTY[command] in err
     assert company.workspaces[0].state.tokens.ids() == before
 
 
+def taking_values():
+    """Yield every parameter of every command that takes a value, as a command in which it is empty, and its name."""
+    for command in parser.commands_at(SHELL):
+        params = command.params_at(SHELL)
+        positionals = [param for param in params if isinstance(param, click.Argument)]
+        for param in params:
+            if getattr(param, "is_flag", False) or (command.path, param.name) == ("update", "comment"):
+                continue
+            before = positionals[: positionals.index(param)] if param in positionals else positionals
+            typed = ["x" * 64 for other in positionals if (other in before or other.required) and other is not param]
+            name = label(param)
+            yield [*command.path.split(), *typed, "" if param in positionals else f"{name}="], name
+
+
+@pytest.mark.parametrize(("argv", "name"), [*taking_values()])
+def test_no_option_takes_an_empty_value_and_the_error_names_it(shell, sandbox, argv, name):
+    code, out, err = shell(*argv)
+    assert (code, out) == (2, "")
+    assert name in err
+    assert err.count("\n") == 1
+    assert list(sandbox.requests) == []
+
+
+def test_an_empty_comment_removes_the_comment(shell, workspace):
+    token_id = workspace.tokens("comment.notna()")["token_id"].iloc[0]
+    code, out, _ = shell("update", token_id, "--comment", "", "--dry-run", "--output", "json")
+    assert code == 0
+    assert json.loads(out)[0]["new_comment"] == ""
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_a_table_is_aligned_for_characters_of_any_width(fresh_sandbox, width):
+    """Chinese, Japanese and Korean characters and emoji are two columns wide."""
+    tokens = fresh_sandbox.workspaces[0].state.tokens
+    for info, comment in zip(
+        tokens.infos(), ["夜間エクスポート 二", "plain text", "🚀 デプロイ ✅ " * 9, "한국어"], strict=False
+    ):
+        tokens.replace({**info, "comment": comment})
+    environment = {"DATABRICKS_HOST": fresh_sandbox.host, "DATABRICKS_TOKEN": fresh_sandbox.token}
+    columns = ("list", "--columns", "comment,owner_kind", "--limit", "4")
+    lines = printed(columns, environment, width=width)
+    edges = {cell_len(line.partition("user")[0].partition("service")[0]) for line in lines if "user" in line}
+    assert len(edges) == 1
+    assert max(map(cell_len, lines)) <= width
+
+
+def printed(argv, environment, *, width):
+    """Return the lines that a command prints in a terminal of a width, or in a pipe."""
+    read, write = pty.openpty() if width else os.pipe()
+    if width:
+        fcntl.ioctl(write, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tokenkit", *argv],
+        env={name: value for name, value in os.environ.items() if name != "COLUMNS"} | environment,  # xdist sets it
+        stdin=write if width else None,
+        stdout=write,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write)
+    output = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while block := os.read(read, 65536):
+            output += block
+    os.close(read)
+    assert child.wait() == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", output.decode()).splitlines()
+
+
+@pytest.mark.parametrize("command", [["--version"], ["--version", "list"]])
+def test_the_version_sends_no_request(shell, sandbox, command):
+    assert shell(*command) == (0, f"tokenkit {tokenkit.__version__}\n", "")
+    assert list(sandbox.requests) == []
+
+
 @pytest.mark.parametrize(
-    ("command", "environment", "words"),
+    ("command", "environment", "message"),
     [
         ("tokenkit list", {"PYTHONIOENCODING": "cp1252"}, "its encoding is charmap"),
         ("tokenkit list --output csv", {"PYTHONIOENCODING": "ascii"}, "its encoding is ascii"),
@@ -210,64 +370,100 @@ def test_what_a_variable_that_is_not_set_leaves_empty_chooses_nothing(shell, com
         ("tokenkit snapshot /proc/here", {}, None),
     ],
 )
-def test_what_nobody_foresaw_has_an_exit_code_of_its_own_and_one_line(sandbox, command, environment, words):
+def test_an_unexpected_error_has_its_own_exit_code_and_one_line(sandbox, command, environment, message):
     code, _, err = in_bash(command, sandbox, **environment)
     assert len(err.splitlines()) == 1
     assert "Traceback" not in err
-    if words is not None:
+    if message is not None:
         assert code == 70
-        assert words in err
+        assert message in err
 
 
 @pytest.mark.parametrize("command", ["tokenkit list --limit 1 <&-", "tokenkit list --limit 1 2>&-"])
-def test_an_answer_needs_no_other_stream_than_its_own(sandbox, command):
+def test_a_result_requires_only_standard_output(sandbox, command):
     code, out, err = in_bash(command, sandbox)
     assert (code, err) == (0, "")
     assert "token_id" in out
 
 
-def test_where_no_one_can_be_asked_because_the_input_is_closed_nothing_is_changed(sandbox, workspace):
+def test_nothing_is_changed_without_confirmation_if_the_input_is_closed(sandbox, workspace):
     token_id = workspace.tokens("owner != 'admin@example.com'")["token_id"].iloc[0]
     code, _, err = in_bash(f"tokenkit revoke {token_id} <&-", sandbox)
     assert code == 2
-    assert "add --yes" in err.splitlines()[-1]
+    assert "Use --yes" in err.splitlines()[-1]
 
 
-def test_an_unexpected_exception_shows_nothing_that_it_is_about(shell, monkeypatch):
+def test_an_unexpected_exception_does_not_show_its_message(shell, monkeypatch):
     secret = "dapi" + "0123456789abcdef" * 2
 
     def fail(*_, **__):
-        raise KeyError(secret, "nobody foresaw this")
+        raise KeyError(secret, "unforeseen details")
 
-    monkeypatch.setattr(grammar, "parse", fail)
+    monkeypatch.setattr(parser, "parse", fail)
     code, out, err = shell("list")
     assert (code, out) == (70, "")
     assert err.startswith("tokenkit: Unexpected KeyError in test_cli.py, line ")
     assert err.count("\n") == 1
-    assert "foresaw" not in err
+    assert "unforeseen" not in err
 
 
 @pytest.mark.parametrize(
     ("outcomes", "attrs", "code"),
     [
-        (["revoked", "already gone", "skipped", "updated"], {}, 0),
+        (["revoked", "already_gone", "skipped", "updated"], {}, 0),
         (["revoked", "failed"], {}, 1),
         (["unknown"], {}, 1),
-        (["planned"], {}, 1),
+        (["pending"], {}, 1),
         (["still_listed"], {}, 1),
         (["an outcome of a later version"], {}, 1),
-        (["revoked", "planned"], {"ended_by": "interrupt"}, 130),
+        (["revoked", "pending"], {"ended_by": "interrupt"}, 130),
         (["revoked"], {"ended_by": "interrupt"}, 130),
-        (["planned"], {"ended_by": "stop"}, 1),
-        (["planned"], {"ended_by": "AuthenticationError"}, 1),
+        (["pending"], {"ended_by": "stop"}, 1),
+        (["pending"], {"ended_by": "AuthenticationError"}, 1),
     ],
 )
-def test_the_exit_code_of_a_change_says_whether_all_of_it_was_done(shell, monkeypatch, outcomes, attrs, code):
-    def change(*_):
+def test_the_exit_code_of_a_change_shows_whether_it_is_complete(shell, monkeypatch, outcomes, attrs, code):
+    def change(*_, **__):
         result = pd.DataFrame({"token_id": "a", "outcome": outcomes, "attempts": 1})
         result.attrs |= attrs
         return result
 
-    (verb,) = [verb for verb in commands.VERBS if verb.words == "resume"]
-    monkeypatch.setattr(grammar, "VERBS", (dataclasses.replace(verb, run=change),))
+    monkeypatch.setattr(changing, "resume", change)
     assert shell("resume", "x")[0] == code
+
+
+@pytest.mark.parametrize(
+    "argv", [["lst{}"], ["list", "{}"], ["list", "--profile={}"], ["list", "--owner={}"], ["get", "{}"]]
+)
+@pytest.mark.parametrize(
+    "hostile", ["\x1b[2J\x07", "\u202e\u200b", "a\nb\r", "x" * 100_000, "dapi" + "0123456789abcdef" * 2]
+)
+def test_quoted_input_is_inert_short_and_without_a_value(shell, argv, hostile):
+    code, _, err = shell(*(word.format(hostile) for word in argv))
+    assert code in {0, 2, 3}
+    assert all(len(line) < 5_000 and line.isprintable() for line in err.removesuffix("\n").split("\n"))
+    assert err.count("\n") <= 1
+    assert "dapi0123" not in err
+
+
+def test_invalid_utf_8_and_null_characters_are_errors(shell):
+    for text in ("\udcff\udcfe", "a\0b"):
+        code, out, err = shell("list", f"--owner={text}")
+        assert (code, out) == (2, "")
+        assert "not valid text" in err
+
+
+def test_now_is_the_current_time_of_a_command_on_a_sandbox(shell):
+    def ages(*options):
+        code, out, _ = shell("list", "--output", "json", "--limit", "1", *options)
+        assert code == 0
+        return json.loads(out)[0]["age_days"]
+
+    assert ages("--now", "2026-03-31") == pytest.approx(ages("--now", "2026-03-01") + 30, abs=1)
+
+
+def test_now_is_rejected_for_any_other_host(shell, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_HOST", "https://prod.cloud.databricks.com")
+    code, out, err = shell("list", "--now", "2026-03-01")
+    assert (code, out) == (2, "")
+    assert "--now is for a sandbox on this machine, not for https://prod.cloud.databricks.com" in err

@@ -1,4 +1,4 @@
-"""The tree of errors, and how one looks to a person."""
+"""The tree of errors, and how they are displayed."""
 
 import re
 
@@ -12,30 +12,30 @@ CLASSES = [
 ]
 
 
-def test_every_error_stands_in_the_tree_of_the_docstring_under_its_parent():
+def test_the_docstring_draws_every_error_below_its_parent():
     drawn = re.findall(r"^(?:    )([│ ├└─]*)(\w+Error)\b", errors.__doc__, re.MULTILINE)
     depths = {name: len(indent) // 4 for indent, name in drawn}
-    assert set(depths) == {each.__name__ for each in CLASSES}
-    for each in CLASSES:
-        ancestors = [base for base in each.__mro__ if base in CLASSES]
-        assert depths[each.__name__] == len(ancestors) - 1, each
+    assert set(depths) == {error.__name__ for error in CLASSES}
+    for error in CLASSES:
+        ancestors = [base for base in error.__mro__ if base in CLASSES]
+        assert depths[error.__name__] == len(ancestors) - 1, error
 
 
 def test_every_error_is_public():
-    assert {each.__name__ for each in CLASSES} <= set(tokenkit.__all__)
+    assert {error.__name__ for error in CLASSES} <= set(tokenkit.__all__)
 
 
-@pytest.mark.parametrize("error", [each for each in CLASSES if not issubclass(each, errors.ApiError)])
+@pytest.mark.parametrize("error", [error for error in CLASSES if not issubclass(error, errors.ApiError)])
 def test_a_notebook_shows_an_error_as_one_line(error):
     assert error("what happened")._render_traceback_() == [f"{error.__name__}: what happened"]
 
 
-def test_only_a_404_whose_code_says_so_is_a_token_that_does_not_exist():
+def test_only_a_404_with_such_a_code_means_that_a_token_does_not_exist():
     others = (errors.FeatureDisabledError, errors.EndpointNotFoundError)
     assert not any(issubclass(other, errors.NotFoundError | LookupError) for other in others)
 
 
-def test_a_near_word_is_suggested_and_without_one_all_are_named():
+def test_a_similar_name_is_suggested_or_else_all_are_listed():
     assert errors.did_you_mean("ownr", ["owner", "status"]) == "Did you mean owner?"
     assert errors.did_you_mean("xyz", ["owner", "status"]) == "Known: owner, status."
     assert errors.did_you_mean("xyz", ["owner"] * 2_000).endswith("owner and 1,960 more.")

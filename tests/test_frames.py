@@ -1,4 +1,4 @@
-"""The typed listing is right at its edges, on every pandas that is supported."""
+"""The typed listing is correct for extreme values, with every supported pandas version."""
 
 import copy
 import datetime as dt
@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenkit import errors, excel, export, frames
+from tokenkit import errors, frames
 from tokenkit.frames import TokenInfo
+from tokenkit.output import excel, export
 from tokenkit.rest import listing
 
 INT64 = st.integers(min_value=0, max_value=2**63 - 1)
-# Up to the last moment that a Timestamp can say; what lies beyond has a test of its own.
+# Up to the maximum of Timestamp; larger values have their own test.
 MOMENT_MS = st.integers(min_value=1, max_value=253_402_300_799_999)
 TEXT = st.text(st.characters(codec="utf-8"))
 KNOWN_FIELDS = {
@@ -28,7 +29,7 @@ KNOWN_FIELDS = {
     "owner_id": INT64,
     "creation_time": MOMENT_MS,
     "expiry_time": MOMENT_MS | st.just(-1),
-    "last_used_day": st.integers(min_value=10**11, max_value=253_402_300_799_999),  # below it is seconds or days
+    "last_used_day": st.integers(min_value=10**11, max_value=253_402_300_799_999),  # smaller values are seconds or days
     "scopes": st.lists(TEXT),
     "autoscope_state": TEXT,
     "inferred_scopes": st.lists(TEXT),
@@ -42,8 +43,9 @@ UNKNOWN_FIELDS = st.dictionaries(TEXT.filter(lambda name: name not in KNOWN_FIEL
 
 
 def through_arrow(documents, schema):
-    """Read documents as they come off the wire."""
-    return listing.frame([json.dumps({"found": documents}).encode()], "found", schema, chunk_bytes=1)
+    """Read documents from a response."""
+    found = listing.chunks([json.dumps({"found": documents}).encode()], "found", schema, chunk_bytes=1)
+    return frames.concat_chunks(found, schema)
 
 
 @st.composite
@@ -54,7 +56,7 @@ def token_document(draw):
 
 
 def on_the_wire(value, name):
-    """Read a cell back to what the JSON held."""
+    """Convert a cell back to its JSON value."""
     if isinstance(value, list | dict):
         return value
     if pd.isna(value):
@@ -65,7 +67,7 @@ def on_the_wire(value, name):
 
 
 @given(st.lists(token_document(), max_size=5))
-def test_every_value_of_a_token_document_is_found_again_in_the_frame(documents):
+def test_every_value_of_a_token_document_is_in_the_frame(documents):
     sent = json.loads(json.dumps(documents))
     frame = frames.frame(sent, frames.TOKENS)
     assert len(frame) == len(documents)
@@ -78,7 +80,7 @@ def test_every_value_of_a_token_document_is_found_again_in_the_frame(documents):
 
 
 @given(token_document())
-def test_a_record_gives_back_the_document_it_was_read_from(document):
+def test_a_record_converts_back_to_its_document(document):
     document = {name: value for name, value in document.items() if value is not None}
     never = {"expiry_time"} if document.get("expiry_time") == -1 else set()  # `-1` and absent are both NaT
     expected = {name: value for name, value in document.items() if name not in never}
@@ -86,7 +88,7 @@ def test_a_record_gives_back_the_document_it_was_read_from(document):
 
 
 @given(st.lists(token_document(), max_size=3))
-def test_the_known_columns_have_the_same_dtypes_whatever_was_sent(documents):
+def test_the_known_columns_have_the_same_dtypes_for_any_input(documents):
     empty = frames.frame([], frames.TOKENS)
     full = frames.frame(documents, frames.TOKENS)
     pd.testing.assert_series_equal(full[frames.TOKENS.names].dtypes, empty.dtypes)
@@ -114,14 +116,14 @@ def test_an_empty_listing_has_the_columns_and_dtypes_of_the_contract():
 
 
 @pytest.mark.parametrize("sent", [2**53 + 1, 2**63 - 1, str(2**53 + 1), str(2**63 - 1)])
-def test_ids_beyond_what_a_float_can_hold_stay_exact_as_numbers_and_as_strings(sent):
+def test_ids_beyond_the_precision_of_a_float_are_exact(sent):
     frame = frames.frame([{"owner_id": sent}, {}], frames.TOKENS)
     assert frame["owner_id"].iloc[0] == int(sent)
     assert frame["owner_id"].iloc[1] is pd.NA
 
 
 @pytest.mark.parametrize("never", [-1, None])
-def test_minus_one_is_never_and_so_is_an_absent_expiry(never):
+def test_an_expiry_of_minus_one_or_none_means_never(never):
     assert frames.frame([{"expiry_time": never}], frames.TOKENS)["expiry_time"].isna().all()
 
 
@@ -130,13 +132,13 @@ def test_a_token_that_was_never_used_has_no_last_day(unused):
     assert frames.frame([{"last_used_day": unused}], frames.TOKENS)["last_used_day"].isna().all()
 
 
-def test_the_year_9999_is_kept_and_what_lies_beyond_becomes_its_last_moment():
+def test_times_after_the_year_9999_become_its_last_millisecond():
     last = dt.datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=dt.UTC)
     frame = frames.frame([{"expiry_time": 253402300799999}, {"expiry_time": 2**63 - 1}], frames.TOKENS)
     assert frame["expiry_time"].tolist() == [last, last]
 
 
-def test_an_unknown_enum_value_is_kept_as_it_came():
+def test_an_unknown_enum_value_is_unchanged():
     frame = frames.frame([{"autoscope_state": "AUTOSCOPE_STATE_OF_2031"}], frames.TOKENS)
     assert frame["autoscope_state"].iloc[0] == "AUTOSCOPE_STATE_OF_2031"
 
@@ -164,19 +166,19 @@ def test_half_a_surrogate_pair_in_a_comment_does_not_break_the_listing():
         ("owner_id", [1]),
     ],
 )
-def test_a_known_field_that_cannot_be_read_is_an_error_that_names_it(field, value):
-    with pytest.raises(errors.MalformedAnswerError, match=field):
+def test_an_invalid_value_of_a_known_field_is_an_error_that_names_the_field(field, value):
+    with pytest.raises(errors.InvalidResponseError, match=field):
         frames.frame([{field: value}], frames.TOKENS)
 
 
-def test_a_scope_cell_is_a_python_list_and_an_absent_one_is_not_an_empty_one():
+def test_a_scope_cell_is_a_python_list_and_absent_differs_from_empty():
     scopes = frames.frame([{"scopes": ["sql"]}, {"scopes": []}, {}], frames.TOKENS)["scopes"]
     assert scopes.iloc[0] == ["sql"]
     assert scopes.iloc[1] == []
     assert scopes.isna().tolist() == [False, False, True]
 
 
-def test_a_mapped_function_sees_lists_and_none_for_an_absent_one_whatever_was_done_to_the_frame():
+def test_a_mapped_function_receives_lists_or_none_after_any_operation():
     records = [{"token_id": "a", "scopes": ["sql", "jobs"]}, {"token_id": "b"}, {"token_id": "c", "scopes": []}]
     listing = frames.frame(records, frames.TOKENS)
     twice = pd.concat([listing, listing]).sort_values("token_id", ascending=False).drop_duplicates("token_id")
@@ -193,17 +195,17 @@ def test_a_day_of_use_is_the_same_day_in_days_in_seconds_and_in_milliseconds(rea
 
 
 @pytest.mark.parametrize("sent", [0, -1, -(2**62), -(2**63), None])
-def test_a_day_of_use_that_is_none_is_never(sent):
+def test_an_invalid_day_of_use_means_never(sent):
     assert frames.frame([{"last_used_day": sent}], frames.TOKENS)["last_used_day"].isna().all()
 
 
-def test_to_change_a_list_changes_no_other_token():
+def test_changing_a_list_changes_no_other_token():
     alike = frames.frame([{"scopes": ["sql"]}, {"scopes": ["sql"]}], frames.TOKENS)
     alike["scopes"].iloc[0].append("jobs")
     assert alike["scopes"].tolist() == [["sql", "jobs"], ["sql"]]
 
 
-def test_lists_are_made_without_the_garbage_collector_which_goes_on_afterwards_only_if_it_did_before():
+def test_lists_are_created_without_the_garbage_collector_and_its_state_is_restored():
     records = [{"scopes": ["sql"]}] * 5_000
     gc.disable()
     try:
@@ -215,14 +217,14 @@ def test_lists_are_made_without_the_garbage_collector_which_goes_on_afterwards_o
     assert gc.isenabled()
 
 
-def test_every_schema_gives_an_empty_frame_of_its_columns():
+def test_every_schema_gives_an_empty_frame_with_its_columns():
     schemas = [value for value in vars(frames).values() if isinstance(value, pa.Schema)]
     assert len(schemas) == 6
     for schema in schemas:
         assert list(frames.frame([], schema).columns) == schema.names
 
 
-def test_a_record_equals_its_equal_whatever_was_not_said_of_it():
+def test_records_with_absent_values_compare_equal():
     document = {"token_id": "a", "scopes": ["sql"], "expiry_time": -1, "odd": {"x": 1}}
     first, second = TokenInfo.from_document(document), TokenInfo.from_document(document)
     assert first == second == pickle.loads(pickle.dumps(second))  # noqa: S301 - our own
@@ -233,15 +235,15 @@ def test_a_record_equals_its_equal_whatever_was_not_said_of_it():
 
 
 @pytest.mark.parametrize("value", ["half \ud83d", ["half \ud83d"], {"half \ud83d": "half \ud83d"}, [{}, "half \ud83d"]])
-def test_half_a_surrogate_in_what_a_newer_server_added_goes_every_way_out(value):
+def test_half_a_surrogate_pair_in_an_unknown_field_can_be_exported(value):
     frame = frames.frame([{"comment": "a", "odd \ud83d": value}, {"odd \ud83d": 1}], frames.TOKENS)
     assert "odd" in export.csv_text(frame)
     export.json_text(frame).encode()
-    export.plain_table(export.terminal_text(frame)).encode()
+    export.tsv_text(frame).encode()
     excel.workbook({"tokens": frame})
 
 
-def test_a_record_says_none_for_what_was_not_said_and_keeps_what_a_newer_server_added():
+def test_a_record_has_none_for_absent_values_and_keeps_unknown_fields():
     info = TokenInfo.from_document({"token_id": "a" * 64, "owner_id": 7, "expiry_time": -1, "shard": {"n": 1}})
     assert (info.token_id, info.owner_id, info.comment, info.scopes) == ("a" * 64, 7, None, None)
     assert type(info.owner_id) is int

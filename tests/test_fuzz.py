@@ -1,6 +1,6 @@
 """Whatever is typed: an answer or one line that says what is wrong, and an exit code that means something.
 
-Lines are made from the grammar's own table, with hostile text where a value goes. ``pytest tests/test_fuzz.py
+Lines are made from the table of commands, with hostile text where a value goes. ``pytest tests/test_fuzz.py
 --hypothesis-profile=long`` tries many more.
 """
 
@@ -13,13 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tokenkit import TokenKitError, cli, grammar
+from tokenkit import TokenKitError, cli
+from tokenkit.commands import parser
+from tokenkit.commands.options import MAGIC, SHELL
 from tokenkit.magic import TokensMagics
-from tokenkit.options import MAGIC, SHELL
 from tokenkit.sandbox import Sandbox
-from tokenkit.sandbox.tokens import token_id_of
+from tokenkit.sandbox.state.tokens import token_id_of
 
-# They serve until they are stopped; what may follow them is read like everything else, in tests/test_grammar.py.
+# They serve until they are stopped; their options are read in tests/commands/test_parser.py.
 PROGRAMS = {"sandbox", "lab"}
 HOSTILE = [
     "", " ", "-", "--", "---", "-x", "=", "'", '"', "\\", "\x00", "\n", "a\nb: c", "\x1b[2J", "\u202e",
@@ -58,31 +59,30 @@ expression = st.one_of(
 )
 
 
-def value_of(option):
-    settings = option.settings
-    if settings.get("metavar") == "EXPR":
+def value_of(param):
+    name = param.type.name
+    if name == "EXPR":
         return expression
-    if settings.get("metavar") in {"FILE", "PATH", "BEFORE", "AFTER"}:
+    if name in {"FILE", "FOLDER", "PATH", "BEFORE", "AFTER"}:
         return st.sampled_from(FILES)
-    if option.names[0] in {"--profile", "--profiles", "--account", "target"}:
+    if param.name in {"profile", "profiles", "account", "target"}:
         return st.sampled_from(["", "nowhere", "\x00", "prod", "DEFAULT", "a b"])  # a host would be looked up
-    choices = settings.get("choices")
-    return st.one_of(st.sampled_from(sorted(map(str, choices))), text) if choices else st.one_of(text, known)
+    return st.one_of(st.sampled_from(name.split("|")), text) if "|" in name else st.one_of(text, known)
 
 
 @st.composite
-def words(draw, door):
-    """A line: mostly of one verb with its own options, now and then of anything."""
-    verb = draw(st.sampled_from([verb for verb in grammar.verbs_at(door) if verb.words not in PROGRAMS]))
-    line = verb.words.split()
-    options = grammar.options_at(verb, door)
-    for option in draw(st.lists(st.sampled_from(options), max_size=4)) if options else []:
+def words(draw, front_end):
+    """A line: mostly of one command with its own options, now and then of anything."""
+    command = draw(st.sampled_from([row for row in parser.commands_at(front_end) if row.path not in PROGRAMS]))
+    line = command.path.split()
+    params = command.params_at(front_end)
+    for param in draw(st.lists(st.sampled_from(params), max_size=4)) if params else []:
         # With one's own token revoked, nothing more would be answered.
-        name = option.names[0] if option.names != ("--include-own",) else "--dry-run"
+        name = param.opts[0] if param.name != "include_own" else "--dry-run"
         if name.startswith("-"):
             line.append(name)
-        if "action" not in option.settings or option.settings["action"] == "append":
-            line.append(draw(value_of(option)))
+        if not getattr(param, "is_flag", False):
+            line.append(draw(value_of(param)))
             if name.startswith("--") and draw(st.booleans()):
                 line[-2:] = ["=".join(line[-2:])]
     if draw(st.integers(0, 9)) == 0:
@@ -131,7 +131,7 @@ def test_whatever_is_typed_in_a_shell_is_an_exit_code_and_at_most_one_line_of_er
 
 @few
 @given(line=words(MAGIC), quoted=st.booleans())
-def test_whatever_is_typed_in_a_notebook_is_an_answer_or_an_error_of_ours(company, ipython, capsys, line, quoted):
+def test_any_input_in_a_notebook_gives_a_result_or_an_error_of_tokenkit(company, ipython, capsys, line, quoted):
     company()
     magic = TokensMagics(ipython)  # each with a session of its own
     try:

@@ -17,19 +17,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import NOW
-from tokenkit import cli, errors, excel, export, frames, report
-from tokenkit.actions import plan as plans
-from tokenkit.actions import preview
-from tokenkit.markup import element
+from tests.review.test_sign_ins import event
+from tests.review.test_sign_ins import frame as log
+from tokenkit import cli, errors, frames
+from tokenkit.actions import options, preview
+from tokenkit.core import table as terminal
+from tokenkit.core.markup import element
+from tokenkit.output import excel, export, report
 from tokenkit.rest.credentials import from_token
 from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.rest.transport import Transport
 from tokenkit.review import audit as audits
-from tokenkit.review import lifecycle, owners
+from tokenkit.review import columns, lifecycle, owners, usage
 from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import Context
+from tokenkit.review.sign_ins import SIGN_INS
 from tokenkit.sandbox import Fault
-from tokenkit.widgets import rows
+from tokenkit.widgets import evidence, formatting, plan_table
 
 DIGITS = "0123456789abcdef" * 2
 ACTING = {"Cc", "Cf", "Zl", "Zp", "Cs"}
@@ -108,9 +112,13 @@ def assert_page_is_inert(html):
 @tried
 @given(HOSTILE, HOSTILE)
 def test_in_a_table_of_a_terminal(text, name):
-    table = export.plain_table(export.terminal_text(listing(text, f"new {name}")))
-    assert acting(table) == set()
-    assert table.count("\n") == 3
+    found = listing(text, f"new {name}")
+    for width in (60, 200):
+        assert acting(terminal.table(columns.columns(found), width)) == set()
+    piped = export.tsv_text(found)
+    assert acting(piped, but="\t\n") == set()
+    assert piped.count("\n") == 3
+    assert {line.count("\t") for line in piped.splitlines()} == {len(found.columns) - 1}
 
 
 @tried
@@ -155,10 +163,12 @@ def test_in_the_html_of_a_plan_of_leaks_and_of_any_element(text):
     in_short = preview.Preview(title="2 tokens", tables=(table,), closing=("Warnings: yours (1).",))
     assert_page_is_inert(in_short._repr_html_())
     assert acting(in_short.text(80), but="\n") == set()
-    location = {"place": text, "commit": text, "url": text, "source": text}
-    sightings = pd.DataFrame([location | {"token_id": None, "reading": None, "kind": "access_token"}])
+    location = {"location": text, "commit": text, "url": text, "source": text}
+    occurrences = pd.DataFrame([location | {"token_id": None, "matched_as": None, "kind": "access_token"}])
     hidden = pd.DataFrame([location | {"problem": "redacted"}])
-    leaks = Leaks(tokens=tokens, sightings=sightings, not_comparable=hidden, looked_for=1, unmatched=1, name="w")
+    leaks = Leaks(
+        tokens=tokens, occurrences=occurrences, not_comparable=hidden, looked_for=1, unmatched=1, name="w", _plan=None
+    )
     page = Page(leaks._repr_html_())
     assert "script" not in page.elements
     assert acting(leaks._repr_html_(), but="\n\t") == set()
@@ -170,9 +180,16 @@ def test_in_the_html_of_a_plan_of_leaks_and_of_any_element(text):
 @settings(tried, max_examples=3)
 @given(HOSTILE)
 def test_in_a_report(text):
-    audit = audits.audit(listing(text), Context(now=NOW))
+    tokens = listing(text)
+    audit = audits.audit(tokens, Context(now=NOW, usage=used_by(text, tokens)))
     assert_page_is_inert(report.html(audit))
     assert values("".join(audit.findings["evidence"])) == []
+
+
+def used_by(text, tokens):
+    """Return evidence in which a program and an address with a text used the second token of a listing."""
+    row = event(tokens["token_id"].iloc[1], user_agent=text, source_ip_address=text)
+    return usage.usage(SIGN_INS.of_rows(log(row, row | {"user_agent": f"x{text}/1"})), tokens)
 
 
 @tried
@@ -180,11 +197,25 @@ def test_in_a_report(text):
 def test_in_the_explorer(text):
     tokens = listing(text)
     found = pd.DataFrame({"row": [0], "rule": ["r"], "severity": ["high"], "evidence": [text], "remedy": [text]})
-    shown = "".join(rows.lines(tokens, found).fillna("").to_numpy().ravel())
-    pairs = [part for pair in rows.details(tokens.iloc[0], found) for part in pair]
+    rows = formatting.rows(tokens, ["key"] * len(tokens), found, pd.DataFrame(), now=NOW)
+    panel = formatting.details(tokens.iloc[0], found, tokens.assign(key="key"), now=NOW)
+    table = plan_table.table(tokens, caption="Tokens", now=NOW, most=1)
+    known = used_by(text, tokens)
+    use = usage.of_tokens(tokens["token_id"], known)
+    cells = [*evidence.cells(use, now=NOW), usage.sentences(use, now=NOW).tolist()]
+    used = texts_of([cells, evidence.details(use.iloc[1], known, now=NOW)])
+    shown = "".join([*texts_of(rows), formatting.line(rows[0]), *texts_of(table), *used])
     assert acting(shown) == set()
-    assert acting("".join(pairs), but="\n\t") == set()
-    assert values(shown) == values("".join(pairs)) == []
+    assert acting("".join(texts_of(panel)), but="\n\t") == set()
+    assert values(shown) == values("".join(texts_of(panel))) == []
+
+
+def texts_of(data):
+    """Return all texts in plain data."""
+    if isinstance(data, str):
+        return [data]
+    parts = data.values() if isinstance(data, dict) else data if isinstance(data, list) else []
+    return [text for part in parts for text in texts_of(part)]
 
 
 @tried
@@ -193,7 +224,7 @@ def test_in_an_error_and_in_what_ends_a_run_early(text):
     error = errors.ApiError(f"the workspace said {text}", status=500)
     with contextlib.redirect_stderr(io.StringIO()) as printed:
         cli._fail(str(error), 1)
-        plans.Terminal().end_early(f"Ended early: {error}")
+        options.StderrProgress().end_early(f"Ended early: {error}")
     lines = [str(error), *error._render_traceback_(), *printed.getvalue().splitlines()]
     assert len(lines) == 4
     assert acting("".join(lines)) == set()

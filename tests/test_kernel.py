@@ -92,14 +92,16 @@ def revocable(company, count):
 def test_revoke_shows_the_plan_and_asks_for_the_count(kernel, company):
     ids = revocable(company, 3)
     said = kernel.run(f"%tokens revoke {' '.join(ids)}", answers=["3"])
-    assert said["questions"] == [f"Type 3 to revoke 3 tokens for good on {company.host}, anything else to leave them: "]
+    assert said["questions"] == [
+        f"Type 3 to revoke 3 tokens for good on {company.host} (from the environment), anything else to cancel: "
+    ]
     assert "Revoke 3 tokens for good" in said["result"]
     assert "3 revoked" in said["text"]
     assert not set(ids) & set(company.workspaces[0].state.tokens.ids())
 
 
 @pytest.mark.parametrize("answer", ["", "y", "yes", "1"])
-def test_any_other_answer_revokes_nothing(kernel, company, answer):
+def test_any_other_reply_revokes_nothing(kernel, company, answer):
     ids = revocable(company, 2)
     said = kernel.run(f"%tokens revoke {' '.join(ids)}", answers=[answer])
     assert "Nothing was changed" in said["text"]
@@ -135,7 +137,7 @@ def test_a_change_of_permissions_asks_for_the_number_of_tokens_that_die(kernel, 
         ("%tokens connect san", "sandbox"),
     ],
 )
-def test_tab_completes_verbs_options_values_and_profiles(kernel, line, word):
+def test_tab_completes_commands_options_values_and_profiles(kernel, line, word):
     assert word in kernel.complete(line)
 
 
@@ -146,7 +148,7 @@ def test_tab_completes_owners_and_ids_of_the_last_listing(kernel, company):
     assert "admin@example.com" in kernel.complete("%tokens list --owner admin")
 
 
-def test_a_cell_runs_several_lines_and_shows_each_answer(kernel):
+def test_a_cell_runs_several_lines_and_shows_each_result(kernel):
     said = kernel.run("%%tokens\n# a remark\nlist --limit 1 --columns status\n\npermissions levels")
     assert "active" in said["result"]
     assert "CAN_MANAGE" in said["result"]
@@ -174,7 +176,7 @@ def test_a_value_goes_to_a_variable_and_is_never_shown(kernel):
 def test_leaked_values_are_asked_for_in_a_field_that_shows_nothing(kernel, company, code):
     said = kernel.run(code, answers=[company.token, ""])
     assert said["unseen"] == [True, True]
-    assert "of 1 value, 1 in the listing" in said["result"]
+    assert "1 of 1 value matched a token here" in said["result"]
     assert company.token not in str(said)
     remembered = kernel.run("[str(value) for value in globals().values()]")["result"]
     assert "Leaks on" in remembered
@@ -199,12 +201,12 @@ def in_the_environment(company, monkeypatch):
 
 
 @pytest.mark.usefixtures("in_the_environment")
-def test_where_nobody_can_be_asked_one_line_names_yes(company):
+def test_without_a_terminal_one_line_names_yes(company):
     (token_id,) = revocable(company, 1)
     notebook, failure = executed("%load_ext tokenkit", f"%tokens revoke {token_id}")
     assert failure is not None
     error = next(output for output in notebook.cells[1].outputs if output.output_type == "error")
-    assert "add --yes" in error.evalue
+    assert "Use --yes" in error.evalue
     assert len("".join(error.traceback).splitlines()) == 1
     assert token_id in company.workspaces[0].state.tokens.ids()
 

@@ -113,20 +113,20 @@ WAYS = {
     "polars": by_polars,
     "DuckDB": by_duckdb,
     "dask, with `dataframe.convert-string` off": by_dask,
-    "dask, as it is set up": by_dask_as_it_is,
+    "dask, by default": by_dask_as_it_is,
     "JSON, `to_json` and `read_json`": by_json,
     "CSV, `to_csv` and `read_csv`": by_csv,
     "SQLite, `to_sql`": by_sqlite,
     "Excel, `to_excel`": by_excel,
 }
-ELSEWHERE = {
+EXTERNALLY = {
     "`tokenkit.read_snapshot(ws.snapshot())`": "test_snapshots.py",
     "Spark, by `tokenkit.frames.to_arrow`": "test_spark.py",
 }
 
 
 def test_the_page_has_a_row_for_each_way_that_is_tried():
-    assert PROMISES.keys() == WAYS.keys() | ELSEWHERE.keys()
+    assert PROMISES.keys() == WAYS.keys() | EXTERNALLY.keys()
 
 
 def plain(frame, *, but=()):
@@ -175,7 +175,7 @@ def test_what_comes_back_is_what_the_page_says(tokens, tmp_path, way):
         assert plain(read.to_frame()) == plain(tokens[["scopes"]])
 
 
-def test_rows_have_lists_whichever_way_they_are_gone_through(tokens):
+def test_rows_have_lists_in_every_kind_of_iteration(tokens):
     expected = {list, type(None)}
     assert set(tokens.apply(lambda row: type(row["scopes"]), axis=1)) == expected
     assert {type(row["scopes"]) for _, row in tokens.iterrows()} == expected

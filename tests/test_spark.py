@@ -1,4 +1,4 @@
-"""Spark reads fifty sandbox workspaces in a real local session; what it must not write down is looked for."""
+"""Spark reads fifty sandbox workspaces in a local session, and writes no secrets to plans and logs."""
 
 import contextlib
 import io
@@ -8,18 +8,21 @@ import shutil
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 import tokenkit
 from tests.conftest import NOW
 from tests.parts import missing
+from tests.review.test_sign_ins import event, frame
 from tokenkit import errors, frames
 from tokenkit.review import audit as audits
 from tokenkit.review.rule import Context
 from tokenkit.sandbox import Fault, Sandbox
-from tokenkit.sandbox.account import ACCOUNT
+from tokenkit.sandbox.state.account import ACCOUNT
+from tokenkit.sandbox.state.audit_rows import GivenRows
 
-# Spark says this of every pandas 3, at each conversion; that our frames convert is what is tested here.
+# Spark warns about pandas 3 at each conversion; the conversion of our frames is tested here.
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
 
 WORKSPACES = 50
@@ -35,7 +38,7 @@ AUDIT_LOG = """
     response STRUCT<status_code: INT, error_message: STRING, result: STRING>, audit_level STRING, event_id STRING,
     identity_metadata STRUCT<run_by: STRING, run_as: STRING>
 """  # system.access.audit, as Databricks documents it
-QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # for a JVM that lives a minute
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # for a short-lived JVM
 LOG_SETTINGS = """
 rootLogger.level = info
 rootLogger.appenderRef.file.ref = file
@@ -63,17 +66,17 @@ def folder(tmp_path_factory):
 def spark(account, folder):
     """A local session, small, with its event log and its driver's log in files.
 
-    Executors find both ways to sign in: a file of profiles with a token each, and a service principal.
+    Executors have both ways to sign in: profiles with tokens, and a service principal.
     """
     if shutil.which("java") is None:
         missing("Spark needs Java 17 (Debian: apt-get install openjdk-17-jre-headless)")
     try:
-        from pyspark.sql import SparkSession  # noqa: PLC0415 - heavy, and may be missing
+        from pyspark.sql import SparkSession  # noqa: PLC0415 - slow and optional
     except ImportError:
-        missing("PySpark is not installed (pip install 'tokenkit[spark]')")
+        missing("PySpark is not installed (pip install 'pyspark>=4.0')")
     profiles = [
-        f"[w{position}]\nhost = {each.host}\ntoken = {each.token}\nauth_type = pat\n"
-        for position, each in enumerate(account.workspaces)
+        f"[w{position}]\nhost = {workspace.host}\ntoken = {workspace.token}\nauth_type = pat\n"
+        for position, workspace in enumerate(account.workspaces)
     ]
     (folder / "databrickscfg").write_text("".join(profiles))
     log_settings = folder / "log4j2.properties"
@@ -85,18 +88,18 @@ def spark(account, folder):
         environment.setenv("DATABRICKS_CONFIG_FILE", str(folder / "databrickscfg"))
         environment.setenv("DATABRICKS_CLIENT_ID", account.client_id)
         environment.setenv("DATABRICKS_CLIENT_SECRET", account.client_secret)
-        environment.setenv("PYSPARK_PYTHON", sys.executable)  # Spark would take whatever python3 is on the path
+        environment.setenv("PYSPARK_PYTHON", sys.executable)  # otherwise Spark uses python3 on the path
         session = (
             SparkSession.builder.master("local[2]")
             .config("spark.driver.bindAddress", "127.0.0.1")
             .config("spark.driver.host", "127.0.0.1")
             .config("spark.driver.memory", "1g")
-            .config("spark.sql.execution.arrow.pyspark.enabled", "true")  # as at Databricks, and from Spark 4.1 on
+            .config("spark.sql.execution.arrow.pyspark.enabled", "true")  # as on Databricks and from Spark 4.1 on
             .config("spark.driver.extraJavaOptions", f"{QUICK_START} -Dlog4j2.configurationFile={log_settings}")
             .config("spark.eventLog.enabled", "true")
             .config("spark.eventLog.dir", f"file://{folder / 'events'}")
             .config("spark.eventLog.compress", "false")
-            .config("spark.sql.session.timeZone", "America/New_York")  # what our times must not depend on
+            .config("spark.sql.session.timeZone", "America/New_York")  # times must not depend on it
             .config("spark.sql.shuffle.partitions", "2")
             .config("spark.ui.enabled", "false")
             .config("spark.ui.showConsoleProgress", "false")
@@ -110,8 +113,8 @@ def spark(account, folder):
 
 
 @pytest.fixture
-def source(spark):  # noqa: ARG001 - the session, so that it is skipped where that is
-    """The data source itself, as Spark makes it of options."""
+def source(spark):  # noqa: ARG001 - skipped with the session
+    """The data source as Spark creates it from options."""
     return tokenkit.spark.TokensDataSource
 
 
@@ -128,7 +131,7 @@ def load(spark, account):
 
 @pytest.fixture(scope="module")
 def every_token(spark, account):
-    """All fifty workspaces, read once."""
+    """The rows of all fifty workspaces."""
     tokens = spark.read.format("databricks_tokens").options(profiles=EVERY_PROFILE, clock=NOW.isoformat()).load()
     assert tokens.rdd.getNumPartitions() == WORKSPACES
     account.requests.clear()
@@ -146,16 +149,16 @@ def tokens_of(workspace):
 
 
 def rows(*tables):
-    """The rows of Arrow tables in an order that does not depend on where they are from."""
+    """The rows of Arrow tables in a deterministic order."""
     return sorted((row for table in tables for row in table.to_pylist()), key=lambda row: sorted(map(str, row.items())))
 
 
 def test_the_rows_of_fifty_workspaces_are_those_of_a_fleet(account, every_token):
-    theirs = tokenkit.fleet([connect(each) for each in account.workspaces]).tokens()
+    theirs = tokenkit.fleet([connect(workspace) for workspace in account.workspaces]).tokens()
     assert rows(every_token) == rows(table_of(theirs.assign(error=None)))
 
 
-def test_the_columns_are_those_of_a_workspace_in_sparks_types(load, account):
+def test_the_columns_are_those_of_a_workspace_with_spark_types(load, account):
     tokens = load(profiles="w0")
     kinds = dict(tokens.dtypes)
     assert list(kinds) == ["workspace", *tokens_of(account.workspaces[0]).columns, "error"]
@@ -164,7 +167,7 @@ def test_the_columns_are_those_of_a_workspace_in_sparks_types(load, account):
     assert {kinds[name] for name in ("scopes", "inferred_scopes", "backfill_scopes")} == {"array<string>"}
 
 
-def test_workspaces_that_fail_are_rows_that_say_why_and_the_others_are_all_there(load, account):
+def test_failed_workspaces_become_error_rows_and_the_others_are_complete(load, account):
     turned_away, web_page, fine = account.workspaces[:3]
     account.faults.add(
         Fault(path=LISTING, status=403, workspace_id=turned_away.workspace_id),
@@ -180,23 +183,23 @@ def test_workspaces_that_fail_are_rows_that_say_why_and_the_others_are_all_there
     assert read["workspace"].to_pylist().count(fine.host) == len(tokens_of(fine))
 
 
-def test_a_workspace_that_fails_fails_the_query_where_the_option_says_so(load, account):
+def test_a_failed_workspace_fails_the_query_if_on_error_is_fail(load, account):
     account.faults.add(Fault(path=LISTING, status=403, workspace_id=account.workspaces[1].workspace_id))
-    with pytest.raises(Exception, match="needs a workspace admin"):
+    with pytest.raises(Exception, match="requires a workspace admin"):
         load(profiles="w0, w1", on_error="fail").count()
 
 
-def test_hosts_are_signed_in_to_with_the_service_principal_of_the_executors_environment(load, account):
-    hosts = [each.host for each in account.workspaces[:2]]
+def test_hosts_use_the_service_principal_of_the_executors_environment(load, account):
+    hosts = [workspace.host for workspace in account.workspaces[:2]]
     read = load(hosts=f"{hosts[0]}, {hosts[1]}/, {hosts[0]}").toArrow()
     assert read["error"].null_count == len(read)
     counts = {host: read["workspace"].to_pylist().count(host) for host in hosts}
-    assert counts == {each.host: len(tokens_of(each)) for each in account.workspaces[:2]}
+    assert counts == {workspace.host: len(tokens_of(workspace)) for workspace in account.workspaces[:2]}
 
 
-def test_the_one_token_of_an_environment_is_sent_to_no_two_hosts(monkeypatch):
+def test_a_token_of_the_environment_is_not_sent_to_several_hosts(monkeypatch):
     monkeypatch.setenv("DATABRICKS_TOKEN", "dapi1")
-    from tokenkit.spark import TokensDataSource  # noqa: PLC0415 - as it needs PySpark
+    from tokenkit.spark import TokensDataSource  # noqa: PLC0415 - needs PySpark
 
     for partition in TokensDataSource({"hosts": "https://a.example, https://b.example"}).reader(None).partitions():
         with pytest.raises(errors.ConfigurationError, match="2 hosts are named"):
@@ -205,23 +208,23 @@ def test_the_one_token_of_an_environment_is_sent_to_no_two_hosts(monkeypatch):
     assert alone.credentials().host == "https://a.example"
 
 
-def test_the_workspaces_of_an_account_are_read_and_one_that_is_not_running_says_so(load, account):
+def test_running_workspaces_of_an_account_are_read_and_others_become_error_rows(load, account):
     named = {"account": account.account_host, "account_id": account.account_id}
     assert load(**named).rdd.getNumPartitions() == WORKSPACES
     running, banned = account.workspaces[0], {"workspace_id": 2, "workspace_name": "old", "workspace_status": "BANNED"}
     listed = [{"workspace_id": running.workspace_id, "workspace_url": running.host, "deployment_name": "a"}, banned]
     account.faults.add(Fault(workspace_id=ACCOUNT, path="*/workspaces", status=200, body=json.dumps(listed)))
     read = load(**named).toArrow().to_pylist()
-    assert [row["error"] for row in read if row["workspace"] == "old"] == ["old is BANNED, so it is not asked."]
+    assert [row["error"] for row in read if row["workspace"] == "old"] == ["old is BANNED, so it was skipped."]
     assert len([row for row in read if row["workspace"] == running.host]) == len(tokens_of(running))
     account.faults.clear()
     account.faults.add(Fault(workspace_id=ACCOUNT, path="*/workspaces", status=403))
-    with pytest.raises(Exception, match="must be an admin of the account"):
+    with pytest.raises(Exception, match="is an account admin"):
         load(**named).count()
 
 
-def test_an_option_that_would_hold_a_credential_is_refused_and_its_value_said_nowhere(load):
-    with pytest.raises(Exception, match="takes no credentials as options, so 'token'") as raised:
+def test_an_option_for_a_credential_is_an_error_without_its_value(load):
+    with pytest.raises(Exception, match="'token': credentials are not allowed") as raised:
         load(profiles="w0", token="dapi-of-somebody")
     assert "dapi-of-somebody" not in str(raised.value)
 
@@ -236,39 +239,39 @@ def test_an_option_that_would_hold_a_credential_is_refused_and_its_value_said_no
         "x_dose" + "0a" * 16,
     ],
 )
-def test_a_credential_in_the_value_of_an_option_is_refused_and_said_nowhere(source, name, value):
-    with pytest.raises(errors.ConfigurationError, match=f"option '{name}' seems to hold a credential") as raised:
+def test_a_credential_in_an_option_is_an_error_without_its_value(source, name, value):
+    with pytest.raises(errors.ConfigurationError, match=f"'{name}': it appears to contain a credential") as raised:
         source({name: value})
     assert "opaque" not in str(raised.value)
     assert "0a0a" not in str(raised.value)
 
 
 @pytest.mark.parametrize("name", ["client_secret", "password", "azure_client_secret", "authorization", "api_key"])
-def test_options_by_which_a_credential_may_come_are_known(source, name):
-    with pytest.raises(errors.ConfigurationError, match="takes no credentials") as raised:
+def test_names_of_options_for_credentials_are_recognized(source, name):
+    with pytest.raises(errors.ConfigurationError, match="credentials are not allowed") as raised:
         source({"profiles": "w0", name: "hunter2"})
     assert "hunter2" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
-        ({}, "not said which workspaces to read"),
-        ({"profiles": " , "}, "not said which workspaces to read"),
+        ({}, "No workspaces are given"),
+        ({"profiles": " , "}, "No workspaces are given"),
         ({"profile": "w0"}, "Did you mean profiles"),
         ({"profiles": "w0", "on_error": "raise"}, "on_error cannot be 'raise'"),
-        ({"hosts": "https://me:hunter2@a.cloud.databricks.com"}, "must not hold a user name or password"),
+        ({"hosts": "https://me:hunter2@a.cloud.databricks.com"}, "must not contain a user name or password"),
         ({"profiles": "w0", "clock": "yesterday-ish"}, "clock cannot be 'yesterday-ish'"),
     ],
 )
-def test_options_that_make_no_sense_are_refused_when_they_are_given(source, options, said):
-    with pytest.raises(errors.ConfigurationError, match=said) as raised:
+def test_invalid_options_are_errors_when_the_source_is_created(source, options, message):
+    with pytest.raises(errors.ConfigurationError, match=message) as raised:
         source(options)
     assert "hunter2" not in str(raised.value)
 
 
-def test_no_credential_stands_in_a_plan_an_event_an_error_or_the_drivers_log(load, account, folder):
-    secrets = [*(each.token for each in account.workspaces), account.client_secret]
+def test_no_credential_is_in_a_plan_an_event_an_error_or_the_drivers_log(load, account, folder):
+    secrets = [*(workspace.token for workspace in account.workspaces), account.client_secret]
     tokens = load(profiles=EVERY_PROFILE, on_error="fail")
     with contextlib.redirect_stdout(io.StringIO()) as plans:
         tokens.groupBy("owner").count().explain(True)
@@ -276,7 +279,7 @@ def test_no_credential_stands_in_a_plan_an_event_an_error_or_the_drivers_log(loa
     account.faults.add(Fault(path=LISTING, status=401, workspace_id=account.workspaces[0].workspace_id))
     with pytest.raises(Exception, match="AuthenticationError") as raised:
         tokens.count()
-    events = "".join(each.read_text() for each in (folder / "events").rglob("*") if each.is_file())
+    events = "".join(path.read_text() for path in (folder / "events").rglob("*") if path.is_file())
     log = (folder / "driver.log").read_text()
     places = {"plans": plans.getvalue(), "events": events, "log": log, "error": f"{raised.value!s} {raised.value!r}"}
     assert "databricks_tokens" in places["plans"]
@@ -293,61 +296,63 @@ def test_findings_of_fifty_workspaces_are_those_of_a_fleet(spark, account):
     found = spark.read.format("databricks_token_findings").options(profiles=profiles, clock=NOW.isoformat()).load()
     found = rows(found.toArrow())
     assert [row["workspace"] for row in found if row["error"]] == ["nowhere"]
-    assert {"everyone-may", "no-maximum"} <= {row["rule"] for row in found}  # what a listing alone does not tell
-    theirs = tokenkit.fleet([connect(each) for each in account.workspaces]).audit().findings
+    assert {"all-users-can-use", "no-maximum-lifetime"} <= {row["rule"] for row in found}  # not in a listing
+    theirs = tokenkit.fleet([connect(workspace) for workspace in account.workspaces]).audit().findings
     expected = rows(table_of(theirs.assign(error=None)))
     assert [row for row in found if not row["error"]] == expected
     assert len({row["workspace"] for row in expected}) == WORKSPACES
 
 
-def test_findings_go_on_where_no_permission_was_ever_granted(spark, account):
+def test_findings_work_without_any_granted_permission(spark, account):
     none_yet = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "tokens tokens does not exist"}
     account.faults.add(Fault(path="/api/2.0/permissions/authorization/tokens", status=404, body=none_yet, times=1))
     read = spark.read.format("databricks_token_findings").options(profiles="w2", on_error="fail").load()
-    assert "no-maximum" in {row["rule"] for row in rows(read.toArrow())}
+    assert "no-maximum-lifetime" in {row["rule"] for row in rows(read.toArrow())}
     account.faults.clear()
 
 
-def test_tokens_that_spark_has_are_audited_by_the_same_rules_a_whole_workspace_at_a_time(load, account):
+def test_tokens_in_spark_are_audited_by_the_same_rules_per_workspace(load, account):
     @tokenkit.rule("long-comment", title="Says much", severity="low", why="Nobody reads it.", remedy="Say less.")
     def long_comment(tokens, context):  # noqa: ARG001 - a rule's signature
         return "says: " + tokens["comment"][tokens["comment"].str.len() > 10]
 
-    thresholds = {"many-tokens": {"at_least": 2}}
+    thresholds = {"near-token-quota": {"at_least": 2}}
     tokens = load(profiles="w0, w1, nowhere").repartition(7)
     found = tokenkit.spark.audit(tokens, also=[long_comment], thresholds=thresholds, skip=["unused"], now=NOW).toArrow()
     chosen = [rule for rule in audits.chosen(also=[long_comment], skip=["unused"]) if set(rule.needs) <= {"owners"}]
     expected = [
-        audits.audit(tokens_of(each), Context(now=NOW), rules=chosen, thresholds=thresholds).findings.assign(
-            workspace=each.host
+        audits.audit(tokens_of(workspace), Context(now=NOW), rules=chosen, thresholds=thresholds).findings.assign(
+            workspace=workspace.host
         )
-        for each in account.workspaces[:2]
+        for workspace in account.workspaces[:2]
     ]
     assert rows(found) == rows(*map(table_of, expected))
-    assert {"many-tokens", "long-comment"} <= {row["rule"] for row in rows(found)}
+    assert {"near-token-quota", "long-comment"} <= {row["rule"] for row in rows(found)}
 
 
-def test_an_audit_keeps_ids_and_times_that_sparks_own_pandas_would_lose(spark):
+def test_an_audit_preserves_ids_and_times_that_sparks_pandas_conversion_would_lose(spark):
     records = [
         {"token_id": "a", "owner_id": 2**53 + 1, "created_by_id": 2**53, "creation_time": 1, "expiry_time": LAST_MS},
         {"token_id": "b", "creation_time": 1, "expiry_time": -1},
     ]
     tokens = spark.createDataFrame(table_of(frames.frame(records, frames.TOKENS).assign(workspace="https://a")))
-    found = tokenkit.spark.audit(tokens, ["no-expiry", "many-tokens"], thresholds={"many-tokens": {"at_least": 1}})
+    found = tokenkit.spark.audit(
+        tokens, ["no-expiry", "near-token-quota"], thresholds={"near-token-quota": {"at_least": 1}}
+    )
     assert {(row["rule"], row["token_id"], row["owner"]) for row in rows(found.toArrow())} == {
         ("no-expiry", "b", None),
-        ("many-tokens", None, str(2**53 + 1)),
+        ("near-token-quota", None, str(2**53 + 1)),
     }
 
 
-def test_an_audit_of_a_table_refuses_what_a_table_cannot_tell(spark, load):
-    with pytest.raises(errors.UsageError, match=r"no-maximum needs.*databricks_token_findings"):
-        tokenkit.spark.audit(load(profiles="w0"), ["no-maximum"])
+def test_an_audit_of_a_table_rejects_rules_that_need_more_than_the_table(spark, load):
+    with pytest.raises(errors.UsageError, match=r"no-maximum-lifetime needs.*databricks_token_findings"):
+        tokenkit.spark.audit(load(profiles="w0"), ["no-maximum-lifetime"])
     with pytest.raises(errors.UsageError, match=r"workspace, comment, .* is missing"):
         tokenkit.spark.audit(spark.sql("SELECT 'a' AS token_id"))
 
 
-def test_the_audit_log_says_where_a_token_signed_in_and_who_revoked_one(spark, load, account):
+def test_the_audit_log_contains_token_logins_and_revocations(spark, load, account):
     tokens = load(profiles="w0")
     used, revoked = sorted(tokens_of(account.workspaces[0])["token_id"])[:2]
     here = {"workspace_id": str(account.workspaces[0].workspace_id), "service_name": "accounts"}
@@ -377,13 +382,86 @@ def test_the_audit_log_says_where_a_token_signed_in_and_who_revoked_one(spark, l
 
 
 def table_of(frame):
-    """Return a frame as the documentation says to give it to Spark."""
+    """Return a frame as documented for Spark."""
     return frames.to_arrow(frame)
 
 
-def test_spark_takes_a_frame_of_ours_by_way_of_arrow(spark, account):
+def test_usage_in_spark_is_that_of_the_same_rows_in_pandas(spark, account):
+    ws = connect(account.workspaces[0])
+    token_ids = ws.listing()["token_id"].tolist()
+    events = [
+        event(
+            token_id,
+            event_time=(NOW - pd.Timedelta(hours=7 * n)).to_pydatetime(),
+            source_ip_address=["192.0.2.7:443", "[2001:db8::1]:443", "2001:db8:1::1"][n % 3],
+            user_agent=["dbt/1.7", None, "'\\x"][n % 3],
+            workspace_id=str(n % 2),
+        )
+        for position, token_id in enumerate(token_ids)
+        for n in range(position + 1)
+    ]
+    log = spark.createDataFrame([{**row, "event_date": row["event_time"].date()} for row in events], AUDIT_LOG)
+    views = spark.catalog.listTables()
+    in_pandas = ws.usage(rows=frame(*events))
+    in_spark = ws.usage(rows=log)
+    pd.testing.assert_frame_equal(in_spark, in_pandas)
+    assert in_spark.attrs == in_pandas.attrs  # both are of given rows
+    assert spark.catalog.listTables() == views
+    with pytest.raises(errors.StatementFailedError, match="system"):
+        ws.usage()  # of the active session, which has no such table
+    assert in_spark["logins"].tolist() == sorted(in_spark["logins"], reverse=True)
+
+
+@pytest.fixture
+def read_usage(spark):
+    def read(**options):
+        return spark.read.format("databricks_token_usage").options(clock=NOW.isoformat(), **options).load()
+
+    return read
+
+
+def test_usage_of_each_workspace_is_what_its_warehouse_reads(read_usage, account, monkeypatch):
+    events = list(account.audit_events())  # else each reading adds the sign-in that it needed
+    monkeypatch.setattr(account.warehouse, "log", GivenRows(events))
+    warehouse_id = account.warehouse.warehouse_id
+    rows = read_usage(profiles="w0", warehouse_id=warehouse_id, days="90").toArrow()
+    assert rows.column_names == tokenkit.spark.USAGE.names
+    ws = connect(account.workspaces[0])
+    expected = ws.usage(90, warehouse_id=warehouse_id)
+    expected = expected[expected["matched"]]
+    assert len(expected) > 0
+    assert set(rows["workspace"].to_pylist()) == {ws.host}
+    for name in ("token_id", "logins", "clients", "clients_counts", "last_login"):
+        assert rows[name].to_pylist() == expected[name].tolist()
+    assert rows["error"].null_count == len(expected)
+
+
+@pytest.mark.parametrize("days", ["0", "366", "a month", "-1", "²"])
+def test_days_that_the_log_does_not_have_are_an_error_of_the_options(read_usage, days):
+    with pytest.raises(Exception, match="Invalid days"):
+        read_usage(profiles="w0", days=days).collect()
+
+
+def test_a_warehouse_that_is_not_there_or_not_running_is_a_row_with_the_reason(read_usage, account):
+    (row,) = read_usage(profiles="w0", warehouse_id="ffffffffffffffff").collect()
+    assert row.token_id is None
+    assert row.error
+    account.warehouse.state = "STOPPED"
+    try:
+        (row,) = read_usage(profiles="w0", warehouse_id=account.warehouse.warehouse_id).collect()
+    finally:
+        account.warehouse.state = "RUNNING"
+    assert "is stopped" in row.error
+
+
+def test_options_of_usage_are_none_of_the_other_formats(load):
+    with pytest.raises(Exception, match="Unknown option 'days'"):
+        load(profiles="w0", days="30").collect()
+
+
+def test_spark_accepts_a_tokenkit_frame_via_arrow(spark, account):
     tokens = tokens_of(account.workspaces[0])
-    assert tokens["scopes"].isna().any()  # an absent list is what Spark trips over in other frames
+    assert tokens["scopes"].isna().any()  # Spark fails on absent lists in other frames
     assert tokens["scopes"].notna().any()
     taken = spark.createDataFrame(table_of(tokens))
     assert dict(taken.dtypes)["scopes"] == "array<string>"
@@ -391,7 +469,7 @@ def test_spark_takes_a_frame_of_ours_by_way_of_arrow(spark, account):
     assert taken.toArrow().to_pylist() == table_of(tokens).to_pylist()
 
 
-def test_spark_takes_what_is_missing_and_what_is_extreme_in_a_frame(spark):
+def test_spark_accepts_missing_and_extreme_values_of_a_frame(spark):
     records = [
         {"token_id": "a", "owner_id": 2**53 + 1, "expiry_time": LAST_MS, "scopes": ["sql", "jobs"]},
         {"token_id": "b", "owner_id": None, "expiry_time": -1, "scopes": []},
@@ -399,13 +477,13 @@ def test_spark_takes_what_is_missing_and_what_is_extreme_in_a_frame(spark):
     ]
     tokens = frames.frame(records, frames.TOKENS)
     taken = spark.createDataFrame(table_of(tokens))
-    assert dict(taken.dtypes)["backfill_scopes"] == "array<string>"  # though none is there
+    assert dict(taken.dtypes)["backfill_scopes"] == "array<string>"  # although all are absent
     assert taken.toArrow().to_pylist() == table_of(tokens).to_pylist()
 
 
-def test_without_pyspark_one_line_names_the_extra():
+def test_without_pyspark_a_one_line_error_names_the_extra():
     program = "import sys; sys.modules['pyspark'] = None; import tokenkit.spark"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert ended.stderr.splitlines()[-1].startswith("tokenkit.errors.ConfigurationError: tokenkit.spark needs PySpark")
-    assert "pip install 'tokenkit[spark]'" in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("tokenkit.errors.ConfigurationError: tokenkit.spark requires")
+    assert "pip install 'pyspark>=4.0'" in ended.stderr
     assert "During handling" not in ended.stderr

@@ -1,63 +1,68 @@
-"""Databricks access tokens as DataFrames: list, review and revoke them from Jupyter or a shell, safely."""
+"""Databricks access tokens as DataFrames: list, review and revoke them from notebooks or the command line."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tokenkit.actions.permissions import PermissionPlan
-from tokenkit.actions.resumption import ResumePlan
-from tokenkit.actions.revocation import RevocationPlan, StagedRevocation
-from tokenkit.actions.update import UpdatePlan
-from tokenkit.comparison import changes
-from tokenkit.connecting import connect
-from tokenkit.errors import (
-    AccessBlockedError,
-    AnswerLostError,
-    ApiError,
-    AuthenticationError,
-    BadRequestError,
-    ConfigurationError,
-    ConflictError,
-    ConnectionFailedError,
-    EndpointNotFoundError,
-    FeatureDisabledError,
-    FleetError,
-    InvalidParameterError,
-    JournalError,
-    MalformedAnswerError,
-    MissingScopeError,
-    NotAnAdminError,
-    NotFoundError,
-    PermissionDeniedError,
-    QuotaExceededError,
-    RateLimitedError,
-    TokenKitError,
-    UnavailableError,
-    UsageError,
-)
-from tokenkit.fleet import Fleet
-from tokenkit.fleet_connecting import fleet, resume
-from tokenkit.fleet_plans import FleetPermissionPlan, FleetResumePlan, FleetRevocationPlan
-from tokenkit.frames import TokenInfo
-from tokenkit.rest.settings import TokenSettings
-from tokenkit.rest.token_management import OboToken, TokenManagementAPI
-from tokenkit.rest.transport import RetryPolicy
-from tokenkit.review.audit import Audit
-from tokenkit.review.leaks import Leaks
-from tokenkit.review.rule import rule
-from tokenkit.saved import read_listing
-from tokenkit.snapshots import read_snapshot
 from tokenkit.version import __version__
-from tokenkit.workspace import Workspace
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from tokenkit.widgets.explorer import explore
+    from tokenkit import errors as errors
+    from tokenkit import frames as frames
+    from tokenkit import sandbox as sandbox
+    from tokenkit.actions.permissions import PermissionPlan
+    from tokenkit.actions.resumption import ResumePlan
+    from tokenkit.actions.revocation import RevocationPlan, StagedRevocation
+    from tokenkit.actions.update import UpdatePlan
+    from tokenkit.errors import (
+        AccessBlockedError,
+        ApiError,
+        AuthenticationError,
+        BadRequestError,
+        ConfigurationError,
+        ConflictError,
+        ConnectionFailedError,
+        EndpointNotFoundError,
+        FeatureDisabledError,
+        FleetError,
+        InvalidParameterError,
+        InvalidResponseError,
+        JournalError,
+        MissingScopeError,
+        NotAnAdminError,
+        NotFoundError,
+        PermissionDeniedError,
+        QuotaExceededError,
+        RateLimitedError,
+        ResponseLostError,
+        StatementFailedError,
+        TokenKitError,
+        UnavailableError,
+        UsageError,
+    )
+    from tokenkit.fleets.connect import fleet, resume
+    from tokenkit.fleets.fleet import Fleet
+    from tokenkit.fleets.plans import FleetPermissionPlan, FleetResumePlan, FleetRevocationPlan, FleetUpdatePlan
+    from tokenkit.frames import TokenInfo
+    from tokenkit.output import charts as charts
+    from tokenkit.output.snapshots import read_snapshot
+    from tokenkit.rest.settings import TokenSettings
+    from tokenkit.rest.token_management import OboToken, TokenManagementAPI
+    from tokenkit.rest.transport import RetryPolicy
+    from tokenkit.review.audit import Audit
+    from tokenkit.review.leaks import Leaks
+    from tokenkit.review.rule import rule
+    from tokenkit.widgets.saved import explore
+    from tokenkit.workspaces.changes import changes
+    from tokenkit.workspaces.connect import connect
+    from tokenkit.workspaces.saved import read_listing
+    from tokenkit.workspaces.workspace import Workspace
 
 __all__ = [
     "AccessBlockedError",
-    "AnswerLostError",
     "ApiError",
     "Audit",
     "AuthenticationError",
@@ -72,10 +77,11 @@ __all__ = [
     "FleetPermissionPlan",
     "FleetResumePlan",
     "FleetRevocationPlan",
+    "FleetUpdatePlan",
     "InvalidParameterError",
+    "InvalidResponseError",
     "JournalError",
     "Leaks",
-    "MalformedAnswerError",
     "MissingScopeError",
     "NotAnAdminError",
     "NotFoundError",
@@ -84,10 +90,12 @@ __all__ = [
     "PermissionPlan",
     "QuotaExceededError",
     "RateLimitedError",
+    "ResponseLostError",
     "ResumePlan",
     "RetryPolicy",
     "RevocationPlan",
     "StagedRevocation",
+    "StatementFailedError",
     "TokenInfo",
     "TokenKitError",
     "TokenManagementAPI",
@@ -108,22 +116,63 @@ __all__ = [
     "rule",
 ]
 
+# The names are imported on first use: `tokenkit --help` and completion have no time for pandas and requests.
+_MODULES = {"charts": "output.charts", "errors": "errors", "frames": "frames", "sandbox": "sandbox"}
+_NAMES = {
+    name: module
+    for module, names in {
+        "actions.permissions": "PermissionPlan",
+        "actions.resumption": "ResumePlan",
+        "actions.revocation": "RevocationPlan StagedRevocation",
+        "actions.update": "UpdatePlan",
+        "errors": (
+            "AccessBlockedError ApiError AuthenticationError BadRequestError ConfigurationError ConflictError "
+            "ConnectionFailedError EndpointNotFoundError FeatureDisabledError FleetError InvalidParameterError "
+            "InvalidResponseError JournalError MissingScopeError NotAnAdminError NotFoundError "
+            "PermissionDeniedError QuotaExceededError RateLimitedError ResponseLostError "
+            "StatementFailedError TokenKitError UnavailableError UsageError"
+        ),
+        "fleets.connect": "fleet resume",
+        "fleets.fleet": "Fleet",
+        "fleets.plans": "FleetPermissionPlan FleetResumePlan FleetRevocationPlan FleetUpdatePlan",
+        "frames": "TokenInfo",
+        "output.snapshots": "read_snapshot",
+        "rest.settings": "TokenSettings",
+        "rest.token_management": "OboToken TokenManagementAPI",
+        "rest.transport": "RetryPolicy",
+        "review.audit": "Audit",
+        "review.leaks": "Leaks",
+        "review.rule": "rule",
+        "widgets.saved": "explore",
+        "workspaces.changes": "changes",
+        "workspaces.connect": "connect",
+        "workspaces.saved": "read_listing",
+        "workspaces.workspace": "Workspace",
+    }.items()
+    for name in names.split()
+}
+
 
 def __getattr__(name: str) -> object:
-    """Load the screens when somebody asks for one: widgets are slow to import, and of no use outside a notebook."""
-    if name == "explore":
-        from tokenkit.widgets.explorer import explore  # noqa: PLC0415 - as said
+    if name in _MODULES:
+        return import_module(f"{__name__}.{_MODULES[name]}")
+    if name not in _NAMES:
+        raise AttributeError(f"module 'tokenkit' has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_NAMES[name]}"), name)
+    globals()[name] = value
+    return value
 
-        return explore
-    raise AttributeError(f"module 'tokenkit' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register ``%tokens``; IPython calls this on ``%load_ext tokenkit``.
 
     Args:
-        shell: IPython's shell, which knows the magic afterwards.
+        shell: The IPython shell.
     """
-    from tokenkit.magic import register  # noqa: PLC0415 - IPython is there when this is called, and not needed before
+    from tokenkit.magic import register  # noqa: PLC0415 - IPython is optional
 
     register(shell)

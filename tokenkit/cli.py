@@ -1,132 +1,126 @@
-"""The door for a shell: ``tokenkit``.
+"""The front end for a shell: ``tokenkit``.
 
-The answer goes to standard output and everything else to standard error, so that a pipe carries only the answer. Exit
+The result goes to standard output and all messages go to standard error, so that a pipe contains only the result. Exit
 codes:
 
 ===  ===========================================================================================
-0    done; a token that was left out or skipped on purpose is no failure
-1    not all of a change was done (a token failed, is unknown, is still listed or was not reached),
-     ``audit --fail-on`` found something, or ``find-leaked`` found a value
-2    called wrongly
-3    the workspace said no or could not be read, or a report has values that cannot be compared
-70   tokenkit itself failed, or the answer could not be printed
-130  interrupted, also where a run was ended by it and its outcomes are printed
+0    success; tokens that were left out or skipped on purpose are not failures
+1    a change is incomplete (a token failed, is unknown, is still listed or was not reached),
+     ``undo`` could restore nothing, ``audit --fail-on`` has findings, or ``find-leaked`` found a value
+2    usage error
+3    the workspace returned an error or cannot be read, or a report has values that cannot be compared
+70   internal error of tokenkit, or the result cannot be printed
+130  interrupted, also if a run was interrupted and its outcomes are printed
 ===  ===========================================================================================
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from tokenkit import errors
+from tokenkit.commands import completion, parser
+from tokenkit.commands.options import SHELL
+from tokenkit.commands.session import FrontEnd
+from tokenkit.core.installation import warn_of_other_distribution
+from tokenkit.core.printable import printable
+from tokenkit.core.prompt import ask_unseen
+from tokenkit.core.redaction import redact
 
-from tokenkit import errors, export, frames, grammar
-from tokenkit.actions import preview
-from tokenkit.actions.plan import remaining
-from tokenkit.actions.preview import Preview
-from tokenkit.connecting import connect
-from tokenkit.fleet import Fleet
-from tokenkit.frames import TokenInfo
-from tokenkit.options import SHELL
-from tokenkit.printable import printable
-from tokenkit.prompt import ask_unseen
-from tokenkit.redaction import redact
-from tokenkit.rest.token_management import OboToken
-from tokenkit.review.audit import Audit
-from tokenkit.review.leaks import Leaks
-from tokenkit.verbs.comparing import say_how_to_revoke
-from tokenkit.verbs.fleets import fleet_of
-from tokenkit.workspace import Workspace
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-_FINDINGS, _UNFINISHED, _USAGE, _UNREADABLE, _FAILED, _INTERRUPTED = 1, 1, 2, 3, 70, 130
-# What of a listing fits 80 columns; --columns asks for others, and json and csv carry everything.
-_TABLE_COLUMNS = ("workspace", "token_id", "owner", "comment", "status", "expiry_time", "last_used_day")
-_NEVER_IN_A_TABLE = ("snapshot", "host", "run_started_at", "started_at", "why", "remedy")
+    import pandas as pd
+
+    from tokenkit.commands.parser import Call
+    from tokenkit.fleets.fleet import Fleet
+    from tokenkit.review.preview import Preview
+    from tokenkit.workspaces.workspace import Workspace
+
+_USAGE, _UNREADABLE, _FAILED, _INTERRUPTED = 2, 3, 70, 130
 _NOWHERE = Path(os.devnull)
-_SHORT_ID = 12
-_SHORT_WIDTH = 14
-_BORDER = 2
-_SCREEN_ROWS = 500
+_LONGEST_LINE = 4_000
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return the exit code."""
     if sys.stdout is None:
         return _fail("Standard output is closed.", _FAILED)
     sys.stdin = sys.stdin or _NOWHERE.open(encoding="utf-8")
     sys.stderr = sys.stderr or _NOWHERE.open("w", encoding="utf-8")
     try:
-        code = _run(sys.argv[1:] if words is None else words)
+        code = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except Exception as failure:  # noqa: BLE001 - a traceback could show values, and its exit code means findings
+    except Exception as failure:  # noqa: BLE001 - a traceback can show values, and Python would exit with 1, which means findings
         _drop_output()
         return _fail(_unexpected(failure), _FAILED)
     return code
 
 
-def _run(words: Sequence[str]) -> int:
-    """Run one command, and return the exit code; of errors that are expected, too."""
+def _run(argv: Sequence[str]) -> int:
+    """Run one command, print expected errors, and return the exit code."""
+    session = _ShellSession()
     try:
-        session = _ShellSession()
-        if "_ARGCOMPLETE" in os.environ:
-            _complete(session)
-        verb, options = grammar.parse(words, SHELL)
-        return _answered(session, verb.run(session, options), options) or (_UNREADABLE if session.has_failures else 0)
-    except grammar.HelpAsked as help_text:
-        with _until_read():
-            sys.stdout.write(f"{help_text}\n".replace("\n\n\n", "\n\n"))
+        if (code := completion.completed_for_shell(session)) is not None:
+            return code
+        warn_of_other_distribution()
+        call = parser.parse(argv, SHELL)
+        session.apply(call.printing)
+        code = _print_result(session, call, call.run(session)) or (_UNREADABLE if session.has_failures else 0)
+    except parser.HelpRequested as help_text:
+        with _allow_closed_pipe():
+            sys.stdout.write(f"{help_text}\n")
         return 0
     except (errors.UsageError, errors.ConfigurationError) as error:
+        session.close()
         return _fail(str(error), _USAGE)
     except errors.TokenKitError as error:
+        session.close()
         return _fail(str(error), _UNREADABLE)
+    session.close()
+    return code
 
 
-def _answered(session: _ShellSession, answer: object, options: argparse.Namespace) -> int:
-    """Print what a verb answered, and return the exit code."""
-    if isinstance(answer, int):
-        return answer
-    code = _UNFINISHED if answer is None else _code_of(answer)
-    if isinstance(answer, Audit):
-        code = _FINDINGS if options.fail_on and answer.fails(options.fail_on) else 0
-        answer = answer.summary if options.summary else answer.findings
-    if isinstance(answer, Leaks):
-        found = _FINDINGS if answer.looked_for and not options.exit_zero else 0
-        code = found or (_UNREADABLE if len(answer.not_comparable) else 0)
-    with _until_read():
-        if isinstance(answer, OboToken) and options.show_value:
-            sys.stdout.write(f"{answer.token_value}\n")
-        elif answer is not None:
-            _write(answer, options.output, chosen=bool(getattr(options, "columns", None)))
-    if isinstance(answer, Leaks):
-        say_how_to_revoke(session, answer, options)
+def _print_result(session: _ShellSession, call: Call, result: object) -> int:
+    """Print the result of a command, and return the exit code."""
+    from tokenkit.commands import printing  # noqa: PLC0415 - needs pandas, as the command that just ran
+
+    code = printing.exit_code(result, call)
+    with _allow_closed_pipe():
+        printing.write_result(session, call, result, labels=session.labels, is_colored=session.is_colored)
+    printing.say_what_follows(session, call, result, code)
     return code
 
 
 def _fail(message: str, code: int) -> int:
-    # What was typed stands in some messages, and standard error in many logs.
-    _tell(f"tokenkit: {printable(redact(message))}")
+    _write_message(f"tokenkit: {_one_line(message)}")
     return code
 
 
-def _tell(line: str) -> None:
-    """Write a line to standard error. Where it cannot be written, the exit code and the answer have to do."""
+def _one_line(message: str) -> str:
+    """Return a message on one line, redacted and printable. Messages can quote user input, and logs keep them."""
+    line = printable(redact(message))
+    half = _LONGEST_LINE // 2
+    return line if len(line) <= _LONGEST_LINE else f"{line[:half]} … {line[-half:]}"  # the end contains the next step
+
+
+def _write_message(line: str) -> None:
+    """Write a line to standard error. Errors are ignored: the exit code and the result still report the outcome."""
     with contextlib.suppress(OSError, AttributeError):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
 
 @contextlib.contextmanager
-def _until_read() -> Iterator[None]:
-    """Write an answer. `tokenkit audit | head` closes the pipe early, which changes nothing about the exit code."""
+def _allow_closed_pipe() -> Iterator[None]:
+    """Allow a closed pipe, as in `tokenkit audit | head`, without a change of the exit code."""
     try:
         yield
         sys.stdout.flush()
@@ -135,18 +129,20 @@ def _until_read() -> Iterator[None]:
 
 
 def _unexpected(failure: Exception) -> str:
-    """Return one line about what nobody foresaw, without what the failure is about: that may be a value."""
+    """Return a one-line message about an unexpected exception, without its own message, which may contain a value."""
     if isinstance(failure, UnicodeEncodeError):
         encoding = failure.encoding
-        return f"Standard output cannot hold the answer, as its encoding is {encoding}. Use PYTHONIOENCODING=utf-8."
+        return f"Standard output cannot encode the result: its encoding is {encoding}. Set PYTHONIOENCODING=utf-8."
     if isinstance(failure, OSError) and failure.strerror:
-        return f"The system refused: {failure.strerror}."
+        return f"Operating system error: {failure.strerror}."
+    import traceback  # noqa: PLC0415 - only for this
+
     frame = traceback.extract_tb(failure.__traceback__)[-1]
     return f"Unexpected {type(failure).__name__} in {Path(frame.filename).name}, line {frame.lineno}. Please report it."
 
 
 def _drop_output() -> None:
-    """Where output cannot be written, let the rest of it go nowhere: Python would complain once more at exit."""
+    """Discard the remaining output if it cannot be written; otherwise Python reports an error at exit."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
@@ -154,155 +150,121 @@ def _drop_output() -> None:
             os.dup2(os.open(_NOWHERE, os.O_WRONLY), sys.stdout.fileno())
 
 
-class _ShellSession:
-    """A session of one command."""
+class _ShellSession(FrontEnd):
+    """The front end of one command. Messages about the result are printed after it: a long table would hide them."""
 
-    returns_objects = False
-    program = grammar.program(SHELL)
+    program = parser.program(SHELL)
 
     def __init__(self) -> None:
         self._fleet: Fleet | None = None
+        self._summary: list[str] = []
+        self._conclusions: list[str] = []
+        self._is_quiet = False
+        self._now: pd.Timestamp | None = None
+        self._is_colorless = bool(os.getenv("NO_COLOR"))
+
+    def apply(self, printing: Mapping[str, Any]) -> None:
+        """Apply the options ``--quiet``, ``--no-color`` and ``--now``."""
+        self._now = printing.get("now")
+        self._is_quiet = bool(printing.get("quiet"))
+        self._is_colorless |= bool(printing.get("no_color"))
+
+    @property
+    def is_colored(self) -> bool:
+        """Whether tables have colors: on a terminal, unless ``NO_COLOR`` or ``--no-color`` is set."""
+        return sys.stdout.isatty() and not self._is_colorless and os.getenv("TERM") != "dumb"
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The names of the workspaces of a fleet, by address."""
+        return {} if self._fleet is None else self._fleet.labels
 
     @property
     def has_failures(self) -> bool:
-        """Whether a workspace of a fleet failed, so that the answer is partial."""
-        return self._fleet is not None and len(self._fleet.errors) > 0
+        """Whether a workspace of a fleet failed, so that the result is partial."""
+        from tokenkit.fleets.members import DISCOVER  # noqa: PLC0415 - as above
+
+        return self._fleet is not None and bool((self._fleet.errors["operation"] != DISCOVER).any())
 
     @property
     def shows_progress(self) -> bool:
-        return sys.stderr.isatty()
+        return sys.stderr.isatty() and not self._is_quiet
 
-    def connect(self, target: str | None) -> Workspace:
-        return connect(target)
+    def workspace_of(self, profile: str | None) -> Workspace:
+        from tokenkit.workspaces.connect import connect  # noqa: PLC0415 - as above
 
-    def workspace(self, profile: str | None) -> Workspace:
-        return connect(profile)
-
-    @property
-    def in_hand(self) -> Workspace | None:
-        return None
+        workspace = connect(profile, clock=self._now)
+        self._check_now([workspace.host])
+        return workspace
 
     def fleet(self, profiles: str | None, account: str | None, account_id: str | None) -> Fleet:
-        self._fleet = fleet_of(profiles, account, account_id)
+        from tokenkit.commands.fleet import fleet_of  # noqa: PLC0415 - as above
+
+        self._fleet = fleet_of(profiles, account, account_id, now=self._now)
+        self._check_now(self._fleet.hosts)
         return self._fleet
 
+    def _check_now(self, hosts: Iterable[str]) -> None:
+        """Check that all hosts are this machine's, if ``--now`` was given."""
+        from tokenkit.rest.hosts import is_loopback  # noqa: PLC0415 - as above
+
+        others = [] if self._now is None else [host for host in hosts if not is_loopback(host)]
+        if others:
+            raise errors.UsageError(f"--now is for a sandbox on this machine, not for {others[0]}. Remove --now.")
+
+    def known(self, column: str) -> list[str]:
+        """Return the values of a column of the newest snapshot on this computer."""
+        from tokenkit.commands import recorded  # noqa: PLC0415 - only for completion
+
+        return recorded.values(column)
+
     def say(self, message: str) -> None:
-        """Write to standard error, where a person sees it; quiet in a pipe."""
-        if sys.stderr.isatty():
+        """Write to standard error after the result, if it is a terminal."""
+        if sys.stderr.isatty() and not self._is_quiet:
+            self._summary.append(message)
+
+    def warn_last(self, message: str) -> None:
+        """Write to standard error after the result."""
+        self._summary.append(message)
+
+    def sum_up(self) -> None:
+        """Write the collected messages."""
+        for message in self._summary:
             self.warn(message)
+        self._summary.clear()
+
+    def conclude(self, message: str) -> None:
+        """Write to standard error as the last message."""
+        self._conclusions.append(message)
+
+    def close(self) -> None:
+        """Write the collected messages, and the last ones."""
+        self.sum_up()
+        for message in self._conclusions:
+            self.warn(message)
+        self._conclusions.clear()
 
     def warn(self, message: str) -> None:
-        """Write to standard error in any case."""
-        _tell(printable(message))
+        """Write to standard error."""
+        _write_message(_one_line(message))
 
     def show(self, in_short: Preview) -> None:
+        self.sum_up()
         sys.stderr.write(f"{in_short.text()}\n")
 
     def ask(self, question: str) -> str | None:
         if not sys.stdin.isatty():
             return None
+        self.sum_up()
         sys.stderr.write(printable(question))
         sys.stderr.flush()
-        return sys.stdin.readline()
+        reply = ""
+        try:
+            reply = sys.stdin.readline()
+        finally:
+            if not reply:  # Ctrl-C or Ctrl-D: the cursor is still behind the question
+                sys.stderr.write("\n")
+        return reply
 
     def ask_unseen(self, question: str) -> str | None:
         return ask_unseen(question) if sys.stdin.isatty() else None
-
-    def keep(self, name: str, value: str, *, in_environment: bool) -> None:  # noqa: ARG002 - nothing is kept
-        raise errors.UsageError("A shell's variables are out of reach of a command it runs.")
-
-    def remember(self, listing: pd.DataFrame) -> None:
-        """Do nothing: the process ends with the command."""
-
-    def remembered(self) -> pd.DataFrame | None:
-        return None
-
-
-def _complete(session: _ShellSession) -> None:
-    """Answer a shell that asks what the command line could become, and end the process."""
-    import argcomplete  # noqa: PLC0415 - only completion needs it
-
-    argcomplete.autocomplete(grammar.tree(SHELL, session), always_complete_options="long")
-
-
-def _code_of(answer: object) -> int:
-    """Return the exit code of a change: whether it was interrupted, or ended with tokens that were not done."""
-    if not isinstance(answer, pd.DataFrame) or not {"outcome", "attempts"} <= set(answer.columns) or "run_id" in answer:
-        return 0
-    if answer.attrs.get("ended_by") == "interrupt":
-        return _INTERRUPTED
-    return _UNFINISHED if remaining(answer) else 0
-
-
-def _write(answer: object, output: str, *, chosen: bool) -> None:
-    """Print an answer in the form that was asked for; of one that went into a file, where that is."""
-    if isinstance(answer, Path):
-        sys.stdout.write(f"{printable(str(answer))}\n")
-        return
-    frame = as_frame(answer)
-    if output == "json":
-        sys.stdout.write(f"{export.json_text(frame)}\n")
-    elif output == "csv":
-        sys.stdout.write(export.csv_text(frame))
-    else:
-        _print_table(frame if chosen else _narrow(frame))
-
-
-def _narrow(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of a listing that fit a terminal; any other frame as it is."""
-    if not set(frames.TOKEN_COLUMNS) <= set(frame.columns):
-        return frame.drop(columns=[name for name in _NEVER_IN_A_TABLE if name in frame])
-    return frame[[name for name in _TABLE_COLUMNS if name in frame.columns]]
-
-
-def as_frame(answer: object) -> pd.DataFrame:
-    """Return what a verb answered as rows."""
-    if isinstance(answer, TokenInfo):
-        return frames.frame([answer.as_dict()], frames.TOKENS)
-    if isinstance(answer, OboToken):
-        return as_frame(answer.token_info)
-    if isinstance(answer, Workspace):
-        return pd.DataFrame({"workspace": [answer.name], "host": [answer.host]})
-    if isinstance(answer, Audit):
-        return answer.findings
-    if isinstance(answer, Leaks):
-        return answer.tokens
-    assert isinstance(answer, pd.DataFrame), type(answer)
-    return answer
-
-
-def _print_table(frame: pd.DataFrame) -> None:
-    """Print a table as wide as the terminal; into a pipe, as wide as its content and with whole ids."""
-    to = sys.stdout
-    from rich import box  # noqa: PLC0415 - only a table needs it
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    on_screen = to.isatty()
-    if on_screen and preview.WARNINGS in frame:
-        to.write(f"{preview.table(frame, limit=_SCREEN_ROWS).text()}\n")
-        return
-    text = export.terminal_text(frame.head(_SCREEN_ROWS) if on_screen else frame)
-    if not len(text):
-        to.write("Nothing found.\n")
-        return
-    if not on_screen:
-        to.write(export.plain_table(text))
-        return
-    if "token_id" in text.columns:
-        text["token_id"] = text["token_id"].str.slice(stop=_SHORT_ID)
-    console = Console(file=to)
-    widths = {str(name): max(len(str(name)), int(text[name].str.len().max())) for name in text.columns}
-    # What is short is shown whole; the long ones share what the terminal has left.
-    long = [name for name, width in widths.items() if width > _SHORT_WIDTH]
-    left = console.width - sum(width for name, width in widths.items() if name not in long) - _BORDER * len(widths)
-    share = max(left // len(long), _SHORT_ID) if long else 0
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in widths:
-        table.add_column(Text(name), no_wrap=True, overflow="ellipsis", max_width=share if name in long else None)
-    for row in text.itertuples(index=False):
-        table.add_row(*map(Text, row))
-    console.print(table)
-    if len(frame) > len(text):
-        _tell(f"… and {len(frame) - len(text):,} more: add filters, --limit, or --output csv.")

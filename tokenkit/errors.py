@@ -1,97 +1,121 @@
-"""Every error that tokenkit raises, in one tree.
+"""The exceptions that tokenkit raises, in one tree.
 
 ::
 
     TokenKitError
-    ├── ConfigurationError (ValueError)         no credentials, an unknown profile, a setting that contradicts another
-    ├── UsageError (ValueError)                 a command or an argument that no request was made for
-    ├── ConnectionFailedError (ConnectionError) nothing reached the workspace
-    ├── AnswerLostError (ConnectionError)       the request left, its answer never came: it may have been carried out
-    ├── JournalError                            the journal cannot be written or read; a run stops before it goes on
-    ├── FleetError                              no workspace of a fleet answered
-    ├── MalformedAnswerError                    an answer came that is not what the API answers: HTML, empty, cut short
-    └── ApiError                                the workspace said no
+    ├── ConfigurationError (ValueError)         no credentials, an unknown profile, or conflicting settings
+    ├── UsageError (ValueError)                 an invalid command or argument; no request was sent
+    ├── ConnectionFailedError (ConnectionError) the workspace could not be reached; no request was sent
+    ├── ResponseLostError (ConnectionError)     the request was sent, but no response arrived; the outcome is unknown
+    ├── JournalError                            the journal cannot be written or read; a run stops before it continues
+    ├── FleetError                              no workspace of a fleet could be read
+    ├── StatementFailedError                    a SQL statement failed, was canceled, or has a truncated result
+    ├── InvalidResponseError                    the response is not what the API returns: HTML, empty, truncated
+    └── ApiError                                the workspace returned an error
         ├── BadRequestError                     400
         │   ├── InvalidParameterError (ValueError)  INVALID_PARAMETER_VALUE
-        │   └── QuotaExceededError              QUOTA_EXCEEDED: 600 tokens a user and workspace
-        ├── AuthenticationError                 the credential is dead, or not one of this workspace
-        │   └── AccessBlockedError              an IP access list, a private link or a proxy blocks the way there
-        ├── PermissionDeniedError (PermissionError)  403: the caller may not do this
+        │   └── QuotaExceededError              QUOTA_EXCEEDED: 600 tokens per user and workspace
+        ├── AuthenticationError                 the credential is invalid, or belongs to another workspace
+        │   └── AccessBlockedError              an IP access list, a private link or a proxy blocks access
+        ├── PermissionDeniedError (PermissionError)  403: the caller lacks permission
         │   ├── NotAnAdminError                 the caller is not a workspace admin
-        │   └── MissingScopeError               the credential lacks a scope that the call needs
-        ├── NotFoundError (LookupError)         404 whose code says that the thing asked for does not exist
+        │   └── MissingScopeError               the credential lacks a scope that the call requires
+        ├── NotFoundError (LookupError)         404 whose error code states that the resource does not exist
         ├── EndpointNotFoundError               any other 404: an unknown endpoint, a proxy's page, an empty body
         ├── FeatureDisabledError                FEATURE_DISABLED: tokens are disabled in the workspace
         ├── ConflictError                       409
-        ├── RateLimitedError                    429, after every retry that the budget allowed
-        └── UnavailableError                    5xx, likewise
+        ├── RateLimitedError                    429, after all retries that the budget allows
+        └── UnavailableError                    5xx, after all retries that the budget allows
 
-A message says what happened, on which workspace, and what to do next; it never holds a credential. Errors that Python
-has a word for are that built-in as well, so ``except ValueError`` catches what a pandas user would expect it to. In a
-notebook an error is one line: see ``_render_traceback_``.
+A message states what happened, in which workspace, and what to do next. It never contains a credential. Errors that
+correspond to a built-in exception also derive from it, so ``except ValueError`` works as a pandas user expects. A
+notebook shows an error as one line: see ``_render_traceback_``.
 """
 
 from __future__ import annotations
 
 import difflib
 import functools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tokenkit.printable import printable
+from tokenkit.core.printable import printable
+from tokenkit.core.redaction import redact
 
 
 class TokenKitError(Exception):
-    """The root: ``except TokenKitError`` catches everything that tokenkit raises on purpose."""
+    """Base class of all errors that tokenkit raises deliberately. A message can quote the workspace or an argument, so
+    what looks like a secret in it is redacted.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redact(message))
 
     def __str__(self) -> str:
         return printable(super().__str__())
 
     def _render_traceback_(self) -> list[str]:
-        """Return the one line that IPython shows in place of a traceback."""
+        """Return the line that IPython shows instead of a traceback."""
         return [f"{type(self).__name__}: {self}"]
 
 
 class ConfigurationError(TokenKitError, ValueError):
-    """No usable credentials, an unknown profile, or settings that contradict each other."""
+    """No usable credentials, an unknown profile, or conflicting settings."""
 
 
 class UsageError(TokenKitError, ValueError):
-    """An argument that was refused before any request was made."""
+    """An invalid command or argument. No request was sent."""
 
 
 class ConnectionFailedError(TokenKitError, ConnectionError):
-    """The workspace could not be reached; nothing was sent, so nothing was carried out."""
+    """The workspace could not be reached. No request was sent, so nothing changed."""
 
 
-class AnswerLostError(TokenKitError, ConnectionError):
-    """The request was sent and its answer never came: whether it was carried out is unknown."""
+class ResponseLostError(TokenKitError, ConnectionError):
+    """The request was sent, but no response arrived. Whether it took effect is unknown."""
 
 
-class MalformedAnswerError(TokenKitError):
-    """The answer was not JSON of the expected form: a login page, an empty body, a body cut short."""
+class InvalidResponseError(TokenKitError):
+    """The response is not the expected JSON: a login page, an empty body, or a truncated body."""
 
 
 class JournalError(TokenKitError):
-    """The journal is damaged, locked, read-only or full. Nothing is sent that could not be written down first."""
+    """The journal is damaged, locked, read-only or full. No request is sent unless the journal recorded it first."""
 
 
 class FleetError(TokenKitError):
-    """No workspace of a fleet could be asked; ``Fleet.errors`` has what went wrong with each."""
+    """No workspace of a fleet could be read. ``Fleet.errors`` lists the error of each workspace."""
+
+
+class StatementFailedError(TokenKitError):
+    """A SQL statement failed, was canceled, or its result is truncated.
+
+    Attributes:
+        reason: The engine's own message, redacted and cut to 500 characters; empty if it gave none.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to rebuild the error in another process."""
+        return type(self), (*self.args, self.reason)
 
 
 class ApiError(TokenKitError):
-    """The workspace refused a request.
+    """The workspace returned an error response.
 
     Attributes:
         status: The HTTP status.
-        error_code: The API's own code, such as ``PERMISSION_DENIED``; empty where the answer had none.
-        details: The objects that the API added.
-        workspace: The one that answered, by the name that messages use.
-        request: The request that was refused, as in ``GET /api/2.0/token-management/tokens``.
-        retry_after_seconds: How long the workspace asked to wait, where it did.
-        after_lost_answer: Whether an earlier attempt of the same request was sent and its answer lost, so that this
-            refusal may be the echo of our own success (a DELETE that answers 404).
+        error_code: The API's error code, such as ``PERMISSION_DENIED``; empty if the response has none.
+        details: The objects in the ``details`` of the response.
+        workspace: The name of the workspace in messages.
+        request: The request that failed, such as ``GET /api/2.0/token-management/tokens``.
+        retry_after_seconds: The wait that the workspace requested, or None.
+        after_lost_response: Whether an earlier attempt of the same request was sent and its response was lost. The
+            error may then result from the success of that attempt: a repeated DELETE returns 404.
     """
 
     def __init__(
@@ -104,7 +128,7 @@ class ApiError(TokenKitError):
         workspace: str = "",
         request: str = "",
         retry_after_seconds: float | None = None,
-        after_lost_answer: bool = False,
+        after_lost_response: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -113,78 +137,86 @@ class ApiError(TokenKitError):
         self.workspace = workspace
         self.request = request
         self.retry_after_seconds = retry_after_seconds
-        self.after_lost_answer = after_lost_answer
+        self.after_lost_response = after_lost_response
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how it is rebuilt in another process; an exception would do it without the keywords."""
+        """Return how to rebuild the error in another process, including its keyword arguments."""
         return functools.partial(type(self), status=self.status), self.args, self.__dict__
 
 
 class BadRequestError(ApiError):
-    """400: the request makes no sense to the workspace."""
+    """400: the workspace rejected the request as invalid."""
 
 
 class InvalidParameterError(BadRequestError, ValueError):
-    """400 ``INVALID_PARAMETER_VALUE``: a lifetime, mask, principal or id that the workspace does not take."""
+    """400 ``INVALID_PARAMETER_VALUE``: the workspace does not accept a lifetime, mask, principal or id."""
 
 
 class QuotaExceededError(BadRequestError):
-    """``QUOTA_EXCEEDED``: the owner has as many tokens as a workspace allows (600)."""
+    """``QUOTA_EXCEEDED``: the owner has the maximum number of tokens in the workspace (600)."""
 
 
 class AuthenticationError(ApiError):
-    """The credential is missing, wrong, expired, revoked, or issued for another workspace."""
+    """The credential is missing, invalid, expired, revoked, or issued for another workspace."""
 
 
 class AccessBlockedError(AuthenticationError):
-    """An IP access list, a private link or a proxy blocks the way to the workspace, whatever the credential."""
+    """An IP access list, a private link or a proxy blocks access to the workspace for any credential."""
 
 
 class PermissionDeniedError(ApiError, PermissionError):
-    """403: the caller may not do this; most of the Token Management API is for workspace admins only."""
+    """403: the caller lacks permission. Most of the Token Management API requires a workspace admin."""
 
 
 class NotAnAdminError(PermissionDeniedError):
-    """The caller is not a workspace admin, so all calls for admins will be refused."""
+    """The caller is not a workspace admin, so all calls that require an admin fail."""
 
 
 class MissingScopeError(PermissionDeniedError):
-    """The credential lacks a scope that the call needs."""
+    """The credential lacks a scope that the call requires."""
 
 
 class NotFoundError(ApiError, LookupError):
-    """404 whose code says that the token or principal asked for does not exist: the only proof that it is gone."""
+    """404 whose error code states that the resource does not exist. No other response proves this."""
 
 
 class EndpointNotFoundError(ApiError):
-    """A 404 that says nothing about a token: the endpoint is unknown there, or something in between answered."""
+    """404 without such a code: the endpoint is unknown, or a proxy responded. It proves nothing about a token."""
 
 
 class FeatureDisabledError(ApiError):
-    """``FEATURE_DISABLED``: personal access tokens are disabled in this workspace; existing ones are kept."""
+    """``FEATURE_DISABLED``: personal access tokens are disabled in this workspace. Existing tokens are kept."""
 
 
 class ConflictError(ApiError):
-    """409: the same thing exists, or somebody changed it first."""
+    """409: the resource already exists, or was changed concurrently."""
 
 
 class RateLimitedError(ApiError):
-    """429: too many requests, and the retry budget is spent."""
+    """429: too many requests; the retry budget is exhausted."""
 
 
 class UnavailableError(ApiError):
-    """5xx: the workspace is overloaded, deploying or broken, and the retry budget is spent."""
+    """5xx: the workspace is overloaded, deploying or failing; the retry budget is exhausted."""
 
 
-_NAMED = 40
+_MAX_LISTED = 40
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown word: the near one if there is one, else those that are known."""
-    words = list(known)
-    by_lower = {each.lower(): each for each in words}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=2, cutoff=0.7)
-    if near:
-        return f"Did you mean {' or '.join(by_lower[each] for each in near)}?"
-    more = f" and {len(words) - _NAMED:,} more" if len(words) > _NAMED else ""
-    return f"Known: {', '.join(words[:_NAMED])}{more}."
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the last sentence of a message about an unknown name: similar names, or a list of the known ones."""
+    names = list(known)
+    by_lower = {candidate.lower(): candidate for candidate in names}
+    similar = difflib.get_close_matches(name.lower(), by_lower, n=2, cutoff=0.7)
+    if similar:
+        return f"Did you mean {' or '.join(quoted(by_lower[candidate]) for candidate in similar)}?"
+    more = f" and {len(names) - _MAX_LISTED:,} more" if len(names) > _MAX_LISTED else ""
+    return f"Known: {', '.join(map(quoted, names[:_MAX_LISTED]))}{more}."
+
+
+def quoted(name: str) -> str:
+    """Return a name for a list of names: in quotes unless it is one plain word, so that it is clear where it ends."""
+    return name if _PLAIN.fullmatch(name) else repr(name)
+
+
+_PLAIN = re.compile(r"[\w@.-]+")

@@ -1,4 +1,4 @@
-"""The door for a notebook: ``%tokens`` for a line, ``%%tokens`` for several."""
+"""The front end for a notebook: ``%tokens`` for one command, ``%%tokens`` for several."""
 
 from __future__ import annotations
 
@@ -6,43 +6,48 @@ import os
 import sys
 from collections import ChainMap
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from IPython.core.error import StdinNotImplementedError
+import pandas as pd
 from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.display import display
 
-from tokenkit import errors, grammar
-from tokenkit.actions.preview import Preview
-from tokenkit.connecting import connect
-from tokenkit.fleet import Fleet
-from tokenkit.line import words
-from tokenkit.options import MAGIC
-from tokenkit.printable import printable
-from tokenkit.prompt import ask_unseen
-from tokenkit.redaction import redact
+from tokenkit import errors
+from tokenkit.commands import completion, parser
+from tokenkit.commands.fleet import fleet_of
+from tokenkit.commands.line import split, with_constants
+from tokenkit.commands.options import MAGIC
+from tokenkit.commands.rows import arranged
+from tokenkit.commands.session import FrontEnd
+from tokenkit.core.installation import warn_of_other_distribution
+from tokenkit.core.printable import printable
+from tokenkit.core.prompt import ask_unseen
+from tokenkit.core.redaction import redact
+from tokenkit.fleets.fleet import Fleet
 from tokenkit.rest import credentials
-from tokenkit.review import expressions
-from tokenkit.verbs.fleets import fleet_of
-from tokenkit.workspace import Workspace
+from tokenkit.rest.tracebacks import without_frames
+from tokenkit.review.columns import short_view_first
+from tokenkit.review.preview import Preview
+from tokenkit.workspaces.connect import connect
+from tokenkit.workspaces.workspace import Workspace
 
 if TYPE_CHECKING:
-    import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
 
+_Kind = TypeVar("_Kind")
+_LISTINGS = ("list", "fleet list")
 _LINE = r"^(?:.*=\s*)?%{1,2}tokens\b"
 
 
-class NotebookSession:
-    """A session that lasts as long as the kernel and remembers which workspace it works on.
+class NotebookSession(FrontEnd):
+    """The front end of a kernel, which remembers the connected workspace.
 
     Args:
-        names: The notebook's variables, in which a workspace may be named.
+        names: The variables of the notebook, which may hold a workspace or a fleet.
     """
 
     returns_objects = True
-    program = grammar.program(MAGIC)
-    shows_progress = True
+    program = parser.program(MAGIC)
 
     def __init__(self, names: MutableMapping[str, Any]) -> None:
         self._names = names
@@ -50,20 +55,19 @@ class NotebookSession:
         self._by_profile: dict[str | None, Workspace] = {}
         self._fleet: Fleet | None = None
         self._fleets: dict[tuple[str | None, ...], Fleet] = {}
-        self._listing: pd.DataFrame | None = None
 
     def connect(self, target: str | None) -> Workspace:
-        """Connect to a profile, a host or the sandbox, or take a workspace that a variable holds."""
-        variable = self._names.get(target) if target else None
-        if isinstance(variable, Workspace) and target in credentials.profiles():
+        """Connect to a profile, a host or the sandbox, or use the workspace of a variable."""
+        variable = self._variable(target, Workspace)
+        if variable is not None and target in credentials.profiles():
             raise errors.UsageError(
-                f"{target!r} is a variable of this notebook and a profile too. Rename the variable."
+                f"{target!r} is both a variable of this notebook and a profile. Rename the variable."
             )
-        self._current = variable if isinstance(variable, Workspace) else connect(target)
+        self._current = connect(target) if variable is None else variable
         return self._current
 
-    def workspace(self, profile: str | None) -> Workspace:
-        """Return the workspace of a profile, or the one connected to; the first use connects as ``connect()`` would."""
+    def workspace_of(self, profile: str | None) -> Workspace:
+        """Return the workspace of a profile, or the connected one; the first use connects like ``connect()``."""
         if profile is None and self._current is not None:
             return self._current
         if profile not in self._by_profile:
@@ -71,105 +75,112 @@ class NotebookSession:
         return self._by_profile[profile]
 
     @property
-    def in_hand(self) -> Workspace | None:
-        """Return the workspace connected to, by name or by the first use."""
+    def connected(self) -> Workspace | None:
+        """Return the connected workspace, or None."""
         return self._current or self._by_profile.get(None)
 
     def fleet(self, profiles: str | None, account: str | None, account_id: str | None) -> Fleet:
-        """Return the fleet that the options name, or that a variable of that name holds; the last one, if neither."""
-        variable = self._names.get(profiles) if profiles else None
+        """Return the fleet that the options select, or the fleet of a variable; without options, the last fleet."""
         key = (profiles, account, account_id)
-        if isinstance(variable, Fleet):
+        if (variable := self._variable(profiles, Fleet)) is not None:
             self._fleet = variable
         elif self._fleet is None or any(key):
             self._fleet = self._fleets.setdefault(key, self._fleets.get(key) or fleet_of(*key))
         return self._fleet
 
+    def _variable(self, name: str | None, kind: type[_Kind]) -> _Kind | None:
+        """Return the value of a variable of the notebook, if it is of this kind."""
+        value = self._names.get(name or "")
+        return value if isinstance(value, kind) else None
+
     def say(self, message: str) -> None:
-        """Print to the cell, beside its answer."""
-        sys.stdout.write(f"{printable(message)}\n")
+        """Print to the output of the cell."""
+        sys.stdout.write(f"{printable(redact(message))}\n")
 
     warn = say
 
     def show(self, in_short: Preview) -> None:
-        """Display a plan in short, as HTML where the front end can."""
+        """Display the preview of a plan, as HTML if possible."""
         display(in_short)
 
     def ask(self, question: str) -> str | None:
-        """Ask below the cell; None where the front end cannot ask (nbclient, papermill)."""
+        """Ask below the cell; return None if the front end does not support input (nbclient, papermill, jobs)."""
         try:
             return input(question)
-        except (StdinNotImplementedError, EOFError):
+        except (EOFError, OSError, RuntimeError, ValueError):  # IPython and Python raise different errors
             return None
 
     def ask_unseen(self, question: str) -> str | None:
-        """Ask below the cell, in a field that shows nothing and of which nothing is saved."""
+        """Ask below the cell without echoing or saving the reply."""
         return ask_unseen(question)
 
+    @without_frames()
     def keep(self, name: str, value: str, *, in_environment: bool) -> None:
-        """Set a variable of the notebook, or of the kernel's environment."""
+        """Set a variable of the notebook, or of the environment of the kernel."""
         if in_environment:
             os.environ[name] = value
         elif name.isidentifier():
             self._names[name] = value
         else:
-            raise errors.UsageError(f"{name!r} is no name for a variable.")
+            raise errors.UsageError(f"{name!r} is not a valid variable name.")
 
-    def remember(self, listing: pd.DataFrame) -> None:
-        """Keep a listing for the completion of owners and ids."""
-        self._listing = listing
 
-    def remembered(self) -> pd.DataFrame | None:
-        """Return the last listing, if there was one."""
-        return self._listing
+class _Variables(ChainMap[str, Any]):
+    """The variables of the notebook. Their values may be tokens, and verbose tracebacks show the ``repr`` of locals."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} variables>"
 
 
 @magics_class
 class TokensMagics(Magics):
-    """``%tokens VERB …``: the verbs of ``commands.VERBS``."""
+    """``%tokens COMMAND …``: the commands of ``commands.table``."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.session = NotebookSession(shell.user_ns)
 
     @needs_local_scope
-    @no_var_expand  # which evaluates whatever stands in braces
+    @no_var_expand  # IPython would evaluate expressions in braces
     @line_cell_magic
-    def tokens(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - each verb has its own kind of answer
-        """Run a command on the tokens of a workspace; ``%tokens`` alone lists what there is.
+    def tokens(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - the type of the result depends on the command
+        """Run a command on the tokens of a workspace. ``%tokens`` without a command lists all commands.
 
-        As ``%%tokens``, run the commands of a cell, a line each. Every answer is shown, and the last one is returned.
-        ``$name`` and ``{name}`` stand for a variable that holds a text or a number, in ``--where`` ``@name`` does.
+        ``%%tokens`` runs the commands of a cell, one per line. It displays all results and returns the last one.
+        ``$name`` and ``{name}`` insert the value of a variable, which must be a text or a number. In ``--where``, use
+        ``@name``.
         """
         assert self.shell is not None
-        names = ChainMap(dict(local_ns or {}), self.shell.user_ns)
+        names = _Variables(dict(local_ns or {}), self.shell.user_ns)
         if cell is None:
             return self._run(line, names)
-        commands = [each.strip() for each in [line, *cell.splitlines()]]
-        answer = None
+        commands = [command.strip() for command in [line, *cell.splitlines()]]
+        result = None
         for number, command in enumerate(commands):
             if not command or command.startswith("#"):
                 continue
-            if answer is not None:
-                display(answer)
+            if result is not None:
+                display(result)
             try:
-                answer = self._run(command, names)
+                result = self._run(command, names)
             except errors.UsageError as error:
                 problem = errors.UsageError(f"Line {number + 1}, {redact(command)!r}: {redact(str(error))}")
             else:
                 continue
             raise problem
-        return answer
+        return result
 
     def _run(self, command: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as above
         try:
-            verb, options = grammar.parse(words(command, names), MAGIC)
-        except grammar.HelpAsked as help_text:
+            call = parser.parse(split(command, names), MAGIC)
+        except parser.HelpRequested as help_text:
             sys.stdout.write(f"{help_text}\n")
             return None
-        if getattr(options, "where", None) is not None:
-            options.where = expressions.with_constants(options.where, names)
-        return verb.run(self.session, options)
+        if call.params.get("where") is not None:
+            call.params["where"] = with_constants(call.params["where"], names)
+        result = arranged(call.run(self.session), call.rows, self.session, is_change=call.is_change)
+        is_listing = call.command.path in _LISTINGS and not call.rows["columns"]
+        return short_view_first(result) if is_listing and isinstance(result, pd.DataFrame) else result
 
 
 class _CompletionEvent(Protocol):
@@ -178,7 +189,8 @@ class _CompletionEvent(Protocol):
 
 
 def register(shell: InteractiveShell) -> None:
-    """Make ``%tokens`` and its completion known to a shell."""
+    """Register ``%tokens`` and its completion with IPython."""
+    warn_of_other_distribution()
     magics = TokensMagics(shell)
     shell.register_magics(magics)
 
@@ -189,16 +201,16 @@ def register(shell: InteractiveShell) -> None:
 
 
 def completions(text: str, symbol: str, session: NotebookSession) -> list[str]:
-    """Return what could stand for the symbol under the cursor.
+    """Return the completions of the symbol at the cursor.
 
     Args:
         text: The line up to the cursor: ``df = %tokens list --ow``.
-        symbol: Its last part, as IPython cuts it: hyphens part words there, so of ``--ow`` it is ``ow``.
-        session: What knows profiles, owners and ids.
+        symbol: The last part, as IPython splits it: for ``--ow`` it is ``ow``, because hyphens separate symbols.
+        session: The front end, which has the last listing.
     """
-    typed = text.rpartition("%tokens")[2]
-    words = typed.split()
-    prefix = "" if not typed or typed[-1].isspace() else words.pop()
+    command = text.rpartition("%tokens")[2]
+    argv = command.split()
+    prefix = "" if not command or command[-1].isspace() else argv.pop()
     kept = len(prefix) - len(symbol)
-    found = grammar.complete(words, prefix, MAGIC, session)
-    return [each[kept:] for each in found if each.startswith(prefix)]
+    found = completion.complete(argv, prefix, MAGIC, session)
+    return [offer[kept:] for offer in found if offer.startswith(prefix)]

@@ -45,3 +45,10 @@ def connect_as():
 def journal(tmp_path):
     with Journal(tmp_path) as journal:
         yield journal
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Wait between attempts for no longer than a test should."""
+    monkeypatch.setattr("tokenkit.actions.executor._FIRST_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr("tokenkit.actions.executor._LONGEST_BACKOFF_SECONDS", 0.01)

@@ -56,7 +56,7 @@ def test_a_new_token_is_in_the_journal_and_named(company, made, capsys):
         "terraform",
     )
     (run,) = tokenkit.connect().runs().to_dict("records")
-    assert (run["tokens"], run["done"], run["left"]) == (1, 1, 0)
+    assert (run["tokens"], run["done"], run["remaining"]) == (1, 1, 0)
     value = secret(company)
     folder = tokenkit.connect().folder
     assert not any(value.encode() in path.read_bytes() for path in folder.iterdir() if path.is_file())
@@ -76,11 +76,31 @@ def test_a_token_whose_value_is_lost_is_named(company, made, capsys, fault):
     company.faults.add(fault)
     assert cli.main(shlex.split(LINE)) == 3
     (token_id,) = made()
-    assert f"Nobody has its value. Revoke it: tokenkit revoke {token_id}" in capsys.readouterr().err
+    assert f"The value is lost. Revoke the token: tokenkit revoke {token_id}" in capsys.readouterr().err
     assert secret(company) is None
     (run,) = tokenkit.connect().runs().to_dict("records")
+    assert (run["change"], run["tokens"], run["remaining"]) == ("unknown", 0, 1)
     assert cli.main(["resume", run["run_id"]]) == 2
     assert token_id in capsys.readouterr().err
+    assert tokenkit.connect().runs()["remaining"].tolist() == [1]
+    assert cli.main(["revoke", token_id, "--yes"]) == 0
+    assert cli.main(["resume", run["run_id"]]) == 0
+    (run, _) = tokenkit.connect().runs().to_dict("records")
+    assert (run["change"], run["remaining"]) == ("skipped", 0)
+
+
+def test_a_creation_whose_request_may_be_under_way_is_looked_at_again_before_it_is_settled(company, made, capsys):
+    company.faults.add(Fault(path=CREATE, drop=True))
+    assert cli.main(shlex.split(LINE)) == 3
+    (run,) = tokenkit.connect().runs().to_dict("records")
+    assert (run["change"], run["remaining"]) == ("unknown", 1)
+    assert (
+        f"The workspace lists no new token. Run `tokenkit resume {run['run_id']}` to check again."
+        in capsys.readouterr().err
+    )
+    assert len(tokenkit.connect().resume(run["run_id"])) == 0
+    assert tokenkit.connect().runs()[["change", "remaining"]].to_numpy().tolist() == [["skipped", 0]]
+    assert made() == set()
 
 
 @pytest.mark.parametrize(("answer", "survives"), [("1", False), ("no", True), ("", True)])
@@ -89,8 +109,8 @@ def test_a_token_whose_value_is_lost_is_revoked_on_request(company, made, ipytho
     asked = []
     monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or answer)
     result = ipython.run_cell(f"%tokens {LINE}")
-    assert isinstance(result.error_in_exec, tokenkit.AnswerLostError)
-    assert asked == ["Type 1 to revoke 1 token now, anything else to leave them: "]
+    assert isinstance(result.error_in_exec, tokenkit.ResponseLostError)
+    assert asked == ["Type 1 to revoke 1 token now, anything else to keep them: "]
     assert bool(made()) == survives
 
 
@@ -99,18 +119,19 @@ def test_where_the_workspace_cannot_be_asked_the_run_looks_again(company, made, 
     company.faults.add(Fault(path="*/token-management/tokens", method="GET", status=400, offset=1, times=1))
     assert cli.main(shlex.split(LINE)) == 3
     run_id = tokenkit.connect().runs()["run_id"].iloc[0]
-    assert f"tokenkit resume {run_id} looks again" in capsys.readouterr().err
+    assert f"Run `tokenkit resume {run_id}` to check again" in capsys.readouterr().err
     assert cli.main(["resume", run_id]) == 2
     (token_id,) = made()
     assert token_id in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("fault", [Fault(path=CREATE, status=400), Fault(path=CREATE, status=403)])
-def test_a_refused_request_creates_nothing_and_says_why(company, made, capsys, fault):
+def test_a_rejected_request_creates_nothing_and_says_why(company, made, capsys, fault):
     company.faults.add(fault)
     assert cli.main(shlex.split(LINE)) == 3
     assert "revoke" not in capsys.readouterr().err
     assert made() == set()
+    assert tokenkit.connect().runs()[["change", "remaining"]].to_numpy().tolist() == [["skipped", 0]]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +143,7 @@ def test_a_token_whose_secret_cannot_be_stored_is_named_and_revoked_again(compan
     assert made() == set()
     journal = tokenkit.connect().journal()
     assert journal["outcome"].tolist() == ["created", "revoked"]
-    assert f"Token {journal['token_id'].iloc[0]} was revoked again." in capsys.readouterr().err
+    assert f"Token {journal['token_id'].iloc[0]} was revoked." in capsys.readouterr().err
 
 
 def test_one_that_cannot_be_revoked_again_is_named(company, made, capsys):
@@ -130,14 +151,14 @@ def test_one_that_cannot_be_revoked_again_is_named(company, made, capsys):
     company.faults.add(Fault(method="DELETE", status=400))
     assert cli.main(shlex.split(LINE)) == 2
     (token_id,) = made()
-    assert f"Nobody has its value. Revoke it: tokenkit revoke {token_id}" in capsys.readouterr().err
+    assert f"The value is lost. Revoke the token: tokenkit revoke {token_id}" in capsys.readouterr().err
 
 
 def test_a_secret_that_exists_is_not_overwritten_unless_told_to(company, made, capsys):
     assert cli.main(shlex.split(LINE)) == 0
     value = secret(company)
     assert cli.main(shlex.split(LINE)) == 2
-    assert "The secret tokenkit/x exists" in capsys.readouterr().err
+    assert "The secret tokenkit/x already exists" in capsys.readouterr().err
     assert (secret(company), len(made())) == (value, 1)
     assert cli.main([*shlex.split(LINE), "--overwrite"]) == 0
     assert secret(company) != value
@@ -145,7 +166,7 @@ def test_a_secret_that_exists_is_not_overwritten_unless_told_to(company, made, c
 
 
 @pytest.mark.parametrize("option", ["--variable not-a-name", "--env A=B", "--variable 1x"])
-def test_a_variable_that_cannot_be_set_is_refused_before_a_token_is_made(made, ipython, option):
+def test_a_variable_that_cannot_be_set_is_rejected_before_a_token_is_made(made, ipython, option):
     result = ipython.run_cell(f"%tokens create-obo terraform {option}")
     assert isinstance(result.error_in_exec, tokenkit.UsageError)
     assert made() == set()
@@ -154,8 +175,8 @@ def test_a_variable_that_cannot_be_set_is_refused_before_a_token_is_made(made, i
 @pytest.mark.parametrize(
     ("scopes", "words"),
     [
-        ("sqll", "no scope 'sqll' here. Did you mean sql?"),
-        ("jobs,Clusters", "no scope 'Clusters' here. Did you mean clusters?"),
+        ("sqll", "Unknown scope 'sqll'. Did you mean sql?"),
+        ("jobs,Clusters", "Unknown scope 'Clusters'. Did you mean clusters?"),
         ("all-api", "Did you mean all-apis?"),
         ("unity_catalog", "Did you mean unity-catalog?"),
     ],
@@ -171,7 +192,7 @@ def test_a_scope_that_is_nearly_a_known_one_is_asked_back(company, made, capsys,
 
 
 @pytest.mark.parametrize("scopes", ["sql", "quantum-annealing", "sql,jobs,zzz", "all-apis"])
-def test_known_scopes_and_those_that_nobody_knows_pass(made, capsys, scopes):
+def test_known_and_unknown_scopes_pass(made, capsys, scopes):
     line = ["create-obo", "terraform", "--secret", "tokenkit/x", "--scopes", scopes, "--output", "json"]
     assert cli.main(line) == 0
     assert json.loads(capsys.readouterr().out)[0]["scopes"] == scopes.split(",")
@@ -179,7 +200,7 @@ def test_known_scopes_and_those_that_nobody_knows_pass(made, capsys, scopes):
 
 
 @pytest.mark.parametrize(("answer", "count"), [("yes", 1), ("no", 0)])
-def test_whoever_can_be_asked_decides_about_a_scope(made, ipython, monkeypatch, answer, count):
+def test_a_question_about_a_scope_is_asked_where_there_is_a_terminal(made, ipython, monkeypatch, answer, count):
     monkeypatch.setattr("builtins.input", lambda _: answer)
     ipython.run_cell("%tokens create-obo terraform --scopes sqll --lifetime 1d")
     assert len(made()) == count
@@ -187,7 +208,7 @@ def test_whoever_can_be_asked_decides_about_a_scope(made, ipython, monkeypatch, 
 
 def test_an_interrupted_request_names_the_token(made, tmp_path):
     workspace = tokenkit.connect(home=tmp_path)
-    target = workspace._target()
+    target = workspace.plan_context()
 
     class Interrupted:
         def list(self):

@@ -1,15 +1,16 @@
 """Every way in which a request can go wrong ends in one truthful outcome for each token."""
 
+import contextlib
+import sqlite3
 import threading
 
 import pytest
 
 import tokenkit
-from tokenkit.actions.executor import Execution, _Item
-from tokenkit.actions.journal import Entry, Journal
+from tests.conftest import NOW
+from tests.waiting import wait_until
+from tokenkit.actions.journal import FILE_NAME
 from tokenkit.actions.pacer import Pacer
-from tokenkit.actions.task import Task
-from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.sandbox import Fault
 
 DELETE = "/api/2.0/token-management/tokens/*"
@@ -27,8 +28,17 @@ def test_without_faults_every_token_is_revoked_in_one_request(ws, company, victi
     result = ws.revoke(victims).apply()
     assert outcomes(result) == {"revoked": 50}
     assert result["attempts"].eq(1).all()
-    assert result["started_at"].notna().all()
+    assert result[["started_at", "finished_at"]].eq(NOW).all(axis=None)
     assert not set(victims["token_id"]) & ids(company)
+
+
+def test_a_token_has_one_row_for_each_of_its_states_in_the_journal(ws, victims):
+    ws.revoke(victims).apply()
+    with contextlib.closing(sqlite3.connect(ws.folder / FILE_NAME)) as journal:
+        rows = journal.execute("SELECT token_id, state, attempts FROM steps ORDER BY step_id").fetchall()
+    states = {token_id: [row[1:] for row in rows if row[0] == token_id] for token_id in victims["token_id"]}
+    assert set(map(tuple, states.values())) == {(("pending", 0), ("sent", 1), ("revoked", 1))}
+    assert len(rows) == 3 * len(victims)
 
 
 @pytest.mark.parametrize("header", [{"Retry-After": "1"}, {"Retry-After": "0"}, {}])
@@ -53,7 +63,7 @@ def test_a_token_whose_deletion_got_no_response_is_looked_up_and_revoked_with_a_
     assert outcomes(result) == {"revoked": 50}
     lost = result[result["error"].notna()]
     assert len(lost) == 10
-    assert lost["error"].str.contains("lost; looked up, it is gone").all()
+    assert lost["error"].str.contains("lost; a look-up showed that the token no longer exists").all()
 
 
 def test_a_reset_before_the_handler_is_looked_up_and_sent_again(ws, company, victims, ids):
@@ -63,7 +73,7 @@ def test_a_reset_before_the_handler_is_looked_up_and_sent_again(ws, company, vic
 
 
 @pytest.mark.parametrize("after_handler", [False, True])
-def test_a_burst_of_503_ends_with_every_token_gone(ws, company, victims, ids, after_handler):
+def test_a_burst_of_503_ends_with_every_token_deleted(ws, company, victims, ids, after_handler):
     faulty(company, status=503, times=15, after_handler=after_handler)
     result = ws.revoke(victims).apply()
     assert outcomes(result) == {"revoked": 50}
@@ -71,13 +81,13 @@ def test_a_burst_of_503_ends_with_every_token_gone(ws, company, victims, ids, af
     assert not set(victims["token_id"]) & ids(company)
 
 
-def test_an_answer_cut_short_or_replaced_by_a_page_is_looked_up(ws, company, victims):
+def test_a_token_whose_response_is_truncated_or_a_page_is_looked_up(ws, company, victims):
     faulty(company, truncate_bytes=1, times=5)
     faulty(company, status=200, body="<html>proxy</html>", times=5)
     assert outcomes(ws.revoke(victims).apply()) == {"revoked": 50}
 
 
-def test_a_refusal_fails_its_token_and_no_other(ws, company, victims, ids):
+def test_an_error_response_fails_its_token_and_no_other(ws, company, victims, ids):
     faulty(company, status=400, times=3)
     result = ws.revoke(victims).apply()
     assert outcomes(result) == {"revoked": 47, "failed": 3}
@@ -86,14 +96,14 @@ def test_a_refusal_fails_its_token_and_no_other(ws, company, victims, ids):
     assert set(failed["token_id"]) <= ids(company)
 
 
-def test_a_token_that_somebody_else_revoked_meanwhile_is_already_gone(ws, company, victims):
+def test_a_token_that_another_admin_revoked_during_the_run_is_already_gone(ws, company, victims):
     one = victims["token_id"].iloc[0]
     faulty(company, latency_ms=1)
     plan = ws.revoke(victims)
     company.workspaces[0].state.tokens.delete(one)
     result = plan.apply().set_index("token_id")
-    assert outcomes(result) == {"revoked": 49, "already gone": 1}
-    assert result.loc[one, "outcome"] == "already gone"
+    assert outcomes(result) == {"revoked": 49, "already_gone": 1}
+    assert result.loc[one, "outcome"] == "already_gone"
 
 
 def test_what_cannot_be_looked_up_either_is_unknown(ws, company, victims, monkeypatch):
@@ -117,14 +127,14 @@ def test_what_cannot_be_looked_up_either_is_unknown(ws, company, victims, monkey
         {"status": 403, "body": {"error_code": 403, "message": "Token does not have required scopes: authentication"}},
     ],
 )
-def test_a_refusal_of_the_caller_ends_the_run_and_the_rest_stays_planned(ws, company, victims, ids, capsys, answer):
+def test_an_error_about_the_caller_ends_the_run_and_the_rest_stays_pending(ws, company, victims, ids, capsys, answer):
     faulty(company, offset=20, **answer)
     plan = ws.revoke(victims)
     result = plan.apply(workers=4)
     counts = outcomes(result)
     assert counts["revoked"] == 20
     assert 1 <= counts["failed"] <= 4
-    assert counts["planned"] == 50 - 20 - counts["failed"]
+    assert counts["pending"] == 50 - 20 - counts["failed"]
     printed = capsys.readouterr().err
     assert "Ended early" in printed
     assert f"tokenkit.resume('{plan.run_id}')" in printed
@@ -147,8 +157,7 @@ def test_a_stop_from_another_thread_ends_cleanly_and_counts_what_is_left(ws, com
 
     class Watch(threading.Thread):
         def run(self):
-            while sum(record.method == "DELETE" for record in company.requests) < 10:
-                stop.wait(0.002)
+            wait_until(lambda: sum(record.method == "DELETE" for record in company.requests) >= 10)
             stop.set()
 
     watch = Watch()
@@ -159,72 +168,15 @@ def test_a_stop_from_another_thread_ends_cleanly_and_counts_what_is_left(ws, com
     counts = outcomes(result)
     done = set(result["token_id"][result["outcome"] == "revoked"])
     assert 10 <= counts["revoked"] < 50
-    assert counts["revoked"] + counts["planned"] == 50
+    assert counts["revoked"] + counts["pending"] == 50
     assert set(victims["token_id"]) & ids(company) == set(victims["token_id"]) - done
-    assert f"{counts['planned']} of 50 are left" in capsys.readouterr().err
+    assert f"{counts['pending']} of 50 tokens remaining" in capsys.readouterr().err
     assert outcomes(tokenkit.resume(plan.run_id, workspace=ws)) == {"revoked": 50}
 
 
-def test_what_waits_for_a_worker_when_the_run_is_stopped_is_not_sent(ws, victims, ids, company, monkeypatch):
-    """A worker who is done has the next request at once; after a stop it is not taken up."""
-    delete, work, stop = TokenManagementAPI.delete, Execution._work, threading.Event()
-    executions, sent, sent_by_then = [], [], []
-
-    def stopping():
-        while executions[0]._orders.empty():
-            stop.wait(0.001)
-        sent_by_then.append(len(sent))
-        stop.set()
-
-    all_are_busy = threading.Barrier(4, action=stopping)
-
-    def watched(self, token_id):
-        sent.append(token_id)
-        if len(sent) > 20 and not stop.is_set():
-            all_are_busy.wait(timeout=10)
-        delete(self, token_id)
-
-    def working(self):
-        executions.append(self)
-        work(self)
-
-    monkeypatch.setattr(TokenManagementAPI, "delete", watched)
-    monkeypatch.setattr(Execution, "_work", working)
-    ws.revoke(victims).apply(workers=4, stop=stop)
-    assert sent_by_then == [len(sent)]
-    assert not set(sent) & ids(company)
-
-
-@pytest.fixture
-def execution(tmp_path):
-    """A run of nothing yet, whose requests all succeed at once."""
-    task = Task(send=lambda _: None, look_up=lambda _: None, done="revoked")
-    with Journal(tmp_path) as journal:
-        yield Execution("a run", task, journal, workers=8)
-
-
-def orders(execution, count):
-    for number in range(count):
-        item = _Item(entry=Entry(token_id=str(number), owner=None, snapshot={}))
-        execution._orders.put((item, execution._pacer.permit(0.0)))
-    execution._orders.put(None)
-
-
-def test_the_decider_is_woken_when_orders_run_low_and_not_for_each_answer(execution, monkeypatch):
-    monkeypatch.setattr(execution._pacer, "_window", 100.0)
-    orders(execution, 9)
-    woken = []
-    monkeypatch.setattr(execution._wanted, "set", lambda: woken.append(len(execution._reports)))
-    worker = threading.Thread(target=execution._work)
-    worker.start()
-    worker.join()
-    assert len(execution._reports) == 9
-    assert woken == [8, 9]  # two of nine: when two were left in the queue, one of them its end
-
-
-def test_the_pacer_is_told_how_many_requests_are_left_the_refused_ones_among_them(ws, company, victims, monkeypatch):
+def test_the_pacer_gets_the_number_of_remaining_requests_including_throttled_ones(ws, company, victims, monkeypatch):
     left, permit = [], Pacer.permit
-    monkeypatch.setattr(Pacer, "permit", lambda *args, **more: left.append(more["left"]) or permit(*args, **more))
+    monkeypatch.setattr(Pacer, "permit", lambda *args, **more: left.append(more["remaining"]) or permit(*args, **more))
     faulty(company, status=429, headers={"Retry-After": "1"}, times=2)
     assert outcomes(ws.revoke(victims).apply()) == {"revoked": 50}
     assert left[0] == 50
@@ -232,17 +184,7 @@ def test_the_pacer_is_told_how_many_requests_are_left_the_refused_ones_among_the
     assert sorted(set(left)) == list(range(1, 51))
 
 
-def test_leave_that_was_given_under_an_old_rate_is_given_back_and_nothing_is_sent(execution, monkeypatch):
-    orders(execution, 2)
-    execution._pacer.refused(execution._pacer.permit(0.0), 0.05)
-    monkeypatch.setattr(execution, "_send", lambda *_: pytest.fail("sent, though the workspace asked for less"))
-    worker = threading.Thread(target=execution._work)
-    worker.start()
-    worker.join()
-    assert [(each.still_to_do, each.answered) for each in execution._reports] == [(True, False)] * 2
-
-
-def test_a_run_is_not_slower_than_its_slowest_refusal(ws, company, victims):
+def test_a_run_is_not_slower_than_its_slowest_error_response(ws, company, victims):
     """The refused id waits alone; the others go on meanwhile."""
     one = victims["token_id"].iloc[0]
     company.faults.add(Fault(method="DELETE", path=f"*/{one}", status=429, headers={"Retry-After": "2"}, times=1))

@@ -7,7 +7,8 @@ import pytest
 from tests.actions import children
 from tests.actions.test_survival import kill_after
 from tests.conftest import NOW
-from tokenkit.actions.journal import SETTLED, Journal
+from tokenkit.actions.journal import Journal
+from tokenkit.actions.states import SETTLED
 from tokenkit.sandbox import Fault, Sandbox
 
 EACH = 60
@@ -50,7 +51,7 @@ def test_a_fleet_s_run_killed_again_and_again_ends_as_exactly_the_plan(companies
         with Journal(tmp_path) as journal:
             entries = [(part.host, entry) for part in journal.parts(run_id) for entry in journal.entries(part.run_id)]
         settled = {(host, entry.token_id) for host, entry in entries if entry.state in SETTLED}
-        sent = {(host, entry.token_id) for host, entry in entries if entry.state != "planned"}
+        sent = {(host, entry.token_id) for host, entry in entries if entry.state != "pending"}
         gone = before - pairs(companies)
         assert gone <= wanted
         assert settled <= gone <= sent
@@ -69,4 +70,4 @@ def test_a_fleet_s_run_killed_again_and_again_ends_as_exactly_the_plan(companies
     rows = fleet.journal()
     assert set(rows[["workspace", "token_id"]].itertuples(index=False, name=None)) == wanted
     assert len(rows) == len(wanted)
-    assert set(rows["outcome"]) <= {"revoked", "already gone"}
+    assert set(rows["outcome"]) <= {"revoked", "already_gone"}

@@ -1,10 +1,15 @@
 """A plan to change permissions where the workspace leaves out who is in which group."""
 
+import json
+
 import pandas as pd
 import pytest
 
 import tokenkit
+from tests.acl import entry
 from tests.actions.test_permissions import ONLY_ENGINEERS
+from tokenkit import cli
+from tokenkit.actions import permissions
 from tokenkit.review import access
 from tokenkit.sandbox import Fault
 
@@ -18,7 +23,7 @@ def answer(ws, company):
     """Let a listing be answered as it is, with each resource changed."""
 
     def install(path, change):
-        resources = ws._transport.call("GET", path, query={"count": 10_000})["Resources"]
+        resources = ws.api._transport.call("GET", path, query={"count": 10_000})["Resources"]
         changed = [change(each) for each in resources]
         kept = [each for each in changed if each is not None]
         company.faults.add(Fault(path=path, status=200, body={"totalResults": len(kept), "Resources": kept}))
@@ -36,7 +41,7 @@ def set_to(**values):
 
 def effects(plan):
     rows = plan.preview()[["token_id", "effect"]].itertuples(index=False, name=None)
-    return set(rows), set(plan.loses["id"]), len(plan.not_known)
+    return set(rows), set(plan.losing_access["id"]), len(plan.not_known)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +83,7 @@ def test_a_plan_says_which_groups_it_does_not_know_and_asks_before_it_goes_on(ws
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
-def test_groups_that_cannot_be_asked_for_are_known_from_the_people_in_them_and_said_to_be_known_in_part(
+def test_groups_that_cannot_be_read_are_known_from_their_members_and_reported_as_known_in_part(
     ws, company, answer, status
 ):
     whole = ws.plan_permissions(EVERYTHING_IS_GONE, replace=True)
@@ -104,7 +109,7 @@ def test_a_member_who_is_in_no_listing_loses_tokens_as_others_do(ws, answer):
 
 
 def test_a_group_that_is_really_empty_is_no_doubt(ws):
-    ws._transport.call("POST", GROUPS, body={"displayName": "nobody-yet"})
+    ws.api._transport.call("POST", GROUPS, body={"displayName": "nobody-yet"})
     ws.token_management.update_permissions([{"group_name": "nobody-yet", "permission_level": "CAN_USE"}])
     plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
     assert len(plan.not_known) == 0
@@ -119,13 +124,132 @@ def test_what_is_not_known_and_stays_granted_is_no_doubt(ws, company, answer):
     assert (len(plan.not_known), plan.summary().doing) == (0, "")
 
 
-def test_tokens_whose_owner_is_not_named_are_said_to_be_in_doubt():
+def test_tokens_without_a_named_owner_are_reported_as_in_doubt():
     identities = access.Identities(
         users=pd.DataFrame({"id": [1], "user_name": ["u"], "active": [True]}),
         service_principals=pd.DataFrame(columns=["id", "application_id", "display_name", "active"]),
         groups=pd.DataFrame({"id": [9], "display_name": ["admins"], "members": [[]]}),
     )
-    before = tokenkit.frames.frame([access.entry_of("user:u")], tokenkit.frames.PERMISSIONS)
+    before = tokenkit.frames.frame([entry("user:u")], tokenkit.frames.PERMISSIONS)
     tokens = pd.DataFrame({"token_id": ["t"], "owner_id": pd.array([None], "Int64"), "status": ["active"]})
     found = access.consequences(before, before.head(0), identities, tokens)
     assert found.not_known["principal"].tolist() == ["1 token"]
+
+
+@pytest.fixture
+def in_the_dark(ws, company, answer):
+    """Let the workspace say of no group who is in it."""
+    answer(GROUPS, without("members", "groups"))
+    for path in PEOPLE:
+        answer(path, without("groups"))
+    company.faults.add(Fault(path=GROUP, status=200, body={"id": "1"}))
+    return ws
+
+
+def test_what_is_lost_of_those_who_were_not_known_is_in_the_result_and_in_the_journal(in_the_dark, company, ids):
+    before, owners = ids(company), in_the_dark.tokens().set_index("token_id")["owner"]
+    plan = in_the_dark.plan_permissions(EVERYTHING_IS_GONE, replace=True)
+    result = plan.apply()
+    lost = before - ids(company)
+    beyond = result[~result["token_id"].isin(plan.token_ids)]
+    assert set(result["token_id"]) == lost > set(plan.token_ids)
+    assert set(beyond["outcome"]) == {"revoked"}
+    assert set(beyond["error"]) == {permissions.BEYOND_PREVIEW}
+    assert beyond["owner"].tolist() == owners[beyond["token_id"]].tolist()
+    recorded = in_the_dark.journal().set_index("token_id")
+    assert set(recorded.index) == lost
+    assert recorded.loc[beyond["token_id"], "error"].eq(permissions.BEYOND_PREVIEW).all()
+    said = permissions.beyond_preview(result)
+    assert said.startswith(f"{len(beyond):,} tokens were deleted that the preview did not show: ")
+    most, count = beyond["owner"].value_counts().index[0], beyond["owner"].value_counts().iloc[0]
+    assert f"{most} ({count})" in said
+    again = in_the_dark.resume(plan.run_id)
+    assert set(again["token_id"]) == lost
+
+
+@pytest.mark.parametrize("when", ["before it was recorded", "before the second listing"])
+def test_what_is_lost_of_those_who_were_not_known_is_found_where_the_process_ended_after_the_change(
+    in_the_dark, company, ids, when
+):
+    api, before = in_the_dark.token_management, ids(company)
+    change = api.set_permissions
+    plan = in_the_dark.plan_permissions(EVERYTHING_IS_GONE, replace=True)
+
+    def end():
+        raise SystemExit
+
+    def change_and_end(entries):
+        changed = change(entries)
+        if when == "before it was recorded":
+            end()
+        api.list = end
+        return changed
+
+    api.set_permissions = change_and_end
+    with pytest.raises(SystemExit):
+        plan.apply()
+    del api.set_permissions
+    vars(api).pop("list", None)
+    lost = before - ids(company)
+    assert lost > set(plan.token_ids)
+    assert in_the_dark.runs()["remaining"].iloc[0] > 0
+    result = in_the_dark.resume(plan.run_id)
+    beyond = result[~result["token_id"].isin(plan.token_ids)]
+    assert set(result["token_id"]) == lost
+    assert set(beyond["error"]) == {permissions.BEYOND_PREVIEW}
+    assert set(in_the_dark.journal()["token_id"]) == lost
+    assert in_the_dark.runs()["remaining"].iloc[0] == 0
+    assert list(in_the_dark.folder.glob("*.parquet")) == []
+
+
+def test_access_says_of_whom_it_is_not_known_whether_they_have_the_permission(ws, answer, company, monkeypatch, capsys):
+    known = ws.access().set_index("id")
+    answer(GROUPS, without("members", "groups"))
+    for path in PEOPLE:
+        answer(path, without("groups"))
+    company.faults.add(Fault(path=GROUP, status=404))
+    rows = ws.access().set_index("id")
+    unknown = rows[rows["can_use"].isna()]
+    assert len(unknown) > 0
+    assert unknown["tokens_without_permission"].isna().all()
+    certain = rows[rows["can_use"].notna()]
+    assert certain["can_use"].equals(known.loc[certain.index, "can_use"])
+    assert not certain["tokens_without_permission"][certain["kind"] != "deleted"].any()
+    assert len(ws.access("tokens_without_permission")) == certain["tokens_without_permission"].sum()
+    monkeypatch.setenv("DATABRICKS_HOST", company.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", company.token)
+    assert cli.main(["access"]) == 0
+    assert "principals may have permission through a group whose members" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("in_the_dark")
+def test_a_shell_says_what_is_lost_of_those_who_were_not_known(company, ids, monkeypatch, capsys):
+    monkeypatch.setenv("DATABRICKS_HOST", company.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", company.token)
+    before = ids(company)
+    assert cli.main(["permissions", "set", "user:admin@example.com", "--yes", "--output", "json"]) == 0
+    printed = capsys.readouterr()
+    rows = json.loads(printed.out)
+    beyond = [row for row in rows if row["error"] == permissions.BEYOND_PREVIEW]
+    assert {row["token_id"] for row in rows} == before - ids(company)
+    assert beyond
+    assert f"{len(beyond):,} tokens were deleted that the preview did not show: " in printed.err
+
+
+def test_if_the_listing_cannot_be_read_after_the_change_a_message_says_that_more_may_be_lost(
+    in_the_dark, company, ids, capsys
+):
+    plan = in_the_dark.plan_permissions(EVERYTHING_IS_GONE, replace=True)
+    before, listing = ids(company), "/api/2.0/token-management/tokens"
+    change = in_the_dark.token_management.set_permissions
+
+    def change_and_break(entries):
+        changed = change(entries)
+        company.faults.add(Fault(method="GET", path=listing, status=400))
+        return changed
+
+    in_the_dark.token_management.set_permissions = change_and_break
+    result = plan.apply()
+    company.faults.clear()
+    assert set(result["token_id"]) == set(plan.token_ids) < before - ids(company)
+    assert "Whether tokens outside the preview were lost is not known" in capsys.readouterr().err

@@ -11,12 +11,16 @@ import pytest
 
 import tokenkit
 from tests.conftest import NOW
+from tests.waiting import wait_until
 from tokenkit import cli
-from tokenkit.actions.executor import Execution, _Item
-from tokenkit.actions.journal import Entry, Journal
+from tokenkit.actions.executor import Execution
+from tokenkit.actions.journal import Entry, Journal, Step
+from tokenkit.actions.options import RunOptions
 from tokenkit.actions.task import Task
-from tokenkit.errors import AuthenticationError, FeatureDisabledError
+from tokenkit.frames import TokenInfo
 from tokenkit.sandbox import Fault, Sandbox
+
+pytestmark = pytest.mark.usefixtures("at_once")
 
 ONE = "/api/2.0/token-management/tokens/*"
 PERMISSIONS = "/api/2.0/permissions/authorization/tokens"
@@ -24,7 +28,7 @@ PAGE = "<html><title>Not here</title></html>"
 NO_SUCH_TOKEN = {"error_code": "NOT_FOUND", "message": "Token does not exist"}
 DISABLED = {"error_code": "FEATURE_DISABLED", "message": "Tokens are disabled"}
 NO_ENDPOINT = {"error_code": "ENDPOINT_NOT_FOUND", "message": "No API found"}
-LOST = "response to our request was lost; looked up, it is gone"
+LOST = "response to the request was lost; a look-up showed that the token no longer exists"
 STILL = "still lists it"
 
 
@@ -45,7 +49,7 @@ REVOCATIONS = {
     "done, and answered with nothing": ([delete(status=200, body="", after_handler=True)], "revoked", None, 0, False),
     "a refusal to wait for": ([delete(status=429, headers={"Retry-After": "0"})], "revoked", None, 0, False),
     # A 404 says that the token is gone only where its code says so, and only as long as the listing agrees.
-    "404 of a token that is gone": ([delete(status=404, after_handler=True)], "already gone", None, 0, False),
+    "404 of a token that is gone": ([delete(status=404, after_handler=True)], "already_gone", None, 0, False),
     "404 of a token that is there": ([delete(status=404)], "still_listed", STILL, 1, True),
     "200 for a token that stays": ([delete(status=200)], "still_listed", STILL, 1, True),
     "404, tokens are disabled": ([delete(status=404, body=DISABLED)], "failed", "FEATURE_DISABLED", 1, True),
@@ -60,7 +64,7 @@ REVOCATIONS = {
     "half a surrogate": (
         [delete(status=400, body='{"error_code": "X", "message": "\\ud800"}', content_type="application/json")],
         "failed",
-        "refused",
+        "returned an error",
         1,
         True,
     ),
@@ -146,13 +150,6 @@ def town():
         assert list(sandbox.errors) == []
 
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch):
-    """Wait between attempts for no longer than a test should."""
-    monkeypatch.setattr("tokenkit.actions.executor._FIRST_BACKOFF_SECONDS", 0.001)
-    monkeypatch.setattr("tokenkit.actions.executor._LONGEST_BACKOFF_SECONDS", 0.01)
-
-
 @pytest.fixture
 def shell(town, monkeypatch, capsys):
     """Change one token from a shell while faults are in force; return the exit code, the row, and the token's id."""
@@ -201,13 +198,13 @@ def test_what_is_left_is_finished_by_resume(shell, town, tmp_path, capsys, case)
     assert code == 1
     with Journal(tmp_path / "home") as journal:
         (run,) = journal.runs().to_dict("records")
-    assert run["left"] == 1
+    assert run["remaining"] == 1
     assert cli.main(["resume", run["run_id"], "--output", "json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["outcome"] == "revoked"
     assert token_id not in town[0].workspaces[0].state.tokens.ids()
     with Journal(tmp_path / "home") as journal:
-        assert journal.runs()["left"].tolist() == [0]
+        assert journal.runs()["remaining"].tolist() == [0]
 
 
 @pytest.mark.parametrize("case", UPDATES)
@@ -225,17 +222,16 @@ def test_an_update_whose_response_was_lost_did_not_end_the_token(ws, company, vi
     company.faults.add(patch(drop=True, latency_ms=50, times=None))
 
     def somebody_else():
-        while not any(record.method == "PATCH" for record in company.requests):
-            threading.Event().wait(0.002)
+        wait_until(lambda: any(record.method == "PATCH" for record in company.requests))
         company.workspaces[0].state.tokens.delete(plan.token_ids[0])
 
     other = threading.Thread(target=somebody_else)
     other.start()
     result = plan.apply()
     other.join()
-    assert result["outcome"].tolist() == ["already gone"]
+    assert result["outcome"].tolist() == ["already_gone"]
     assert LOST in result["error"].iloc[0]
-    assert tokenkit.changes(before, ws.tokens(), ws.journal())["cause"].tolist() == ["revoked elsewhere"]
+    assert tokenkit.changes(before, ws.tokens(), ws.journal())["cause"].tolist() == ["revoked_externally"]
 
 
 def test_the_wait_that_an_overloaded_workspace_asks_for_is_obeyed(ws, company, victims):
@@ -255,8 +251,7 @@ def test_a_stop_leaves_a_request_whose_response_was_lost_unknown(ws, company, vi
     stop = threading.Event()
 
     def watch():
-        while not any(record.method == "DELETE" for record in company.requests):
-            stop.wait(0.002)
+        wait_until(lambda: any(record.method == "DELETE" for record in company.requests))
         stop.set()
 
     watching = threading.Thread(target=watch)
@@ -265,7 +260,7 @@ def test_a_stop_leaves_a_request_whose_response_was_lost_unknown(ws, company, vi
     watching.join()
     assert result["outcome"].tolist() == ["unknown"]
     assert result.attrs["ended_by"] == "stop"
-    assert ws.runs()[["unknown", "left"]].to_numpy().tolist() == [[1, 1]]
+    assert ws.runs()[["unknown", "remaining"]].to_numpy().tolist() == [[1, 1]]
 
 
 class Impatient:
@@ -282,43 +277,77 @@ class Impatient:
         self.told = words
 
 
+class Stopping(Impatient):
+    """Presses Stop at the n-th token."""
+
+    def __init__(self, stop, *, at):
+        super().__init__(at)
+        self._stop = stop
+
+    def advance(self, done, _total):
+        if done == self._at:
+            self._stop.set()
+
+
 def test_an_interrupted_run_says_that_it_was_interrupted(ws, victims):
-    watcher = Impatient(at=3)
+    listener = Impatient(at=3)
     plan = ws.revoke(victims)
-    result = plan.apply(workers=2, progress=watcher)
-    assert "planned" in set(result["outcome"])
+    result = plan.apply(workers=2, progress=listener)
+    assert "pending" in set(result["outcome"])
     assert result.attrs["ended_by"] == "interrupt"
-    assert f"tokenkit.resume({plan.run_id!r})" in watcher.told
+    assert f"tokenkit.resume({plan.run_id!r})" in listener.told
 
 
-def test_where_nothing_is_left_nobody_is_told_to_go_on(ws, victims):
-    watcher = Impatient(at=3)
-    result = ws.revoke(victims.head(3)).apply(progress=watcher)
+def test_if_nothing_remains_no_message_says_how_to_resume(ws, victims):
+    listener = Impatient(at=3)
+    result = ws.revoke(victims.head(3)).apply(progress=listener)
     assert result["outcome"].tolist() == ["revoked"] * 3
-    assert (result.attrs["ended_by"], watcher.told) == ("interrupt", "Stopped. 0 of 3 are left.")
+    assert (result.attrs["ended_by"], listener.told) == ("interrupt", "Stopped. 0 of 3 tokens remaining.")
 
 
-@pytest.mark.parametrize("error", [AuthenticationError, FeatureDisabledError])
-def test_a_worker_that_is_refused_for_all_takes_up_nothing_more(tmp_path, error):
-    """Whether or not the decider has heard of it."""
-    sent = []
+GONE = tokenkit.NotFoundError("Token does not exist", status=404)
+THERE = TokenInfo(token_id="a token")
+# What each request raises, then what each look-up says, the last of them again and again; what comes of it; and how
+# many requests were sent. It may have been carried out, as with every response that was lost.
+UNEXPECTED = {
+    "and it was done": ([RuntimeError("odd")], [GONE], ("revoked", LOST), 1),
+    "and it was not done": ([MemoryError(), None], [THERE], ("revoked", None), 2),
+    "and gone at the second request": ([KeyError("odd"), GONE], [THERE], ("revoked", LOST), 2),
+    "and refused at the second": (
+        [RuntimeError("odd"), tokenkit.BadRequestError("no", status=400)],
+        [THERE],
+        ("failed", "no"),
+        2,
+    ),
+    "and the look-up as well": ([RuntimeError("odd")], [ValueError("so odd")], ("unknown", "ValueError: so odd"), 1),
+    "and the look-up at first": ([RuntimeError("odd")], [ValueError("odd"), GONE], ("revoked", LOST), 1),
+    "each time": ([RuntimeError("so odd")], [THERE], ("unknown", "RuntimeError: so odd"), 8),
+}
 
-    def refused(entry):
-        sent.append(entry.token_id)
-        raise error("no", status=404)
 
-    task = Task(send=refused, look_up=lambda _: pytest.fail("looked up"), done="revoked")
+@pytest.mark.parametrize("case", UNEXPECTED)
+def test_an_unexpected_exception_is_a_lost_response(tmp_path, case):
+    raised, said_of_it, (outcome, remark), requests = UNEXPECTED[case]
+    sent, looked_up = [], []
+
+    def play(script, calls):
+        calls.append(None)
+        if isinstance(one := script[min(len(calls), len(script)) - 1], Exception):
+            raise one
+        return one
+
+    task = Task(
+        send=lambda _: play(raised, sent),
+        look_up=lambda _: play(said_of_it, looked_up),
+        done="revoked",
+        gone_after_lost=("revoked", LOST),
+    )
     with Journal(tmp_path) as journal:
-        execution = Execution("a run", task, journal, workers=1)
-        for number in range(3):
-            item = _Item(entry=Entry(token_id=str(number), owner=None, snapshot={}))
-            execution._orders.put((item, execution._pacer.permit(0.0)))
-        execution._orders.put(None)
-        worker = threading.Thread(target=execution._work)
-        worker.start()
-        worker.join()
-    assert sent == ["0"]
-    assert [report.still_to_do for report in execution._reports] == [False, True, True]
+        (end,) = (
+            Execution("a run", task, journal).execute([Entry(token_id="a token", owner=None, snapshot={})]).values()
+        )
+    assert (end.outcome, len(sent)) == (outcome, requests)
+    assert said(end.error, remark), end.error
 
 
 @pytest.mark.parametrize("fault", [{"status": 401}, {"status": 404, "body": DISABLED}])
@@ -329,8 +358,8 @@ def test_a_run_that_can_do_nothing_more_ends_and_says_what_ended_it(ws, company,
     assert result.attrs["ended_by"] == ended_by
     counts = result["outcome"].value_counts()
     assert counts["revoked"] == 20
-    assert counts["planned"] >= 50 - 20 - 4
-    assert ws.runs()["left"].tolist() == [50 - 20]
+    assert counts["pending"] >= 50 - 20 - 4
+    assert ws.runs()["remaining"].tolist() == [50 - 20]
     assert len(set(victims["token_id"]) & ids(company)) == 30
 
 
@@ -368,83 +397,128 @@ def test_a_listing_that_cannot_be_read_at_the_end_costs_a_remark(ws, company, vi
     assert "ended_by" not in result.attrs
 
 
-def put(**fault):
-    return Fault(method="PUT", path=PERMISSIONS, **({"times": 1} | fault))
+LIST = "/api/2.0/token-management/tokens"
 
 
-OTHER = {
-    "access_control_list": [
-        {"group_name": "analysts", "all_permissions": [{"permission_level": "CAN_USE", "inherited": False}]}
-    ]
-}
-REMOVED = [{"group_name": "data-engineers", "permission_level": "CAN_USE"}]
-# What the change came to; what apply raised, if it did; then what became of the tokens.
-CHANGES = {
-    "done": ([], "updated", None, "revoked"),
-    "lost after it was made": ([put(drop=True, after_handler=True)], "updated", None, "revoked"),
-    "unreadable after it was made": ([put(status=200, body="[" * 9, after_handler=True)], "updated", None, "revoked"),
-    "lost before it was made": ([put(drop=True)], "failed", tokenkit.AnswerLostError, "failed"),
-    "refused": ([put(status=400)], "failed", tokenkit.InvalidParameterError, "failed"),
-    "disabled": ([put(status=404, body=DISABLED)], "failed", FeatureDisabledError, "failed"),
-    "lost, and nobody knows": (
-        [put(drop=True, after_handler=True), Fault(method="GET", path=PERMISSIONS, status=500, offset=2)],
-        "unknown",
-        tokenkit.AnswerLostError,
-        "unknown",
-    ),
-    "lost, and it is neither": (
-        [put(status=501), Fault(method="GET", path=PERMISSIONS, offset=2, status=200, body=OTHER)],
-        "unknown",
-        tokenkit.UnavailableError,
-        "unknown",
-    ),
-    "made, and the tokens stay": ([put(status=200, body={"access_control_list": []})], "updated", None, "still_listed"),
-    "made, and the tokens stay, but for a 404": (
-        [put(status=200, body={"access_control_list": []}), get(status=404, body=NO_SUCH_TOKEN)],
-        "updated",
-        None,
-        "still_listed",
+def listed_at_the_end(ws, tokens):
+    """The listing at the end of a run has tokens as they are now, whatever becomes of them."""
+    documents = [ws.token_management.get(token_id).as_dict() for token_id in tokens]
+    return Fault(method="GET", path=LIST, status=200, body={"token_infos": documents}, offset=1, times=1)
+
+
+# What a run did, what its listing at the end has all the same, and what it says once the token is really gone.
+STILL_LISTED = {
+    "it was gone before, and no request was sent": ("gone", [], ("already_gone", None)),
+    "the request was refused, as if it were gone": ("there", [delete(status=404)], ("already_gone", None)),
+    "the request was done, and nothing lost": ("there", [], ("revoked", None)),
+    "the response was lost": ("there", [delete(drop=True, after_handler=True)], ("revoked", LOST)),
+    "the first response was lost, the second was not": (
+        "there",
+        [delete(drop=True), delete(status=404, after_handler=True)],
+        ("revoked", LOST),
     ),
 }
 
 
-@pytest.mark.parametrize("case", CHANGES)
-def test_a_change_of_permissions_is_recorded_and_so_are_its_tokens(ws, company, case):
-    faults, change, raised, outcome = CHANGES[case]
-    plan = ws.plan_permissions(REMOVED, replace=True)
-    company.faults.add(*faults)
-    if raised is None:
-        assert set(plan.apply()["outcome"]) == {outcome}
-    else:
-        with pytest.raises(raised):
-            plan.apply()
+@pytest.mark.parametrize("look_up_fails", [False, True])
+@pytest.mark.parametrize("case", STILL_LISTED)
+def test_a_token_is_only_revoked_by_a_run_that_sent_a_request_for_it(ws, company, victims, case, look_up_fails):
+    before, faults, (outcome, remark) = STILL_LISTED[case]
+    token_id = victims["token_id"].iloc[0]
+    plan = ws.revoke(token_id)
+    at_the_end = listed_at_the_end(ws, [token_id])
+    if before == "gone":
+        company.workspaces[0].state.tokens.delete(token_id)
+    company.faults.add(at_the_end, *faults)
+    assert plan.apply()["outcome"].tolist() == ["still_listed"]
     company.faults.clear()
-    (run,) = ws.runs().to_dict("records")
-    assert run["change"] == change
-    assert set(ws.journal()["outcome"]) == {outcome}
-    assert run["left"] == (0 if outcome == "revoked" else len(plan))
+    if token_id in company.workspaces[0].state.tokens.ids():
+        company.workspaces[0].state.tokens.delete(token_id)  # somebody else
+    if look_up_fails:
+        company.faults.add(get(drop=True))
+        assert ws.resume(plan.run_id)["outcome"].tolist() == ["unknown"]
+        company.faults.clear()
+    result = ws.resume(plan.run_id)
+    assert result["outcome"].tolist() == [outcome]
+    assert said(result["error"].iloc[0], remark), result["error"].iloc[0]
 
 
-def test_a_change_that_is_made_is_known_by_the_permissions_and_not_sent_again(ws, company):
-    plan = ws.plan_permissions(REMOVED, replace=True)
-    company.faults.add(*CHANGES["lost, and nobody knows"][0])
-    with pytest.raises(tokenkit.AnswerLostError):
-        plan.apply()
-    company.faults.clear()
+@pytest.mark.parametrize("look_up_fails", [False, True])
+def test_a_run_that_was_killed_does_not_say_that_its_response_was_lost(ws, company, victims, look_up_fails):
+    """Its request may never have been sent."""
+    before = ws.tokens()
+    plan = ws.revoke(victims.head(1))
+    with Journal(ws.folder) as journal:
+        run = plan.record(journal, RunOptions())
+        sent = Step(run_id=run.run_id, token_id=plan.token_ids[0], state="sent", at_ms=0, attempts=1)
+        journal.record_all([sent])
+    company.workspaces[0].state.tokens.delete(plan.token_ids[0])
+    if look_up_fails:
+        company.faults.add(get(drop=True))
+        assert ws.resume(run.run_id)["outcome"].tolist() == ["unknown"]
+        company.faults.clear()
+    result = ws.resume(run.run_id)
+    assert result["outcome"].tolist() == ["already_gone"]
+    assert "killed when a request may have been sent" in result["error"].iloc[0]
+    assert tokenkit.changes(before, ws.tokens(), ws.journal())["cause"].tolist() == ["revoked_by_tokenkit"]
+
+
+@pytest.mark.parametrize("change", [{"comment": "new"}, {"scopes": ["sql"]}, {"comment": "new", "scopes": ["sql"]}])
+def test_a_token_that_is_recorded_as_updated_and_listed_otherwise_is_reported(ws, company, victims, change):
+    chosen = victims["token_id"].head(3).tolist()
+    plan = ws.plan_update(chosen, **change)
+    company.faults.add(listed_at_the_end(ws, chosen[:2]))
+    result = plan.apply()
+    assert result["outcome"].tolist() == ["still_listed", "still_listed", "updated"]
+    assert result["error"].iloc[0].startswith("updated, and the workspace lists it with another")
+    assert ws.journal()["outcome"].tolist() == result["outcome"].tolist()
+    assert ws.runs()["remaining"].tolist() == [2]
+    assert len(ws.undo(plan.run_id)) == 1
     company.requests.clear()
-    assert set(tokenkit.resume(plan.run_id, workspace=ws)["outcome"]) == {"revoked"}
-    assert "PUT" not in {record.method for record in company.requests}
-    assert ws.runs()[["change", "left"]].to_numpy().tolist() == [["updated", 0]]
+    assert ws.resume(plan.run_id)["outcome"].tolist() == ["updated"] * 3
+    assert "PATCH" not in {record.method for record in company.requests}  # it is as wanted
+    assert ws.runs()["remaining"].tolist() == [0]
 
 
-def test_a_change_by_which_no_token_ends_is_recorded_and_resumed(ws, company):
-    plan = ws.plan_permissions([{"group_name": "contractors", "permission_level": "CAN_USE"}])
-    company.faults.add(Fault(method="PATCH", path=PERMISSIONS, status=400, times=1))
-    with pytest.raises(tokenkit.InvalidParameterError):
-        plan.apply()
-    (run,) = ws.runs().to_dict("records")
-    assert (run["tokens"], run["change"], run["left"]) == (0, "failed", 1)
-    assert len(tokenkit.resume(plan.run_id, workspace=ws)) == 0
-    (run,) = ws.runs().to_dict("records")
-    assert (run["change"], run["left"], pd.isna(run["finished_at"])) == ("updated", 0, False)
-    assert "contractors" in set(ws.token_management.get_permissions()["group_name"])
+def test_what_is_called_updated_and_stays_as_it_was_is_updated_again(ws, company, victims):
+    token_id = victims["token_id"].iloc[0]
+    plan = ws.plan_update(token_id, comment="new")
+    company.faults.add(patch(status=200, body=ws.token_management.get(token_id).as_dict()))
+    assert plan.apply()["outcome"].tolist() == ["still_listed"]
+    assert ws.resume(plan.run_id)["outcome"].tolist() == ["updated"]
+    assert ws.token_management.get(token_id).comment == "new"
+
+
+def test_scopes_in_another_order_and_what_the_journal_did_not_keep_are_no_contradiction(ws, company, victims):
+    chosen = victims["token_id"].head(2).tolist()
+    value = "dapi" + "0123456789abcdef" * 2
+    plan = ws.plan_update(chosen, comment=f"was {value}", scopes=["sql", "clusters", "jobs"])
+    changed = [
+        ws.token_management.get(token_id).as_dict() | {"comment": f"was {value}", "scopes": ["jobs", "sql", "clusters"]}
+        for token_id in chosen
+    ]
+    company.faults.add(
+        Fault(method="GET", path=LIST, status=200, body={"token_infos": changed}, offset=1, times=1),
+        patch(status=400, offset=1),
+    )
+    assert plan.apply(workers=1)["outcome"].tolist() == ["updated", "failed"]
+    assert ws.resume(plan.run_id)["outcome"].tolist() == ["updated", "skipped"]
+
+
+@pytest.mark.parametrize("ended_by", ["interrupt", "stop"])
+def test_a_run_that_ended_early_sends_nothing_more_and_is_confirmed_when_it_is_resumed(ws, company, victims, ended_by):
+    chosen = victims["token_id"].head(3).tolist()
+    plan = ws.revoke(chosen)
+    at_the_end = listed_at_the_end(ws, chosen[:1])
+    company.faults.add(Fault(method="DELETE", latency_ms=300))
+    company.requests.clear()
+    stop = threading.Event()
+    listener = Impatient(at=3) if ended_by == "interrupt" else Stopping(stop, at=1)
+    result = plan.apply(progress=listener, stop=stop, workers=1)
+    assert result.attrs["ended_by"] == ended_by
+    left = int((result["outcome"] == "pending").sum())
+    assert result["outcome"].tolist() == ["revoked"] * (3 - left) + ["pending"] * left
+    assert [record.path for record in company.requests if record.method == "GET"].count(LIST) == 1  # before it
+    company.faults.add(at_the_end if left else Fault(**{**vars(at_the_end), "offset": 0}))
+    result = ws.resume(plan.run_id)
+    assert result["outcome"].tolist() == ["still_listed", "revoked", "revoked"]

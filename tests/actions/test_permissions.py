@@ -1,11 +1,15 @@
 """The plan to change permissions: its preview is what the workspace deletes."""
 
+import re
+
 import pandas as pd
 import pytest
 
 import tokenkit
 from tests.conftest import NOW
+from tokenkit.actions import permissions
 from tokenkit.actions.journal import Journal
+from tokenkit.actions.options import RunOptions
 from tokenkit.sandbox import Fault, Sandbox
 
 ONLY_ENGINEERS = [{"group_name": "data-engineers", "permission_level": "CAN_USE"}]
@@ -17,7 +21,10 @@ def test_the_preview_is_exactly_what_the_workspace_deletes(ws, company, ids):
     assert ids(company) == before
     preview = plan.preview()
     assert len(preview) == len(plan) > 0
-    assert plan.loses["tokens"].sum() == len(plan)
+    columns = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time", "effect"]
+    assert list(preview.columns) == columns
+    assert preview.index.tolist() == list(range(len(plan)))
+    assert plan.losing_access["tokens"].sum() == len(plan)
     result = plan.apply()
     assert set(result["token_id"]) == set(preview["token_id"]) == before - ids(company)
     assert result["outcome"].eq("revoked").all()
@@ -27,8 +34,8 @@ def test_the_preview_is_exactly_what_the_workspace_deletes(ws, company, ids):
 def test_adding_takes_nothing_from_anybody(ws, company, ids):
     before = ids(company)
     plan = ws.plan_permissions([{"group_name": "contractors", "permission_level": "CAN_USE"}])
-    assert (len(plan.loses), len(plan)) == (0, 0)
-    assert len(plan.gains) > 0
+    assert (len(plan.losing_access), len(plan)) == (0, 0)
+    assert len(plan.gaining_access) > 0
     assert len(plan.apply()) == 0
     assert ids(company) == before
 
@@ -36,8 +43,8 @@ def test_adding_takes_nothing_from_anybody(ws, company, ids):
 def test_who_keeps_the_right_by_another_path_is_named(ws):
     permissions = ws.token_management.get_permissions()
     plan = ws.plan_permissions(permissions[permissions["group_name"] != "data-engineers"], replace=True)
-    assert len(plan.keeps_by_another_path) > 0
-    assert not set(plan.keeps_by_another_path["id"]) & set(plan.loses["id"])
+    assert len(plan.keeping_access) > 0
+    assert not set(plan.keeping_access["id"]) & set(plan.losing_access["id"])
 
 
 def test_the_journal_has_the_tokens_that_died_and_why(ws):
@@ -59,11 +66,11 @@ def test_permissions_that_changed_since_the_plan_are_left_alone(ws, company, ids
     assert ids(company) == before
 
 
-def test_a_plan_that_would_kill_more_than_it_shows_is_refused(ws, company, ids):
+def test_a_plan_that_would_delete_more_than_it_shows_is_rejected(ws, company, ids):
     plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
     state = company.workspaces[0].state
-    loser = int(plan.loses["id"].iloc[0])
-    info = next(i for i in state.tokens.infos() if i["owner_id"] not in set(plan.loses["id"]))
+    loser = int(plan.losing_access["id"].iloc[0])
+    info = next(i for i in state.tokens.infos() if i["owner_id"] not in set(plan.losing_access["id"]))
     state.tokens.replace({**info, "owner_id": loser})
     before = ids(company)
     with pytest.raises(tokenkit.UsageError, match="1 more token would be deleted"):
@@ -75,20 +82,50 @@ def test_a_plan_that_would_kill_more_than_it_shows_is_refused(ws, company, ids):
 def test_a_change_that_would_kill_more_by_now_is_not_resumed(ws, company, ids, protects, refused):
     plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
     with Journal(ws.folder) as journal:
-        run = plan.record(journal)
+        run = plan.record(journal, RunOptions())
     state = company.workspaces[0].state
-    info = next(i for i in state.tokens.infos() if i["owner_id"] not in set(plan.loses["id"]))
-    state.tokens.replace({**info, "owner_id": int(plan.loses["id"].iloc[0])})
+    info = next(i for i in state.tokens.infos() if i["owner_id"] not in set(plan.losing_access["id"]))
+    state.tokens.replace({**info, "owner_id": int(plan.losing_access["id"].iloc[0])})
     patterns = f'{protects}\ntoken_ids = ["{info["token_id"]}"]\n' if protects else ""
     (ws.folder / "config.toml").write_text(patterns)
     before = ids(company)
     with pytest.raises(tokenkit.UsageError, match=refused):
         tokenkit.resume(run.run_id, workspace=ws)
     assert ids(company) == before
-    assert set(ws.journal()["outcome"]) == {"planned"}
+    assert set(ws.journal()["outcome"]) == {"pending"}
 
 
-def test_a_refused_change_is_an_error_and_every_token_failed(ws, company, ids):
+def test_a_recorded_change_is_not_resumed_once_the_permissions_have_changed(ws, company, ids):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    with Journal(ws.folder) as journal:
+        run = plan.record(journal, RunOptions())
+    ws.token_management.update_permissions([{"group_name": "contractors", "permission_level": "CAN_USE"}])
+    now, before = ws.token_management.get_permissions(), ids(company)
+    with pytest.raises(tokenkit.UsageError, match=f"changed since run {run.run_id} was planned. Plan again"):
+        tokenkit.resume(run.run_id, workspace=ws)
+    pd.testing.assert_frame_equal(ws.token_management.get_permissions(), now)
+    assert ids(company) == before
+
+
+@pytest.mark.parametrize(
+    ("owners", "sentence"),
+    [
+        ([], ""),
+        (["ann"], "1 token was deleted that the preview did not show: ann (1)."),
+        (["ann", "bob", "ann"], "3 tokens were deleted that the preview did not show: ann (2), bob (1)."),
+        (list("abcde"), "5 tokens were deleted that the preview did not show: a (1), b (1), c (1), d (1), e (1)."),
+        (list("abcdef"), "6 tokens .*, e \\(1\\) and 1 more owner\\."),
+        (["ann"] * 1_500, "1,500 tokens were deleted that the preview did not show: ann (1,500)."),
+    ],
+)
+def test_tokens_that_were_lost_beyond_the_preview_are_named_by_owner(owners, sentence):
+    error = [permissions.BEYOND_PREVIEW] * len(owners) + [None, "another remark"]
+    result = pd.DataFrame({"owner": [*owners, "zoe", "zoe"], "error": pd.array(error, "string")})
+    said = permissions.beyond_preview(result)
+    assert said == sentence or re.fullmatch(sentence, said)
+
+
+def test_a_rejected_change_is_an_error_and_every_token_failed(ws, company, ids):
     plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
     before = ids(company)
     company.faults.add(Fault(method="PUT", status=400))
@@ -111,7 +148,7 @@ def test_a_change_whose_response_was_lost_is_looked_up_and_done(ws, company, ids
 def test_a_change_that_never_arrived_is_sent_by_resume(ws, company, ids):
     plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
     company.faults.add(Fault(method="PUT", drop=True, times=1))
-    with pytest.raises(tokenkit.AnswerLostError):
+    with pytest.raises(tokenkit.ResponseLostError):
         plan.apply()
     assert set(plan.token_ids) <= ids(company)
     assert tokenkit.resume(plan.run_id, workspace=ws)["outcome"].eq("revoked").all()
@@ -120,8 +157,11 @@ def test_a_change_that_never_arrived_is_sent_by_resume(ws, company, ids):
 
 def test_a_plan_shows_itself(ws):
     plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
-    assert "will change; nothing changes before .apply()" in repr(plan)
-    assert f"principals losing permission ({len(plan.loses)})" in plan._repr_html_()
+    assert repr(plan).startswith("<PermissionPlan: The permissions of ")
+    assert "will change: " in repr(plan)
+    assert ": CAN_USE -> none" in repr(plan)
+    assert repr(plan).endswith("; nothing changes before .apply()>")
+    assert f"principals losing permission ({len(plan.losing_access)})" in plan._repr_html_()
     assert isinstance(plan.preview(), pd.DataFrame)
 
 
@@ -160,10 +200,33 @@ def test_the_preview_is_exact_in_each_behaviour_that_is_documented(lost_tokens, 
         assert recorded.to_dict() == result["outcome"].to_dict()
 
 
-def test_a_disabled_token_is_refused_and_works_again_once_its_owner_has_the_right(tmp_path):
+def test_the_question_says_whether_tokens_are_deleted_or_may_only_be_disabled(ws):
+    everybody = ws.plan_permissions([], replace=True)
+    assert everybody.summary().doing == f"delete or disable {len(everybody)} tokens"
+    losing = everybody.preview()
+    somebody = losing.loc[losing["owner_kind"] == "user", "owner"].iloc[0]
+    ws.token_management.set_permissions([{"user_name": somebody, "permission_level": "CAN_USE"}])
+    alone = ws.plan_permissions([], replace=True)
+    assert set(alone.preview()["effect"]) == {"deleted"}
+    assert alone.summary().doing.endswith("for good")
+
+
+def test_a_change_that_costs_no_token_asks_about_the_principals(ws):
+    tokens, users = ws.tokens(), ws.users()
+    without = users.loc[~users["id"].isin(tokens["owner_id"]), "user_name"].head(2)
+    keep = ws.token_management.get_permissions()
+    ws.token_management.update_permissions([{"user_name": name, "permission_level": "CAN_USE"} for name in without])
+    summary = ws.plan_permissions(keep, replace=True).summary()
+    losing = ws.plan_permissions(keep, replace=True).losing_access
+    assert (summary.count, len(losing)) == (2, 2)
+    assert summary.doing == "remove permission from 2 principals"
+    assert summary.warnings["principals losing permission"] == 2
+
+
+def test_a_disabled_token_is_rejected_and_works_again_once_its_owner_has_permission(tmp_path):
     with Sandbox(tokens=60, clock=NOW.timestamp, lost_tokens="disabled") as sandbox:
         ws = tokenkit.connect(host=sandbox.host, token=sandbox.token, clock=NOW, home=tmp_path)
-        user = ws._transport.call("POST", "/api/2.0/preview/scim/v2/Users", body={"userName": "eve@example.com"})
+        user = ws.api._transport.call("POST", "/api/2.0/preview/scim/v2/Users", body={"userName": "eve@example.com"})
         ws.token_management.update_permissions([{"user_name": "eve@example.com", "permission_level": "CAN_USE"}])
         state = sandbox.workspaces[0].state
         at = round(NOW.timestamp() * 1000)
@@ -194,3 +257,84 @@ def test_a_service_principal_may_be_named_by_its_display_name(ws):
         ws.plan_permissions(
             [{"service_principal_name": f"{principal['display_name']}x", "permission_level": "CAN_USE"}]
         )
+
+
+def levels_of(ws, group):
+    listed = ws.token_management.get_permissions()
+    return listed.loc[listed["group_name"] == group, "permission_level"].tolist()
+
+
+def grant(group, level=None):
+    return [{"group_name": group} | ({"permission_level": level} if level else {})]
+
+
+def test_an_addition_without_a_level_never_lowers_one_and_sends_nothing(ws, company):
+    ws.token_management.update_permissions(grant("bi-team", "CAN_MANAGE"))
+    company.requests.clear()
+    plan = ws.plan_permissions(grant("bi-team"))
+    assert "group bi-team has CAN_MANAGE already, which includes CAN_USE" in repr(plan)
+    assert (len(plan.changes), plan.summary().doing) == (0, "")
+    assert len(plan.apply()) == 0
+    assert plan.run_id is None
+    assert {request.method for request in company.requests} == {"GET"}
+    assert levels_of(ws, "bi-team") == ["CAN_MANAGE"]
+
+
+@pytest.mark.parametrize(
+    ("before", "level", "change", "doing"),
+    [
+        ("CAN_MANAGE", "CAN_USE", "CAN_MANAGE -> CAN_USE", "lower 1 entry"),
+        ("CAN_USE", "CAN_MANAGE", "CAN_USE -> CAN_MANAGE", "raise 1 entry to CAN_MANAGE"),
+    ],
+)
+def test_a_change_of_a_level_is_shown_and_confirmed(ws, before, level, change, doing):
+    ws.token_management.update_permissions(grant("bi-team", before))
+    plan = ws.plan_permissions(grant("bi-team", level))
+    assert f"group bi-team: {change}" in repr(plan)
+    assert change in plan._repr_html_().replace("-&gt;", "->")
+    assert (plan.summary().doing, plan.summary().count) == (doing, 1)
+    plan.apply()
+    assert levels_of(ws, "bi-team") == [level]
+
+
+def test_adding_can_use_alone_needs_no_confirmation_and_adding_more_does(ws):
+    assert ws.plan_permissions(grant("contractors")).summary().doing == ""
+    more = ws.plan_permissions(grant("contractors", "CAN_MANAGE")).summary()
+    assert (more.doing, more.count) == ("add 1 entry with a level above CAN_USE", 1)
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_admins_cannot_be_lowered(ws, replace):
+    with pytest.raises(tokenkit.UsageError, match="always has CAN_MANAGE"):
+        ws.plan_permissions(grant("admins", "CAN_USE"), replace)
+
+
+def test_a_removal_keeps_all_other_entries(ws):
+    before = ws.token_management.get_permissions()
+    plan = ws.plan_permission_removal(grant("bi-team"))
+    assert plan.changes["principal"].tolist() == ["bi-team"]
+    plan.apply()
+    after = ws.token_management.get_permissions()
+    names = ["user_name", "group_name", "service_principal_name", "permission_level"]
+    expected = before.loc[before["group_name"].fillna("") != "bi-team", names].fillna("")
+    assert set(after[names].fillna("").itertuples(index=False)) == set(expected.itertuples(index=False))
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (grant("bi-tea"), "no entry of group bi-tea .* Did you mean bi-team"),
+        (grant("admins"), "always has CAN_MANAGE"),
+        (grant("bi-team", "CAN_MANAGE"), "has CAN_USE, not CAN_MANAGE"),
+    ],
+)
+def test_an_entry_that_cannot_be_removed_is_an_error(ws, entry, message):
+    with pytest.raises(tokenkit.UsageError, match=message):
+        ws.plan_permission_removal(entry)
+
+
+def test_a_service_principal_is_removed_by_its_display_name(ws):
+    listed = ws.token_management.get_permissions()["service_principal_name"].dropna()
+    programs = ws.service_principals().set_index("application_id")["display_name"]
+    plan = ws.plan_permission_removal([{"service_principal_name": programs[listed.iloc[0]]}])
+    assert plan.changes["principal"].tolist() == [listed.iloc[0]]

@@ -4,8 +4,11 @@ import re
 
 import pandas as pd
 import pytest
+from rich.cells import cell_len
 
 from tests.actions.test_permissions import ONLY_ENGINEERS
+from tests.elements import texts
+from tests.tables import last_column
 from tokenkit.actions import preview
 
 
@@ -34,7 +37,12 @@ def test_the_first_twenty_are_shown_with_short_ids_and_the_rest_is_counted(plan)
     in_short = preview.of(plan)
     (table,) = in_short.tables
     assert len(table.rows) == 20
-    assert table.rows["token_id"].str.len().eq(12).all()
+    cells = table.rows["token"].str.split("\n")
+    known = plan.preview().set_index(plan.preview()["token_id"].str.slice(stop=12))
+    for comment, below in cells:
+        owner, _, short_id = below.rpartition(" · ")
+        assert owner == known.loc[short_id, "owner"]
+        assert comment == preview.visible(known["comment"].fillna("(no comment)")[short_id])
     assert f"… and {len(plan) - 20:,} more" in in_short.text(80)
     assert f"… and {len(plan) - 20:,} more" in in_short._repr_html_()
 
@@ -42,9 +50,9 @@ def test_the_first_twenty_are_shown_with_short_ids_and_the_rest_is_counted(plan)
 @pytest.mark.parametrize("width", [30, 80, 120])
 def test_no_warning_is_cut_in_a_terminal_and_their_counts_are_the_last_line(plan, width):
     text = preview.of(plan).text(width)
-    flowing = " ".join(text.split())
+    flowing = last_column(text, "warnings")
     for warnings in warnings_shown(preview.of(plan)):
-        assert " ".join(warnings.split()) in flowing
+        assert "".join(warnings.split()) in "".join(flowing.split())
     counts = ", ".join(f"{warning} ({count})" for warning, count in plan.warnings().items())
     assert text.splitlines()[-1] == f"Warnings: {counts}."
     assert text.splitlines()[-2].startswith("Left out: ")
@@ -56,29 +64,62 @@ def test_rows_fit_the_terminal(plan, width):
     assert max(map(len, rows)) <= width
 
 
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_columns_stand_below_each_other_whatever_width_their_letters_have(width):
+    comments = ["夜間エクスポート 二", "plain text", "🚀 デプロイ ✅ " * 9, "한국어", ""]
+    rows = pd.DataFrame({"comment": comments, "owner": ["|ann"] * 5, "host": "|x" * 9})
+    lines = preview.table(rows).text(width).splitlines()
+    with_owner = [line for line in lines[1:] if "|ann" in line]
+    assert {cell_len(line.partition("|")[0]) for line in with_owner} == {cell_len(lines[0].partition("owner")[0])}
+    assert max(map(cell_len, lines)) <= width
+
+
 def test_html_has_every_warning_whole_and_their_counts_last(plan):
     page = plan._repr_html_()
-    cells = re.findall("<td>(.*?)</td>", page)
+    cells = re.findall('<td style="text-align:left">(.*?)</td>', page)
     for warnings in warnings_shown(preview.of(plan)):
         assert warnings.replace("'", "&#x27;") in cells
     assert page.rindex("<p>Warnings: ") > page.rindex("</table>")
     assert "…" not in page.replace("… and ", "")
 
 
+def test_html_has_the_title_then_each_table_under_its_caption_then_the_closing_lines(ws):
+    in_short = preview.of(ws.plan_permissions(ONLY_ENGINEERS, replace=True))
+    page = in_short._repr_html_()
+    assert texts(page, "b") == [in_short.title]
+    assert texts(page, "th") == [name for table in in_short.tables for name in table.rows]
+    cells = [cell for table in in_short.tables for row in table.rows.to_numpy() for cell in row]
+    assert texts(page, "td") == [" ".join(cell.split()) for cell in cells]
+    around = [line for table in in_short.tables for line in (f"{table.caption}:", table.more) if line]
+    assert texts(page, "p") == [in_short.title, *around, *in_short.closing]
+
+
+def test_as_many_rows_of_each_table_are_shown_as_asked_for(ws):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    for limit in (3, 25):
+        in_short = preview.of(plan, limit=limit)
+        assert [len(table.rows) for table in in_short.tables] == [min(limit, table.total) for table in in_short.tables]
+        assert [table.more for table in in_short.tables] == [
+            f"… and {table.total - limit:,} more" if table.total > limit else "" for table in in_short.tables
+        ]
+    assert any(table.total > 25 for table in in_short.tables)
+
+
 def test_a_permission_plan_names_who_loses_it_the_first_twenty_and_a_count(ws):
     plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
-    losing, dying = preview.of(plan).tables
-    assert losing.total == len(plan.loses) > 20
+    changing, losing, dying = preview.of(plan).tables
+    assert changing.total == len(changing.rows) == len(plan.changes)
+    assert losing.total == len(plan.losing_access) > 20
     assert len(losing.rows) == 20
     assert losing.rows["tokens"].astype(int).is_monotonic_decreasing
-    assert set(losing.rows["principal"]) < set(plan.loses["principal"])
+    assert set(losing.rows["principal"]) < set(plan.losing_access["principal"])
     assert dying.total == len(plan)
     text = plan._in_short().text(80)
-    assert f"… and {len(plan.loses) - 20} more" in text
-    assert all(name in text or f"{name[:8]}" in text for name in losing.rows["principal"])
+    assert f"… and {len(plan.losing_access) - 20} more" in text
+    assert all(name[:8] in text for name in losing.rows["principal"])
     last = text.splitlines()[-1]
     assert f"tokens that will be deleted or disabled by the workspace ({len(plan)})" in last
-    assert f"principals losing permission ({len(plan.loses)})" in last
+    assert f"principals losing permission ({len(plan.losing_access)})" in last
 
 
 def test_a_plan_of_nothing_has_a_title_and_no_rows(ws):

@@ -9,15 +9,15 @@ import pytest
 
 import tokenkit
 from tests.conftest import NOW
-from tests.fleets import hands
+from tests.fleets.examples import hands
 from tokenkit import cli, errors, frames
 from tokenkit.actions import protect
 from tokenkit.sandbox import Fault
 
 TOKENS = frames.frame(
     [
-        {"token_id": "aa", "comment": "Break glass (prod)"},
-        {"token_id": "bb", "comment": "x.y"},
+        {"token_id": "aa", "comment": "Break glass (prod)", "owner_id": 70},
+        {"token_id": "bb", "comment": "x.y", "owner_id": 7},
         {"token_id": "cc"},
     ],
     frames.TOKENS,
@@ -31,6 +31,9 @@ TOKENS = frames.frame(
         ({"owners": ["*@oncall.example.com"]}, ["aa"]),
         ({"owners": ["BOB"]}, ["bb"]),
         ({"owners": ["bo"]}, []),
+        ({"owners": ["7"]}, ["bb"]),
+        ({"owners": ["70", "ann"]}, ["aa"]),
+        ({"comments": ["7"], "token_ids": ["70"]}, []),
         ({"comments": ["*break glass*"]}, ["aa"]),
         ({"comments": ["x?y"]}, ["bb"]),
         ({"comments": ["xzy"]}, []),
@@ -64,10 +67,18 @@ def test_the_file_is_read_and_none_protects_nothing(tmp_path):
         ("[protect]\nowners = [1]", "list of texts"),
         ("[protect]\nowners = [['x']]", "list of texts"),
         ("[protect.owners]\nx = 'y'", "list of texts"),
-        ("[protect]\nowners = ['x']\nowners = ['y']", "nobody knows what it protects"),
-        ("[protect", "nobody knows what it protects"),
-        ("x = " + "[" * 100_000, "nobody knows what it protects"),
-        ("x = " + "9" * 10_000, "nobody knows what it protects"),
+        ("[protect]\nowners = ['']", "a pattern is empty"),
+        ("[protect]\ncomments = ['x', ' ']", "a pattern is empty"),
+        ("[protect]\nowners = [' terraform']", "has a blank or an invisible character"),
+        ("[protect]\nowners = ['terraform\u200b']", "has a blank or an invisible character"),
+        ("[protect]\ntoken_ids = ['3f1c']", "is not a token id. Write all 64 digits, or a pattern"),
+        ("[protect]\ntoken_ids = ['3f1c…']", "is not a token id"),
+        (f"[protect]\ntoken_ids = [' {'a' * 64}']", "has a blank or an invisible character"),
+        (f"[protect]\ntoken_ids = ['{'a' * 63}g']", "is not a token id"),
+        ("[protect]\nowners = ['x']\nowners = ['y']", "it is not known what it protects"),
+        ("[protect", "it is not known what it protects"),
+        ("x = " + "[" * 100_000, "it is not known what it protects"),
+        ("x = " + "9" * 10_000, "it is not known what it protects"),
     ],
 )
 def test_a_protection_that_is_misspelled_is_an_error_and_not_none(tmp_path, text, words):
@@ -75,6 +86,11 @@ def test_a_protection_that_is_misspelled_is_an_error_and_not_none(tmp_path, text
     with pytest.raises(errors.ConfigurationError, match=words) as raised:
         protect.read_protected(tmp_path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("token_id", ["a" * 64, "A" * 64, "3f1c*", "3F1C*", "*", "?" * 64])
+def test_whole_token_ids_and_patterns_of_them_are_taken(token_id):
+    assert protect.check({"token_ids": [token_id]}) == {"token_ids": [token_id]}
 
 
 def test_a_byte_order_mark_is_read_over(tmp_path):
@@ -98,13 +114,13 @@ UNREADABLE = {
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_what_cannot_be_read_is_an_error_and_not_no_protection(tmp_path, what):
     UNREADABLE[what](tmp_path / "config.toml")
-    with pytest.raises(errors.ConfigurationError, match="nobody knows what it protects"):
+    with pytest.raises(errors.ConfigurationError, match="it is not known what it protects"):
         protect.read_protected(tmp_path)
 
 
 def test_a_folder_that_is_a_link_to_nowhere_is_an_error(tmp_path):
     (tmp_path / "home").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(errors.ConfigurationError, match="leads nowhere"):
+    with pytest.raises(errors.ConfigurationError, match=r"the target of the link .* does not exist"):
         protect.read_protected(tmp_path / "home")
 
 
@@ -212,7 +228,7 @@ def test_an_update_leaves_protected_tokens_out_and_so_does_its_undo(ws, company,
 ONLY_ENGINEERS = [{"group_name": "data-engineers", "permission_level": "CAN_USE"}]
 
 
-def test_a_change_of_permissions_that_costs_protected_tokens_is_refused_unless_each_is_allowed(ws, ids, company):
+def test_a_change_of_permissions_that_costs_protected_tokens_is_rejected_unless_each_is_allowed(ws, ids, company):
     everything = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
     one, other = everything.token_ids[:2]
     write(ws, token_ids=[one, other])
@@ -230,6 +246,17 @@ def test_a_change_of_permissions_that_costs_protected_tokens_is_refused_unless_e
     assert set(plan.apply()["outcome"]) == {"revoked"}
 
 
+@pytest.mark.parametrize(("count", "more"), [(5, False), (7, True)])
+def test_a_rejected_change_of_permissions_names_five_protected_tokens_and_counts_the_others(ws, count, more):
+    protected = ws.plan_permissions(ONLY_ENGINEERS, replace=True).token_ids[:count]
+    write(ws, token_ids=list(protected))
+    with pytest.raises(tokenkit.UsageError, match=f"would delete {count} protected tokens") as refused:
+        ws.plan_permissions(ONLY_ENGINEERS, replace=True).apply()
+    assert sum(f"{token_id} (protected" in str(refused.value) for token_id in protected) == 5
+    assert (" and 2 more. " in str(refused.value)) == more
+    assert ("). Allow each by its id" in str(refused.value)) != more
+
+
 def test_a_token_that_is_protected_since_stops_a_change_of_permissions(ws, company, ids):
     plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
     company.faults.add(Fault(method="PUT", status=400, times=1))
@@ -237,9 +264,9 @@ def test_a_token_that_is_protected_since_stops_a_change_of_permissions(ws, compa
         plan.apply()
     before = ids(company)
     write(ws, token_ids=[plan.token_ids[0]])
-    for carry_out in (plan.apply, lambda: tokenkit.resume(plan.run_id, workspace=ws)):
+    for execute in (plan.apply, lambda: tokenkit.resume(plan.run_id, workspace=ws)):
         with pytest.raises(tokenkit.UsageError, match="protected"):
-            carry_out()
+            execute()
     assert ids(company) == before
 
 

@@ -1,10 +1,14 @@
 """The plan to finish a run: what remains, what would be left out, and whether somebody is asked before it goes on."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 import tokenkit
+from tests.actions.examples import RUN, entries
 from tests.conftest import NOW
+from tokenkit import errors
 from tokenkit.actions.journal import Journal
 from tokenkit.sandbox import Fault
 
@@ -65,9 +69,9 @@ def test_a_run_of_another_day_and_a_staged_one_need_a_confirmation(ws, others, r
     staged = ws.revoke(others.tail(2)).stage(grace="12h")
     plan = ws.plan_resume(staged.run_id)
     assert plan.needs_confirmation
-    with pytest.raises(tokenkit.UsageError, match="is due on 2026-03-01 21:30 UTC, not before"):
+    with pytest.raises(tokenkit.UsageError, match="cannot be resumed before 2026-03-01 21:30 UTC"):
         plan.check_due()
-    with pytest.raises(tokenkit.UsageError, match="not before"):
+    with pytest.raises(tokenkit.UsageError, match="cannot be resumed before"):
         plan.apply()
     later = connected(company, clock=NOW + pd.Timedelta(hours=14), home=ws.folder)
     assert not later.plan_resume(run_id).needs_confirmation
@@ -94,9 +98,22 @@ def test_an_update_and_a_change_of_permissions_are_resumed_by_a_plan_too(ws, oth
     assert plan.apply()["outcome"].eq("revoked").all()
 
 
+def test_a_change_that_costs_no_token_is_to_be_finished_until_it_is_made(ws, company):
+    change = ws.plan_permissions([{"group_name": "contractors", "permission_level": "CAN_USE"}])
+    assert len(change) == 0
+    company.faults.add(Fault(method="PATCH", status=400, times=1))
+    with pytest.raises(tokenkit.ApiError):
+        change.apply(progress=False)
+    company.faults.clear()
+    assert ws.plan_resume(change.run_id).summary().doing.startswith("change the permissions")
+    ws.resume(change.run_id)
+    plan = ws.plan_resume(change.run_id)
+    assert (plan.summary().doing, plan.summary().count, len(plan)) == ("", 0, 0)
+
+
 def test_a_run_is_held_before_the_journal_has_it(ws, others, monkeypatch):
     """Whoever sees it in the journal cannot carry it out as well."""
-    begin, tried = Journal.begin, []
+    begin, tried = Journal.create_run, []
 
     def begin_and_let_another_resume(journal, run, entries, **how):
         begin(journal, run, entries, **how)
@@ -104,10 +121,31 @@ def test_a_run_is_held_before_the_journal_has_it(ws, others, monkeypatch):
         with pytest.raises(tokenkit.UsageError, match="another process"):
             ws.resume(run.run_id)
 
-    monkeypatch.setattr(Journal, "begin", begin_and_let_another_resume)
+    monkeypatch.setattr(Journal, "create_run", begin_and_let_another_resume)
     new = [{"group_name": "contractors", "permission_level": "CAN_USE"}]
     plans = [ws.revoke(others.head(1)), ws.plan_update(others.tail(1), comment="x"), ws.plan_permissions(new)]
     for plan in plans:
         plan.apply(progress=False)
     assert tried == [plan.run_id for plan in plans]
-    assert ws.runs()["left"].tolist() == [0, 0, 0]
+    assert ws.runs()["remaining"].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("revoke", {"due": "soon"}),
+        ("revoke", {"due": 5}),
+        ("permissions", {}),
+        ("permissions", {"asked": [5], "before": [], "replace": True}),
+        ("create-obo", {"owner_id": "x", "before": []}),
+        ("create-obo", {"owner_id": 7, "before": [{}]}),
+    ],
+)
+def test_a_run_whose_settings_were_altered_is_an_error_of_the_journal(ws, kind, settings):
+    run = replace(RUN, kind=kind, settings=settings, host=ws.host, workspace_id=ws.identify())
+    with Journal(ws.folder) as journal:
+        journal.create_run(run, entries("x"), is_one_change=kind != "revoke")
+    with pytest.raises(errors.JournalError, match=f"{run.run_id}.*Plan again"):
+        ws.plan_resume(run.run_id)
+    with pytest.raises(errors.JournalError, match=f"{run.run_id}.*Plan again"):
+        ws.resume(run.run_id)

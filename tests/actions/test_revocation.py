@@ -1,6 +1,8 @@
 """The plan to revoke: who is hit is decided and shown before, and what changed since is left alone."""
 
 import io
+import shlex
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,8 @@ import pytest
 
 import tokenkit
 from tests.conftest import NOW
-from tokenkit import export
+from tokenkit import cli
+from tokenkit.output import export
 
 DAY_MS = 86_400_000
 
@@ -63,10 +66,10 @@ def test_tokens_are_named_by_a_frame_or_by_ids(ws, victims, form):
         "a" * 64 + "," + "b" * 64,
     ],
 )
-def test_what_is_not_a_token_id_is_refused_before_any_request(ws, company, wrong):
+def test_what_is_not_a_token_id_is_rejected_before_any_request(ws, company, wrong):
     company.requests.clear()
     for plan in (ws.revoke, lambda tokens: ws.plan_update(tokens, comment="x")):
-        with pytest.raises(tokenkit.UsageError, match=r"is not a token id|needs the column token_id"):
+        with pytest.raises(tokenkit.UsageError, match=r"is not a token id|exactly one column token_id"):
             plan(wrong)
     assert list(company.requests) == []
 
@@ -136,10 +139,45 @@ def test_the_preview_warns_of_what_matters(ws):
     has = lambda text: set(preview.index[[text in each for each in words]])  # noqa: E731
     recently = NOW.normalize() - pd.Timedelta(days=7)
     assert has("used in the last 7 days") == set(by_id.index[by_id["last_used_day"] >= recently])
-    assert has("a service principal's") == set(by_id.index[by_id["owner_kind"] == "service principal"])
+    assert has("a service principal's") == set(by_id.index[by_id["owner_kind"] == "service_principal"])
     assert has("expired already") == set(by_id.index[by_id["status"] == "expired"])
     assert has("yours") == set(by_id.index[by_id["owner"] == "admin@example.com"])
     assert has("the last token of its owner") == set(by_id.index[by_id["status"] == "active"])
+
+
+def test_a_token_that_was_used_before_it_was_created_is_an_error_in_the_data(ws, company, victims):
+    token_id = victims["token_id"].iloc[0]
+    state = company.workspaces[0].state.tokens
+    info = next(info for info in state.infos() if info["token_id"] == token_id)
+    state.replace({**info, "last_used_day": info["creation_time"] - 30 * DAY_MS})
+    preview = ws.revoke(victims).preview().set_index("token_id")["warnings"]
+    mistaken = preview.str.contains("last used before it was created")
+    assert mistaken[mistaken].index.tolist() == [token_id]
+
+
+def test_a_preview_and_what_is_left_out_have_the_columns_that_are_documented(ws, victims):
+    plan = ws.revoke([*victims["token_id"], *ws.tokens(owner="admin@example.com")["token_id"], "0" * 64, "1" * 64])
+    columns = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time", "warnings"]
+    assert list(plan.preview().columns) == columns
+    assert list(plan.left_out.columns) == ["token_id", "owner", "comment", "reason"]
+    for frame in (plan.preview(), plan.left_out):
+        assert frame.index.tolist() == list(range(len(frame)))
+    planned = ws.tokens().set_index("token_id").loc[list(plan.token_ids)]
+    assert plan.preview()["comment"].fillna("").tolist() == planned["comment"].fillna("").tolist()
+    assert repr(plan).startswith(f"<RevocationPlan: 50 tokens on {ws.name} will be revoked for good, ")
+    left_out = plan.summary().left_out
+    assert left_out["no such token"] == 2
+    assert sum(left_out.values()) == len(plan.left_out)
+
+
+def test_your_own_tokens_are_the_last_of_a_run(ws):
+    tokens = ws.tokens()
+    own = set(tokens["token_id"][tokens["owner"] == "admin@example.com"])
+    plan = ws.revoke(tokens, include_own=True)
+    plan.apply()
+    recorded = ws.journal()["token_id"].tolist()
+    assert set(recorded[-len(own) :]) == own
+    assert recorded[: -len(own)] == [token_id for token_id in tokens["token_id"] if token_id not in own]
 
 
 def test_the_last_token_of_an_owner_is_only_the_last(ws):
@@ -168,18 +206,18 @@ def test_what_changed_owner_since_the_plan_is_skipped(ws, company, ids):
     state = company.workspaces[0].state
     info = next(info for info in state.tokens.infos() if info["token_id"] == token.token_id)
     state.tokens.replace({**info, "owner_id": 4711})
-    assert plan.apply()["error"].str.startswith("owned by another since the plan").all()
+    assert plan.apply()["error"].str.startswith("owner changed since the plan").all()
     assert token.token_id in ids(company)
 
 
-def test_what_is_gone_since_the_plan_is_looked_up_and_not_sent(ws, company, victims):
+def test_a_token_that_was_deleted_since_the_plan_is_looked_up_and_not_sent(ws, company, victims):
     plan = ws.revoke(victims)
     gone = victims["token_id"].iloc[0]
     ws.token_management.delete(gone)
     company.requests.clear()
     result = plan.apply().set_index("token_id")
-    assert result.loc[gone, "outcome"] == "already gone"
-    assert result["outcome"].value_counts().to_dict() == {"revoked": 49, "already gone": 1}
+    assert result.loc[gone, "outcome"] == "already_gone"
+    assert result["outcome"].value_counts().to_dict() == {"revoked": 49, "already_gone": 1}
     assert [record.method for record in company.requests if record.path.endswith(gone)] == ["GET"]
 
 
@@ -224,6 +262,45 @@ def test_a_token_value_in_a_comment_is_not_saved_with_a_plan(ws, company):
     assert secret not in ws.revoke(info["token_id"])._repr_html_()
 
 
+def test_a_notice_names_who_created_the_tokens_of_a_service_principal(ws, company):
+    tokens = ws.tokens()
+    principals = tokens[(tokens["owner_kind"] == "service_principal") & (tokens["created_by_id"] != tokens["owner_id"])]
+    one = principals["owner"].iloc[0]
+    chosen = tokens[tokens["owner"] == one]
+    infos = company.workspaces[0].state.tokens
+    by_itself = next(info for info in infos.infos() if info["token_id"] == chosen["token_id"].iloc[-1])
+    infos.replace({**by_itself, "created_by_id": by_itself["owner_id"], "created_by_username": "an-application-id"})
+    person = tokens[(tokens["owner_kind"] == "user") & (tokens["owner"] != ws.me())].head(1)
+    notices = ws.revoke([*chosen["token_id"], *person["token_id"]]).stage(grace="14d").notices.set_index("owner")
+    creators = [*dict.fromkeys(chosen["created_by_username"].iloc[:-1]), one]
+    assert set(notices.loc[one, "created_by"].split("; ")) == set(creators)
+    assert notices.loc[person["owner"].iloc[0], "created_by"] == person["owner"].iloc[0]
+    assert list(notices.columns) == ["owner_kind", "created_by", "tokens", "comments", "due"]
+
+
+def test_a_notice_has_all_comments_of_an_owner_and_is_due_in_two_weeks(ws):
+    tokens = ws.tokens()
+    several = tokens[tokens.duplicated("owner_id", keep=False) & tokens["comment"].notna()]
+    theirs = several[several["owner_id"] == several["owner_id"].value_counts().index[0]]
+    (notice,) = ws.revoke(theirs, include_own=True).stage().notices.to_dict("records")
+    assert notice["tokens"] == len(theirs) > 1
+    assert notice["comments"].split("; ") == theirs["comment"].tolist()
+    assert notice["due"] == NOW + pd.Timedelta(days=14)
+
+
+def test_two_service_principals_of_one_name_get_a_notice_each(ws):
+    principals = ws.service_principals()
+    tokens = ws.tokens()
+    owners = tokens[tokens["owner_kind"] == "service_principal"].drop_duplicates("owner_id").head(2)
+    for owner_id in owners["owner_id"]:
+        assert owner_id in set(principals["id"])
+        change = [{"op": "replace", "path": "displayName", "value": "twin"}]
+        schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+        body = {"schemas": [schema], "Operations": change}
+        ws.api._transport.call("PATCH", f"/api/2.0/preview/scim/v2/ServicePrincipals/{owner_id}", body=body)
+    assert ws.revoke(owners).stage().notices["owner"].tolist() == ["twin", "twin"]
+
+
 def test_a_staged_revocation_waits_for_its_day_and_spares_what_came_alive(ws, company, connected, ids):
     tokens = ws.tokens(status="active", idle="10d")
     chosen = tokens[tokens["owner"] != "admin@example.com"].head(5)
@@ -231,7 +308,8 @@ def test_a_staged_revocation_waits_for_its_day_and_spares_what_came_alive(ws, co
     assert staged.notices["tokens"].sum() == 5
     assert set(staged.notices["owner"]) == set(chosen["owner"])
     assert staged.due == NOW + pd.Timedelta(days=14)
-    with pytest.raises(tokenkit.UsageError, match="due on 2026-03-15"):
+    assert repr(staged) == f"<StagedRevocation of 5 tokens, due 2026-03-15: tokenkit.resume({staged.run_id!r})>"
+    with pytest.raises(tokenkit.UsageError, match="cannot be resumed before 2026-03-15"):
         tokenkit.resume(staged.run_id, workspace=ws)
     assert set(chosen["token_id"]) <= ids(company)
     alive = chosen["token_id"].iloc[0]
@@ -240,3 +318,46 @@ def test_a_staged_revocation_waits_for_its_day_and_spares_what_came_alive(ws, co
     result = tokenkit.resume(staged.run_id, workspace=later).set_index("token_id")
     assert result.loc[alive, "outcome"] == "skipped"
     assert result["outcome"].value_counts().to_dict() == {"revoked": 4, "skipped": 1}
+
+
+@pytest.fixture
+def namesakes(ws, company):
+    """Two service principals that hold tokens and have one name."""
+    tokens = ws.tokens("owner_kind == 'service_principal'", status="active").drop_duplicates("owner_id").head(2)
+    directory = company.workspaces[0].state.directory
+    for owner_id in tokens["owner_id"]:
+        directory.replace(replace(directory.get(int(owner_id)), display_name="nightly etl"))
+    return tokens
+
+
+def test_tokens_that_were_chosen_by_a_name_of_several_are_not_changed(ws, namesakes):
+    ids = ", ".join(map(str, namesakes["owner_id"]))
+    chosen = ws.tokens(owner="Nightly ETL")
+    fleet = tokenkit.fleet([ws])
+    for plan in (
+        lambda: ws.revoke(chosen),
+        lambda: ws.revoke(chosen.head(1)["token_id"]),
+        lambda: ws.plan_update(chosen, comment="new"),
+        lambda: ws.plan_scopes(owner="nightly etl"),
+        lambda: ws.plan_update(ws.scopes(owner="nightly etl"), scopes=["sql"]),
+        lambda: fleet.revoke(fleet.tokens(owner="nightly etl")),
+    ):
+        with pytest.raises(
+            tokenkit.UsageError, match=f"The name '(?i:nightly etl)' is shared by several owners. Use an id: {ids}"
+        ):
+            plan()
+    owner_id = namesakes["owner_id"].iloc[0]
+    assert set(ws.revoke(ws.tokens(owner=str(owner_id))).token_ids) == set(ws.tokens(owner=str(owner_id))["token_id"])
+    assert len(ws.revoke(list(chosen["token_id"]))) == len(chosen)  # ids are not ambiguous
+    assert len(ws.revoke(ws.tokens(owner="nightly*"))) == len(chosen)  # and a pattern means all
+
+
+@pytest.mark.parametrize("line", ["revoke --owner 'nightly etl' --yes", "scopes --owner 'nightly etl' --narrow --yes"])
+@pytest.mark.usefixtures("namesakes")
+def test_a_command_rejects_a_name_of_several_as_well(ws, company, monkeypatch, capsys, line):
+    monkeypatch.setenv("DATABRICKS_HOST", company.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", company.token)
+    before = ws.token_management.list()
+    assert cli.main(shlex.split(line)) == 2
+    assert "is shared by several owners" in capsys.readouterr().err
+    assert ws.token_management.list().equals(before)

@@ -3,13 +3,16 @@
 import os
 import random
 import signal
+import threading
 
 import pytest
 
 import tokenkit
 from tests.actions import children
 from tests.conftest import NOW
-from tokenkit.actions.journal import SETTLED, Journal
+from tests.waiting import wait_until
+from tokenkit.actions.journal import Journal
+from tokenkit.actions.states import SETTLED
 from tokenkit.sandbox import Fault, Sandbox
 
 TOKENS = 600
@@ -29,8 +32,7 @@ def deletions(sandbox):
 
 def kill_after(process, sandbox, count):
     """Kill a process once the sandbox has seen so many more deletions, or let it end."""
-    while process.is_alive() and len(deletions(sandbox)) < count:
-        process.join(0.0005)
+    wait_until(lambda: not process.is_alive() or len(deletions(sandbox)) >= count, seconds=250)
     if not process.is_alive():
         return False
     os.kill(process.pid, signal.SIGKILL)
@@ -61,7 +63,7 @@ def test_a_run_killed_again_and_again_ends_as_exactly_the_plan(big, processes, t
         gone = before - ids(big)
         assert gone <= set(chosen)
         assert settled <= gone  # what the journal calls done is done
-        sent = {entry.token_id for entry in entries if entry.state != "planned"}
+        sent = {entry.token_id for entry in entries if entry.state != "pending"}
         assert gone <= sent  # nothing was done that was not written down before
         big.requests.clear()
         process = processes.Process(target=children.resume, args=(big.host, big.token, tmp_path, run_id))
@@ -78,7 +80,7 @@ def test_a_run_killed_again_and_again_ends_as_exactly_the_plan(big, processes, t
     assert before - ids(big) == set(chosen)
     rows = ws.journal()
     assert rows["token_id"].tolist() == chosen
-    assert set(rows["outcome"]) <= {"revoked", "already gone"}
+    assert set(rows["outcome"]) <= {"revoked", "already_gone"}
     ended = rows.set_index("token_id")["outcome"]
     assert ended[list(known)].tolist() == list(known.values())  # an outcome that was written stays
 
@@ -102,11 +104,42 @@ def test_two_processes_with_overlapping_plans_count_no_token_twice(big, processe
         process.join()
     revoked = [row["token_id"] for row in rows if row["outcome"] == "revoked"]
     assert len(revoked) == len(set(revoked)) == 300
-    assert {row["outcome"] for row in rows} <= {"revoked", "already gone"}
+    assert {row["outcome"] for row in rows} <= {"revoked", "already_gone"}
     assert not set(chosen) & ids(big)
     journals = [ws_of(big, home).journal() for home in dict.fromkeys(homes)]
     written = [row for frame in journals for row in frame[["token_id", "outcome"]].to_dict("records")]
     assert sorted(map(str, written)) == sorted(map(str, rows))
+
+
+def test_of_several_processes_that_resume_one_run_one_does_and_the_others_are_rejected(big, processes, tmp_path, ids):
+    ws = ws_of(big, tmp_path)
+    tokens = ws.tokens()
+    chosen = tokens[tokens["owner"] != "admin@example.com"]["token_id"].tolist()[:TOKENS]
+    stop = threading.Event()
+    stop.set()
+    plan = ws.revoke(chosen)
+    plan.apply(progress=False, stop=stop)
+    big.requests.clear()
+    results, barrier = processes.Queue(), processes.Barrier(3)
+    running = [
+        processes.Process(
+            target=children.resume_at_once, args=(big.host, big.token, tmp_path, plan.run_id, barrier, results)
+        )
+        for _ in range(3)
+    ]
+    for process in running:
+        process.start()
+    found = [results.get(timeout=120) for _ in running]
+    for process in running:
+        process.join()
+    refused = [each for each in found if isinstance(each, str)]
+    assert [each for each in found if not isinstance(each, str)] == [{"revoked": TOKENS}]
+    assert [each.partition(".")[0] for each in refused] == [
+        f"Run {plan.run_id} is already running in another process"
+    ] * 2
+    assert len(deletions(big)) == len({record.path for record in deletions(big)}) == TOKENS
+    assert not set(chosen) & ids(big)
+    assert ws.journal()["outcome"].tolist() == ["revoked"] * TOKENS
 
 
 def ws_of(sandbox, home):
@@ -134,11 +167,11 @@ def test_a_disk_that_fills_up_stops_the_run_and_no_outcome_is_a_guess(
         assert gone == set()
         return
     ended = {row["token_id"]: row["outcome"] for row in rows}
-    revoked = {token_id for token_id, outcome in ended.items() if outcome in {"revoked", "already gone"}}
+    revoked = {token_id for token_id, outcome in ended.items() if outcome in {"revoked", "already_gone"}}
     assert revoked == gone
-    assert {"revoked", "planned"} <= set(ended.values())
+    assert {"revoked", "pending"} <= set(ended.values())
     run_id = ws.journal()["run_id"].iloc[0]
-    assert set(tokenkit.resume(run_id, workspace=ws)["outcome"]) <= {"revoked", "already gone"}
+    assert set(tokenkit.resume(run_id, workspace=ws)["outcome"]) <= {"revoked", "already_gone"}
     assert before - ids(big) == set(chosen)
 
 

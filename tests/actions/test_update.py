@@ -32,8 +32,8 @@ def test_a_secret_in_a_comment_is_not_put_back_as_the_journal_did_not_keep_it(ws
     plan.apply()
     undo = plan.undo()
     assert (len(undo), undo.left_out["token_id"].tolist()) == (0, [token_id])
-    assert "did not keep" in undo.left_out["reason"].iloc[0]
-    assert undo.summary().left_out == {"the journal did not keep the text, as it looks like a credential": 1}
+    assert "is not in the journal" in undo.left_out["reason"].iloc[0]
+    assert undo.summary().left_out == {"the text is not in the journal, because it looks like a credential": 1}
     undo.apply()
     assert comments(ws, [token_id]) == ["clean"]
 
@@ -62,7 +62,7 @@ def test_a_secret_that_was_to_be_written_is_not_written_redacted_by_resume(ws, c
     assert plan.apply()["outcome"].tolist() == ["failed"]
     result = tokenkit.resume(plan.run_id, workspace=ws)
     assert result["outcome"].tolist() == ["skipped"]
-    assert "did not keep" in result["error"].iloc[0]
+    assert "is not in the journal" in result["error"].iloc[0]
     assert comments(ws, [token_id]) == before
 
 
@@ -118,7 +118,7 @@ def test_a_preview_is_a_frame_to_plan_from_and_gives_the_same_plan(ws, victims):
         ({"new_comment": ["one", "another"], "token_id": "a" * 64}, "in two rows"),
     ],
 )
-def test_a_frame_that_does_not_say_clearly_what_is_to_become_of_each_token_is_refused(ws, victims, columns, words):
+def test_a_frame_without_one_clear_change_for_each_token_is_rejected(ws, victims, columns, words):
     with pytest.raises(tokenkit.UsageError, match=words):
         ws.plan_update(victims[["token_id"]].head(2).assign(**columns))
 
@@ -139,9 +139,9 @@ def test_what_is_so_already_is_not_in_the_plan(ws, victims):
 
 @pytest.mark.parametrize(
     ("tokens", "changes", "words"),
-    [(None, {}, "Say what to change"), (["0" * 64], {"comment": "x"}, "has no token")],
+    [(None, {}, "Nothing to change"), (["0" * 64], {"comment": "x"}, "has no token")],
 )
-def test_a_plan_that_cannot_be_is_refused(ws, victims, tokens, changes, words):
+def test_an_impossible_plan_is_rejected(ws, victims, tokens, changes, words):
     with pytest.raises(tokenkit.UsageError, match=words):
         ws.plan_update(victims if tokens is None else tokens, **changes)
 
@@ -151,26 +151,35 @@ def test_what_was_not_applied_cannot_be_undone(ws, victims):
         ws.plan_update(victims, comment="x").undo()
     revoked = ws.revoke(victims.head(1))
     revoked.apply()
-    with pytest.raises(tokenkit.UsageError, match="only updates"):
+    with pytest.raises(tokenkit.UsageError, match="Only runs of kind 'update'"):
         ws.undo(revoked.run_id)
 
 
-def test_an_answer_that_was_lost_is_looked_up_and_known_to_be_done(ws, company, victims):
+def test_a_token_whose_response_was_lost_is_looked_up_and_known_to_be_updated(ws, company, victims):
     company.faults.add(Fault(method="PATCH", drop=True, after_handler=True, times=3))
     result = ws.plan_update(victims, comment="new").apply()
     assert result["outcome"].eq("updated").all()
     assert [record.method for record in company.requests].count("PATCH") == len(victims)
 
 
-def test_a_use_since_the_plan_is_no_reason_to_skip_and_a_gone_token_is_gone(ws, company, victims):
+def test_a_use_since_the_plan_is_not_a_reason_to_skip_and_a_deleted_token_is_already_gone(ws, company, victims):
     plan = ws.plan_update(victims.head(2), comment="new")
     state = company.workspaces[0].state
     state.tokens.touch(plan.token_ids[0], 1_772_323_200_000)
     state.tokens.delete(plan.token_ids[1])
-    assert plan.apply()["outcome"].tolist() == ["updated", "already gone"]
+    assert plan.apply()["outcome"].tolist() == ["updated", "already_gone"]
 
 
 def test_a_plan_shows_itself(ws, victims):
     plan = ws.plan_update(victims, comment="<b>new</b>")
     assert "<UpdatePlan: 50 tokens on " in repr(plan)
     assert "<b>new" not in plan._repr_html_()
+
+
+def test_what_was_undone_is_not_undone_again(ws, victims):
+    plan = ws.plan_update(victims, comment="x")
+    plan.apply()
+    plan.undo().apply()
+    again = plan.undo()
+    assert len(again) == 0
+    assert again.summary().left_out == {"it has the earlier values again": len(victims)}

@@ -1,4 +1,4 @@
-"""A real browser: the system's Chromium, driven by Playwright, which may talk to this machine only."""
+"""A real browser: the system's Chromium, driven by Playwright, restricted to this machine."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from tests.conftest import NOW
 from tests.parts import missing
 from tokenkit.sandbox import Sandbox
 
-# Without these a start of Chromium calls home many times.
+# Without these, Chromium sends requests to its vendor on startup.
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -38,14 +38,14 @@ def chromium():
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:
         missing("No Chromium is installed (Debian: apt-get install chromium)")
-    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415 - starting it costs a process
+    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415  # its import starts a process
 
-    expect.set_options(timeout=PATIENCE_MS)  # how soon something is there is for the benchmarks to say
+    expect.set_options(timeout=PATIENCE_MS)  # the benchmarks measure the delays
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=QUIET)
         loop = asyncio.get_running_loop()
-        # Playwright leaves its loop marked as running, though it stands still between calls. Other tests have loops of
-        # their own, so the mark is there only while a page is.
+        # Playwright marks its loop as running, although it is idle between calls. Other tests have their own loops, so
+        # the mark is set only while there is a page.
         asyncio._set_running_loop(None)
         browser.loop = loop
         yield browser
@@ -55,7 +55,7 @@ def chromium():
 
 @contextlib.contextmanager
 def opened(chromium, **settings):
-    """A fresh page, 1280 by 900. ``page.sent`` has the address of every request that it makes."""
+    """A new page, 1280 by 900. ``page.sent`` has the URLs of all its requests."""
     asyncio._set_running_loop(chromium.loop)
     context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | settings)
     page = context.new_page()
@@ -71,7 +71,7 @@ def opened(chromium, **settings):
 
 @pytest.fixture
 def page(chromium):
-    """A fresh page of one test's own."""
+    """A new page for one test."""
     with opened(chromium) as page:
         yield page
 
@@ -79,8 +79,8 @@ def page(chromium):
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """A running JupyterLab."""
-    if not all(importlib.util.find_spec(name) for name in ("jupyterlab", "itables", "anywidget")):
-        missing("JupyterLab with itables is not installed: pip install 'tokenkit[lab]'")
+    if not all(importlib.util.find_spec(name) for name in ("jupyterlab", "anywidget")):
+        missing("JupyterLab with anywidget is not installed: pip install jupyterlab anywidget")
     with Lab(tmp_path_factory.mktemp("lab")) as running:
         yield running
         running.close_all()
@@ -88,7 +88,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def _notebook(lab, chromium):
-    """One page with one kernel, as starting them is most of what a browser test costs."""
+    """One page with one kernel for all tests, because starting them is slow."""
     with opened(chromium) as page:
         notebook = lab.open(page)
         asyncio._set_running_loop(None)
@@ -97,7 +97,7 @@ def _notebook(lab, chromium):
 
 @pytest.fixture
 def company():
-    """A sandbox of one test's own, which the kernel reaches over HTTP."""
+    """A sandbox for one test, which the kernel accesses over HTTP."""
     with Sandbox(tokens=230, clock=NOW.timestamp) as sandbox:
         yield sandbox
         assert list(sandbox.errors) == []
@@ -107,7 +107,7 @@ def company():
 def notebook(_notebook, lab, company, chromium):
     """Fill the notebook with cells, before which one has connected to the company as ``ws``.
 
-    When the test is over, nothing may have left this machine, and no hostile text may have been executed.
+    After the test, no request must have been sent to another machine, and no hostile text executed.
     """
     asyncio._set_running_loop(chromium.loop)
     page = _notebook.page
@@ -119,7 +119,7 @@ def notebook(_notebook, lab, company, chromium):
         return _notebook
 
     yield fill
-    # Whatever still reads the workspace would go on asking when it is gone, and say so in the next test's cells.
+    # A job that still reads the workspace would fail after its end, and report that in the cells of the next test.
     _notebook.fill(SETTLE)
     _notebook.run(0)
     here = (lab.url, lab.url.replace("http", "ws"), "data:", "blob:")

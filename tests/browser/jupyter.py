@@ -1,92 +1,78 @@
-"""A real JupyterLab, and a notebook in it that a test writes, runs and looks at through a browser."""
+"""A real JupyterLab or Notebook 7, and a notebook that a test fills, runs and reads through a browser."""
 
-import contextlib
 import json
-import os
 import re
 import secrets
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 import uuid
-from pathlib import Path
 
 import nbformat
 from playwright.sync_api import expect
 
+from tests.browser.overlays import environment
+from tests.browser.server import Server
+
 PATIENCE_MS = 30_000
-_ROOT = Path(__file__).parents[2]
 
 
-class Lab:
+class Lab(Server):
     """JupyterLab on 127.0.0.1, its kernels able to import tokenkit.
 
     Args:
         folder: Where its notebooks, its settings and its kernels' home are.
+        overlays: Folders of packages that come before those of the environment; see ``overlays``.
     """
 
-    def __init__(self, folder):
-        self.folder = folder
-        self._token = secrets.token_hex(16)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    module, app = "jupyterlab", "LabApp"
+    address = "/lab/workspaces/{workspace}/tree/{name}?token={token}&reset"
 
-    def __enter__(self):
-        environment = os.environ | {
+    def __init__(self, folder, *overlays):
+        super().__init__(folder)
+        self._overlays = overlays
+        self._token = secrets.token_hex(16)
+
+    def command(self):
+        variables = environment(*self._overlays) | {
             "JUPYTER_TOKEN": self._token,
             "JUPYTER_CONFIG_DIR": str(self.folder / "config"),
             "JUPYTER_DATA_DIR": str(self.folder / "data"),
             "JUPYTERLAB_SETTINGS_DIR": str(self.folder / "settings"),
             "IPYTHONDIR": str(self.folder / "ipython"),
             "TOKENKIT_HOME": str(self.folder / "home"),
-            "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
         (self.folder / "notebooks").mkdir()
         settings = self.folder / "settings" / "@jupyterlab" / "apputils-extension"
         settings.mkdir(parents=True)
-        # Without these it asks whether it may fetch news, and looks for updates.
+        # Without these, it asks whether to fetch news, and checks for updates.
         quiet = {"fetchNews": "false", "checkForUpdates": False}
         (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", "--allow-root"]
-        command += [f"--ServerApp.port={self.url.rpartition(':')[2]}", "--ServerApp.port_retries=0"]
-        command += [f"--ServerApp.root_dir={self.folder / 'notebooks'}", "--LabApp.expose_app_in_browser=True"]
-        with (self.folder / "lab.log").open("w") as log:
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + 60
-        while self._process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                self.ask("/api/status")
-                return self
-            time.sleep(0.05)
-        self.__exit__()
-        raise TimeoutError((self.folder / "lab.log").read_text())
-
-    def __exit__(self, *_):
-        self._process.terminate()
-        self._process.wait()
+        # Else messages of widgets are handled while a cell runs, which older kernels and other front ends cannot do.
+        one_shell = {"commsOverSubshells": "disabled"}
+        (settings / "kernels-settings.jupyterlab-settings").write_text(json.dumps(one_shell))
+        command = [sys.executable, "-m", self.module, "--no-browser", "--ServerApp.ip=127.0.0.1", "--allow-root"]
+        command += [f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0"]
+        command += [f"--ServerApp.root_dir={self.folder / 'notebooks'}", f"--{self.app}.expose_app_in_browser=True"]
+        return command, variables
 
     def ask(self, path, method="GET"):
-        """Ask the server for something; return its JSON."""
+        """Send a request to the server; return its JSON."""
         headers = {"Authorization": f"token {self._token}"}
         request = urllib.request.Request(self.url + path, method=method, headers=headers)  # noqa: S310 - our own server
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own server
-            body = answer.read()
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own server
+            body = response.read()
         return json.loads(body) if body else None
 
     def open(self, page):
-        """Open a new notebook, whose kernel has tokenkit loaded."""
+        """Open a new notebook whose kernel has imported tokenkit."""
         name = f"{uuid.uuid4().hex}.ipynb"
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import tokenkit.widgets.explorer")])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         path = self.folder / "notebooks" / name
         nbformat.write(notebook, path)
-        page.goto(f"{self.url}/lab/workspaces/{name[:8]}/tree/{name}?token={self._token}&reset")
+        page.goto(self.url + self.address.format(workspace=name[:8], name=name, token=self._token))
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=PATIENCE_MS)
-        # The sign for an idle kernel is there before there is one.
+        # The idle indicator is displayed before there is a kernel.
         kernel = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel"
         ready = f"() => {kernel}?.connectionStatus === 'connected' && {kernel}.status === 'idle'"
         page.wait_for_function(ready, timeout=PATIENCE_MS)
@@ -99,6 +85,13 @@ class Lab:
         """End every kernel."""
         for session in self.ask("/api/sessions"):
             self.ask(f"/api/sessions/{session['id']}", method="DELETE")
+
+
+class NotebookSeven(Lab):
+    """Notebook 7 on 127.0.0.1, which is made of JupyterLab's parts."""
+
+    module, app = "notebook", "JupyterNotebookApp"
+    address = "/notebooks/{name}?token={token}"
 
 
 class Notebook:
@@ -114,7 +107,7 @@ class Notebook:
         self.path = path
 
     def fill(self, *cells):
-        """Put these cells in place of all that are there; the kernel stays as it is."""
+        """Replace all cells; the kernel does not change."""
         self.page.evaluate(
             """cells => {
                 const model = jupyterapp.shell.currentWidget.content.model.sharedModel;
@@ -147,8 +140,17 @@ class Notebook:
         expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"))
         return cell.locator(".jp-OutputArea-output").last
 
+    def value(self, number):
+        """Run a cell, and return the text of its value: from the model, because the page shows it a moment later."""
+        self.run(number)
+        return self.page.evaluate(
+            """number => jupyterapp.shell.currentWidget.content.widgets[number].outputArea.model.toJSON()
+                .at(-1).data["text/plain"]""",
+            number,
+        )
+
     def keep_busy(self, file):
-        """Let the kernel hear nothing more until the function that this returns is called, which makes the file."""
+        """Keep the kernel busy until the returned function is called, which creates the file."""
         code = f"import pathlib, time\nwhile not pathlib.Path({str(file)!r}).exists(): time.sleep(0.01)"
         self.page.evaluate(
             """code => {
@@ -170,6 +172,6 @@ class Notebook:
         self.page.wait_for_function("dark => document.body.dataset.jpThemeLight === dark", arg=dark)
 
     def save(self):
-        """Save it, and return what is in the file."""
+        """Save the notebook, and return the content of the file."""
         self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
         return self.path.read_text()

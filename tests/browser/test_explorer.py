@@ -1,97 +1,62 @@
-"""The explorer in a real JupyterLab, asserted against what the sandbox has afterwards."""
+"""The explorer in a real JupyterLab, compared with the state of the sandbox afterwards."""
 
 import ast
+import csv
 import json
 import re
 
+import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import violations
+from tests.browser.conftest import opened
+from tests.browser.user import ROWS, TICKS, Explorer, fits
+from tests.conftest import NOW
+from tests.review.test_sign_ins import event
 from tokenkit.sandbox import Fault
+from tokenkit.sandbox.state.audit_rows import GivenRows
 
-ROWS = ".tokenkit > .tk-table tbody tr:visible"
-TICKS = f"{ROWS} input.dt-select-checkbox"
 EXPLORE = "explorer = ws.explore(page_size=50)\nexplorer"
-
-
-class Explorer:
-    """An explorer on a page, and somebody at it."""
-
-    def __init__(self, page):
-        self.page = page
-        self.screen = page.locator(".tokenkit")
-        self.rows = page.locator(ROWS)
-        self.ticks = page.locator(TICKS)
-
-    def press(self, name):
-        self.screen.get_by_role("button", name=name, exact=True).click()
-
-    def choose(self, label, choice):
-        """Choose from a list by the words before the count; return the count."""
-        option = self.screen.get_by_label(label, exact=True).locator("option", has_text=choice)
-        words = option.inner_text()
-        self.screen.get_by_label(label, exact=True).select_option(words)
-        count = re.search(r"\(([\d,]+)\)$", words)
-        return int(count.group(1).replace(",", "")) if count else None
-
-    def sees(self, words):
-        expect(self.screen.get_by_text(words).first).to_be_visible()
-
-    def tick(self, *positions):
-        for position in positions:
-            self.ticks.nth(position).click()
-
-    def shown_ids(self):
-        """Return the beginnings of the ids on the page, which the boxes are labelled with."""
-        labels = self.ticks.evaluate_all("boxes => boxes.map(box => box.getAttribute('aria-label'))")
-        return [label.removeprefix("Select token ") for label in labels]
-
-    def preview(self, action="Revoke"):
-        self.press(f"{action} …")
-        self.press("Preview")
-
-    def confirm(self, count, action="Revoke"):
-        self.screen.get_by_label(re.compile(r"^Type ")).fill(str(count))
-        self.press(action)
 
 
 @pytest.fixture
 def explorer(notebook, tmp_path):
     filled = notebook(
         EXPLORE,
-        "len(explorer.filtered), sorted(explorer.selected['token_id'].str[:12])",
+        "len(explorer.filtered), sorted(explorer.selected['token_id'])",
         "explorer.select(explorer.filtered.tail(3))\nexplorer.select(explorer.filtered.iloc[5:9])",
     )
     filled.run(1)
     found = Explorer(filled.page)
     expect(found.rows).to_have_count(50)
-    found.next_cell = lambda: filled.run(2).inner_text()
+    found.kernel = lambda: ast.literal_eval(filled.value(2))
     found.select = lambda: filled.run(3)
     found.keep_busy = lambda: filled.keep_busy(tmp_path / "enough")
     return found
 
 
-WRONG = (f"{ROWS}.selected:has(input:not(:checked))", f"{ROWS}:not(.selected):has(input:checked)")
-
-
 def agree(explorer):
-    """Assert that boxes, rows and the kernel say the same is selected; return the beginnings of its ids."""
-    explorer.next_cell()  # a click is sent once the one before it is heard
-    _, selected = ast.literal_eval(explorer.next_cell())
-    expected = [each for each in explorer.shown_ids() if each in selected]
-    expect(explorer.page.locator(f"{TICKS}:checked")).to_have_count(len(expected))
-    for rows in WRONG:
-        expect(explorer.page.locator(rows)).to_have_count(0)
-    checked = explorer.ticks.evaluate_all("boxes => boxes.filter(box => box.checked).map(box => box.ariaLabel)")
-    assert [each.removeprefix("Select token ") for each in checked] == expected
-    explorer.sees(re.compile(f"^{len(selected)} selected"))
+    """Assert that boxes, rows, the count and the kernel have the same selection; return its ids."""
+    explorer.kernel()  # a click is sent after the previous one was handled
+    _, selected = explorer.kernel()
+    expected = [token_id for token_id in explorer.shown_ids() if token_id in selected]
+    expect(explorer.screen.locator(f"{TICKS}:checked")).to_have_count(len(expected))
+    checked = explorer.ticks.evaluate_all("boxes => boxes.filter(box => box.checked).map(box => box.dataset.id)")
+    assert checked == expected
+    rows = explorer.rows.evaluate_all("rows => rows.filter(r => r.matches('.tks-selected')).map(r => r.dataset.row)")
+    assert rows == expected
+    if explorer.screen.locator(".tks-browse").is_visible():
+        bar = explorer.screen.locator(".tks-act-bar")
+        expect(bar).to_have_count(1 if selected else 0)
+        if selected:
+            expect(bar).to_contain_text(f"{len(selected)} selected")
     return selected
 
 
 def beside(explorer, position):
     """Click into the cell of a box, at its edge."""
-    cell = explorer.rows.nth(position).locator("td").first
-    cell.click(position={"x": 2, "y": 2})
+    explorer.rows.nth(position).locator("td").first.click(position={"x": 3, "y": 3})
 
 
 def space(explorer, position):
@@ -101,37 +66,36 @@ def space(explorer, position):
 
 def stopped(explorer, company):
     company.faults.add(Fault(method="DELETE", latency_ms=300))
-    explorer.press("Select all 230")
+    explorer.press("Select all 230 that match")
     explorer.sees("230 selected")
-    explorer.preview()
-    explorer.sees(re.compile(r"Revoke \d+ tokens for good on"))
-    title = explorer.screen.locator(".tk-title", has_text="Revoke").inner_text()
-    explorer.confirm(re.search(r"\d+", title).group())
-    expect(explorer.screen.get_by_text(re.compile(r"^[1-9]\d* of \d+$"))).to_be_visible()
+    explorer.revoke(230)
+    explorer.confirm(int(explorer.screen.locator(".tks-dialog label b").inner_text()))
+    expect(explorer.screen.get_by_text(re.compile(r"^[1-9]\d* of \d+"))).to_be_visible()
     explorer.press("Stop")
     explorer.sees(re.compile(r"Stopped\. "))
     company.faults.clear()
+    explorer.press("Close")
     refreshed(explorer)
 
 
 def failed(explorer, company):
     company.faults.add(Fault(method="DELETE", status=400))
-    explorer.preview()
-    explorer.sees("Revoke 2 tokens for good on")
+    explorer.revoke(2)
     explorer.confirm(2)
     explorer.sees("2 failed.")
     company.faults.clear()
+    explorer.press("Close")
     refreshed(explorer)
 
 
 def refreshed(explorer):
-    expect(explorer.screen.get_by_role("button", name="Refresh")).to_be_enabled()
+    expect(explorer.screen.locator(".tks-note", has_text="Reading")).to_have_count(0)
 
 
 def not_refreshed(explorer, company):
     company.faults.add(Fault(method="GET", path="*/token-management/tokens", status=403))
     explorer.press("Refresh")
-    expect(explorer.screen.locator(".tk-error")).to_be_visible()
+    expect(explorer.screen.locator(".tks-error")).to_be_visible()
     company.faults.clear()
 
 
@@ -144,16 +108,35 @@ def in_turn(*steps):
     return take
 
 
+def focused(act, argument):
+    """Do something, and assert that the focus is not lost by it. (Running a cell, as ``agree`` does, takes it.)"""
+
+    def step(explorer, _):
+        act(explorer, argument)
+        expect(explorer.page.locator(".tk[data-waiting]")).to_have_count(0)
+        assert explorer.focused is not None
+
+    return step
+
+
 def press(*names):
-    return in_turn(*[lambda explorer, _, name=name: explorer.press(name) for name in names])
-
-
-def choose(label, choice):
-    return lambda explorer, _: explorer.choose(label, choice)
+    return in_turn(*[focused(Explorer.press, name) for name in names])
 
 
 def click(act, *positions):
-    return in_turn(*[lambda explorer, _, position=position: act(explorer, position) for position in positions])
+    return in_turn(*[focused(act, position) for position in positions])
+
+
+def whole_page(explorer, _):
+    explorer.screen.get_by_label("Select all tokens on this page").click()
+
+
+def searched(text):
+    def search(explorer, _):
+        explorer.searched.fill(text)
+        explorer.page.keyboard.press("Enter")
+
+    return search
 
 
 PATHS = {
@@ -162,199 +145,375 @@ PATHS = {
     "the space bar": click(space, 0, 3, 0),
     "a click with shift": click(lambda explorer, n: explorer.ticks.nth(n).click(modifiers=["Shift"]), 6, 2, 6),
     "two clicks at once": click(lambda explorer, n: explorer.ticks.nth(n).dblclick(), 0, 3),
-    "Select page": press("Select page"),
-    "Select page twice": press("Select page", "Select page"),
-    "Select all and none": press("Select all 230", "Select none", "Select page", "Select all 230"),
-    "the next page and back": press("Next →", "Select page", "← Previous", "Select none", "Next →"),
-    "select()": lambda explorer, _: explorer.select(),
-    "an order and its reverse": in_turn(
-        choose("Sort by", "Owner"),
-        lambda explorer, _: explorer.screen.get_by_role("button", name="Ascending").click(),
-        choose("Sort by", "the listing's order"),
+    "the box of the page": in_turn(whole_page, whole_page, whole_page),
+    "all and none": press("Select all 230 that match", "Clear selection"),
+    "the next page and back": in_turn(
+        press("Next page"), whole_page, press("Previous page", "Clear selection", "Next page")
     ),
-    "a filter and its undoing": in_turn(choose("Status", "expired"), press("Select page", "Clear filters")),
-    "a filter that hides what is selected": in_turn(press("Select page"), choose("Status", "expired")),
-    "a refresh": in_turn(press("Select page", "Refresh"), lambda explorer, _: refreshed(explorer)),
+    "select()": lambda explorer, _: explorer.select(),
+    "an order and its reverse": press("Token", "Token", "Last used", "Findings"),
+    "a quick filter": in_turn(lambda explorer, _: explorer.quick("High risk"), whole_page, press("Clear")),
+    "a search": in_turn(searched("terraform"), whole_page, searched("")),
+    "a filter that hides what is selected": in_turn(
+        whole_page, lambda explorer, _: explorer.filter("Status", "expired")
+    ),
+    "a refresh": in_turn(whole_page, lambda explorer, _: explorer.press("Refresh"), lambda e, _: refreshed(e)),
     "a refresh that fails": not_refreshed,
-    "another size of the page": in_turn(choose("Rows on a page", "100"), press("Select page")),
-    "the plain list and back": lambda explorer, _: [explorer.press("Plain list"), explorer.press("Plain list")],
+    "another size of the page": in_turn(
+        lambda explorer, _: explorer.screen.get_by_label("Rows per page").select_option("100"), whole_page
+    ),
+    "a question and its cancellation": in_turn(
+        lambda explorer, _: explorer.revoke(2), press("Cancel", "Schedule revocation …", "Cancel")
+    ),
     "a stopped run": stopped,
     "a run that failed": failed,
 }
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_box_is_ticked_exactly_where_its_token_is_selected(explorer, company, path):
+def test_a_box_is_checked_exactly_if_its_token_is_selected(explorer, company, path):
     explorer.tick(1, 4)
     before = agree(explorer)
     assert len(before) == 2
     PATHS[path](explorer, company)
     agree(explorer)
     expect(explorer.ticks.nth(2)).to_be_visible()
-    for act in (Explorer.tick, beside, space):  # whatever it was before, each changes one token, the one that is seen
+    for act in (Explorer.tick, beside, space):  # whatever it was before, each changes the token that is seen
         before, seen = agree(explorer), explorer.shown_ids()[2]
         act(explorer, 2)
         assert set(before) ^ set(agree(explorer)) == {seen}
 
 
-def test_the_boxes_of_two_explorers_and_of_two_views_of_one_are_their_own(notebook):
+def test_two_explorers_are_independent_and_two_views_of_one_agree(notebook):
     filled = notebook(
         "explorer = ws.explore(page_size=50)\nother = ws.explore(page_size=50)\ndisplay(explorer, explorer, other)",
-        "[sorted(each.selected['token_id'].str[:12]) for each in (explorer, other)]",
+        "[sorted(screen.selected['token_id']) for screen in (explorer, other)]",
     )
     filled.run(1)
-    screens = filled.page.locator(".tokenkit")
+    screens = filled.page.locator(".tk")
     expect(screens).to_have_count(3)
     expect(filled.page.locator(TICKS)).to_have_count(150)
 
     def ticked():
         filled.run(2)  # as in agree
-        selected, others = ast.literal_eval(filled.run(2).inner_text())
+        selected, others = ast.literal_eval(filled.value(2))
         for screen, ids in zip(screens.all(), (selected, selected, others), strict=True):
-            expect(screen.locator(".tk-table input:checked")).to_have_count(len(ids))
-            expect(screen.locator(".tk-table tr.selected:visible")).to_have_count(len(ids))
+            expect(screen.locator(f"{TICKS}:checked")).to_have_count(len(ids))
         return len(selected), len(others)
 
-    screens.nth(0).locator(".dt-select-checkbox").nth(3).click()
-    screens.nth(1).locator(".dt-select-checkbox").nth(5).click()
+    screens.nth(0).locator(TICKS).nth(3).click()
+    screens.nth(1).locator(TICKS).nth(5).click()
     assert ticked() == (2, 0)
-    screens.nth(2).get_by_role("button", name="Select page").click()
+    screens.nth(2).get_by_label("Select all tokens on this page").click()
     assert ticked() == (2, 50)
-    screens.nth(2).locator(".dt-select-checkbox").nth(5).click()
-    screens.nth(0).locator(".dt-select-checkbox").nth(5).click()
+    screens.nth(2).locator(TICKS).nth(5).click()
+    screens.nth(0).locator(TICKS).nth(5).click()
     assert ticked() == (1, 49)
 
 
-def test_the_boxes_of_a_fleet_s_explorer_show_what_is_selected(notebook, company):
+def test_the_boxes_of_a_fleet_s_explorer_show_the_selection(notebook, company):
     filled = notebook(
         "explorer = tokenkit.fleet([ws]).explore(page_size=50)\nexplorer",
-        "len(explorer.filtered), sorted(explorer.selected['token_id'].str[:12])",
+        "len(explorer.filtered), sorted(explorer.selected['token_id'] + ' ' + explorer.selected['workspace'])",
     )
     filled.run(1)
     explorer = Explorer(filled.page)
     expect(explorer.rows).to_have_count(50)
-    explorer.next_cell = lambda: filled.run(2).inner_text()
-    PATHS["Select page"](explorer, company)
-    PATHS["a click"](explorer, company)
-    PATHS["the next page and back"](explorer, company)
-    PATHS["a click beside the box"](explorer, company)
+    explorer.kernel = lambda: ast.literal_eval(filled.value(2))
+    for path in ("a click", "the box of the page", "the next page and back", "a click beside the box"):
+        PATHS[path](explorer, company)
 
 
-@pytest.mark.parametrize("pressed", ["Next →", "Select page", "Select none", "Refresh"])
-def test_clicks_that_wait_for_a_busy_kernel_select_what_was_clicked_and_tick_it(explorer, pressed):
-    """Until the kernel has time the page is the old one, and so are the boxes that somebody sees and clicks."""
+@pytest.mark.parametrize("pressed", ["Next page", "Select all 230 that match", "Clear selection", "Refresh"])
+def test_clicks_while_the_kernel_is_busy_change_the_tokens_that_were_seen(explorer, pressed):
+    """While the kernel is busy, the old page is displayed, and the user clicks its boxes."""
     explorer.tick(1, 4)
     agree(explorer)
     release = explorer.keep_busy()
-    explorer.press(pressed)
-    seen = explorer.shown_ids()
-    explorer.tick(2, 6)
-    release()
-    selected = agree(explorer)
-    assert {seen[2], seen[6]} <= set(selected)
-    assert len(selected) == {"Next →": 4, "Select page": 50, "Select none": 2, "Refresh": 4}[pressed]
-    if pressed == "Refresh":
-        refreshed(explorer)
-    before, seen = agree(explorer), explorer.shown_ids()
+    try:
+        explorer.press(pressed)
+        seen = explorer.shown_ids()
+        explorer.tick(2, 6)
+        boxes = explorer.ticks.evaluate_all("boxes => [2, 6].map(position => boxes[position].checked)")
+    finally:
+        release()
+    assert boxes == [True, True]  # at once
+    selected = set(agree(explorer))
+    if pressed == "Select all 230 that match":
+        assert len(selected) == 230
+    else:
+        assert {seen[2], seen[6]} <= selected
+        assert len(selected) == {"Next page": 4, "Clear selection": 2, "Refresh": 4}[pressed]
+    refreshed(explorer)
+    before, seen = set(agree(explorer)), explorer.shown_ids()
     explorer.tick(7)
-    assert set(before) ^ set(agree(explorer)) == {seen[7]}
+    assert before ^ set(agree(explorer)) == {seen[7]}
+
+
+def test_a_busy_kernel_is_named_and_the_input_is_kept(explorer):
+    release = explorer.keep_busy()
+    try:
+        place = explorer.rows.nth(3).bounding_box()
+        explorer.tick(3)
+        explorer.sees("Waiting for the kernel.")
+        assert explorer.rows.nth(3).bounding_box() == place  # else the next click would meet another row
+    finally:
+        release()
+    expect(explorer.screen.locator(".tks-wait")).to_have_text("")
+    assert len(agree(explorer)) == 1
 
 
 def ids_of(company):
     return set(company.workspaces[0].state.tokens.ids())
 
 
-def beginnings(ids):
-    return sorted(each[:12] for each in ids)
-
-
-def test_it_renders_a_page_filters_sorts_and_turns_pages(explorer, company):
-    first = explorer.shown_ids()
-    explorer.press("Next →")
-    explorer.sees("Page 2 of 5")
-    assert not set(first) & set(explorer.shown_ids())
+def test_tokens_are_found_by_quick_filters_search_chips_and_charts(explorer, company):
     infos = company.workspaces[0].state.tokens.infos()
-    explorer.choose("Sort by", "Comment")
-    explorer.screen.get_by_role("button", name="Ascending").click()
-    last = max(info.get("comment", "").lower() for info in infos)
-    expect(explorer.rows.first).to_contain_text(re.compile(re.escape(last[:20]), re.IGNORECASE))
-    count = explorer.choose("Status", "expired")
+    count = explorer.quick("Never expires")
     expect(explorer.rows).to_have_count(count)
-    assert explorer.next_cell() == f"({count}, [])"
+    explorer.hears(f"{count} of 230 tokens match")
+    explorer.quick("Never expires")
+    expect(explorer.rows).to_have_count(50)
+    search = explorer.searched
+    search.press_sequentially("terraform")  # without Enter: it waits until the typing ends
+    matching = [info for info in infos if "terraform" in json.dumps(info).lower()]
+    explorer.sees(re.compile(r"^\d+ of 230 tokens match$"))
+    assert len(explorer.shown_ids()) >= min(50, len(matching)) > 0
+    explorer.expect_focus("search")
+    explorer.page.keyboard.press("Escape")
+    explorer.sees("230 tokens")
+    expired = explorer.filter("Status", "expired")
+    expect(explorer.rows).to_have_count(expired)
+    explorer.expect_focus("filter")
+    explorer.press("Remove filter Status: expired")
+    expect(explorer.rows).to_have_count(50)
+    explorer.expect_focus("filter")
+    explorer.press("Charts")
+    bar = explorer.button(re.compile(r"^Idle for: 60 to 89 days, \d+ tokens$"), exact=False)
+    count = int(re.search(r"(\d+) tokens", bar.get_attribute("aria-label")).group(1))
+    bar.click()
+    expect(explorer.rows).to_have_count(min(count, 50))
+    assert bar.get_attribute("aria-pressed") == "true"
+    explorer.searched.fill("no such token")
+    explorer.sees("No token matches the filters.")
+    explorer.press("Clear filters")
+    explorer.sees("230 tokens")
 
 
-def test_tokens_of_two_pages_are_selected_revoked_after_the_count_is_typed_and_their_end_is_seen(explorer, company):
+def test_owners_are_found_by_typing_among_all(explorer, company):
+    owners = sorted({info["created_by_username"] for info in company.workspaces[0].state.tokens.infos()})
+    wanted = next(owner for owner in reversed(owners) if "@" in owner)
+    explorer.press("+ Filter")
+    explorer.expect_focus("filter-field")
+    explorer.screen.get_by_label("Filter by").select_option("Owner")
+    explorer.screen.get_by_label("Find Owner").fill(wanted[:9])
+    choices = explorer.screen.locator(".tks-choices label")
+    expect(choices).to_have_count(sum(wanted[:9] in owner for owner in owners))  # those that were typed
+    choices.filter(has_text=wanted).locator("input").click()
+    expect(explorer.screen.locator(".tks-chip", has_text=wanted)).to_be_visible()
+    explorer.page.keyboard.press("Escape")
+    explorer.expect_focus("filter")
+    expect(explorer.screen.locator(".tks-popover")).to_have_count(0)
+
+
+def test_headers_sort_and_say_so(explorer):
+    header = explorer.screen.get_by_role("columnheader", name="Token", exact=True)
+    header.get_by_role("button").click()
+    expect(header).to_have_attribute("aria-sort", "ascending")
+    explorer.hears("Sorted by Token, ascending.")
+    header.get_by_role("button").click()
+    expect(header).to_have_attribute("aria-sort", "descending")
+    explorer.expect_focus("sort:comment")
+    explorer.press("Next page")
+    explorer.sees("Page 2 of 5")
+    explorer.hears("Page 2 of 5.")
+    explorer.expect_focus("next")
+
+
+def test_a_row_opens_the_panel_selects_nothing_and_escape_goes_back(explorer, company):
+    row = explorer.shown_ids()[2]
+    explorer.rows.nth(2).locator(".tks-open").click()
+    panel = explorer.screen.locator("aside")
+    expect(panel).to_contain_text(row)
+    explorer.expect_focus("panel")
+    assert agree(explorer) == []
+    for sentence in ("Access", "Last used", "Created", "Ends", "Same owner"):
+        expect(panel.get_by_text(sentence, exact=True)).to_be_visible()
+    expect(panel.locator("details dl")).to_be_hidden()
+    panel.locator("summary").click()
+    expect(panel.locator("details dl")).to_contain_text("token id")
+    explorer.page.keyboard.press("Escape")
+    expect(panel).to_have_count(0)
+    explorer.expect_focus(f"look:{row}")
+    explorer.rows.nth(4).locator("td").nth(2).click()  # anywhere in the row
+    expect(panel).to_contain_text(explorer.shown_ids()[4])
+    assert agree(explorer) == []
+    info = next(
+        info for info in company.workspaces[0].state.tokens.infos() if info["token_id"] == explorer.shown_ids()[4]
+    )
+    expect(panel.locator("h3")).to_have_text(info.get("comment") or "no comment")
+
+
+def test_tokens_of_two_pages_are_revoked_after_the_count_is_typed(explorer, company):
     before = ids_of(company)
     explorer.tick(3, 5)
-    expected = [explorer.shown_ids()[each] for each in (3, 5)]
-    explorer.sees("2 selected")
-    explorer.press("Next →")
+    expected = [explorer.shown_ids()[position] for position in (3, 5)]
+    explorer.hears("2 selected.")
+    explorer.press("Next page")
     explorer.sees("Page 2 of 5")
     explorer.tick(0)
     explorer.sees("3 selected")
     expected.append(explorer.shown_ids()[0])
-    assert explorer.next_cell() == f"(230, {sorted(expected)})"
-    explorer.choose("Status", "expired")  # nothing that moves rows changes who is hit
-    explorer.sees("hidden by the filters")
-    explorer.preview()
-    explorer.sees("Revoke 3 tokens for good on")
-    explorer.screen.get_by_label(re.compile(r"^Type ")).fill("2")
-    expect(explorer.screen.get_by_role("button", name="Revoke", exact=True)).to_be_disabled()
+    assert explorer.kernel() == (230, sorted(expected))
+    explorer.filter("Status", "expired")  # moving rows does not change the revoked tokens
+    explorer.sees("3 hidden by the filters")
+    explorer.revoke(3)
+    explorer.expect_focus("decision")
+    expect(explorer.screen.locator(".tks-browse")).to_be_hidden()
+    typed = explorer.screen.get_by_label("to confirm")
+    typed.fill("2")
+    expect(explorer.button("Revoke 3 tokens")).to_be_disabled()
+    explorer.page.keyboard.press("Enter")
+    explorer.sees("That is not the number of tokens.")
+    assert typed.get_attribute("aria-invalid") == "true"
     assert ids_of(company) == before
+    explorer.screen.get_by_label("Reason (kept in the journal)").fill("ticket SEC-4711")
     explorer.confirm(3)
     explorer.sees("3 revoked.")
-    assert beginnings(before - ids_of(company)) == sorted(expected)
-    explorer.sees("0 selected")
+    explorer.expect_focus("decision")
+    explorer.hears("3 revoked.")
+    assert before - ids_of(company) == set(expected)
+    explorer.press("Close")
+    explorer.expect_focus("list")
+    refreshed(explorer)
+    assert agree(explorer) == []
 
 
-def test_a_run_is_stopped_half_way_and_what_is_left_stays_selected_for_another_try(explorer, company):
+def test_enter_and_escape_never_confirm(explorer, company):
+    before = ids_of(company)
+    explorer.tick(0, 1)
+    explorer.revoke(2)
+    explorer.screen.get_by_label("to confirm").fill("2")
+    explorer.page.keyboard.press("Enter")
+    explorer.expect_focus("go")  # which a second Enter presses
+    assert ids_of(company) == before
+    explorer.page.keyboard.press("Escape")
+    expect(explorer.screen.get_by_role("dialog")).to_have_count(0)
+    explorer.expect_focus("act:revoke")
+    assert ids_of(company) == before
+
+
+def test_a_stopped_run_is_resumed_on_the_screen(explorer, company):
     before = ids_of(company)
     company.faults.add(Fault(method="DELETE", latency_ms=300))
-    explorer.press("Select all 230")
-    explorer.sees("230 selected")
-    explorer.preview()
-    explorer.sees(re.compile(r"Revoke \d+ tokens for good on"))
-    title = explorer.screen.locator(".tk-title", has_text="Revoke").inner_text()
-    explorer.confirm(re.search(r"\d+", title).group())
-    expect(explorer.screen.get_by_text(re.compile(r"^[1-9]\d* of \d+$"))).to_be_visible()
+    explorer.tick(0)
+    explorer.press("Select all 230 that match")
+    explorer.revoke(230)
+    explorer.sees("Left out: 1 token (yours")
+    explorer.confirm(229)
+    expect(explorer.screen.get_by_text(re.compile(r"^[1-9]\d* of 229"))).to_be_visible()
     explorer.press("Stop")
-    explorer.sees(re.compile(r"Stopped\. .* are left"))
-    gone = before - ids_of(company)
-    assert 0 < len(gone) < len(before) - 20
+    explorer.sees(re.compile(r"Stopped\. .* remaining"))
+    revoked = before - ids_of(company)
+    assert 0 < len(revoked) < len(before) - 20
     company.faults.clear()
-    left = len(before - gone) - 1  # our own was left out
-    explorer.sees(f"{left} selected")
-    explorer.preview()
-    explorer.sees(f"Revoke {left} tokens for good on")
-    explorer.confirm(left)
-    explorer.sees(f"{left} revoked.")
+    left = len(before - revoked) - 1  # excluding our own
+    explorer.press(f"Resume ({left} remaining)")
+    explorer.sees(re.compile(f"Revoke {left} tokens for good on"))
+    explorer.confirm(left, verb="Resume for")
+    explorer.sees("229 revoked.")  # of the whole run
     assert len(ids_of(company)) == 1
 
 
-def test_it_is_used_with_the_keyboard_alone(explorer, company):
+def test_failed_tokens_have_their_reason_beside_them_and_are_retried(explorer, company):
+    explorer.tick(0, 1, 2)
+    chosen = explorer.shown_ids()[:3]
+    company.faults.add(Fault(method="DELETE", path=f"*/{chosen[1]}", status=400, times=1))
+    explorer.revoke(3)
+    explorer.confirm(3)
+    explorer.sees("2 revoked, 1 failed.")
+    first = explorer.screen.locator(".tks-dialog tbody tr").first
+    expect(first).to_contain_text(chosen[1][:12])
+    expect(first).to_contain_text("failed")
+    assert len(first.locator("td").last.inner_text()) > 20
+    explorer.press("Retry 1 failed token")
+    expect(explorer.screen.get_by_label("to confirm")).to_be_visible()
+    explorer.expect_focus("decision")
+    explorer.confirm(1)
+    explorer.sees("1 revoked.")
+    assert not set(chosen) & ids_of(company)
+
+
+def test_comment_and_scopes_are_edited_with_known_scopes(explorer, company):
+    explorer.tick(1)
+    token_id = explorer.shown_ids()[1]
+    explorer.press("Edit scopes or comment …")
+    explorer.expect_focus("decision")
+    explorer.screen.get_by_label("New comment").fill("by Ann")
+    explorer.screen.get_by_label("jobs", exact=True).check()
+    explorer.screen.get_by_label("sql", exact=True).check()
+    explorer.press("Preview")
+    explorer.sees("by Ann")
+    explorer.confirm(1, verb="Change")
+    explorer.sees("1 updated.")
+    info = next(info for info in company.workspaces[0].state.tokens.infos() if info["token_id"] == token_id)
+    assert (info["comment"], info["scopes"]) == ("by Ann", ["jobs", "sql"])
+
+
+def test_a_grace_period_is_chosen_and_is_in_the_title(explorer, company):
+    before = ids_of(company)
+    explorer.tick(0)
+    explorer.press("Schedule revocation …")
+    explorer.sees("for 2026-03-15?")
+    explorer.screen.get_by_label("7 days", exact=True).check()
+    explorer.sees("for 2026-03-08?")
+    explorer.screen.get_by_label("Other, such as 21d").fill("soon")
+    explorer.sees(re.compile("soon"))
+    explorer.screen.get_by_label("Other, such as 21d").fill("21d")
+    explorer.sees("for 2026-03-22?")
+    explorer.confirm(1, verb="Schedule")
+    explorer.sees("Scheduled: 1 token, 1 owner to notify.")
+    assert ids_of(company) == before
+
+
+def test_csv_is_downloaded_by_the_browser(explorer, company):
+    count = explorer.filter("Status", "expired")
+    with explorer.page.expect_download() as download:
+        explorer.press("Download CSV")
+    rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
+    assert download.value.suggested_filename == "tokens-20260301-093000.csv"
+    assert len(rows) == count
+    assert {row["token_id"] for row in rows} <= ids_of(company)
+    explorer.sees("Write it where the kernel runs")
+
+
+def test_the_explorer_can_be_used_with_the_keyboard_only(explorer, company):
     page = explorer.page
     before = ids_of(company)
-    explorer.ticks.nth(2).focus()
-    page.keyboard.press("Space")
-    explorer.sees("1 selected")
-    (chosen,) = [explorer.shown_ids()[2]]
-    explorer.screen.get_by_role("button", name="Revoke …").focus()
-    page.keyboard.press("Enter")
-    expect(explorer.screen.get_by_role("button", name="Preview")).to_be_visible()
-    for _ in range(20):  # to the preview, and on to the box, whatever stands between
+    explorer.searched.focus()
+    for _ in range(40):
         page.keyboard.press("Tab")
-        if page.evaluate("() => document.activeElement.textContent") == "Preview":
+        if page.evaluate("() => document.activeElement.dataset.id"):
             break
     page.keyboard.press("Space")
-    box = explorer.screen.get_by_label(re.compile(r"^Type 1 to revoke"))
-    expect(box).to_be_visible()
-    box.focus()
+    explorer.sees("1 selected")
+    (chosen,) = agree(explorer)
+    explorer.button("Revoke 1 …").focus()
+    page.keyboard.press("Enter")
+    expect(explorer.screen.get_by_label("to confirm")).to_be_visible()
+    explorer.expect_focus("decision")
+    for _ in range(6):  # over the rows and the reason, to the text field
+        page.keyboard.press("Tab")
+        if (explorer.focused or "").startswith("typed:"):
+            break
     page.keyboard.type("1")
-    expect(explorer.screen.get_by_role("button", name="Revoke", exact=True)).to_be_enabled()
-    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    explorer.expect_focus("go")
     page.keyboard.press("Enter")
     explorer.sees("1 revoked.")
-    assert beginnings(before - ids_of(company)) == [chosen]
+    assert before - ids_of(company) == {chosen}
+    page.keyboard.press("Escape")
+    expect(explorer.rows).to_have_count(50)
 
 
 HOSTILE = (
@@ -363,80 +522,211 @@ HOSTILE = (
     '"><svg onload=window.__xss=1>',
     r"$\href{javascript:window.__xss=1}{pay here}$",
     "https://elsewhere.example.com/x.png ![](https://elsewhere.example.com/y.png)",
+    "\u202egnp.exe\u2066 \u200b\u200f",
+    "x" * 2_000,
+    "\U0001f4a3" * 40,
 )
 
 
-def test_hostile_comments_owners_makers_and_scopes_are_text_everywhere(notebook, company):
+def test_hostile_comments_owners_creators_and_scopes_are_text_everywhere(notebook, company):
     state = company.workspaces[0].state
     infos = [info for info in state.tokens.infos() if info["created_by_username"] != "admin@example.com"]
     for info, text in zip(infos, HOSTILE * 2, strict=False):
         changed = {**info, "comment": text, "created_by_username": text, "scopes": [text], "owner_id": 4711}
         state.tokens.replace({**changed, "created_by_id": 4711})
-    filled = notebook(EXPLORE, "import ipywidgets\nipywidgets.Label('$x^2$')")
+    filled = notebook(EXPLORE)
     filled.run(1)
     page = filled.page
     explorer = Explorer(page)
-    explorer.choose("Owner", "<img")
+    expect(explorer.rows).to_have_count(50)
+    width = explorer.screen.bounding_box()["width"]
+    explorer.press("Charts")
+    explorer.filter("Owner", "<img")
     expect(explorer.rows).to_have_count(2)
     expect(explorer.rows.first).to_contain_text("<img src=x onerror=window.__xss=1>")
-    explorer.press("Clear filters")
-    explorer.screen.get_by_label("Search").fill("elsewhere.example.com")
-    page.keyboard.press("Enter")
-    expect(explorer.rows).to_have_count(2)
-    explorer.screen.get_by_label("Search").fill("__xss")
+    explorer.press("Clear")
+    explorer.press("+ Filter")
+    explorer.screen.get_by_label("Filter by").select_option("Scope")
+    expect(explorer.screen.locator(".tks-choices")).to_contain_text("<script>window.__xss=1</script>")
+    explorer.close_filters()
+    for text in ("__xss", "elsewhere.example.com", "gnp.exe", "xxxxxx", "\U0001f4a3"):
+        explorer.searched.fill(text)
+        page.keyboard.press("Enter")
+        expect(explorer.rows).to_have_count(8 if text == "__xss" else 2)
+        expect(explorer.rows.first).to_contain_text(text)
+        explorer.rows.first.locator(".tks-open").click()
+        expect(explorer.screen.locator("aside h3")).to_contain_text(text)
+        assert explorer.screen.bounding_box()["width"] == width
+        assert fits(page)
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b-\u200f]", explorer.screen.inner_text())
+    explorer.searched.fill("__xss")
     page.keyboard.press("Enter")
     expect(explorer.rows).to_have_count(8)
-    explorer.press("Select all 8")
-    details = explorer.screen.locator(".tk-details")
-    seen = set()
-    for number in range(8):
-        explorer.sees(f"Details of selected token {number + 1} of 8")
-        seen |= {text for text in HOSTILE if text in details.inner_text()}
-        if "href" in details.inner_text():
-            filled.run(2)  # mathematics is typeset here, so it would have been typeset there
-            expect(page.locator(".jp-OutputArea mjx-container")).to_have_count(1)
-            assert page.locator(".tokenkit mjx-container").count() == 0
-        explorer.press("→")
-    assert seen == {text for text in HOSTILE if "__xss" in text}
-    explorer.preview()
-    explorer.sees("Revoke 8 tokens for good on")
-    expect(explorer.screen.locator(".tk-panel tbody tr:visible")).to_have_count(8)
-    assert page.locator(".tokenkit mjx-container").count() == 0
-    assert page.locator(".tokenkit img[src='x'], .tokenkit svg[onload], .tokenkit a[href^=javascript]").count() == 0
-    explorer.press("Cancel")
-    explorer.press("Plain list")
-    expect(explorer.screen.locator("select[multiple]:visible option")).to_have_count(8)
+    explorer.screen.get_by_label("Select all tokens on this page").click()
+    explorer.revoke(8)
+    expect(explorer.screen.locator(".tks-dialog tbody tr")).to_have_count(8)
+    assert page.locator(".tk mjx-container").count() == 0
+    assert page.locator(".tk img, .tk svg[onload], .tk a[href^=javascript], .tk script").count() == 0
 
 
-def test_where_the_table_cannot_load_a_plain_list_does_every_action(notebook, company):
+ADDRESS = "192.0.2.77"
+
+
+def test_what_used_a_token_is_in_its_row_its_panel_and_its_plan(notebook, company):
+    infos = company.workspaces[0].state.tokens.infos()
+    used = next(info["token_id"] for info in infos if info["created_by_username"] != "admin@example.com")
+    then = {"event_time": (NOW - pd.Timedelta(hours=3)).isoformat(), "source_ip_address": ADDRESS}
+    agents = ["dbt/1.7"] * 300 + [text for text in HOSTILE for _ in range(2)]
+    log = [event(used, user_agent=agent, **then) for agent in agents]
+    company.warehouse.log = GivenRows(log)
+    filled = notebook(f"ws.explore(usage=ws.usage(warehouse_id={company.warehouse.warehouse_id!r}))")
+    filled.run(1)
+    explorer = Explorer(filled.page)
+    page, panel = filled.page, explorer.screen.locator("aside")
+    expect(explorer.rows).to_have_count(50)
+    explorer.sees("1 of 1 token in the audit log since 2026-01-30 is listed here")
+    explorer.screen.get_by_role("columnheader", name="Used by").get_by_role("button").click()
+    expect(explorer.rows.first.locator(".tks-c-used_by")).to_contain_text(re.compile(r"dbt and \d+ more"))
+    assert explorer.shown_ids()[0] == used
+    expect(explorer.rows.nth(1).locator(".tks-c-used_by")).to_have_text("no sign-inin the log")
+    explorer.rows.nth(1).locator(".tks-open").click()
+    expect(panel).to_contain_text("The audit log does not show a sign-in with this token since 2026-01-30.")
+    explorer.rows.first.locator(".tks-open").click()
+    expect(panel).to_contain_text(f"{ADDRESS} ({len(agents)})")
+    expect(panel).to_contain_text("dbt (300)")
+    found = {}
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        filled.use_theme(theme)
+        found[theme] = violations(page)
+    assert {theme: words for theme, words in found.items() if words} == {}
+    for width in (800, 1200, 1600):
+        page.set_viewport_size({"width": width, "height": 900})
+        expect(explorer.screen.locator("aside")).to_be_visible()
+        assert fits(page)
+        assert explorer.rows.first.locator(".tks-c-comment").bounding_box()["width"] > 100
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert page.locator(".tk img, .tk svg[onload], .tk a[href^=javascript], .tk script").count() == 0
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b-\u200f]", explorer.screen.inner_text())
+    assert ADDRESS not in filled.save()
+    explorer.tick(0)
+    explorer.revoke(1)
+    dialog = explorer.screen.get_by_role("dialog")
+    expect(dialog).to_contain_text(re.compile(rf"from 192\.0\.2\.0/24, {len(agents)} sign-ins, 3 hours ago"))
+    expect(dialog).to_contain_text("used in the last 7 days")
+    expect(dialog).to_contain_text("1 of 1 token in the audit log since 2026-01-30 is listed here")
+
+
+def test_axe_has_no_objection_in_both_themes(notebook):
+    filled = notebook(EXPLORE)
+    filled.run(1)
+    explorer = Explorer(filled.page)
+    expect(explorer.rows).to_have_count(50)
+    explorer.rows.first.locator(".tks-open").click()
+    explorer.tick(0, 1)
+    explorer.press("Charts")
+    explorer.quick("Never expires")
+    explorer.press("+ Filter")
+    found = {}
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        filled.use_theme(theme)
+        expect(explorer.screen).to_have_class(
+            re.compile("tks-dark") if "Dark" in theme else re.compile("^tk( tks-has-panel)?$")
+        )
+        found[theme, "the table"] = violations(filled.page)
+    for opener in ("Edit scopes or comment …", "Schedule revocation …", "Revoke 2 …"):
+        explorer.press(opener)
+        expect(explorer.screen.get_by_role("button", name=re.compile("Cancel"))).to_be_visible()
+        for theme in ("JupyterLab Dark", "JupyterLab Light"):
+            filled.use_theme(theme)
+            found[theme, opener] = violations(filled.page)
+        if "Revoke" not in opener:
+            explorer.press("Cancel")
+    explorer.confirm(2)
+    explorer.sees("2 revoked.")
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        filled.use_theme(theme)
+        found[theme, "the result"] = violations(filled.page)
+    assert {place: words for place, words in found.items() if words} == {}
+
+
+@pytest.mark.parametrize("width", [800, 1200, 1600])
+def test_six_columns_never_scroll_sideways(explorer, width):
+    page = explorer.page
+    page.set_viewport_size({"width": width, "height": 900})
+    try:
+        expect(explorer.screen.get_by_role("columnheader")).to_have_count(6)
+        for _ in range(2):
+            assert fits(page)
+            explorer.rows.first.locator(".tks-open").click()
+            expect(explorer.screen.locator("aside")).to_be_visible()
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_a_click_after_the_kernel_was_restarted_says_what_to_do(lab, chromium):
+    with opened(chromium) as page:  # a page of its own, as its kernel ends
+        notebook = lab.open(page)
+        notebook.fill('import pandas as pd\ntokenkit.explore(pd.DataFrame({"token_id": ["a"]}))')
+        notebook.run(0)
+        screen = page.locator(".tk")
+        expect(screen.locator(ROWS)).to_have_count(1)
+        page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        screen.locator(TICKS).click()
+        expect(screen.get_by_text("If it was restarted, run the cell again.")).to_be_visible()
+
+
+def test_without_javascript_of_others_the_plain_screen_supports_every_action(notebook, company):
     before = ids_of(company)
     filled = notebook("ws.explore(page_size=50, plain=True)")
     filled.run(1)
     page = filled.page
-    explorer = Explorer(page)
-    listed = explorer.screen.locator("select[multiple]").first
-    expect(listed.locator("option")).to_have_count(50)
-    assert page.locator(".itables_anywidget").count() == 0
-    count = explorer.choose("Kind of owner", "service principal")
+    screen = page.locator(".tokenkit")
+    expect(screen.get_by_text("This is the plain screen (plain=True).")).to_be_visible()
+    assert page.locator(".tk").count() == 0
+    offered = screen.get_by_label("Show").locator("option", has_text="Service principals")
+    expect(offered).to_have_count(1)
+    label = offered.inner_text()
+    count = int(re.search(r"\d+", label).group())
+    screen.get_by_label("Show").select_option(label=label)
+    listed = screen.get_by_label(re.compile("^Tokens"))
     expect(listed.locator("option")).to_have_count(count)
-    words = listed.locator("option").nth(1).inner_text()
-    listed.select_option(words)
-    explorer.sees("1 selected")
-    explorer.preview()
-    explorer.sees("Revoke 1 token for good on")
-    explorer.confirm(1)
-    explorer.sees("1 revoked.")
-    (gone,) = before - ids_of(company)
-    assert words.endswith(gone[:12])
+    label = listed.locator("option").nth(1).inner_text()
+    listed.select_option(index=1)
+    expect(screen.get_by_text("1 selected")).to_be_visible()
+    screen.get_by_role("button", name="Revoke …").click()
+    expect(screen.get_by_text(re.compile("^Revoke 1 token on"))).to_be_visible()
+    screen.get_by_label(re.compile("^Type 1")).fill("1")
+    screen.get_by_role("button", name="Revoke 1 token").click()
+    expect(screen.get_by_text("1 revoked.")).to_be_visible()
+    (revoked,) = before - ids_of(company)
+    assert label.endswith(revoked[:12])
 
 
-def test_a_saved_notebook_holds_the_line_and_no_secret(notebook, company):
+def test_a_saved_notebook_has_title_and_counts_and_no_row(notebook, company):
     filled = notebook(EXPLORE)
     filled.run(1)
-    expect(Explorer(filled.page).rows).to_have_count(50)
+    explorer = Explorer(filled.page)
+    expect(explorer.rows).to_have_count(50)
+    explorer.rows.first.locator(".tks-open").click()
+    expect(explorer.screen.locator("aside")).to_be_visible()
     saved = json.loads(filled.save())
     (output,) = saved["cells"][1]["outputs"]
-    assert "".join(output["data"]["text/plain"]) == f"<Explorer of 230 tokens on {company.host}>"
+    text = "".join(output["data"]["text/plain"])
+    assert re.fullmatch(f"Tokens of {company.host}: 230 tokens, .*with findings. Run this cell to open it.", text)
     outputs = json.dumps([cell["outputs"] for cell in saved["cells"]] + [saved["metadata"]])
     assert len(outputs) < 2_000
     assert not re.search(r"dapi[0-9a-f]{32}", outputs)
+    assert not set(re.findall(r"[0-9a-f]{64}", outputs)) & ids_of(company)
+
+
+def test_stored_widget_state_shows_title_and_counts_without_a_kernel_and_no_row(notebook):
+    filled = notebook(EXPLORE, "import json, ipywidgets\nprint(json.dumps(ipywidgets.Widget.get_manager_state()))")
+    filled.run(1)
+    explorer = Explorer(filled.page)
+    expect(explorer.rows).to_have_count(50)
+    shown = explorer.screen.locator(ROWS).first.inner_text().split("\n")[0]
+    state = filled.page.evaluate(
+        "async () => { const cell = jupyterapp.shell.currentWidget.content.widgets[1];"
+        " return JSON.stringify(cell.outputArea.model.toJSON()); }"
+    )
+    assert shown not in state

@@ -1,4 +1,4 @@
-"""The report in a real browser with the network off: hostile text is text, it follows light and dark, and it prints."""
+"""The report in a real browser without a network: hostile text is text, light and dark themes, printing."""
 
 import datetime as dt
 
@@ -6,11 +6,12 @@ import pytest
 
 import tokenkit
 from tests.conftest import NOW
-from tokenkit import frames, report
-from tokenkit.charts import DARK, LIGHT
+from tokenkit import frames
+from tokenkit.output import report
+from tokenkit.output.charts import DARK, LIGHT
 from tokenkit.review import audit as audits
-from tokenkit.review.acceptances import Acceptance
 from tokenkit.review.rule import Context
+from tokenkit.review.waivers import Waiver
 
 PAYLOADS = [
     "<img src=x onerror=window.__xss=1>",
@@ -28,7 +29,7 @@ PAYLOADS = [
 
 
 def documents():
-    """A token for each payload, which stands everywhere that somebody could write it, and ends soon."""
+    """One token for each payload, in all its texts, which expires soon."""
     day = 86_400_000
     now = int(NOW.timestamp() * 1000)
     return [
@@ -55,7 +56,7 @@ def hostile(tokens, _context):
 
 @pytest.fixture
 def opened(page, tmp_path):
-    """Write a report and open it with the network off; ``page.complaints`` has what the browser says of it."""
+    """Write a report and open it without a network; ``page.complaints`` has the browser's messages."""
     page.complaints = []
     page.on("console", lambda message: page.complaints.append(message.text))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
@@ -71,13 +72,13 @@ def opened(page, tmp_path):
 
 @pytest.fixture
 def hostile_audit():
-    accept = [Acceptance(rule="long-lifetime", reason=PAYLOADS[0], until=dt.date(2026, 6, 30), owner="*")]
+    waivers = [Waiver(rule="long-lifetime", reason=PAYLOADS[0], expires=dt.date(2026, 6, 30), owner="*")]
     listing = frames.frame(documents(), frames.TOKENS)
     rules = audits.chosen(also=[hostile])
-    return audits.audit(listing, Context(now=NOW), rules=rules, accept=accept, name=PAYLOADS[0])
+    return audits.audit(listing, Context(now=NOW), rules=rules, waivers=waivers, name=PAYLOADS[0])
 
 
-def test_hostile_text_is_text_and_nothing_leaves_the_file(page, opened, hostile_audit):
+def test_hostile_text_is_text_and_the_page_sends_no_request(page, opened, hostile_audit):
     path = opened(hostile_audit)
     assert page.evaluate("window.__xss") is None
     assert page.evaluate("document.querySelectorAll('script, link, iframe, svg, body style').length") == 0
@@ -85,11 +86,11 @@ def test_hostile_text_is_text_and_nothing_leaves_the_file(page, opened, hostile_
     shown = page.locator("main").inner_text()
     for payload in PAYLOADS:
         assert payload.replace("\u202e", "\ufffd").replace("\u202c", "\ufffd") in shown
-    assert page.complaints == []  # among them would be a breach of the page's own policy
+    assert page.complaints == []  # violations of the page's content security policy would be among them
 
 
-def test_the_policy_stops_what_escaping_might_let_through(page, opened, hostile_audit, tmp_path):
-    """The second line of defence holds by itself: the same page, with a script and a picture put into it."""
+def test_the_content_security_policy_blocks_injected_content(page, opened, hostile_audit, tmp_path):
+    """The second line of defense works without escaping: the same page, with an injected script and image."""
     opened(hostile_audit)
     text = (tmp_path / "audit.html").read_text("utf-8")
     more = "<script>window.__xss=1</script><img src='http://127.0.0.1:9/x.png' onerror='window.__xss=1'>"
@@ -100,7 +101,7 @@ def test_the_policy_stops_what_escaping_might_let_through(page, opened, hostile_
 
 
 @pytest.mark.parametrize("width", [1280, 800, 400])
-def test_the_charts_are_seen_and_nothing_is_wider_than_the_window(page, opened, workspace, width):
+def test_the_charts_are_visible_and_nothing_is_wider_than_the_window(page, opened, workspace, width):
     page.set_viewport_size({"width": width, "height": 900})
     opened(workspace.audit())
     visible = page.locator("figure img:visible")
@@ -123,7 +124,7 @@ def test_the_page_follows_light_and_dark_and_prints_light(page, opened, workspac
     assert page.evaluate(ink) == LIGHT.ink
 
 
-def test_it_prints_with_no_table_cut(page, opened, workspace):
+def test_no_table_is_cut_off_in_print(page, opened, workspace):
     page.set_viewport_size({"width": 700, "height": 1000})  # A4 within its margins
     page.emulate_media(media="print")
     opened(workspace.audit())

@@ -5,11 +5,12 @@ import time
 
 import pandas as pd
 import pytest
-from databricks.sdk import WorkspaceClient
+from databricks.sdk import AccountClient, WorkspaceClient
 from databricks.sdk import errors as sdk_errors
 from databricks.sdk.service import iam, settings
 
 import tokenkit
+from tests.clients.coverage import called, documented
 from tests.conftest import NOW
 from tokenkit import frames
 from tokenkit.sandbox import Fault, Sandbox
@@ -22,11 +23,20 @@ if not hasattr(settings.TokenManagementAPI, "update_token_management"):
     pytest.skip("this databricks-sdk knows less of tokens than we compare with", allow_module_level=True)
 
 
+AGENT = "unknown/0.0.0 databricks-sdk-py/"
+
+
 @pytest.fixture(scope="module")
 def company():
     with Sandbox(tokens=2_000, clock=NOW.timestamp) as sandbox:
         yield sandbox
         assert list(sandbox.errors) == []
+
+
+@pytest.fixture(scope="module")
+def ran():
+    """The endpoints that the SDK called in sandboxes of one test's own."""
+    return set()
 
 
 @pytest.fixture
@@ -61,7 +71,7 @@ def test_the_usage_example_of_the_reference_runs(official, company):
         official.token_management.get(token_id=obo.token_info.token_id)
 
 
-def test_all_nine_calls_answer_the_official_sdk():
+def test_all_nine_calls_serve_the_official_sdk(ran):
     with Sandbox(tokens=50, clock=NOW.timestamp) as sandbox:
         api = WorkspaceClient(host=sandbox.host, token=sandbox.token).token_management
         token = next(token for token in api.list() if token.comment != "tokenkit (this session)")
@@ -83,6 +93,7 @@ def test_all_nine_calls_answer_the_official_sdk():
         api.delete(token.token_id)
         assert token.token_id not in {each.token_id for each in api.list()}
         assert list(api.list(created_by_username="nobody@example.com")) == []
+        ran |= called(sandbox)
 
 
 def test_our_listing_equals_the_official_sdks_field_by_field_on_2000_tokens(official, ours):
@@ -215,7 +226,7 @@ def test_each_error_is_the_official_sdks_typed_exception(official, call, error):
         call(official)
 
 
-def test_somebody_who_is_no_admin_is_refused(official, company):
+def test_a_user_who_is_not_an_admin_is_rejected(official, company):
     principal = next(
         p for p in official.service_principals.list() if "admins" not in {g.display for g in p.groups or []}
     )
@@ -229,7 +240,7 @@ def test_somebody_who_is_no_admin_is_refused(official, company):
         as_it.current_user.me()
 
 
-def test_disabled_tokens_answer_feature_disabled_and_oauth_still_works():
+def test_disabled_tokens_get_feature_disabled_and_oauth_still_works(ran):
     with Sandbox(tokens=10, clock=NOW.timestamp) as sandbox:
         by_token = WorkspaceClient(host=sandbox.host, token=sandbox.token)
         by_oauth = WorkspaceClient(host=sandbox.host, client_id=sandbox.client_id, client_secret=sandbox.client_secret)
@@ -239,3 +250,65 @@ def test_disabled_tokens_answer_feature_disabled_and_oauth_still_works():
         assert raised.value.error_code == "FEATURE_DISABLED"
         by_oauth.workspace_conf.set_status({"enableTokensConfig": "true"})
         assert by_token.current_user.me().user_name == "admin@example.com"
+        ran |= called(sandbox)
+
+
+def test_it_creates_lists_changes_and_deletes_own_tokens(official):
+    token_id = official.tokens.create(comment="laptop", lifetime_seconds=600).token_info.token_id
+    official.tokens.update(token_id, settings.PublicTokenInfo(comment="desk"), fieldmask.FieldMask(["comment"]))
+    assert {token.token_id: token.comment for token in official.tokens.list()}[token_id] == "desk"
+    official.tokens.delete(token_id)
+    assert token_id not in {token.token_id for token in official.tokens.list()}
+
+
+def test_it_manages_users(official):
+    user = official.users.create(user_name="new@example.com")
+    deactivate = iam.Patch(op=iam.PatchOp.REPLACE, path="active", value="false")
+    schemas = [iam.PatchSchema.URN_IETF_PARAMS_SCIM_API_MESSAGES_2_0_PATCH_OP]
+    official.users.patch(user.id, operations=[deactivate], schemas=schemas)
+    assert not official.users.get(user.id).active
+    official.users.update(user.id, user_name="new@example.com", display_name="New", active=True)
+    assert official.users.get(user.id).display_name == "New"
+    official.users.delete(user.id)
+
+
+def test_it_manages_what_is_beside_tokens(official):
+    assert official.workspace_conf.get_status("maxTokenLifetimeDays").keys() == {"maxTokenLifetimeDays"}
+    official.secrets.create_scope("vault")
+    official.secrets.put_secret("vault", "key", string_value="value")
+    assert official.secrets.get_secret("vault", "key").value == "dmFsdWU="
+    official.secrets.delete_scope("vault")
+    assert official.settings.restrict_workspace_admins.get().restrict_workspace_admins.status.value == "ALLOW_ALL"
+    assert official.clusters.spark_versions().versions
+    assert list(official.ip_access_lists.list()) == list(official.cluster_policies.list()) == []
+    assert official.permissions.get("authorization", "passwords").object_type == "passwords"
+    official.workspace.mkdirs("/Shared/tokens")
+    assert official.workspace.get_status("/Shared/tokens").path == "/Shared/tokens"
+
+
+def test_an_account_client_manages_identities_secrets_and_assignments(company):
+    account = AccountClient(
+        host=company.account_host,
+        account_id=company.account_id,
+        client_id=company.client_id,
+        client_secret=company.client_secret,
+    )
+    principal = account.service_principals.create(display_name="robot")
+    secret = account.service_principal_secrets.create(principal.id, lifetime="3600s")
+    assert [found.id for found in account.service_principal_secrets.list(principal.id)] == [secret.id]
+    workspace_id = company.workspaces[0].workspace_id
+    level = iam.WorkspacePermission.ADMIN
+    assigned = account.workspace_assignment.update(workspace_id, int(principal.id), permissions=[level])
+    assert assigned.principal.service_principal_name == principal.application_id
+    as_it = WorkspaceClient(host=company.host, client_id=principal.application_id, client_secret=secret.secret)
+    assert len(list(as_it.token_management.list())) == len(company.workspaces[0].state.tokens.ids())
+    account.service_principal_secrets.delete(principal.id, secret.id)
+    account.service_principals.delete(principal.id)
+    with pytest.raises(sdk_errors.PermissionDenied):
+        as_it.current_user.me()
+
+
+def test_the_table_of_endpoints_says_which_ones_it_was_run_against(company, ran):
+    """Runs last, after every test of this module."""
+    of_the_warehouse = {row for row in documented("sdk") if row[2].startswith("/api/2.0/sql/")}  # it has its own tests
+    assert called(company, AGENT) | ran == documented("sdk") - of_the_warehouse

@@ -1,4 +1,4 @@
-"""What the tests of the wire lean on besides the sandbox."""
+"""Fixtures of the tests of rest/."""
 
 import contextlib
 
@@ -9,11 +9,11 @@ from tests.rest.wire import Server
 
 @pytest.fixture
 def serve():
-    """Start a server that sends what a function says, for as long as a ``with`` block lasts."""
+    """Start a server that sends the results of a function, within a ``with`` block."""
 
     @contextlib.contextmanager
-    def serving(answer):
-        server = Server(answer)
+    def serving(response):
+        server = Server(response)
         yield server
         server.close()
 

@@ -1,4 +1,4 @@
-"""Which workspace is meant and how it is signed for: every way in, and no way for a secret out."""
+"""Every way to sign in to a workspace, without disclosing a secret."""
 
 import os
 import subprocess
@@ -14,6 +14,7 @@ from databricks.sdk import WorkspaceClient
 import tokenkit
 from tokenkit import errors
 from tokenkit.rest import credentials
+from tokenkit.rest.hosts import address
 from tokenkit.rest.transport import RetryPolicy
 
 
@@ -22,20 +23,20 @@ def with_profile(text):
 
 
 @pytest.mark.parametrize("token", ["", "  ", "dapi x", "dapi\nX-Evil: 1", "dapié", '"dapi1"'])
-def test_what_is_no_token_is_refused_without_being_shown(token):
+def test_an_invalid_token_is_an_error_that_does_not_show_it(token):
     with pytest.raises(errors.ConfigurationError) as raised:
         credentials.from_token("https://a", token)
     assert "dapi" not in str(raised.value)
 
 
-def test_host_and_token_in_the_environment_are_enough(sandbox, monkeypatch):
+def test_a_host_and_a_token_in_the_environment_are_sufficient(sandbox, monkeypatch):
     monkeypatch.setenv("DATABRICKS_HOST", sandbox.host)
     monkeypatch.setenv("DATABRICKS_TOKEN", sandbox.token)
     assert tokenkit.connect().me() == "admin@example.com"
 
 
-def test_host_and_token_do_not_import_the_official_sdk(sandbox):
-    """It costs 0.7 s, so a fresh interpreter looks what was imported."""
+def test_a_host_and_a_token_do_not_import_the_official_sdk(sandbox):
+    """The import takes 0.7 s, so a new interpreter checks the imported modules."""
     program = f"""
         import sys, tokenkit
         tokenkit.connect(host={sandbox.host!r}, token={sandbox.token!r}).token_management.list()
@@ -44,19 +45,19 @@ def test_host_and_token_do_not_import_the_official_sdk(sandbox):
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False).returncode == 0
 
 
-def test_a_profile_signs_in_as_the_file_says(sandbox):
+def test_a_profile_signs_in_with_its_settings(sandbox):
     with_profile(f"[prod]\nhost = {sandbox.host}\ntoken = {sandbox.token}\n")
     workspace = tokenkit.connect("prod")
     assert workspace.me() == "admin@example.com"
     assert "profile prod" in repr(workspace)
 
 
-def test_the_default_profile_is_found_without_being_named(sandbox):
+def test_the_default_profile_is_used_without_its_name(sandbox):
     with_profile(f"[DEFAULT]\nhost = {sandbox.host}\ntoken = {sandbox.token}\n")
     assert tokenkit.connect().me() == "admin@example.com"
 
 
-def test_the_environment_may_name_the_profile(sandbox, monkeypatch):
+def test_the_environment_can_name_the_profile(sandbox, monkeypatch):
     with_profile(f"[other]\nhost = {sandbox.host}\ntoken = {sandbox.token}\n")
     monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "other")
     assert tokenkit.connect().me() == "admin@example.com"
@@ -71,7 +72,7 @@ def test_a_service_principal_signs_in_by_oauth(sandbox):
     assert len(workspace.token_management.list()) == 300
 
 
-def test_a_host_alone_is_signed_in_to_as_the_official_tools_would(sandbox, monkeypatch):
+def test_a_host_without_a_token_uses_the_sign_in_of_the_official_tools(sandbox, monkeypatch):
     monkeypatch.setenv("DATABRICKS_TOKEN", sandbox.token)
     assert tokenkit.connect(sandbox.host).me() == "admin@example.com"
     assert tokenkit.connect(host=sandbox.host).me() == "admin@example.com"
@@ -83,8 +84,8 @@ def test_an_official_client_or_config_shares_its_sign_in(sandbox):
     assert tokenkit.connect(official.config).me() == "admin@example.com"
 
 
-def test_a_profile_that_the_environment_overrides_is_refused(sandbox, monkeypatch):
-    """The official tools would go to the environment's host under the profile's name."""
+def test_a_profile_that_the_environment_overrides_is_an_error(sandbox, monkeypatch):
+    """The official tools would use the environment's host under the profile's name."""
     with_profile("[prod]\nhost = https://prod.example.com\ntoken = dapi1\n")
     monkeypatch.setenv("DATABRICKS_HOST", sandbox.host)
     with pytest.raises(errors.ConfigurationError, match="'prod' is overridden by DATABRICKS_HOST"):
@@ -92,61 +93,61 @@ def test_a_profile_that_the_environment_overrides_is_refused(sandbox, monkeypatc
 
 
 @pytest.mark.parametrize("workspace", ["workspace_id = 1", ""])
-def test_a_profile_is_of_no_other_workspace_than_it_says(workspace, monkeypatch):
+def test_a_profile_cannot_be_used_for_another_workspace(workspace, monkeypatch):
     with_profile(f"[prod]\nhost = https://prod.example.com\ntoken = dapi1\n{workspace}")
     monkeypatch.setenv("DATABRICKS_WORKSPACE_ID", "2")
     with pytest.raises(errors.ConfigurationError, match="'prod' is overridden by DATABRICKS_WORKSPACE_ID"):
         tokenkit.connect("prod")
 
 
-def test_a_profile_and_the_environment_may_say_the_same(monkeypatch):
+def test_a_profile_and_the_environment_can_have_equal_settings(monkeypatch):
     with_profile("[prod]\nhost = https://prod.example.com/?o=2\ntoken = dapi1\n")
     monkeypatch.setenv("DATABRICKS_WORKSPACE_ID", "2")
     assert tokenkit.connect("prod").workspace_id == "2"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         ((["nowhere"], {}), "no profile 'nowhere'"),
-        (([], {}), r"give connect\(\) a host and a token"),
-        (([], {"token": "dapi1"}), "which workspace"),
-        ((["prod"], {"host": "https://a", "token": "dapi1"}), "not both"),
-        ((["prod"], {"token": ""}), "not both"),
+        (([], {}), "pass host=… and token=…"),
+        (([], {"token": "dapi1"}), "does not identify its workspace"),
+        ((["prod"], {"host": "https://a", "token": "dapi1"}), "either a profile, or a host and a token"),
+        ((["prod"], {"token": ""}), "either a profile, or a host and a token"),
         (([], {"host": "https://a", "token": ""}), "token is empty"),
         (([], {"host": "https://a", "token": " \t"}), "token is empty"),
-        (([], {"host": "https://a", "token": b"dapi1"}), "not a bytes"),
-        (([], {"host": 7, "token": "dapi1"}), "not a int"),
-        ((["https://accounts.cloud.databricks.com"], {}), "console of an account"),
+        (([], {"host": "https://a", "token": b"dapi1"}), "not bytes"),
+        (([], {"host": 7, "token": "dapi1"}), "not int"),
+        ((["https://accounts.cloud.databricks.com"], {}), "account console"),
         (([], {"host": ""}), "is not a host"),
         (([], {"host": "", "token": "dapi1"}), "is not a host"),
         (([], {"host": "https://[::1", "token": "dapi1"}), "is not a host"),
         (([""], {}), "no profile ''"),
-        (([], {"host": "https://a/?o=1", "token": "dapi1", "workspace_id": 2}), "Two workspaces"),
+        (([], {"host": "https://a/?o=1", "token": "dapi1", "workspace_id": 2}), "Conflicting workspace ids"),
         (([], {"host": "https://a", "token": "dapi1", "workspace_id": 0}), "not a workspace id"),
         (([], {"host": "https://a", "token": "dapi1", "workspace_id": "1/../2"}), "not a workspace id"),
-        (([], {"host": "https://accounts.cloud.databricks.com", "token": "dapi1"}), "console of an account"),
-        ((["sandbox"], {"token": ""}), "of its own"),
-        ((["sandbox"], {"workspace_id": 5}), "of its own"),
-        (([7], {}), "not a int"),
-        ((["sandbox"], {"host": "https://a"}), "of its own"),
-        ((["https://a"], {"tokens": 5}), "shape a sandbox"),
+        (([], {"host": "https://accounts.cloud.databricks.com", "token": "dapi1"}), "account console"),
+        ((["sandbox"], {"token": ""}), "starts a new workspace"),
+        ((["sandbox"], {"workspace_id": 5}), "starts a new workspace"),
+        (([7], {}), "not (a )?int"),
+        ((["sandbox"], {"host": "https://a"}), "starts a new workspace"),
+        ((["https://a"], {"tokens": 5}), "only for a sandbox"),
     ],
 )
-def test_a_connection_that_cannot_be_is_one_line_that_says_what_to_do(arguments, words):
+def test_an_impossible_connection_is_a_one_line_error_with_a_next_step(arguments, message):
     positional, named = arguments
-    with pytest.raises(errors.ConfigurationError, match=words) as raised:
+    with pytest.raises(errors.ConfigurationError, match=message) as raised:
         tokenkit.connect(*positional, **named)
     assert "\n" not in str(raised.value)
     assert raised.value.__cause__ is raised.value.__context__ is None
 
 
-# A credential goes to no other host than the one that it was given for. ``taken`` is where a credential must not go.
+# A credential is sent only to the host that it was given for. ``taken`` must not receive one.
 
 
 @pytest.fixture
 def taken():
-    """A host that notes every request that comes to it, and answers none."""
+    """A host that records every request and responds to none."""
     heard = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -193,7 +194,7 @@ IN_ENVIRONMENT = {
     ],
     ids=["target", "host", "fleet", "account"],
 )
-def test_the_environment_s_credential_goes_to_no_host_but_its_own(connect, environment, taken, monkeypatch):
+def test_the_credential_of_the_environment_is_sent_only_to_its_host(connect, environment, taken, monkeypatch):
     with_profile("[prod]\nhost = https://prod.example.com\ntoken = dapi1\n")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -214,7 +215,7 @@ def test_the_environment_s_credential_goes_to_no_host_but_its_own(connect, envir
     ids=["a host alone", "a host and a profile"],
 )
 @pytest.mark.parametrize("named", ["DEFAULT", "prod"])
-def test_a_profile_s_credential_goes_to_no_host_but_its_own(named, variables, sign_in, taken, monkeypatch):
+def test_the_credential_of_a_profile_is_sent_only_to_its_host(named, variables, sign_in, taken, monkeypatch):
     settings = "".join(f"{name} = {value}\n" for name, value in sign_in.items())
     with_profile(f"[{named}]\nhost = https://prod.example.com\n{settings}")
     for name, value in variables.items():
@@ -234,7 +235,7 @@ def test_a_profile_s_credential_goes_to_no_host_but_its_own(named, variables, si
         ("DATABRICKS_WORKSPACE_ID", "5"),
     ],
 )
-def test_the_environment_s_credential_does_not_go_to_a_profile_s_host(name, value, taken, monkeypatch):
+def test_the_credential_of_the_environment_is_not_sent_to_the_host_of_a_profile(name, value, taken, monkeypatch):
     with_profile(f"[robot]\nhost = {taken.host}\nclient_id = robot\nclient_secret = dose1\n")
     monkeypatch.setenv(name, value)
     with pytest.raises(errors.ConfigurationError, match=f"overridden by {name}"):
@@ -242,7 +243,7 @@ def test_the_environment_s_credential_does_not_go_to_a_profile_s_host(name, valu
     assert taken.heard == []
 
 
-def test_a_token_without_a_host_in_the_environment_is_for_no_host_of_a_file(taken, monkeypatch):
+def test_a_token_in_the_environment_without_a_host_is_not_sent_to_a_host_of_the_file(taken, monkeypatch):
     with_profile(f"[DEFAULT]\nhost = {taken.host}\n")
     monkeypatch.setenv("DATABRICKS_TOKEN", "dapi1")
     with pytest.raises(errors.ConfigurationError, match="DATABRICKS_HOST is not"):
@@ -252,30 +253,30 @@ def test_a_token_without_a_host_in_the_environment_is_for_no_host_of_a_file(take
 
 def test_one_token_in_the_environment_is_not_sent_to_two_hosts_of_a_fleet(taken, sandbox, monkeypatch):
     monkeypatch.setenv("DATABRICKS_TOKEN", sandbox.token)
-    with pytest.raises(errors.ConfigurationError, match="is the token of one workspace, and 2 hosts are named"):
+    with pytest.raises(errors.ConfigurationError, match="is valid for one workspace, but 2 hosts are named"):
         tokenkit.fleet([sandbox.host, taken.host])
     monkeypatch.setenv("DATABRICKS_HOST", sandbox.host)
     fleet = tokenkit.fleet([sandbox.host, taken.host])
     assert set(fleet.tokens()["workspace"]) == {sandbox.host}
-    assert "is not sent to another host" in fleet.errors["message"].iloc[0]
+    assert "credentials are not for" in fleet.errors["message"].iloc[0]
     assert taken.heard == []
 
 
-def test_the_environment_s_own_host_is_the_same_in_any_spelling(sandbox, monkeypatch):
+def test_all_spellings_of_the_host_in_the_environment_are_equal(sandbox, monkeypatch):
     monkeypatch.setenv("DATABRICKS_HOST", f"{sandbox.host}/")
     monkeypatch.setenv("DATABRICKS_TOKEN", sandbox.token)
     assert tokenkit.connect(sandbox.host.upper().replace("HTTP", "http")).me() == "admin@example.com"
 
 
-def test_a_host_for_which_there_is_no_credential_is_said_to_be_so(monkeypatch):
-    monkeypatch.setenv("PATH", "")  # where the Databricks CLI could be
+def test_a_host_without_a_credential_is_an_error_that_names_it(monkeypatch):
+    monkeypatch.setenv("PATH", "")  # without the Databricks CLI
     monkeypatch.setattr(credentials, "_DISCOVERY_SECONDS", 1)
     with pytest.raises(errors.ConfigurationError, match=r"No credentials were found for http://127\.0\.0\.1:9\b"):
         tokenkit.connect("http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize("how", ["environment", "profile", "host and profile"])
-def test_a_host_that_is_down_is_not_asked_for_a_sign_in_that_needs_no_answer(how, monkeypatch, capfd, caplog):
+def test_no_request_is_sent_to_a_host_that_is_down_if_the_sign_in_needs_none(how, monkeypatch, capfd, caplog):
     where, credential = "http://127.0.0.1:9", "dapi1"
     with_profile(f"[down]\nhost = {where}\ntoken = {credential}\n")
     if how == "environment":
@@ -289,8 +290,8 @@ def test_a_host_that_is_down_is_not_asked_for_a_sign_in_that_needs_no_answer(how
     assert caplog.records == []
 
 
-def test_what_the_sdk_logs_of_a_host_that_is_down_is_not_shown():
-    """A fresh interpreter, as pytest gives every logger a handler. How long the SDK tries is its own."""
+def test_the_log_of_the_sdk_about_a_host_that_is_down_is_not_shown():
+    """A new interpreter, because pytest adds a handler to every logger. The SDK determines how long it retries."""
     program = """
         import logging
         from tokenkit.rest import credentials
@@ -302,15 +303,15 @@ def test_what_the_sdk_logs_of_a_host_that_is_down_is_not_shown():
 
 
 def official(host, token, workspace_id):
-    """An SDK object that knows its workspace, as newer versions do by themselves."""
+    """An SDK object with a workspace id, which newer versions determine themselves."""
     client = WorkspaceClient(host=host, token=token, auth_type="pat")
     client.config.workspace_id = str(workspace_id)
     return client
 
 
 @pytest.mark.parametrize("signed", ["arguments", "a profile", "environment", "an SDK object"])
-def test_the_workspace_id_of_a_host_is_sent_along(signed, companies, monkeypatch):
-    """Of two workspaces behind one host, the header chooses."""
+def test_the_workspace_id_of_a_host_is_sent_with_requests(signed, companies, monkeypatch):
+    """The header selects one of two workspaces behind a host."""
     first, second = companies.workspaces[:2]
     host, token = f"{first.host}/?o={second.workspace_id}", second.token
     with_profile(f"[prod]\nhost = {host}\ntoken = {token}\n")
@@ -328,28 +329,28 @@ def test_the_workspace_id_of_a_host_is_sent_along(signed, companies, monkeypatch
     assert (workspace.host, workspace.workspace_id) == (first.host, str(second.workspace_id))
 
 
-def test_a_workspace_that_is_not_the_one_that_was_named_is_refused(companies):
-    """As where something in between takes away the header that chooses."""
+def test_a_workspace_with_another_id_than_the_given_one_is_an_error(companies):
+    """As if a proxy removed the header that selects the workspace."""
     first, second = companies.workspaces[:2]
     workspace = tokenkit.connect(host=first.host, token=first.token, workspace_id=second.workspace_id)
-    del workspace._transport._headers["X-Databricks-Workspace-Id"]
+    del workspace.api._transport._headers["X-Databricks-Workspace-Id"]
     with pytest.raises(
         errors.ConfigurationError, match=f"is workspace {first.workspace_id}, not {second.workspace_id}"
     ):
         workspace.tokens()
 
 
-def test_a_workspace_id_is_honoured_whatever_names_the_workspace(companies):
+def test_a_workspace_id_is_used_for_every_kind_of_sign_in(companies):
     first, second = companies.workspaces[:2]
     with_profile(f"[prod]\nhost = {first.host}\ntoken = {second.token}\n")
     named = tokenkit.connect("prod", workspace_id=second.workspace_id)
     assert len(named.token_management.list()) == 80
     assert named.identify() == str(second.workspace_id)
-    with pytest.raises(errors.ConfigurationError, match="Two workspaces"):
+    with pytest.raises(errors.ConfigurationError, match="Conflicting workspace ids"):
         tokenkit.connect(official(first.host, second.token, first.workspace_id), workspace_id=second.workspace_id)
 
 
-def test_a_sign_in_that_fails_later_is_one_line_without_what_it_holds():
+def test_a_sign_in_that_fails_later_is_a_one_line_error_without_secrets():
     def sign():
         raise RuntimeError("refresh failed\nsecond line with a secret")
 
@@ -367,16 +368,61 @@ def test_no_repr_shows_a_token(sandbox):
     assert sandbox.token not in " ".join(shown)
 
 
-def test_a_profile_with_a_host_and_a_token_asks_nobody_what_the_host_is(sandbox):
+def test_a_profile_with_a_host_and_a_token_sends_no_discovery_request(sandbox):
     with_profile(f"[prod]\nhost = {sandbox.host}\ntoken = {sandbox.token}\n")
     workspace = tokenkit.connect("prod")
     assert list(sandbox.requests) == []
     assert workspace.me() == "admin@example.com"
 
 
-def test_what_the_official_sdk_logs_is_not_printed(tmp_path):
-    """In a process of its own, as a test has handlers of pytest."""
+def test_the_log_of_the_official_sdk_is_not_printed(tmp_path):
+    """In a separate process, because pytest adds handlers."""
     script = "from tokenkit.rest import credentials\ntry: credentials.sdk_config(host='https://a', profile='nobody')\n"
     script += "except Exception: pass\nimport logging; logging.getLogger('databricks.sdk').warning('heard')"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert ran.stderr == ""
+
+
+MINE = "https://mine.cloud.databricks.com"
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ({}, ""),
+        ({"DATABRICKS_HOST": MINE}, ""),
+        ({"DATABRICKS_HOST": f"{MINE}/?o=7"}, ""),
+        ({"DATABRICKS_CONFIG_PROFILE": "mine"}, ""),
+        ({"DATABRICKS_HOST": "https://other.cloud.databricks.com"}, "DATABRICKS_HOST is for https://other"),
+        ({"DATABRICKS_HOST": f"{MINE}/?o=8"}, "DATABRICKS_HOST is for"),
+        ({"DATABRICKS_CONFIG_PROFILE": "other"}, "DATABRICKS_CONFIG_PROFILE is for https://other"),
+        ({"DATABRICKS_HOST": MINE, "DATABRICKS_CONFIG_PROFILE": "other"}, "Unset DATABRICKS_CONFIG_PROFILE"),
+    ],
+)
+def test_credentials_of_the_environment_are_used_only_for_the_workspace_that_it_names(
+    monkeypatch, environment, problem
+):
+    with_profile(f"[mine]\nhost = {MINE}\n[other]\nhost = https://other.cloud.databricks.com\n")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    if not problem:
+        credentials.check_environment_is_for(address(f"{MINE}/?o=7"))
+        return
+    with pytest.raises(errors.ConfigurationError, match=f"The environment's credentials are not for .*{problem}"):
+        credentials.check_environment_is_for(address(f"{MINE}/?o=7"))
+
+
+def test_a_profile_with_two_sign_ins_is_an_error_with_the_sdks_own_reason_and_no_secret():
+    with_profile(f"[prod]\nhost = {MINE}\ntoken = hidden-1\nclient_id = app\nclient_secret = hidden-2\n")
+    expected = "databricks-sdk found no usable credentials for profile 'prod': validate: more than one authorization"
+    with pytest.raises(errors.ConfigurationError, match=expected) as raised:
+        tokenkit.connect("prod")
+    assert "hidden" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("first\nsecond", "first"), ("  first  \n", "first"), ("x" * 301, "x" * 300), (" \n", "no reason given.")],
+)
+def test_of_a_message_of_another_library_the_first_line_is_shown(text, line):
+    assert credentials.first_line(text) == line

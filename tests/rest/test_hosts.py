@@ -1,4 +1,4 @@
-"""Where a credential goes: every spelling of a host is one host, and what could be read in two ways is none."""
+"""Addresses: all spellings of a host are one host, and ambiguous input is an error."""
 
 import pytest
 
@@ -24,12 +24,12 @@ from tokenkit.rest import hosts
         ("http://LOCALHOST.:80/", "http://localhost"),
     ],
 )
-def test_every_spelling_of_a_host_is_one_host(given, host):
-    assert hosts.normal_host(given) == host
+def test_all_spellings_of_a_host_are_one_host(given, host):
+    assert hosts.address(given).host == host
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "message"),
     [
         ("", "is not a host"),
         ("https://", "is not a host"),
@@ -37,7 +37,7 @@ def test_every_spelling_of_a_host_is_one_host(given, host):
         ("https://[::1", "is not a host"),
         ("https://[nothing]", "is not a host"),
         ("https://[v1.a.example]", "is not a host"),
-        (b"https://a", "not a bytes"),
+        (b"https://a", "not bytes"),
         ("https://[fe80::1%25eth0]", "is not a host"),
         ("https://a:port", "is not a host"),
         ("https://a:99999", "is not a host"),
@@ -47,13 +47,13 @@ def test_every_spelling_of_a_host_is_one_host(given, host):
         ("https://a,b", "is not a host"),
         (f"https://{'a' * 64}.cloud.databricks.com", "is not a host"),
         (f"https://{'a.' * 130}com", "is not a host"),
-        ("https://user:secret@a", "must not hold a user name"),
-        ("https://@a", "must not hold a user name"),
-        ("https://a.example\\@evil.example", "cannot have"),
-        ("https://a。example", "cannot have"),
-        ("https://a\x00.example", "cannot have"),
-        ("https://a .example", "contains a blank"),
-        ("https://a.example\n  token = dapisecret", "contains a blank"),
+        ("https://user:secret@a", "must not contain a user name"),
+        ("https://@a", "must not contain a user name"),
+        ("https://a.example\\@evil.example", "invalid in a host"),
+        ("https://a。example", "invalid in a host"),
+        ("https://a\x00.example", "invalid in a host"),
+        ("https://a .example", "contains whitespace"),
+        ("https://a.example\n  token = dapisecret", "continues on the next line"),
         ("https://a.example ; the dev one", "comment"),
         ("https://a.example # prod", "comment"),
         ('"https://a.example"', "quotation marks"),
@@ -61,8 +61,8 @@ def test_every_spelling_of_a_host_is_one_host(given, host):
         ("http://127.0.0.1.example.com", "unencrypted"),
     ],
 )
-def test_what_is_not_a_host_is_refused_with_the_reason(given, words):
-    with pytest.raises(errors.ConfigurationError, match=words) as raised:
+def test_an_invalid_host_is_an_error_with_the_reason(given, message):
+    with pytest.raises(errors.ConfigurationError, match=message) as raised:
         hosts.address(given)
     assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -74,8 +74,8 @@ def test_the_workspace_id_of_a_url_is_kept(query):
 
 
 @pytest.mark.parametrize("query", ["/?o=0", "/?o=-1", "/?o=1x", "/?o=1&o=2", "/?o=1234567890123456789012"])
-def test_a_workspace_id_that_is_none_or_two_is_refused(query):
-    with pytest.raises(errors.ConfigurationError, match=r"workspace id|Two workspaces"):
+def test_an_invalid_or_ambiguous_workspace_id_is_an_error(query):
+    with pytest.raises(errors.ConfigurationError, match=r"workspace id|Conflicting workspace ids"):
         hosts.address(f"https://a.example{query}")
 
 
@@ -94,5 +94,5 @@ def test_an_address_is_written_as_it_is_read():
         ("https://accounts.example.com", False),
     ],
 )
-def test_an_account_console_is_told_from_a_workspace(host, is_one):
+def test_an_account_console_is_distinguished_from_a_workspace(host, is_one):
     assert hosts.is_account(host) is is_one

@@ -1,4 +1,4 @@
-"""Users, service principals and groups, all pages of them."""
+"""All pages of users, service principals and groups."""
 
 import pandas as pd
 import pytest
@@ -11,7 +11,7 @@ from tokenkit.rest.transport import RetryPolicy, Transport
 from tokenkit.sandbox import Fault
 
 
-def test_users_have_ids_names_and_the_groups_they_are_in(workspace):
+def test_users_have_ids_names_and_groups(workspace):
     users, groups = workspace.users(), workspace.groups()
     assert list(users.columns) == frames.USERS.names
     admin = users[users["user_name"] == "admin@example.com"].iloc[0]
@@ -21,42 +21,42 @@ def test_users_have_ids_names_and_the_groups_they_are_in(workspace):
     assert admin.id in admins.members
 
 
-def test_the_three_listings_agree_on_who_is_a_member_of_what(workspace):
+def test_the_three_listings_agree_on_memberships(workspace):
     users, principals, groups = workspace.users(), workspace.service_principals(), workspace.groups()
     from_groups = set(groups[["id", "members"]].explode("members").dropna().itertuples(index=False, name=None))
     people = pd.concat([users, principals])[["id", "groups"]].explode("groups").dropna()
     from_people = {(group, person) for person, group in people.itertuples(index=False, name=None)}
     nested = {(group, member) for group, member in from_groups if member in set(groups["id"])}
     assert from_groups - nested == from_people
-    assert nested  # a group within a group is there to be found
+    assert nested  # the sandbox has a nested group
 
 
 @pytest.mark.parametrize("listing", ["users", "service_principals", "groups"])
-def test_all_pages_are_read_when_the_server_sends_a_few_at_a_time(fresh_sandbox, connected, listing):
+def test_all_pages_of_a_listing_are_read(fresh_sandbox, connected, listing):
     workspace = connected(fresh_sandbox)
     whole = getattr(workspace, listing)()
     fresh_sandbox.requests.clear()
-    workspace._identities._page_size = 3
+    workspace.api._identities._page_size = 3
     pd.testing.assert_frame_equal(getattr(workspace, listing)(), whole)
     assert len(fresh_sandbox.requests) > len(whole) / 3 - 1 > 1
 
 
-def test_a_listing_that_ends_before_its_total_is_an_error_and_not_a_short_frame(workspace, sandbox):
+def test_a_listing_with_fewer_entries_than_its_total_is_an_error(workspace, sandbox):
     body = {"totalResults": 3, "Resources": [{"id": "1", "userName": "a"}]}
     sandbox.faults.add(Fault(path="*/Users", status=200, body=body, times=1))
     sandbox.faults.add(Fault(path="*/Users", status=200, body={"totalResults": 3}))
-    with pytest.raises(errors.MalformedAnswerError, match="1 of 3 Users"):
+    with pytest.raises(errors.InvalidResponseError, match="1 of 3 Users"):
         workspace.users()
 
 
-def test_somebody_who_comes_twice_as_the_pages_shift_is_listed_once(workspace, sandbox):
+def test_a_user_in_two_pages_is_listed_once(workspace, sandbox):
     page = {"totalResults": 2, "Resources": [{"id": "1", "userName": "a"}]}
     sandbox.faults.add(Fault(path="*/Users", status=200, body=page))
     assert workspace.users()["user_name"].tolist() == ["a"]
 
 
 @pytest.mark.parametrize("listing", ["users", "service_principals", "groups"])
-def test_no_principals_at_all_give_the_columns_and_no_rows(workspace, sandbox, listing):
+def test_without_principals_the_frames_have_columns_and_no_rows(workspace, sandbox, listing):
     sandbox.faults.add(Fault(path="*scim*", status=200, body={"totalResults": 0}))
     nothing = getattr(workspace, listing)()
     assert len(nothing) == 0
@@ -66,7 +66,7 @@ def test_no_principals_at_all_give_the_columns_and_no_rows(workspace, sandbox, l
 
 @pytest.mark.parametrize("listing", ["users", "service_principals", "groups"])
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {},
         {"Resources": []},
@@ -87,29 +87,29 @@ def test_no_principals_at_all_give_the_columns_and_no_rows(workspace, sandbox, l
         {"totalResults": 1, "Resources": [{"id": "1", "groups": {"value": 7}, "members": 7}]},
     ],
 )
-def test_a_listing_that_does_not_say_who_is_there_is_malformed(workspace, sandbox, listing, answer):
-    sandbox.faults.add(Fault(path="*scim*", status=200, body=answer))
-    with pytest.raises(errors.MalformedAnswerError):
+def test_a_listing_without_ids_or_totals_is_invalid(workspace, sandbox, listing, response):
+    sandbox.faults.add(Fault(path="*scim*", status=200, body=response))
+    with pytest.raises(errors.InvalidResponseError):
         getattr(workspace, listing)()
 
 
-def test_a_plan_is_not_made_where_the_owners_of_tokens_are_not_known(workspace, sandbox):
+def test_no_plan_is_made_if_the_owners_of_tokens_are_unknown(workspace, sandbox):
     token_ids = list(workspace.tokens()["token_id"].head(3))
     sandbox.faults.add(Fault(path="*scim*Users*", status=200, body={}))
-    with pytest.raises(errors.MalformedAnswerError):
+    with pytest.raises(errors.InvalidResponseError):
         workspace.revoke(token_ids).preview()
 
 
 @pytest.mark.parametrize("promise", ["fixed", "growing", "endless"])
-def test_pages_that_never_end_are_an_error_after_some(promise, serve):
-    def answer(number):
+def test_endless_pages_are_an_error(promise, serve):
+    def response(number):
         total = {"fixed": 10_000, "growing": number + 1, "endless": 10**12}[promise]
         users = [{"id": str(number if promise != "fixed" else min(number, 3))}]
         return reply({"totalResults": total, "Resources": users})
 
-    with serve(answer) as server:
+    with serve(response) as server:
         transport = Transport(credentials.from_token(server.host, "dapi1"), retries=RetryPolicy(budget_seconds=0))
-        with pytest.raises(errors.MalformedAnswerError, match=r"again and again|does not come to an end"):
+        with pytest.raises(errors.InvalidResponseError, match=r"repeatedly|too many pages"):
             IdentitiesAPI(transport).users()
         transport.close()
     assert len(server.requests) < 50

@@ -1,4 +1,4 @@
-"""The listing as it is streamed is the listing as ``json`` would read it, whatever the text looks like."""
+"""The streamed listing equals the listing that ``json`` would read, for any text."""
 
 import itertools
 import json
@@ -19,7 +19,7 @@ from tokenkit.rest.transport import NotJsonError
 
 KEY = "token_infos"
 BLANKS = ["", "", "", " ", "\n", "\t ", "\r\n    "]
-# What looks like the border between two tokens, and is text.
+# Text that looks like the boundary between two tokens.
 TRAPS = [
     "},{",
     '},{"',
@@ -37,15 +37,15 @@ TRAPS = [
 
 
 def outcome(read, *arguments, **settings):
-    """Return the frame, or what kind of error there was."""
+    """Return the frame, or the class of the error."""
     try:
         return read(*arguments, **settings)
-    except (NotJsonError, errors.MalformedAnswerError) as error:
+    except (NotJsonError, errors.InvalidResponseError) as error:
         return type(error)
 
 
 def plainly(text):
-    """Read a listing in the plainest way there is."""
+    """Read a listing in the simplest way."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -58,7 +58,7 @@ def plainly(text):
 def streamed(text, chunk_bytes=listing.CHUNK_BYTES, borders=()):
     edges = [0, *sorted(borders), len(text)]
     blocks = [text[start:end] for start, end in itertools.pairwise(edges) if start < end]
-    return listing.frame(blocks, KEY, frames.TOKENS, chunk_bytes=chunk_bytes)
+    return frames.concat_chunks(listing.chunks(blocks, KEY, frames.TOKENS, chunk_bytes=chunk_bytes), frames.TOKENS)
 
 
 def assert_read_alike(text, *arguments, **settings):
@@ -70,8 +70,8 @@ def assert_read_alike(text, *arguments, **settings):
 
 
 def rendered(value, random):
-    """Write JSON in one of its many ways."""
-    blank = lambda: random.choice(BLANKS)  # noqa: E731 - short, and used all over
+    """Write JSON with a random layout."""
+    blank = lambda: random.choice(BLANKS)  # noqa: E731 - short
     if isinstance(value, dict):
         items = [f"{blank()}{rendered(k, random)}{blank()}:{rendered(v, random)}" for k, v in value.items()]
         text = "{" + ",".join(items) + blank() + "}"
@@ -89,7 +89,7 @@ def rendered(value, random):
     return blank() + text + blank()
 
 
-# Tokens that Arrow can read, but for a field that some have and others, perhaps the first, do not.
+# Tokens that Arrow can read, except for a field that some of them, possibly the first, do not have.
 OF_A_NEWER_SERVER = st.fixed_dictionaries(
     {"token_id": st.text("ab{}", min_size=1)},
     optional={
@@ -102,8 +102,8 @@ OF_A_NEWER_SERVER = st.fixed_dictionaries(
 
 @st.composite
 def listing_text(draw):
-    """A listing of a few tokens: key orders, blanks, escapes, traps, unknown and missing fields, huge ids."""
-    random = draw(st.randoms(use_true_random=True))  # else it writes nearly every letter, also of the key, as an escape
+    """A listing of a few tokens: key orders, whitespace, escapes, traps, unknown and missing fields, huge ids."""
+    random = draw(st.randoms(use_true_random=True))  # otherwise nearly every letter becomes an escape
     newer, alike = draw(st.booleans()), draw(st.booleans())
     tokens = draw(
         st.lists(OF_A_NEWER_SERVER, min_size=2, max_size=6) if newer else st.lists(token_document(), max_size=6)
@@ -150,14 +150,14 @@ SMALL = json.dumps(
 ).encode()
 
 
-def test_a_border_of_a_chunk_may_fall_on_any_byte():
+def test_a_chunk_can_end_at_any_byte():
     expected = plainly(SMALL)
     assert expected["token_id"].tolist() == ["a", "b", "c", "d", "e"]
     for chunk_bytes in range(1, len(SMALL) + 2):
         pd.testing.assert_frame_equal(streamed(SMALL, chunk_bytes), expected)
 
 
-def test_a_border_of_a_block_may_fall_on_any_byte():
+def test_a_block_can_end_at_any_byte():
     expected = plainly(SMALL)
     for border in range(len(SMALL) + 1):
         pd.testing.assert_frame_equal(streamed(SMALL, 60, [border]), expected)
@@ -165,7 +165,7 @@ def test_a_border_of_a_block_may_fall_on_any_byte():
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 60, 1_000])
-def test_a_listing_that_ends_at_any_byte_before_its_last_is_an_error_and_never_a_short_listing(chunk_bytes):
+def test_a_listing_truncated_at_any_byte_is_an_error(chunk_bytes):
     for end in range(len(SMALL)):
         with pytest.raises(NotJsonError):
             streamed(SMALL[:end], chunk_bytes)
@@ -174,7 +174,7 @@ def test_a_listing_that_ends_at_any_byte_before_its_last_is_an_error_and_never_a
 @pytest.mark.parametrize("letter", [*b'{}[],:"\\ \n\x00\xff7x', None])
 def test_any_byte_changed_added_or_lost_is_read_as_json_would_read_it(letter):
     inserted = b"" if letter is None else bytes([letter])
-    text = SMALL[SMALL.index(b'"comment":"x},{",') - 3 : SMALL.index(b'"tier')]  # around a border and a trap
+    text = SMALL[SMALL.index(b'"comment":"x},{",') - 3 : SMALL.index(b'"tier')]  # around a boundary and a trap
     before, after = SMALL.split(text)
     for position in range(len(text)):
         assert_read_alike(before + text[:position] + inserted + text[position + 1 :] + after, 60)
@@ -259,12 +259,12 @@ def test_every_layout_and_both_forms_of_ids_are_read_without_an_object_for_each_
     borders = range(0, len(text), 5_000)
     calls = calls_of(lambda: streamed(text, 20_000, borders), "_columns", "records")
     assert calls["_columns"] >= 4  # each of them a chunk of many tokens
-    assert calls["records"] == 1  # what json has read: the last token
+    assert calls["records"] == 1  # json reads the last token
     assert_read_alike(text, 20_000, borders)
 
 
 def calls_of(work, *names):
-    """Count calls of Python functions by their names, in every thread."""
+    """Count the calls of Python functions by name, in all threads."""
     counts = dict.fromkeys(names, 0)
 
     def note(frame, event, _):
@@ -297,7 +297,7 @@ def test_work_in_python_grows_with_chunks_and_not_with_tokens():
     assert long[""] - short[""] < 4_000  # a call for each token would be 45,000
 
 
-def test_neither_the_text_nor_its_objects_are_held_in_memory():
+def test_neither_the_text_nor_its_objects_are_kept_in_memory():
     text = tokens_text(50_000)
     pools = [pa.default_memory_pool(), pa.system_memory_pool()]
     before = sum(pool.bytes_allocated() for pool in pools)

@@ -1,4 +1,4 @@
-"""What a page says where JSON was asked for."""
+"""The titles of pages that are received instead of JSON."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tokenkit.rest import pages
 
 
 @pytest.mark.parametrize(
-    ("page", "said"),
+    ("page", "title"),
     [
         (b"<html><title>Sign in\n to  Databricks</title><body>Error</body></html>", "Sign in to Databricks"),
         (b"<h1>Error</h1><pre>Invalid access token.</pre> more", "Invalid access token."),
@@ -17,5 +17,5 @@ from tokenkit.rest import pages
         (b"<title> </title>", "a web page without a title"),
     ],
 )
-def test_a_page_is_called_by_its_title_or_by_what_an_error_page_says(page, said):
-    assert pages.title(page) == said
+def test_the_title_of_a_page_is_its_title_element_or_its_error_message(page, title):
+    assert pages.title(page) == title

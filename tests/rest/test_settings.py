@@ -1,4 +1,4 @@
-"""What the workspace allows, read from its workspace-conf."""
+"""The token settings, read from workspace-conf."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tokenkit.sandbox import Fault
 
 
 @pytest.mark.parametrize(
-    ("answer", "settings"),
+    ("body", "settings"),
     [
         ({}, TokenSettings(tokens_enabled=True, max_lifetime_days=None)),
         (
@@ -25,16 +25,16 @@ from tokenkit.sandbox import Fault
         ({"maxTokenLifetimeDays": ""}, TokenSettings(tokens_enabled=True, max_lifetime_days=None)),
     ],
 )
-def test_each_way_of_saying_a_setting_is_read(workspace, sandbox, answer, settings):
-    sandbox.faults.add(Fault(path="*workspace-conf", status=200, body=answer))
+def test_every_spelling_of_a_setting_is_read(workspace, sandbox, body, settings):
+    sandbox.faults.add(Fault(path="*workspace-conf", status=200, body=body))
     assert workspace.token_settings() == settings
 
 
-def test_the_sandbox_says_what_it_allows(workspace):
+def test_the_sandbox_returns_its_settings(workspace):
     assert workspace.token_settings() == TokenSettings(tokens_enabled=True, max_lifetime_days=None)
 
 
-def test_a_maximum_that_is_no_number_is_an_error(workspace, sandbox):
+def test_a_maximum_that_is_not_a_number_is_an_error(workspace, sandbox):
     sandbox.faults.add(Fault(path="*workspace-conf", status=200, body={"maxTokenLifetimeDays": "many"}))
-    with pytest.raises(errors.MalformedAnswerError, match="many"):
+    with pytest.raises(errors.InvalidResponseError, match="many"):
         workspace.token_settings()

@@ -1,7 +1,8 @@
-"""The nine calls of the reference, over HTTP, from the client's side."""
+"""The nine operations of the reference, over HTTP."""
 
 import contextlib
 import copy
+import json
 import logging
 import pickle
 import traceback
@@ -9,8 +10,10 @@ import traceback
 import pandas as pd
 import pytest
 
-from tokenkit import OboToken, TokenInfo, errors, frames
-from tokenkit.rest.transport import RetryPolicy
+from tests.rest.wire import reply
+from tokenkit import OboToken, TokenInfo, TokenManagementAPI, errors, frames
+from tokenkit.rest.credentials import from_token
+from tokenkit.rest.transport import RetryPolicy, Transport
 from tokenkit.sandbox import Fault
 
 LEVELS = ["CAN_USE", "CAN_MANAGE"]
@@ -42,7 +45,7 @@ def test_list_returns_every_token_in_the_columns_of_the_contract(tokens):
     assert listing["token_id"].str.fullmatch("[0-9a-f]{64}").all()
 
 
-def test_list_asks_the_server_for_one_creator_by_name_or_by_id(tokens, sandbox):
+def test_list_requests_the_tokens_of_one_creator_by_name_or_id(tokens, sandbox):
     everything = tokens.list()
     creator = everything.iloc[1]
     by_name = tokens.list(created_by_username=creator.created_by_username)
@@ -54,19 +57,19 @@ def test_list_asks_the_server_for_one_creator_by_name_or_by_id(tokens, sandbox):
     assert sandbox.requests[-1].query == {"created_by_id": str(creator.created_by_id)}
 
 
-def test_a_listing_that_finds_nothing_has_the_same_columns_and_dtypes(tokens):
+def test_an_empty_listing_has_the_same_columns_and_dtypes(tokens):
     nothing = tokens.list(created_by_username="nobody@example.com")
     assert len(nothing) == 0
     pd.testing.assert_series_equal(nothing.dtypes, tokens.list().dtypes)
 
 
-def test_get_returns_what_the_listing_says_of_the_token(tokens):
+def test_get_returns_the_same_data_as_the_listing(tokens):
     row = tokens.list().iloc[5]
     info = tokens.get(row.token_id)
     assert info.as_dict() == TokenInfo(**{k: (None if v is pd.NA else v) for k, v in row.to_dict().items()}).as_dict()
 
 
-def test_get_of_a_token_that_does_not_exist_is_an_error_that_is_a_lookup_error_too(tokens):
+def test_get_of_a_missing_token_is_also_a_lookup_error(tokens):
     with pytest.raises(errors.NotFoundError, match="Token does not exist") as raised:
         tokens.get("0" * 64)
     assert isinstance(raised.value, LookupError)
@@ -74,19 +77,19 @@ def test_get_of_a_token_that_does_not_exist_is_an_error_that_is_a_lookup_error_t
 
 @pytest.mark.parametrize("call", ["get", "delete"])
 @pytest.mark.parametrize("token_id", ["", "  ", None, 7])
-def test_an_empty_id_is_refused_before_it_can_name_the_whole_collection(tokens, sandbox, call, token_id):
+def test_an_empty_id_is_an_error_because_it_would_address_the_collection(tokens, sandbox, call, token_id):
     with pytest.raises(errors.UsageError, match="64 hexadecimal"):
         getattr(tokens, call)(token_id)
     assert not list(sandbox.requests)
 
 
-def test_an_id_cannot_climb_out_of_its_path(tokens, sandbox):
+def test_an_id_cannot_change_the_path(tokens, sandbox):
     with pytest.raises(errors.NotFoundError):
         tokens.get("../../preview/scim/v2/Me")
     assert sandbox.requests[-1].path.startswith("/api/2.0/token-management/tokens/")
 
 
-def test_delete_revokes_at_once(tokens, obo, sandbox, connected):
+def test_delete_revokes_immediately(tokens, obo, sandbox, connected):
     theirs = obo.token_value
     tokens.delete(obo.token_info.token_id)
     with pytest.raises(errors.NotFoundError):
@@ -96,14 +99,14 @@ def test_delete_revokes_at_once(tokens, obo, sandbox, connected):
         connected(sandbox_of_theirs).me()
 
 
-def test_a_deletion_whose_answer_was_lost_is_done_when_the_token_is_gone(connected, sandbox, obo):
+def test_a_deletion_with_a_lost_response_succeeds_if_the_token_no_longer_exists(connected, sandbox, obo):
     sandbox.faults.add(Fault(method="DELETE", drop=True, after_handler=True, times=1))
-    patient = connected(sandbox, retries=RetryPolicy(budget_seconds=30, first_wait_seconds=0.01))
-    patient.token_management.delete(obo.token_info.token_id)
+    with_retries = connected(sandbox, retries=RetryPolicy(budget_seconds=30, first_wait_seconds=0.01))
+    with_retries.token_management.delete(obo.token_info.token_id)
     assert [record.method for record in sandbox.requests].count("DELETE") == 2
 
 
-def test_deleting_what_is_not_there_is_an_error(tokens):
+def test_deleting_a_missing_token_is_an_error(tokens):
     with pytest.raises(errors.NotFoundError):
         tokens.delete("0" * 64)
 
@@ -139,14 +142,14 @@ def test_every_optional_argument_of_create_obo_token_arrives(tokens, service_pri
         ({"lifetime_seconds": 731 * 86400}, errors.InvalidParameterError),
     ],
 )
-def test_what_a_new_token_cannot_have_is_an_invalid_parameter(tokens, service_principal, arguments, error):
+def test_an_invalid_setting_of_a_new_token_is_an_invalid_parameter(tokens, service_principal, arguments, error):
     arguments = {"application_id": service_principal.application_id} | arguments
     with pytest.raises(error) as raised:
         tokens.create_obo_token(**arguments)
     assert isinstance(raised.value, ValueError)
 
 
-def test_an_obo_token_shows_its_value_to_nobody_who_does_not_ask(obo, caplog):
+def test_an_obo_token_shows_its_value_only_on_request(obo, caplog):
     value = obo.token_value
     assert type(value) is str
     assert value.startswith("dapi")
@@ -165,7 +168,7 @@ def test_an_obo_token_shows_its_value_to_nobody_who_does_not_ask(obo, caplog):
     assert not hasattr(obo, "__dict__")
     assert not hasattr(obo, "_repr_html_")
     for write_down in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="not pickled"):
+        with pytest.raises(TypeError, match="cannot be pickled"):
             write_down(obo)
 
 
@@ -179,14 +182,26 @@ def test_update_changes_the_fields_of_the_mask(tokens, obo, mask):
     assert tokens.get(obo.token_info.token_id) == changed
 
 
-def test_update_takes_from_a_record_only_what_the_mask_names(tokens, obo):
+def test_update_sends_only_the_fields_of_the_mask(tokens, obo):
     changed = tokens.update_token_management(
         obo.token_info.token_id, TokenInfo(comment="only this", owner_id=1), "comment"
     )
     assert (changed.comment, changed.owner_id) == ("only this", obo.token_info.owner_id)
 
 
-def test_update_of_a_field_that_cannot_change_is_refused(tokens, obo):
+@pytest.mark.parametrize(
+    ("mask", "sent"),
+    [("comment", {"comment": "new"}), ("*", {"owner_id": 1, "comment": "new", "scopes": ["sql"]})],
+)
+def test_an_update_has_no_field_in_its_body_that_the_mask_does_not_name(serve, mask, sent):
+    with serve(lambda _: reply({"token_id": "x"})) as server:
+        api = TokenManagementAPI(Transport(from_token(server.host, "secret")))
+        api.update_token_management("x", {"owner_id": 1, "comment": "new", "scopes": ["sql"]}, mask)
+    body = json.dumps({"token": sent, "update_mask": mask})
+    assert f"\r\nContent-Length: {len(body)}\r\n" in server.requests[0]
+
+
+def test_update_of_an_immutable_field_is_an_error(tokens, obo):
     with pytest.raises(errors.InvalidParameterError):
         tokens.update_token_management(obo.token_info.token_id, {"owner_id": 1}, "owner_id")
 
@@ -208,15 +223,15 @@ def test_get_permissions_has_a_row_for_admins_with_can_manage(tokens):
 
 
 @pytest.mark.parametrize("call", ["get_permissions", "set_permissions", "update_permissions"])
-def test_a_workspace_that_never_had_a_token_is_told_from_one_that_lost_one(fresh_sandbox, connected, call):
-    said = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "tokens tokens does not exist"}
-    fresh_sandbox.faults.add(Fault(path="/api/2.0/permissions/*", status=404, body=said))
-    with pytest.raises(errors.NotFoundError, match="created with its first token") as raised:
+def test_a_workspace_that_never_had_a_token_is_distinguished_from_one_without_tokens(fresh_sandbox, connected, call):
+    body = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "tokens tokens does not exist"}
+    fresh_sandbox.faults.add(Fault(path="/api/2.0/permissions/*", status=404, body=body))
+    with pytest.raises(errors.NotFoundError, match="created with the first token") as raised:
         getattr(connected(fresh_sandbox).token_management, call)()
     assert raised.value.error_code == "RESOURCE_DOES_NOT_EXIST"
 
 
-def test_setting_what_was_read_changes_nothing(fresh_sandbox, connected):
+def test_setting_the_current_permissions_changes_nothing(fresh_sandbox, connected):
     api = connected(fresh_sandbox).token_management
     before, tokens = api.get_permissions(), api.list()
     after = api.set_permissions(before)
@@ -248,13 +263,13 @@ class SdkRequest:
     [lambda **entry: [entry], lambda **entry: [SdkRequest(**entry)], lambda **entry: pd.DataFrame([entry])],
     ids=["dicts", "SDK objects", "a frame"],
 )
-def test_an_access_control_list_is_taken_in_each_of_its_forms(fresh_sandbox, connected, make):
+def test_every_form_of_an_access_control_list_is_accepted(fresh_sandbox, connected, make):
     api = connected(fresh_sandbox).token_management
     after = api.update_permissions(make(group_name="users", permission_level="CAN_USE"))
     assert after.loc[after["group_name"] == "users", "permission_level"].tolist() == ["CAN_USE"]
 
 
-def test_whoever_loses_the_right_loses_their_tokens(fresh_sandbox, connected):
+def test_principals_that_lose_the_permission_lose_their_tokens(fresh_sandbox, connected):
     api = connected(fresh_sandbox).token_management
     before = len(api.list())
     after = api.set_permissions([{"group_name": "admins", "permission_level": "CAN_MANAGE"}])
@@ -270,28 +285,28 @@ def test_whoever_loses_the_right_loses_their_tokens(fresh_sandbox, connected):
         {"group_name": "a"},
     ],
 )
-def test_an_entry_that_names_nobody_or_two_or_no_level_is_refused_before_anything_is_sent(tokens, sandbox, entry):
-    with pytest.raises(errors.UsageError, match="needs one of"):
+def test_an_entry_without_exactly_one_principal_and_level_is_an_error_before_any_request(tokens, sandbox, entry):
+    with pytest.raises(errors.UsageError, match="requires one of"):
         tokens.set_permissions([entry])
     assert not list(sandbox.requests)
 
 
-@pytest.mark.parametrize("answer", ['{"token_infos": {}}', '{"token_infos": [1]}'])
-def test_a_listing_of_the_wrong_form_is_an_error_and_not_an_empty_frame(tokens, sandbox, answer):
-    sandbox.faults.add(Fault(status=200, body=answer))
-    with pytest.raises(errors.MalformedAnswerError, match="token_infos"):
+@pytest.mark.parametrize("response", ['{"token_infos": {}}', '{"token_infos": [1]}'])
+def test_a_listing_of_the_wrong_form_is_an_error_and_not_an_empty_frame(tokens, sandbox, response):
+    sandbox.faults.add(Fault(status=200, body=response))
+    with pytest.raises(errors.InvalidResponseError, match="token_infos"):
         tokens.list()
 
 
-def test_an_answer_without_the_token_is_an_error(tokens, sandbox):
+def test_a_response_without_the_token_is_an_error(tokens, sandbox):
     sandbox.faults.add(Fault(status=200, body="{}"))
-    with pytest.raises(errors.MalformedAnswerError, match="token_info"):
+    with pytest.raises(errors.InvalidResponseError, match="token_info"):
         tokens.get("a" * 64)
 
 
 @pytest.mark.parametrize("wrong", ["group:analysts", {"group_name": "analysts"}, [None]])
-def test_what_is_no_list_of_entries_is_said_to_be_none(workspace, wrong):
-    with pytest.raises(errors.UsageError, match="is a list of entries, as in"):
+def test_a_value_that_is_not_a_list_of_entries_is_an_error(workspace, wrong):
+    with pytest.raises(errors.UsageError, match="Pass a list of entries such as"):
         workspace.token_management.update_permissions(wrong)
 
 
@@ -299,7 +314,7 @@ def listing_of(*tokens):
     return Fault(path="*/token-management/tokens", status=200, body={"token_infos": list(tokens)})
 
 
-def test_a_token_that_is_listed_twice_alike_is_there_once(workspace, sandbox):
+def test_identical_entries_of_a_token_are_merged(workspace, sandbox):
     one, other = {"token_id": "a", "comment": "x", "new": 1}, {"token_id": "b"}
     without = {"token_id": "a", "comment": "x", "new": 1, "scopes": None}
     sandbox.faults.add(listing_of(one, other, without, other, {"comment": "no id"}, {"comment": "no id"}))
@@ -311,11 +326,11 @@ def test_a_token_that_is_listed_twice_alike_is_there_once(workspace, sandbox):
 @pytest.mark.parametrize(
     "changed", [{"owner_id": 8}, {"comment": None}, {"new": 2}, {"new": [1]}, {"scopes": ["sql"]}, {"expiry_time": -1}]
 )
-def test_a_token_that_is_listed_twice_and_not_alike_is_an_error_that_names_it(workspace, sandbox, changed):
+def test_different_entries_of_a_token_are_an_error_that_names_it(workspace, sandbox, changed):
     token = {"token_id": "f" * 64, "owner_id": 7, "comment": "x", "new": 1}
     sandbox.faults.add(listing_of(token, {"token_id": "b"}, token | changed))
     for listed in (workspace.token_management.list, workspace.tokens):
-        with pytest.raises(errors.MalformedAnswerError, match="f" * 64):
+        with pytest.raises(errors.InvalidResponseError, match="f" * 64):
             listed()
 
 
@@ -323,7 +338,7 @@ def test_a_token_that_is_listed_twice_and_not_alike_is_an_error_that_names_it(wo
 def test_a_new_token_without_a_value_is_an_error_that_names_it(tokens, sandbox, value):
     body = {"token_info": {"token_id": "ab" * 32}, "token_value": value}
     sandbox.faults.add(Fault(path="*/on-behalf-of/tokens", status=200, body=body))
-    with pytest.raises(errors.MalformedAnswerError, match=f"created token {'ab' * 32}, and nobody has its value"):
+    with pytest.raises(errors.InvalidResponseError, match=f"created token {'ab' * 32}, but its value"):
         tokens.create_obo_token("x")
 
 
@@ -333,7 +348,7 @@ def test_a_new_token_that_cannot_be_read_is_an_error_that_does_not_show_its_valu
     sandbox.faults.add(
         Fault(path="*/on-behalf-of/tokens", status=200, body={"token_info": info, "token_value": secret})
     )
-    with pytest.raises(errors.MalformedAnswerError, match="nobody has its value: revoke it") as error:
+    with pytest.raises(errors.InvalidResponseError, match="Revoke the token") as error:
         tokens.create_obo_token("x")
     frames = [frame for frame, _ in traceback.walk_tb(error.tb) if "tokenkit" in frame.f_code.co_filename]
     assert not any(secret in repr(frame.f_locals) for frame in frames)

@@ -1,5 +1,6 @@
-"""What the wire does to a request: each fault, and what the caller gets to see of it."""
+"""Faults of the network and the server, and how they reach the caller."""
 
+import contextlib
 import dataclasses
 import gzip
 import io
@@ -15,11 +16,13 @@ import certifi
 import pytest
 
 from tests.conftest import ManualClock
+from tests.rest.wire import reply
 from tokenkit import errors
 from tokenkit.rest import credentials
 from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.rest.transport import RetryPolicy, Transport
 from tokenkit.sandbox import Fault, Sandbox
+from tokenkit.version import __version__
 
 TOKENS = "/api/2.0/token-management/tokens"
 OBO = "/api/2.0/token-management/on-behalf-of/tokens"
@@ -52,7 +55,7 @@ def test_without_retry_after_the_wait_doubles_and_is_jittered(sandbox, transport
 
 
 @pytest.mark.parametrize("header", ["soon", "-3", "1.5", "9" * 30])
-def test_a_retry_after_that_is_no_number_and_no_date_counts_as_absent(sandbox, transport, manual_clock, header):
+def test_an_invalid_retry_after_counts_as_absent(sandbox, transport, manual_clock, header):
     sandbox.faults.add(Fault(status=429, headers={"Retry-After": header}, times=1))
     transport.call("GET", TOKENS)
     assert manual_clock.slept == [0.5]
@@ -70,13 +73,13 @@ def test_a_retry_after_that_is_no_number_and_no_date_counts_as_absent(sandbox, t
     ],
     ids=["429", "503", "503 with a wait", "reset", "reset after the handler ran", "cut short"],
 )
-def test_a_passing_fault_does_not_reach_whoever_reads(sandbox, transport, fault):
+def test_a_transient_fault_does_not_reach_the_caller(sandbox, transport, fault):
     whole = transport.call("GET", TOKENS)
     sandbox.faults.add(fault)
     assert transport.call("GET", TOKENS) == whole
 
 
-def test_a_wait_that_does_not_fit_the_budget_is_not_begun(sandbox, transport, manual_clock):
+def test_a_wait_that_exceeds_the_budget_does_not_start(sandbox, transport, manual_clock):
     sandbox.faults.add(Fault(status=429, headers={"Retry-After": "61"}))
     with pytest.raises(errors.RateLimitedError) as raised:
         transport.call("GET", TOKENS)
@@ -91,18 +94,18 @@ def test_all_attempts_together_keep_to_the_budget(sandbox, transport, manual_clo
     assert manual_clock.slept == [25, 25]
 
 
-def test_one_that_is_as_patient_as_it_is_told_uses_the_same_connections(sandbox, transport, manual_clock):
+def test_a_transport_with_other_retries_uses_the_same_connections(sandbox, transport, manual_clock):
     sandbox.faults.add(Fault(status=503, times=1))
     with pytest.raises(errors.UnavailableError):
-        transport.patient(RetryPolicy(budget_seconds=0)).call("GET", TOKENS)
+        transport.with_retries(RetryPolicy(budget_seconds=0)).call("GET", TOKENS)
     assert manual_clock.slept == []
     sandbox.faults.add(Fault(status=503, times=1))
-    transport.call("GET", TOKENS)  # its own patience is what it was
+    transport.call("GET", TOKENS)  # its own retries are unchanged
     assert manual_clock.slept == [0.5]
-    assert transport.patient(RetryPolicy())._adapter is transport._adapter
+    assert transport.with_retries(RetryPolicy())._adapter is transport._adapter
 
 
-def test_a_wait_that_a_person_would_notice_is_announced(sandbox, transport, caplog):
+def test_a_long_wait_is_logged(sandbox, transport, caplog):
     sandbox.faults.add(Fault(status=429, headers={"Retry-After": "5"}, times=1))
     with caplog.at_level(logging.WARNING, logger="tokenkit"):
         transport.call("GET", TOKENS)
@@ -121,40 +124,40 @@ def test_a_wait_that_a_person_would_notice_is_announced(sandbox, transport, capl
     ],
     ids=["dropped after the handler ran", "cut short", "503 after the handler ran", "dropped", "503"],
 )
-def test_a_post_that_may_have_been_carried_out_is_sent_once(sandbox, transport, fault):
+def test_a_post_that_may_have_taken_effect_is_not_retried(sandbox, transport, fault):
     sandbox.faults.add(fault)
-    with pytest.raises((errors.AnswerLostError, errors.UnavailableError)):
+    with pytest.raises((errors.ResponseLostError, errors.UnavailableError)):
         transport.call("POST", "/api/2.0/token/create", body={"comment": "once"})
     assert len(sent(sandbox, "POST")) == 1
 
 
-def test_a_post_that_was_turned_away_is_sent_again(sandbox, transport):
+def test_a_post_that_cannot_have_taken_effect_is_retried(sandbox, transport):
     sandbox.faults.add(Fault(method="POST", status=429, headers={"Retry-After": "1"}, times=1))
-    answer = transport.call("POST", "/api/2.0/token/create", body={"comment": "twice asked", "lifetime_seconds": 60})
-    transport.call("DELETE", f"{TOKENS}/{answer['token_info']['token_id']}")
+    response = transport.call("POST", "/api/2.0/token/create", body={"comment": "sent twice", "lifetime_seconds": 60})
+    transport.call("DELETE", f"{TOKENS}/{response['token_info']['token_id']}")
     assert [record.status for record in sent(sandbox, "POST")] == [429, 200]
 
 
-def test_a_refusal_that_follows_a_lost_answer_says_so(sandbox, transport):
+def test_an_error_after_a_lost_response_is_marked(sandbox, transport):
     made = transport.call("POST", "/api/2.0/token/create", body={"lifetime_seconds": 60})
     path = f"{TOKENS}/{made['token_info']['token_id']}"
     sandbox.faults.add(Fault(method="DELETE", drop=True, after_handler=True, times=1))
     with pytest.raises(errors.NotFoundError) as raised:
         transport.call("DELETE", path)
-    assert raised.value.after_lost_answer
+    assert raised.value.after_lost_response
     with pytest.raises(errors.NotFoundError) as raised:
         transport.call("DELETE", path)
-    assert not raised.value.after_lost_answer
+    assert not raised.value.after_lost_response
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_a_gateway_that_fails_is_a_lost_answer_to_whatever_may_be_repeated(sandbox, sign_in, manual_clock, status):
+def test_a_gateway_error_counts_as_a_lost_response_for_idempotent_requests(sandbox, sign_in, manual_clock, status):
     transport = Transport(sign_in, clock=manual_clock)
     api = TokenManagementAPI(transport)
     made = transport.call("POST", "/api/2.0/token/create", body={"lifetime_seconds": 60})
     page = "<html><title>Bad Gateway</title></html>"
     sandbox.faults.add(Fault(method="DELETE", status=status, body=page, after_handler=True, times=1))
-    api.delete(made["token_info"]["token_id"])  # the 404 of its repetition is our own success
+    api.delete(made["token_info"]["token_id"])  # the repeated DELETE returns 404
     sandbox.faults.add(Fault(method="POST", status=status, body=page))
     with pytest.raises(errors.UnavailableError):
         transport.call("POST", "/api/2.0/token/create", body={"lifetime_seconds": 60})
@@ -171,17 +174,17 @@ def test_a_gateway_that_fails_is_a_lost_answer_to_whatever_may_be_repeated(sandb
     ],
     ids=["a limit", "a young workspace"],
 )
-def test_what_was_turned_away_for_the_moment_is_sent_again_whatever_it_is(sandbox, transport, fault):
+def test_every_request_that_cannot_have_taken_effect_is_retried(sandbox, transport, fault):
     sandbox.faults.add(fault)
     made = transport.call("POST", "/api/2.0/token/create", body={"lifetime_seconds": 60})
     sandbox.faults.add(dataclasses.replace(fault, method="DELETE"))
     transport.call("DELETE", f"{TOKENS}/{made['token_info']['token_id']}")
     with pytest.raises(errors.NotFoundError) as raised:
         transport.call("DELETE", f"{TOKENS}/{made['token_info']['token_id']}")
-    assert not raised.value.after_lost_answer
+    assert not raised.value.after_lost_response
 
 
-def test_a_500_that_names_no_limit_does_not_pass(sandbox, transport):
+def test_a_500_without_a_limit_is_not_transient(sandbox, transport):
     sandbox.faults.add(Fault(status=500))
     with pytest.raises(errors.UnavailableError):
         transport.call("GET", TOKENS)
@@ -205,7 +208,7 @@ def test_a_500_that_names_no_limit_does_not_pass(sandbox, transport):
     ],
 )
 @pytest.mark.parametrize("lost_before", [False, True])
-def test_a_deletion_is_taken_for_done_only_where_a_404_names_the_token(sandbox, sign_in, status, body, lost_before):
+def test_a_deletion_counts_as_done_only_after_a_404_about_the_token(sandbox, sign_in, status, body, lost_before):
     transport = Transport(sign_in, clock=ManualClock())
     api = TokenManagementAPI(transport)
     if lost_before:
@@ -218,7 +221,7 @@ def test_a_deletion_is_taken_for_done_only_where_a_404_names_the_token(sandbox, 
     transport.close()
 
 
-def test_a_host_that_refuses_connections_is_told_apart_from_a_lost_answer(manual_clock):
+def test_a_failed_connection_is_distinguished_from_a_lost_response(manual_clock):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -228,12 +231,27 @@ def test_a_host_that_refuses_connections_is_told_apart_from_a_lost_answer(manual
         clock=manual_clock,
         jitter=lambda: 1,
     )
-    with pytest.raises(errors.ConnectionFailedError, match="nothing was sent"):
+    with pytest.raises(errors.ConnectionFailedError, match="no request was sent"):
         transport.call("POST", OBO, body={})
-    assert manual_clock.slept == [1]  # also a POST is tried again, as the first never left
+    assert manual_clock.slept == [1]  # a POST is retried too, because the first was not sent
 
 
-def test_a_host_that_never_answered_is_given_up_soon_and_one_that_did_is_waited_for(manual_clock):
+def test_a_host_that_does_not_accept_a_connection_in_time_was_sent_nothing(manual_clock, monkeypatch):
+    monkeypatch.setattr("tokenkit.rest.transport._CONNECT_TIMEOUT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as waiting:
+        for _ in range(3):  # as many as the system keeps; the next one is not answered
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        host = f"http://127.0.0.1:{full.getsockname()[1]}"
+        transport = Transport(
+            credentials.from_token(host, "dapi"), retries=RetryPolicy(budget_seconds=0), clock=manual_clock
+        )
+        with pytest.raises(errors.ConnectionFailedError, match="no request was sent"):
+            transport.call("POST", OBO, body={})
+
+
+def test_a_host_that_never_responded_gets_a_smaller_budget_than_one_that_did(manual_clock):
     patience = RetryPolicy(budget_seconds=300)
     with Sandbox(tokens=1) as sandbox:
         sign_in = credentials.from_token(sandbox.host, sandbox.token)
@@ -241,46 +259,50 @@ def test_a_host_that_never_answered_is_given_up_soon_and_one_that_did_is_waited_
             Transport(sign_in, retries=patience, clock=manual_clock, jitter=lambda: 1) for _ in range(2)
         )
         acquainted.call("GET", TOKENS)
-    for transport, most in ((stranger, 15), (acquainted, 300)):
+    for transport, most in ((stranger, 1.5), (acquainted, 300)):
         manual_clock.slept.clear()
         with pytest.raises(errors.ConnectionFailedError):
             transport.call("GET", TOKENS)
         assert most / 2 < sum(manual_clock.slept) <= most
 
 
-def test_an_answer_that_takes_too_long_is_a_lost_answer(sandbox, sign_in):
+def test_a_response_that_takes_too_long_is_a_lost_response(sandbox, sign_in):
     impatient = Transport(sign_in, retries=RetryPolicy(budget_seconds=0, read_timeout_seconds=0.05))
     sandbox.faults.add(Fault(latency_ms=500, times=1))
-    with pytest.raises(errors.AnswerLostError, match="in time"):
+    with pytest.raises(errors.ResponseLostError, match="in time"):
         impatient.call("GET", TOKENS)
     impatient.close()
 
 
 @pytest.mark.parametrize(
-    ("fault", "error", "words"),
+    ("fault", "error", "message"),
     [
         (Fault(status=403, body=LOGIN_PAGE), errors.AuthenticationError, "Sign in to Databricks"),
         (Fault(status=401), errors.AuthenticationError, "sign in again"),
         (Fault(status=403), errors.PermissionDeniedError, "admin"),
         (Fault(status=302, body="", headers={"Location": "https://login"}), errors.AuthenticationError, "login page"),
-        (Fault(status=403, body=""), errors.PermissionDeniedError, "Forbidden"),
+        (Fault(status=403, body=""), errors.AccessBlockedError, "Forbidden"),
         (Fault(status=400, body='{"error_code": "QUOTA_EXCEEDED"}'), errors.QuotaExceededError, "QUOTA_EXCEEDED"),
         (Fault(status=404, body='{"error_code": "NOT_FOUND", "message": "x"}'), errors.NotFoundError, "x"),
-        (Fault(status=404, body='{"error_code": "FEATURE_DISABLED"}'), errors.FeatureDisabledError, "are disabled"),
+        (
+            Fault(status=404, body='{"error_code": "FEATURE_DISABLED"}'),
+            errors.FeatureDisabledError,
+            "Have an admin enable them",
+        ),
         (Fault(status=409, body='{"error_code": "NEW_IN_2031"}'), errors.ConflictError, "NEW_IN_2031"),
         (Fault(status=418, body="teapot"), errors.ApiError, "418"),
         (Fault(status=500, body='["no object"]'), errors.UnavailableError, "500"),
-        (Fault(status=200, body=LOGIN_PAGE), errors.MalformedAnswerError, "web page"),
-        (Fault(status=200, body=""), errors.MalformedAnswerError, "empty body"),
-        (Fault(status=200, body="[]"), errors.MalformedAnswerError, "not a JSON object"),
-        (Fault(status=200, body='{"token_infos": ['), errors.MalformedAnswerError, "not a JSON object"),
-        (Fault(truncate_bytes=1000), errors.AnswerLostError, "try again|broke off"),
+        (Fault(status=200, body=LOGIN_PAGE), errors.InvalidResponseError, "web page"),
+        (Fault(status=200, body=""), errors.InvalidResponseError, "empty body"),
+        (Fault(status=200, body="[]"), errors.InvalidResponseError, "not a complete JSON"),
+        (Fault(status=200, body='{"token_infos": ['), errors.InvalidResponseError, "not a complete JSON"),
+        (Fault(truncate_bytes=1000), errors.ResponseLostError, "[Tt]ry again|broke off"),
     ],
 )
-def test_an_answer_becomes_an_error_that_names_the_workspace_and_the_way_out(sandbox, sign_in, fault, error, words):
+def test_an_error_response_becomes_an_error_with_workspace_and_next_step(sandbox, sign_in, fault, error, message):
     sandbox.faults.add(fault)
     transport = Transport(sign_in, retries=RetryPolicy(budget_seconds=0))
-    with pytest.raises(error, match=words) as raised:
+    with pytest.raises(error, match=message) as raised:
         transport.call("GET", TOKENS)
     transport.close()
     assert type(raised.value) is error
@@ -291,18 +313,18 @@ def test_an_answer_becomes_an_error_that_names_the_workspace_and_the_way_out(san
 def test_a_redirect_is_not_followed(sandbox, transport):
     elsewhere = {"Location": f"{transport.host}{TOKENS}"}
     sandbox.faults.add(Fault(status=302, body="", headers=elsewhere, times=1))
-    with pytest.raises(errors.AccessBlockedError, match=f"redirected to {transport.host}"):
+    with pytest.raises(errors.AccessBlockedError, match=f"redirect to {transport.host}"):
         transport.call("GET", TOKENS)
     assert len(sandbox.requests) == 1
 
 
-def test_a_deletion_may_answer_with_nothing_at_all(sandbox, transport):
+def test_the_response_to_a_deletion_can_be_empty(sandbox, transport):
     sandbox.faults.add(Fault(method="DELETE", status=200, body=""))
     assert transport.call("DELETE", f"{TOKENS}/x") == {}
 
 
 @pytest.mark.parametrize("fault", [Fault(status=403, body=LOGIN_PAGE), Fault(drop=True), Fault(status=200, body="")])
-def test_no_exception_of_requests_and_no_credential_hangs_on_an_error(sandbox, sign_in, fault):
+def test_an_error_refers_to_no_exception_of_requests_and_no_credential(sandbox, sign_in, fault):
     sandbox.faults.add(fault)
     transport = Transport(sign_in, retries=RetryPolicy(budget_seconds=0))
     with pytest.raises(errors.TokenKitError) as raised:
@@ -314,7 +336,7 @@ def test_no_exception_of_requests_and_no_credential_hangs_on_an_error(sandbox, s
     assert sandbox.token not in "".join(shown)
 
 
-def test_a_server_that_echoes_the_credential_does_not_get_it_into_an_error(sandbox, sign_in):
+def test_a_credential_that_the_server_echoes_is_not_in_the_error(sandbox, sign_in):
     sandbox.faults.add(Fault(status=401, body={"error_code": "X", "message": f"Invalid token {sandbox.token}"}))
     transport = Transport(sign_in, retries=RetryPolicy(budget_seconds=0))
     with pytest.raises(errors.AuthenticationError, match=r"Invalid token \[redacted\]"):
@@ -322,7 +344,7 @@ def test_a_server_that_echoes_the_credential_does_not_get_it_into_an_error(sandb
     transport.close()
 
 
-def test_proxies_and_certificates_of_the_environment_are_kept(monkeypatch):
+def test_proxies_and_certificates_of_the_environment_are_used(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")
     sign_in = credentials.from_token("https://prod.example.com", "dapi1")
@@ -338,13 +360,13 @@ def test_proxies_and_certificates_of_the_environment_are_kept(monkeypatch):
         transport.close()
 
 
-def test_certificates_that_are_not_there_are_named(sign_in, monkeypatch):
+def test_a_missing_ca_bundle_is_an_error_that_names_it(sign_in, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/company.pem")
     with pytest.raises(errors.ConfigurationError, match=r"/nowhere/company\.pem.*REQUESTS_CA_BUNDLE"):
         Transport(sign_in)
 
 
-def test_a_sandbox_on_this_machine_is_not_asked_through_a_proxy(sign_in, monkeypatch):
+def test_requests_to_a_sandbox_on_this_machine_bypass_the_proxy(sign_in, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")
     transport = Transport(sign_in, retries=RetryPolicy(budget_seconds=0))
@@ -362,13 +384,13 @@ def test_the_workspace_header_chooses_a_workspace_on_a_shared_host():
     assert {token["workspace_id"] for token in tokens} == {second.workspace_id}
 
 
-class Terminal(io.StringIO):
+class StderrProgress(io.StringIO):
     def isatty(self):
         return True
 
 
 class EachLookTakesSeconds(ManualClock):
-    """Time that passes while somebody looks at it, as it does while an answer is read."""
+    """A clock that advances on every reading, as it does while a response is read."""
 
     def monotonic(self):
         self.seconds += 3
@@ -379,42 +401,63 @@ def whole(blocks):
     return json.loads(b"".join(blocks))
 
 
-def test_a_body_is_read_as_it_comes(transport):
+def test_a_request_says_who_sends_it_and_what_it_can_read(serve):
+    with serve(lambda _: reply({})) as server:
+        transport = Transport(credentials.from_token(server.host, "secret"))
+        transport.call("GET", "/x", query={"a": 1, "none": None, "b": "c d"})
+        transport.close()
+    first, *headers = server.requests[0].strip().split("\r\n")
+    assert first == "GET /x?a=1&b=c+d HTTP/1.1"
+    expected = {
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip, deflate",
+        "User-Agent": f"tokenkit/{__version__}",
+        "Authorization": "Bearer secret",
+    }
+    assert dict(line.split(": ", 1) for line in headers).items() >= expected.items()
+
+
+def test_a_body_is_streamed(transport):
     assert transport.read(TOKENS, whole) == transport.call("GET", TOKENS)
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault(truncate_bytes=100_000, times=1), Fault(drop=True, times=1), Fault(status=503, times=1)]
+    ("fault", "status"),
+    [(Fault(truncate_bytes=100_000, times=1), 200), (Fault(drop=True, times=1), 0), (Fault(status=503, times=1), 503)],
 )
-def test_a_body_that_breaks_off_is_asked_for_again_and_read_from_its_beginning(sandbox, transport, fault):
+def test_a_body_that_breaks_off_is_requested_again_and_read_from_the_start(sandbox, transport, fault, status):
     expected = transport.read(TOKENS, whole)
     sandbox.requests.clear()
     sandbox.faults.add(fault)
     assert transport.read(TOKENS, whole) == expected
-    assert len(list(sandbox.requests)) == 2
+    assert [record.status for record in sandbox.requests] == [status, 200]
 
 
-def test_a_body_that_breaks_off_for_ever_is_a_lost_answer_within_the_budget(sandbox, transport, manual_clock):
+def test_a_body_that_always_breaks_off_is_a_lost_response_within_the_budget(sandbox, transport, manual_clock):
     sandbox.faults.add(Fault(truncate_bytes=100_000))
-    with pytest.raises(errors.AnswerLostError, match=re.escape(sandbox.host)) as raised:
+    with pytest.raises(errors.ResponseLostError, match=re.escape(sandbox.host)) as raised:
         transport.read(TOKENS, whole)
     assert raised.value.__context__ is None
     assert 30 < sum(manual_clock.slept) <= 60
 
 
 @pytest.mark.parametrize(
-    ("fault", "error", "words"),
+    ("fault", "error", "message"),
     [
-        (Fault(status=200, body=LOGIN_PAGE), errors.MalformedAnswerError, "web page"),
-        (Fault(status=200, body=""), errors.MalformedAnswerError, "empty body"),
-        (Fault(status=200, body='{"token_infos": [{"token_id":'), errors.MalformedAnswerError, "not a whole one"),
+        (Fault(status=200, body=LOGIN_PAGE), errors.InvalidResponseError, "web page"),
+        (Fault(status=200, body=""), errors.InvalidResponseError, "empty body"),
+        (
+            Fault(status=200, body='{"token_infos": [{"token_id":'),
+            errors.InvalidResponseError,
+            "not a complete JSON",
+        ),
         (Fault(status=403, body=LOGIN_PAGE), errors.AuthenticationError, "Sign in to Databricks"),
         (Fault(status=302, body="", headers={"Location": "https://login"}), errors.AuthenticationError, "login page"),
     ],
 )
-def test_a_body_that_cannot_be_read_is_an_error_that_names_the_workspace(workspace, sandbox, fault, error, words):
+def test_a_body_that_cannot_be_read_is_an_error_that_names_the_workspace(workspace, sandbox, fault, error, message):
     sandbox.faults.add(fault)
-    with pytest.raises(error, match=words) as raised:
+    with pytest.raises(error, match=message) as raised:
         workspace.token_management.list()
     assert type(raised.value) is error
     assert sandbox.host in str(raised.value)
@@ -424,7 +467,7 @@ def test_a_body_that_cannot_be_read_is_an_error_that_names_the_workspace(workspa
 
 
 @pytest.mark.parametrize("end", [None, -20])
-def test_a_packed_body_is_unpacked_and_one_that_ends_too_early_is_no_listing(workspace, sandbox, end):
+def test_a_compressed_body_is_decompressed_and_a_truncated_one_is_an_error(workspace, sandbox, end):
     packed = gzip.compress(json.dumps({"token_infos": [{"token_id": f"{n:064}"} for n in range(3_000)]}).encode())
     sandbox.faults.add(Fault(status=200, body=packed[:end], headers={"Content-Encoding": "gzip"}))
     if end is None:
@@ -434,19 +477,19 @@ def test_a_packed_body_is_unpacked_and_one_that_ends_too_early_is_no_listing(wor
             workspace.token_management.list()
 
 
-def test_a_body_that_takes_longer_than_two_seconds_shows_how_far_it_is(sign_in, monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Terminal())
+def test_a_body_that_takes_longer_than_two_seconds_shows_a_progress_bar(sign_in, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", StderrProgress())
     slow = Transport(sign_in, clock=EachLookTakesSeconds())
     slow.read(TOKENS, whole)
     slow.close()
     assert "B/s" in sys.stderr.getvalue()
 
 
-def test_a_body_that_is_there_at_once_or_that_nobody_watches_shows_nothing(sign_in, transport, monkeypatch, capsys):
+def test_a_fast_body_or_one_without_a_terminal_shows_no_progress_bar(sign_in, transport, monkeypatch, capsys):
     slow = Transport(sign_in, clock=EachLookTakesSeconds())
     slow.read(TOKENS, whole)
     slow.close()
     assert capsys.readouterr() == ("", "")
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, "stderr", StderrProgress())
     transport.read(TOKENS, whole)
     assert not sys.stderr.getvalue()

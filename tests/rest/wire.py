@@ -1,4 +1,4 @@
-"""A server that sends whatever bytes a test wants, at whatever pace."""
+"""A server that sends arbitrary bytes at any pace."""
 
 import contextlib
 import json
@@ -7,10 +7,10 @@ import threading
 
 
 class Server:
-    """Answers each request with what a function of its number makes: bytes, or an iterable of bytes."""
+    """Responds to each request with the result of a function of its number: bytes, or an iterable of bytes."""
 
-    def __init__(self, answer):
-        self._answer = answer
+    def __init__(self, response):
+        self._response = response
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.host = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.requests = []
@@ -30,8 +30,8 @@ class Server:
             while request := self._request(connection):
                 self.requests.append(request)
                 self.peers.append(peer)
-                answer = self._answer(len(self.requests))
-                for block in [answer] if isinstance(answer, bytes) else answer:
+                response = self._response(len(self.requests))
+                for block in [response] if isinstance(response, bytes) else response:
                     connection.sendall(block)
 
     @staticmethod
@@ -50,7 +50,7 @@ class Server:
 
 
 def reply(body, *headers, status="200 OK"):
-    """Return a whole answer."""
+    """Return a complete response."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(content)}", *headers]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + content

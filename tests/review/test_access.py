@@ -6,8 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tokenkit
+from tests.acl import entry
 from tests.conftest import NOW
 from tokenkit import errors, frames
+from tokenkit.commands.options import entry_of
 from tokenkit.review import access, lifecycle
 from tokenkit.sandbox import Sandbox
 
@@ -29,7 +31,7 @@ IDENTITIES = access.Identities(
 
 
 def entries(*texts):
-    return frames.frame([access.entry_of(text) for text in texts], frames.PERMISSIONS)
+    return frames.frame([entry(text) for text in texts], frames.PERMISSIONS)
 
 
 def found(*texts):
@@ -37,7 +39,7 @@ def found(*texts):
     return {(row.principal, row.via) for row in rows.itertuples()}
 
 
-def test_admins_have_the_right_without_any_entry():
+def test_admins_have_permission_without_an_entry():
     assert found() == {("u1", "admins")}
 
 
@@ -67,7 +69,7 @@ def test_every_chain_of_groups_between_an_entry_and_a_group_is_named():
     ]
 
 
-def test_groups_that_hold_each_other_in_countless_ways_end_and_the_rest_of_the_paths_is_said():
+def test_of_countless_paths_between_groups_few_are_listed():
     layers = [[100 * layer + n for n in range(4)] for layer in range(1, 13)]
     groups = [{"id": 1, "display_name": "top", "members": layers[0]}]
     for layer, below in zip(layers, [*layers[1:], [3]], strict=True):
@@ -79,7 +81,7 @@ def test_groups_that_hold_each_other_in_countless_ways_end_and_the_rest_of_the_p
 
 
 @pytest.mark.parametrize("members", [[], [2]])
-def test_everybody_is_in_users_whatever_its_members_are_said_to_be(members):
+def test_users_contains_every_principal_regardless_of_its_listed_members(members):
     groups = [
         {"id": 100, "display_name": "everyone", "members": [101]},
         {"id": 101, "display_name": "users", "members": members},
@@ -97,40 +99,66 @@ def with_groups(groups):
     )
 
 
-def test_an_entry_of_somebody_who_is_not_there_reaches_nobody():
+def test_an_entry_of_an_unknown_principal_has_no_path():
     assert found("user:ghost", "group:ghosts") == found()
 
 
-def test_whoever_keeps_a_second_path_keeps_the_right_and_the_tokens():
+def test_a_principal_with_a_second_path_keeps_permission_and_tokens():
     documents = [{"token_id": str(n), "owner_id": owner} for n, owner in enumerate((2, 3, 9))]
     tokens = lifecycle.with_lifecycle(frames.frame(documents, frames.TOKENS), now=NOW)
     result = access.consequences(entries("group:outer", "user:u3"), entries("user:u3", "user:u4"), IDENTITIES, tokens)
-    assert result.loses["principal"].tolist() == ["ci", "u2"]
-    assert result.loses["tokens"].tolist() == [1, 1]
-    assert result.gains["principal"].tolist() == ["u4"]
-    assert result.keeps_by_another_path["principal"].tolist() == ["u3"]
+    assert result.losing_access["principal"].tolist() == ["ci", "u2"]
+    assert result.losing_access["tokens"].tolist() == [1, 1]
+    assert result.gaining_access["principal"].tolist() == ["u4"]
+    assert result.keeping_access["principal"].tolist() == ["u3"]
     assert result.tokens["token_id"].tolist() == ["0", "2"]
 
 
-def test_expired_tokens_do_not_die_of_a_change():
+def test_expired_tokens_are_not_affected_by_a_change():
     tokens = frames.frame([{"token_id": "old", "owner_id": 2, "expiry_time": 1}], frames.TOKENS)
     tokens = lifecycle.with_lifecycle(tokens, now=NOW)
     assert len(access.consequences(entries("user:u2"), entries(), IDENTITIES, tokens).tokens) == 0
 
 
+def costs(identities, *texts):
+    tokens = frames.frame([{"token_id": f"{n}{m}", "owner_id": n} for n in (1, 2, 3, 9) for m in (1, 2)], frames.TOKENS)
+    found = access.entry_costs(entries(*texts), identities, lifecycle.with_lifecycle(tokens, now=NOW))
+    return {row.name: (row.members, row.alone, row.tokens, row.complete) for row in found.itertuples(index=False)}
+
+
+def test_an_entry_costs_the_tokens_of_those_who_have_permission_through_it_alone():
+    admins = {"admins": (1, 1, 2, True)}
+    assert costs(IDENTITIES) == admins
+    assert costs(IDENTITIES, "group:outer") == admins | {"outer": (3, 3, 6, True)}
+    assert costs(IDENTITIES, "group:outer", "group:other", "user:u2") == admins | {
+        "outer": (3, 1, 2, True),
+        "other": (1, 0, 0, True),
+        "u2": (1, 0, 0, True),
+    }
+
+
+def test_what_an_entry_costs_is_incomplete_where_members_are_not_listed():
+    hidden = IDENTITIES.groups.assign(members=[[1], [102, 2], None, [3]])
+    identities = access.Identities(
+        users=IDENTITIES.users, service_principals=IDENTITIES.service_principals, groups=hidden
+    )
+    found = costs(identities, "group:outer", "group:other", "user:stranger")
+    assert found == {"admins": (1, 1, 2, True), "outer": (1, 1, 2, False), "other": (1, 1, 2, True)}
+
+
 @pytest.mark.parametrize("replace", [True, False])
 def test_a_change_adds_to_the_entries_or_replaces_them_and_admins_stay(replace):
     before = entries("group:admins=CAN_MANAGE", "group:outer", "user:u2")
-    after = access.changed_entries(before, [access.entry_of("user:u2=CAN_MANAGE")], replace=replace)
+    after = access.changed_entries(before, [entry("user:u2=CAN_MANAGE")], replace=replace)
     rows = set(after[["group_name", "user_name", "permission_level"]].fillna("").itertuples(index=False, name=None))
     kept = set() if replace else {("outer", "", "CAN_USE")}
     assert rows == {("admins", "", "CAN_MANAGE"), ("", "u2", "CAN_MANAGE")} | kept
 
 
 @pytest.mark.parametrize("text", ["outer", "grp:outer", "group:", "group:x=CAN_FLY", ""])
-def test_what_is_not_an_entry_is_refused(text):
+def test_an_invalid_entry_is_an_error(text):
     with pytest.raises(errors.UsageError):
-        access.entry_of(text)
+        entry_of(text)
 
 
 ENTRY = st.sampled_from(range(40))
@@ -138,14 +166,14 @@ ENTRY = st.sampled_from(range(40))
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(change=st.lists(ENTRY, max_size=6), first=st.lists(ENTRY, max_size=6), replace=st.booleans())
-def test_the_preview_is_what_the_workspace_deletes(change, first, replace):
+def test_the_preview_lists_the_tokens_that_the_workspace_deletes(change, first, replace):
     """Any list of any groups, users and service principals, nested and overlapping; a fresh company each time."""
     with Sandbox(tokens=150, seed=4, clock=NOW.timestamp) as sandbox:
         ws = tokenkit.connect(host=sandbox.host, token=sandbox.token, clock=NOW)
         groups = [f"group:{name}" for name in sorted(ws.groups()["display_name"]) if name != "admins"]
         users = [f"user:{name}" for name in sorted(ws.users()["user_name"])[:15]]
         programs = [f"service-principal:{name}" for name in sorted(ws.service_principals()["application_id"])[:10]]
-        choices = [access.entry_of(each) for each in (*groups, *users, *programs)]
+        choices = [entry(each) for each in (*groups, *users, *programs)]
         pick = lambda numbers: [choices[number % len(choices)] for number in dict.fromkeys(numbers)]  # noqa: E731
         ws.token_management.set_permissions(pick(first))
         before, tokens = ws.token_management.get_permissions(), ws.tokens()
@@ -158,20 +186,20 @@ def test_the_preview_is_what_the_workspace_deletes(change, first, replace):
         assert gone == set(expected["token_id"])
 
 
-def test_an_entry_that_is_new_has_to_name_somebody_and_one_that_is_there_may_not(workspace):
+def test_a_new_entry_must_name_a_known_principal_and_a_current_one_need_not(workspace):
     listed = workspace.token_management.get_permissions()
-    gone = access.changed_entries(listed, [access.entry_of("user:gone@example.com")], replace=False)
+    gone = access.changed_entries(listed, [entry("user:gone@example.com")], replace=False)
     access.check_entries(gone, gone, workspace.identities())
-    with pytest.raises(errors.UsageError, match="no user 'gone@"):
+    with pytest.raises(errors.UsageError, match="Unknown user 'gone@"):
         access.check_entries(listed, gone, workspace.identities())
 
 
 @pytest.mark.parametrize("level", ["CAN_FLY", "can_use", ""])
-def test_a_new_entry_has_a_level_that_there_is_and_what_is_there_keeps_its_own(workspace, level):
+def test_a_new_entry_must_have_a_known_level_and_a_current_one_need_not(workspace, level):
     listed = workspace.token_management.get_permissions()
     asked = access.changed_entries(listed, [{"group_name": "users", "permission_level": level}], replace=False)
     access.check_entries(asked, asked, workspace.identities())
-    with pytest.raises(errors.UsageError, match=f"There is no level '{level}': it is CAN_USE or CAN_MANAGE"):
+    with pytest.raises(errors.UsageError, match=f"Unknown permission level '{level}'. Use CAN_USE or CAN_MANAGE"):
         access.check_entries(listed, asked, workspace.identities())
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenkit import frames
-from tokenkit.redaction import redact
+from tokenkit.core.redaction import redact
 from tokenkit.review import changes
 
 THEN = pd.Timestamp("2026-03-01 09:30", tz="UTC")
@@ -35,40 +35,40 @@ def between(before, after, **settings):
 
 def gone(**token):
     (row,) = between(listing(token), listing()).to_dict("records")
-    assert row["change"] == "vanished"
+    assert row["change"] == "removed"
     return row
 
 
 CAUSES = [
     # expiry, last use, cause, since when
-    (None, THEN, "revoked elsewhere", None),
+    (None, THEN, "revoked_externally", None),
     (THEN - DAY, THEN, "expired", THEN - DAY),  # listed though expired, swept since
     (THEN, THEN, "expired", THEN),
     (THEN + DAY, THEN, "expired", THEN + DAY),
     (NOW - MS, THEN, "expired", NOW - MS),
     (NOW, THEN, "expired", NOW),
-    (NOW + MS, THEN, "revoked elsewhere", None),
-    (None, NOW - 90 * DAY - MS, "unused for 90 days", NOW - MS),
-    (None, NOW - 90 * DAY, "unused for 90 days", NOW),
-    (None, NOW - 90 * DAY + MS, "revoked elsewhere", None),
+    (NOW + MS, THEN, "revoked_externally", None),
+    (None, NOW - 90 * DAY - MS, "unused_90_days", NOW - MS),
+    (None, NOW - 90 * DAY, "unused_90_days", NOW),
+    (None, NOW - 90 * DAY + MS, "revoked_externally", None),
     # Both: whichever came first, and on the same moment the one that was written down.
     (NOW - 2 * DAY, NOW - 91 * DAY, "expired", NOW - 2 * DAY),
     (NOW - DAY, NOW - 91 * DAY, "expired", NOW - DAY),
-    (NOW - DAY, NOW - 92 * DAY, "unused for 90 days", NOW - 2 * DAY),
-    (NOW + DAY, NOW - 91 * DAY, "unused for 90 days", NOW - DAY),
-    (pd.Timestamp("9999-12-31", tz="UTC").as_unit("ms"), THEN, "revoked elsewhere", None),
+    (NOW - DAY, NOW - 92 * DAY, "unused_90_days", NOW - 2 * DAY),
+    (NOW + DAY, NOW - 91 * DAY, "unused_90_days", NOW - DAY),
+    (pd.Timestamp("9999-12-31", tz="UTC").as_unit("ms"), THEN, "revoked_externally", None),
 ]
 
 
 @pytest.mark.parametrize(("expiry", "used", "cause", "at"), CAUSES)
-def test_why_a_token_is_gone(expiry, used, cause, at):
+def test_the_cause_of_a_removed_token(expiry, used, cause, at):
     made = NOW - 400 * DAY
     row = gone(creation_time=ms(made), expiry_time=ms(expiry), last_used_day=ms(used))
     assert row["cause"] == cause
     assert pd.isna(row["at"]) if at is None else row["at"] == at
 
 
-@pytest.mark.parametrize(("age", "cause"), [(89, "revoked elsewhere"), (90, "unused for 90 days")])
+@pytest.mark.parametrize(("age", "cause"), [(89, "revoked_externally"), (90, "unused_90_days")])
 def test_a_token_that_was_never_used_is_idle_since_it_was_made(age, cause):
     assert gone(creation_time=ms(NOW - age * DAY))["cause"] == cause
 
@@ -77,22 +77,31 @@ def test_a_token_that_was_never_used_is_idle_since_it_was_made(age, cause):
 def test_the_zone_of_the_moment_does_not_matter(zone):
     before = listing({"expiry_time": ms(NOW)}, {"expiry_time": ms(NOW + MS)})
     found = changes.between(before, listing(), after_at=NOW.tz_convert(zone), revoked=NOTHING_REVOKED)
-    assert found["cause"].tolist() == ["expired", "revoked elsewhere"]
+    assert found["cause"].tolist() == ["expired", "revoked_externally"]
 
 
-def test_what_was_revoked_from_here_is_ours_whatever_else_it_was():
+def test_the_journal_takes_precedence_over_other_causes():
     before = listing({}, {"expiry_time": ms(THEN + DAY)}, {"last_used_day": ms(NOW - 100 * DAY)}, {})
     rows = [("00", "run-1", NOW - DAY), ("01", "run-1", NOW - DAY), ("02", "run-2", NOW), ("other", "run-2", NOW)]
     revoked = pd.DataFrame(rows, columns=["token_id", "run_id", "finished_at"])
     found = between(before, listing(), revoked=revoked)
-    assert found["cause"].tolist() == ["revoked by us"] * 3 + ["revoked elsewhere"]
+    assert found["cause"].tolist() == ["revoked_by_tokenkit"] * 3 + ["revoked_externally"]
     assert found["run_id"].tolist()[:3] == ["run-1", "run-1", "run-2"]
     assert found["at"].tolist()[:3] == [NOW - DAY, NOW - DAY, NOW]
     assert pd.isna(found["run_id"].iloc[3])
 
 
-def test_where_no_journal_was_asked_nobody_says_by_whom():
-    assert between(listing({}), listing(), revoked=None)["cause"].tolist() == ["revoked"]
+def test_of_two_runs_that_took_a_token_the_later_one_counts():
+    rows = [("00", "run-1", NOW - DAY), ("00", "run-2", NOW)]
+    revoked = pd.DataFrame(rows, columns=["token_id", "run_id", "finished_at"])
+    (row,) = between(listing({}), listing(), revoked=revoked).to_dict("records")
+    assert (row["cause"], row["run_id"], row["at"]) == ("revoked_by_tokenkit", "run-2", NOW)
+
+
+def test_without_a_journal_the_cause_is_only_revoked():
+    found = between(listing({}, {"expiry_time": ms(NOW - DAY)}), listing(), revoked=None)
+    assert found["cause"].tolist() == ["revoked", "expired"]
+    assert found["at"].tolist() == [pd.NaT, NOW - DAY]
 
 
 def test_every_kind_of_change_is_one_row():
@@ -103,11 +112,11 @@ def test_every_kind_of_change_is_one_row():
     found = between(before, after)
     assert found[["token_id", "change"]].to_numpy().tolist() == [
         ["new", "created"],
-        ["04", "vanished"],
-        ["01", "re-owned"],
-        ["00", "re-scoped"],
-        ["03", "comment changed"],
-        ["02", "first used"],
+        ["04", "removed"],
+        ["01", "owner_changed"],
+        ["00", "scopes_changed"],
+        ["03", "comment_changed"],
+        ["02", "first_used"],
     ]
     assert found["before"].iloc[2:5].tolist() == ["1", "jobs sql", "old"]
     assert found["after"].iloc[2:].tolist() == ["2", "sql", "new", "2026-03-08"]
@@ -142,7 +151,7 @@ def test_owners_are_named_where_the_listing_names_them():
         "redacted by a snapshot",
     ],
 )
-def test_what_is_no_change(before, after):
+def test_equivalent_values_are_not_a_change(before, after):
     assert len(between(listing(before), listing(after))) == 0
     assert len(between(listing(after), listing(before))) == 0
 
@@ -183,29 +192,29 @@ def by_hand(before, after, revoked):
         if was is None:
             found.add((token_id, "created", None))
         elif now is None:
-            found.add((token_id, "vanished", cause_by_hand(was, revoked.get(token_id))))
+            found.add((token_id, "removed", cause_by_hand(was, revoked.get(token_id))))
         else:
             if None not in (was["owner_id"], now["owner_id"]) and was["owner_id"] != now["owner_id"]:
-                found.add((token_id, "re-owned", None))
+                found.add((token_id, "owner_changed", None))
             if set(was["scopes"] or ()) != set(now["scopes"] or ()):
-                found.add((token_id, "re-scoped", None))
+                found.add((token_id, "scopes_changed", None))
             if redact(was["comment"] or "") != redact(now["comment"] or ""):
-                found.add((token_id, "comment changed", None))
+                found.add((token_id, "comment_changed", None))
             if was["last_used_day"] < 0 <= now["last_used_day"]:
-                found.add((token_id, "first used", None))
+                found.add((token_id, "first_used", None))
     return found
 
 
 def cause_by_hand(token, run_id):
     if run_id:
-        return "revoked by us"
+        return "revoked_by_tokenkit"
     used, created, day = token["last_used_day"], token["creation_time"], 86_400_000
     # Used before the day of its creation: an error in the data, which says nothing of its use.
-    ends = [] if 0 < used < created - created % day else [(max(used, created) + 90 * day, "unused for 90 days")]
+    ends = [] if 0 < used < created - created % day else [(max(used, created) + 90 * day, "unused_90_days")]
     if token["expiry_time"] >= 0:
         ends.insert(0, (token["expiry_time"], "expired"))
     end, cause = min(ends, key=lambda each: each[0], default=(ms(NOW) + 1, None))
-    return cause if end <= ms(NOW) else "revoked elsewhere"
+    return cause if end <= ms(NOW) else "revoked_externally"
 
 
 @settings(deadline=dt.timedelta(seconds=20))

@@ -40,7 +40,7 @@ def test_a_token_in_use_ends_in_the_week_of_its_expiry(ends, week):
 
 
 @pytest.mark.parametrize("expiry", [ms(MONDAY + 26 * 7 * DAY), -1, 253402300799999, ms(NOW)])
-def test_what_ends_later_or_never_or_did_already_is_in_no_week(expiry):
+def test_tokens_that_end_later_or_never_or_ended_are_in_no_week(expiry):
     assert week_of({"expiry_time": expiry}) == []
 
 
@@ -53,7 +53,7 @@ def test_what_ends_later_or_never_or_did_already_is_in_no_week(expiry):
         (95, [("2026-03-02", "unused")]),  # overdue
     ],
 )
-def test_what_nobody_used_for_a_month_ends_when_the_platform_revokes_it(idle_days, expected):
+def test_a_token_unused_for_a_month_ends_when_the_platform_revokes_it(idle_days, expected):
     old = {"creation_time": ms(NOW - 400 * DAY), "last_used_day": ms((NOW - idle_days * DAY).normalize())}
     assert week_of(old) == expected
 
@@ -75,14 +75,47 @@ def test_weeks_are_the_same_for_a_clock_of_another_zone():
         (0, "under 30 d"),
         (29.99, "under 30 d"),
         (30, "30-90 d"),
+        (89.99, "30-90 d"),
         (90, "90-180 d"),
+        (179.99, "90-180 d"),
+        (180, "180-365 d"),
+        (364.99, "180-365 d"),
         (365, "1-2 years"),
+        (729.99, "1-2 years"),
         (730, "2 years +"),
     ],
 )
 def test_an_age_is_in_the_bin_that_begins_with_it(days, words):
     counts = distributions.by_age(listing({"creation_time": ms(NOW - days * DAY)}))
     assert counts.loc[words, "never expires"] == counts.to_numpy().sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("days", "label"),
+    [
+        (6.99, "under 7 d"),
+        (7, "7-30 d"),
+        (29.99, "7-30 d"),
+        (30, "30-60 d"),
+        (59.99, "30-60 d"),
+        (60, "60-90 d"),
+        (89.99, "60-90 d"),
+        (90, "90 d +"),
+    ],
+)
+def test_an_idle_time_is_in_the_bin_that_begins_with_it(days, label):
+    counts = distributions.by_idle_time(listing({"creation_time": ms(NOW - days * DAY), "last_used_day": None}))
+    assert counts.loc[label, "never used"] == counts.to_numpy().sum() == 1
+
+
+@pytest.mark.parametrize(("idle_days", "weeks"), [(29.99, []), (30, [("2026-04-27", "unused")])])
+def test_a_token_is_no_longer_in_use_from_the_thirtieth_day_on(idle_days, weeks):
+    assert week_of({"creation_time": ms(NOW - idle_days * DAY), "last_used_day": None}) == weeks
+
+
+def test_there_are_26_weeks_from_this_one_on():
+    weeks = distributions.ends_by_week(listing(), now=NOW).index
+    assert weeks.tolist() == [MONDAY + 7 * n * DAY for n in range(26)]
 
 
 def test_a_token_never_used_is_idle_since_it_was_made():

@@ -7,6 +7,7 @@ import pytest
 
 from tokenkit import errors, frames
 from tokenkit.review import filters, lifecycle, owners
+from tokenkit.review.owners import ALIASES
 
 NOW = pd.Timestamp("2026-03-01", tz="UTC")
 DAY_MS = 86_400_000
@@ -86,12 +87,12 @@ def kept(**criteria):
         ({"owner": "*corp*", "scope": "all-apis"}, ["unused-90"]),
     ],
 )
-def test_each_filter_keeps_what_it_says(criteria, expected):
+def test_each_filter_keeps_its_tokens(criteria, expected):
     assert kept(**criteria) == expected
 
 
-def test_every_filter_stands_in_the_cases_above():
-    marks = test_each_filter_keeps_what_it_says.pytestmark[0].args[1]
+def test_every_filter_has_a_case():
+    marks = test_each_filter_keeps_its_tokens.pytestmark[0].args[1]
     assert {name for criteria, _ in marks for name in criteria} == {each.name for each in filters.FILTERS}
 
 
@@ -112,7 +113,7 @@ def test_every_filter_stands_in_the_cases_above():
         ({"owner": ["ann@example.com", "bob.s@corp.com"], "scope": ["sql", "all-apis"]}, ["idle-90", "unused-90"]),
     ],
 )
-def test_several_values_of_a_filter_keep_what_any_of_them_keeps(criteria, expected):
+def test_several_values_of_a_filter_are_alternatives(criteria, expected):
     assert kept(**criteria) == expected
 
 
@@ -140,9 +141,9 @@ def test_a_value_that_a_filter_cannot_take_is_a_usage_error(criteria):
 
 
 def test_filters_work_on_an_empty_listing():
-    for each in filters.FILTERS:
-        value = {"status": "active", "idle": "1d", "expires_in": "1d", "never_expires": True}.get(each.name, "x")
-        assert len(filters.matching(TOKENS.head(0), **{each.name: value})) == 0
+    for filter_ in filters.FILTERS:
+        value = {"status": "active", "idle": "1d", "expires_in": "1d", "never_expires": True}.get(filter_.name, "x")
+        assert len(filters.matching(TOKENS.head(0), **{filter_.name: value})) == 0
 
 
 def test_scopes_are_found_after_the_listing_was_cut_and_shuffled():
@@ -179,20 +180,26 @@ def test_users_service_principals_and_those_of_the_listing_are_known_in_any_case
 @pytest.mark.parametrize(
     ("criteria", "near"),
     [
-        ({"owner": "ann"}, "owner 'ann' is unknown.*Did you mean Ann@Example.com"),
+        ({"owner": "ann"}, "Unknown owner 'ann'.*Did you mean Ann@Example.com"),
         ({"owner": "eve"}, "Did you mean eve@example.com"),
         ({"owner": "bbo.s"}, "Did you mean bob.s@corp.com"),
         ({"owner": "bob.s@crop.com"}, "Did you mean bob.s@corp.com"),
-        ({"owner": ["ann@example.com", "zzz"]}, "owner 'zzz' is unknown.*Known: "),
-        ({"created_by": "ro0t@example.com"}, "created_by 'ro0t@example.com' is unknown.*Did you mean root@example.com"),
+        ({"owner": ["ann@example.com", "zzz"]}, "Unknown owner 'zzz'.*Known: "),
+        ({"created_by": "ro0t@example.com"}, "Unknown created_by 'ro0t@example.com'.*Did you mean root@example.com"),
     ],
 )
-def test_an_unknown_name_is_told_with_the_near_ones(criteria, near):
+def test_an_unknown_name_is_reported_with_similar_names(criteria, near):
     assert re.search(near, names_unknown(criteria))
     assert re.search(near, names_unknown(criteria, chosen=filters.matching(TOKENS, **criteria)))
 
 
-def test_principals_are_asked_for_only_where_the_tokens_leave_doubt():
+def test_an_unknown_name_has_three_suggestions_at_the_most():
+    listing = pd.DataFrame({"owner": [f"etl-{number}" for number in range(9)], "owner_id": range(9)})
+    sentence = names_unknown({"owner": "etl"}, principals=(), tokens=listing)
+    assert sentence.endswith("Did you mean etl-0 or etl-1 or etl-2?")
+
+
+def test_principals_are_requested_only_if_the_tokens_are_not_conclusive():
     def never():
         raise AssertionError
 
@@ -202,7 +209,42 @@ def test_principals_are_asked_for_only_where_the_tokens_leave_doubt():
     assert filters.unknown_names({"owner": "77"}, tokens=lambda: TOKENS, principals=never, chosen=chosen) == []
 
 
-def test_an_owner_who_is_the_name_of_several_is_asked_back_before_a_change():
+def test_a_name_of_several_owners_is_ambiguous():
     listing = pd.DataFrame({"owner": ["etl", "ETL", "ann", None], "owner_id": [1, 2, 3, 4]})
     (sentence,) = filters.ambiguous_names({"owner": ["etl", "ann", "e*", "2"]}, lambda: listing)
-    assert sentence == "owner 'etl' is the name of several owners. Use an id: 1, 2."
+    assert sentence == "The name 'etl' is shared by several owners. Use an id: 1, 2."
+
+
+def test_a_name_of_several_creators_is_ambiguous_whichever_of_their_names_it_is():
+    listing = pd.DataFrame(
+        {
+            "created_by_username": ["app-1", "app-2", "ann", "ann", "bob"],
+            "created_by_id": pd.array([1, 2, 3, 4, 5], "Int64"),
+            "creator's display name": ["etl", "ETL", None, None, None],
+        }
+    )
+    several = filters.ambiguous_names({"created_by": ["etl", "ann", "app-1", "bob", "e*", "1"]}, lambda: listing)
+    assert several == [
+        "The name 'etl' is shared by several creators. Use an id: 1, 2.",
+        "The name 'ann' is shared by several creators. Use an id: 3, 4.",
+    ]
+
+
+def test_aliases_are_not_in_the_result():
+    aliased = TOKENS.assign(**{alias: pd.Series("terraform", TOKENS.index, dtype=frames.TEXT) for alias in ALIASES})
+    found = filters.matching(aliased, owner="terraform", created_by="TERRA*")
+    pd.testing.assert_frame_equal(found, TOKENS)
+
+
+def test_tokens_selected_by_an_ambiguous_name_are_not_changed():
+    listing = pd.DataFrame({"token_id": list("abcd"), "owner": ["etl", "ETL", "ann", None], "owner_id": [1, 2, 3, 4]})
+    chosen = filters.matching(listing, owner=["etl", "ann", "e*", "2"])
+    for part in (chosen, chosen.head(1), chosen["token_id"]):
+        with pytest.raises(errors.UsageError) as caught:
+            filters.require_unambiguous(part)
+        assert str(caught.value) == "The name 'etl' is shared by several owners. Use an id: 1, 2. Nothing was changed."
+    for owner in ("e*", "2", "ann", ["1", "ann"], None):
+        filters.require_unambiguous(filters.matching(listing, owner=owner))
+    filters.require_unambiguous(["a token's id"])
+    apart = filters.matching(listing.assign(workspace=["one", "other", "one", "one"]), owner="etl")
+    filters.require_unambiguous(apart)

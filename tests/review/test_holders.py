@@ -5,8 +5,10 @@ import pytest
 
 from tests.conftest import NOW
 from tests.review.test_access import IDENTITIES, entries
+from tests.review.test_sign_ins import A, B, event, frame
 from tokenkit import frames
-from tokenkit.review import access, holders, lifecycle, owners
+from tokenkit.review import access, holders, lifecycle, owners, usage
+from tokenkit.review.sign_ins import SIGN_INS
 
 USED = 1_770_000_000_000
 
@@ -43,7 +45,7 @@ def test_tokens_that_work_are_counted_and_the_last_use_of_any_is_named():
     assert row["last_used_day"] == pd.Timestamp(USED + 86_400_000, unit="ms", tz="UTC")
 
 
-def test_who_holds_tokens_without_the_right_is_told_also_where_nobody_knows_the_owner():
+def test_owners_of_tokens_without_permission_are_listed_also_unknown_ones():
     held = [
         {"token_id": "a", "owner_id": 4},
         {"token_id": "b", "owner_id": 77, "created_by_id": 77, "created_by_username": "gone@example.com"},
@@ -51,7 +53,7 @@ def test_who_holds_tokens_without_the_right_is_told_also_where_nobody_knows_the_
         {"token_id": "d", "owner_id": 1},
     ]
     rows = found("group:outer", held=held).reset_index()
-    without = rows[rows["holds_without_right"]]
+    without = rows[rows["tokens_without_permission"]]
     assert set(zip(without["principal"].fillna("?"), without["kind"], without["tokens"], strict=True)) == {
         ("u4", "user", 1),
         ("gone@example.com", "deleted", 1),
@@ -61,18 +63,44 @@ def test_who_holds_tokens_without_the_right_is_told_also_where_nobody_knows_the_
     assert (by_kind["user"], by_kind["deleted"], by_kind["unknown"]) == (True, False, pd.NA)
 
 
-def test_who_has_nothing_but_expired_tokens_and_no_right_is_not_there():
+def test_a_principal_with_only_expired_tokens_and_no_permission_is_not_listed():
     assert "u4" not in found(held=[{"token_id": "old", "owner_id": 4, "expiry_time": 1}]).index
 
 
 @pytest.mark.parametrize(("use", "unused"), [({}, True), ({"last_used_day": USED}, False)])
-def test_a_right_is_unused_until_a_token_is_used(use, unused):
+def test_a_permission_is_unused_until_a_token_is_used(use, unused):
     rows = found("user:u4", "user:u2", held=[{"token_id": "a", "owner_id": 4} | use])
-    assert rows.loc["u4", "right_unused"] == unused
-    assert rows.loc["u2", "right_unused"]
+    assert rows.loc["u4", "permission_unused"] == unused
+    assert rows.loc["u2", "permission_unused"]
 
 
-def test_nobody_gives_the_same_columns_and_dtypes():
+def test_evidence_is_summed_over_all_tokens_of_an_owner_and_missing_without_a_sign_in():
+    held = [
+        {"token_id": A, "owner_id": 2},
+        {"token_id": B, "owner_id": 2, "expiry_time": 1},
+        {"token_id": "c" * 64, "owner_id": 3},
+    ]
+    log = [
+        event(A, user_agent="dbt/1", event_time="2026-02-01T00:00:00Z"),
+        event(A, user_agent="curl/8", event_time="2026-02-03T00:00:00Z"),
+        event(B, user_agent="dbt/2", event_time="2026-02-02T00:00:00Z"),
+        event("d" * 64, user_agent="Tableau"),
+    ]
+    listing = tokens(*held)
+    evidence = usage.usage(SIGN_INS.of_rows(frame(*log)), listing)
+    rows = holders.holders(entries("group:outer", "user:u3"), IDENTITIES, listing, evidence).set_index("principal")
+    used = rows.loc["u2"]
+    assert (used["logins"], sorted(used["clients"])) == (3, ["curl", "dbt"])
+    assert used["last_login"] == pd.Timestamp("2026-02-03", tz="UTC")
+    assert rows["permission_unused"].to_dict() == {"u1": True, "u2": False, "u3": True, "ci": True}
+    others = rows.drop(index="u2")
+    assert others[["logins", "last_login", "clients"]].isna().all(axis=None)
+    without = holders.holders(entries("group:outer", "user:u3"), IDENTITIES, listing)
+    same = [name for name in without.columns if name != "permission_unused"]
+    pd.testing.assert_frame_equal(rows.reset_index()[same], without[same])
+
+
+def test_an_empty_result_has_the_same_columns_and_dtypes():
     nobody = access.Identities(
         users=IDENTITIES.users.head(0),
         service_principals=IDENTITIES.service_principals.head(0),
@@ -90,9 +118,9 @@ def test_access_agrees_with_a_count_in_plain_python_over_the_sandbox(workspace, 
     rows = workspace.access().set_index("id")
     entitled, holding = state.permissions.holders(), {info["owner_id"] for info in works}
     used = {info["owner_id"] for info in infos if info.get("last_used_day")}
-    assert set(rows.index[rows["may_use"]]) == entitled
-    assert set(rows.index[rows["holds_without_right"]]) == holding - entitled
-    assert set(rows.index[rows["right_unused"]]) == entitled - used
+    assert set(rows.index[rows["can_use"]]) == entitled
+    assert set(rows.index[rows["tokens_without_permission"]]) == holding - entitled
+    assert set(rows.index[rows["permission_unused"]]) == entitled - used
     assert len(holding - entitled) > 3
     assert len(entitled - used) > 3
     assert rows["tokens"].to_dict() == {
@@ -103,6 +131,6 @@ def test_access_agrees_with_a_count_in_plain_python_over_the_sandbox(workspace, 
 def test_access_can_be_asked_with_an_expression(workspace):
     everybody = workspace.access()
     pd.testing.assert_frame_equal(
-        workspace.access("holds_without_right and kind == 'user'"),
-        everybody[everybody["holds_without_right"] & (everybody["kind"] == "user")],
+        workspace.access("tokens_without_permission and kind == 'user'"),
+        everybody[everybody["tokens_without_permission"] & (everybody["kind"] == "user")],
     )

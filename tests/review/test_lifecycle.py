@@ -75,7 +75,7 @@ def test_idle_time_runs_from_creation_where_there_was_no_use():
     assert derived(token(created=NOW - 10 * DAY))["idle_days"].tolist() == [10]
 
 
-def test_a_use_on_the_day_of_creation_does_not_lie_before_it():
+def test_a_use_on_the_day_of_creation_is_not_before_it():
     made = "2026-02-20 18:00+00:00"
     assert lifecycle.last_seen(derived(token(created=made, used="2026-02-20 00:00+00:00"))).tolist() == [
         pd.Timestamp(made)
@@ -103,7 +103,7 @@ def test_the_effective_end_is_the_earlier_of_expiry_and_idleness(document, end):
     assert derived(document)["effective_end"].tolist() == [end]
 
 
-def test_what_is_not_known_stays_unknown():
+def test_unknown_times_have_unknown_results():
     row = derived({}).iloc[0]
     assert row.status == "active"
     assert row[["age_days", "idle_days", "lifetime_days", "effective_end"]].isna().all()
@@ -123,10 +123,27 @@ def test_the_listing_itself_is_not_changed_and_an_empty_one_gets_the_same_dtypes
     pd.testing.assert_series_equal(derived().dtypes, full.dtypes)
 
 
-def test_each_token_may_have_a_moment_of_its_own():
+def test_each_token_can_have_its_own_reference_time():
     documents = [token(expires=NOW + 6 * DAY, used=NOW)] * 3
     moments = [NOW + days * DAY for days in (1, 5, 9)]
     together = derived(*documents, now=pd.Series(moments, index=[7, 7, 8]))
     apart = [derived(documents[0], now=moment) for moment in moments]
     pd.testing.assert_frame_equal(together, frames.concat(apart))
     assert together["status"].tolist() == ["active", "active", "expired"]
+
+
+def test_a_token_ends_by_expiry_or_by_disuse_whichever_is_earlier():
+    tokens = derived(
+        token(created="2026-02-01 00:00+00:00", expires="2026-03-10 00:00+00:00"),
+        token(created="2026-02-01 00:00+00:00", expires="2027-03-10 00:00+00:00"),
+        token(created="2026-02-01 00:00+00:00"),
+        token(created="2026-02-01 00:00+00:00", used="2026-01-01 00:00+00:00"),
+    )
+    assert lifecycle.ends_by(tokens).fillna("").tolist() == ["expiry", "disuse", "disuse", ""]
+    assert lifecycle.ends_by_disuse(tokens).tolist() == [False, True, True, False]
+    left = lifecycle.days_left(tokens)
+    assert left.iloc[:3].tolist() == pytest.approx(
+        [(pd.Timestamp("2026-03-10", tz="UTC") - NOW) / DAY]
+        + [90 - (NOW - pd.Timestamp("2026-02-01", tz="UTC")) / DAY] * 2
+    )
+    assert pd.isna(left.iloc[3])

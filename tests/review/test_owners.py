@@ -41,9 +41,9 @@ def owner_of(**document):
         ({"owner_id": 3}, ("cy@example.com", "user", True)),
         (
             {"owner_id": 10, "created_by_id": 1, "created_by_username": "app-10"},
-            ("terraform", "service principal", True),
+            ("terraform", "service_principal", True),
         ),
-        ({"owner_id": 11}, ("app-11", "service principal", True)),
+        ({"owner_id": 11}, ("app-11", "service_principal", True)),
         ({"owner_id": 9, "created_by_id": 9, "created_by_username": "gone@x"}, ("gone@x", "deleted", False)),
         ({"owner_id": 9, "created_by_id": 1, "created_by_username": "ann@x"}, ("9", "deleted", False)),
     ],
@@ -75,7 +75,7 @@ def test_a_workspace_without_identities_and_an_empty_listing_keep_the_dtypes():
     pd.testing.assert_series_equal(with_owners(frames.frame([], frames.TOKENS), **nobody).dtypes, full.dtypes)
 
 
-def test_within_workspaces_an_id_means_somebody_in_the_same_only():
+def test_within_workspaces_an_id_belongs_to_one_workspace():
     tokens = frames.frame([{"owner_id": each} for each in (1, 1, BIG, 10, 3, None, 1)], frames.TOKENS)
     places = ["a", "b", "b", "a", "b", "a", "nobody's"]
     users = USERS.assign(workspace=pd.array(["a", "b", "a"], dtype=frames.TEXT))
@@ -96,11 +96,11 @@ def test_within_workspaces_an_id_means_somebody_in_the_same_only():
         "",
         "1",
     ]
-    kinds = ["user", "user", "user", "service principal", "deleted", "unknown", "deleted"]
+    kinds = ["user", "user", "user", "service_principal", "deleted", "unknown", "deleted"]
     assert joined["owner_kind"].tolist() == kinds
 
 
-def test_within_workspaces_where_nobody_is_everybody_is_deleted():
+def test_within_workspaces_without_identities_every_owner_is_deleted():
     tokens = frames.frame([{"owner_id": 1}], frames.TOKENS).assign(workspace=pd.array(["a"], dtype=frames.TEXT))
     none = {name: frame.head(0).assign(workspace=tokens["workspace"].head(0)) for name, frame in NAMED.items()}
     assert with_owners(tokens, **none, within="workspace")["owner_kind"].tolist() == ["deleted"]

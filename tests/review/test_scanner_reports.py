@@ -1,21 +1,20 @@
-"""Reports as they are found in the field, and generated ones: every value is found, each at its place."""
+"""Real and generated reports: every value is found at its location."""
 
 import base64
-import csv
+import bz2
+import gzip
+import html
 import io
 import json
-import traceback
+import lzma
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.review.test_leaks import DIGITS, OTHER, VALUE, gitleaks, matched, trufflehog
 from tokenkit import errors
-from tokenkit.redaction import redact
 from tokenkit.review import leaks
-from tokenkit.review.leaks.values import kind_of, sha256
+from tokenkit.review.leaks.values import sha256
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "scanners"
 COMMIT = "1f3870be274f6c49b3e31a0c6728957f1f3870be"
@@ -28,7 +27,7 @@ SAME = [
 ]
 SLACK = "https://acme.slack.example/archives/C0000/p1"
 ALERT = "https://github.example/acme/etl/security/secret-scanning"
-# The values of each sample with their places, commits and URLs; then what cannot be compared.
+# The values of each sample with their locations, commits and URLs; then those that cannot be compared.
 FOUND = {
     "detect-secrets.baseline": ([], [("conf/job.py:12", "hashed")]),
     "ggshield-hidden.json": ([], [("conf/job.py:12", "redacted")]),
@@ -68,17 +67,19 @@ FOUND = {
 
 
 def seen(frame):
-    """The values of a reading, hashed, with where they were seen; of each once, whatever its readings."""
-    rows = frame[["value", "place", "commit", "url"]].astype(object).where(frame.notna(), None).itertuples(index=False)
+    """Return the hash of each distinct value with its locations."""
+    rows = (
+        frame[["value", "location", "commit", "url"]].astype(object).where(frame.notna(), None).itertuples(index=False)
+    )
     return list(dict.fromkeys(tuple(row) for row in rows if row[0]))
 
 
 def hidden(frame):
     rows = frame.dropna(subset="problem")
-    return list(zip(rows["place"], rows["problem"], strict=True))
+    return list(zip(rows["location"], rows["problem"], strict=True))
 
 
-def test_every_sample_stands_in_the_cases():
+def test_every_sample_has_a_case():
     assert set(FOUND) == {file.name for file in SAMPLES.iterdir()}
 
 
@@ -91,19 +92,27 @@ def test_a_report_is_read_as_it_is_found(name, found, read):
     assert hidden(frame) == problems
 
 
+@pytest.mark.parametrize("read", [leaks.from_report, leaks.from_file])
+def test_json_lines_may_be_a_sequence_with_a_record_separator_before_each(read):  # RFC 7464
+    lines = (SAMPLES / "trufflehog3.jsonl").read_text().splitlines()
+    plain, sequence = (read(io.StringIO("".join(f"{mark}{line}\n" for line in lines))) for mark in ("", "\x1e"))
+    assert len(plain) > 0
+    assert seen(sequence) == seen(plain)
+
+
 def test_an_oauth_secret_is_named_as_such():
     found = matched(leaks.from_report(SAMPLES / "gitleaks8-oauth-secret.json"))
-    assert found.sightings["kind"].tolist() == ["oauth_secret"]
+    assert found.occurrences["kind"].tolist() == ["oauth_secret"]
     ((heading, locations),) = found.notes()
     assert "an OAuth secret of a service principal (dose…), not a token" in heading
     assert locations == [f"conf/sp.ini:4 ({COMMIT})"]
     assert "OAuth secret" in found._repr_html_()
 
 
-def test_what_cannot_be_compared_is_no_all_clear():
+def test_findings_that_cannot_be_compared_are_not_an_all_clear():
     found = matched(leaks.from_report(SAMPLES / "detect-secrets.baseline"))
     assert found.looked_for == 0
-    assert "1 that cannot be compared" in repr(found)
+    assert "1 cannot be compared" in repr(found)
     assert "not an all-clear" in found._repr_html_()
     assert found.notes()[0][1] == ["conf/job.py:12 (hashed)"]
 
@@ -147,7 +156,7 @@ AWS = "AKIA" + "Q3EGRFTX7KPMZ2WB"
 COMPLETE = json.dumps(trufflehog(VALUE))
 OF_AWS = trufflehog(AWS, DetectorName="AWS")
 ALERT_OF_AWS = alert(AWS, secret_type="amazon_aws_access_key_id")
-# Other ways through which one finding comes, and its place.
+# Other forms of one finding, and its location.
 WAYS = {
     "gh --paginate": (json.dumps([alert(VALUE)]) + json.dumps([ALERT_OF_AWS]) + "[]", f"{ALERT}/1"),
     "gh --slurp": (json.dumps([[alert(VALUE)], []]), f"{ALERT}/1"),
@@ -155,6 +164,10 @@ WAYS = {
     "one alert": (json.dumps(alert(VALUE)), f"{ALERT}/1"),
     "a webhook": (
         json.dumps({"alert": alert(VALUE), "location": {"details": {"path": "b.py", "start_line": 2}}}),
+        "b.py:2",
+    ),
+    "an alert with its location": (
+        json.dumps([alert(VALUE, locations=[{"type": "commit", "details": {"path": "b.py", "start_line": 2}}])]),
         "b.py:2",
     ),
     "an alert in a comment": (
@@ -210,6 +223,16 @@ WAYS = {
         ),
         "a.py:3",
     ),
+    "trufflehog3": (
+        json.dumps(
+            [{"secret": VALUE, "path": "a.py", "line": "3", "rule": {"id": "x"}, "context": {"3": f"t={VALUE}"}}]
+        ),
+        "a.py:3",
+    ),
+    "trufflehog3, in the line alone": (
+        json.dumps([{"secret": "t", "path": "a.py", "line": "3", "rule": {"id": "x"}, "context": {"3": f"t={VALUE}"}}]),
+        "a.py:3",
+    ),
     "trufflehog 2, only the digits": (
         json.dumps({"path": "a.py", "stringsFound": [DIGITS], "diff": f"@@ -1 +3 @@\n-t\n+t = '{VALUE}'\n"}),
         "a.py:3",
@@ -219,9 +242,272 @@ WAYS = {
 
 
 @pytest.mark.parametrize("read", [leaks.from_report, leaks.from_file])
-@pytest.mark.parametrize(("report", "place"), WAYS.values(), ids=WAYS)
-def test_a_finding_is_found_whatever_it_came_through(report, place, read):
-    assert [row[:2] for row in seen(read(io.StringIO(report)))] == [(sha256(VALUE), place or "conf/app.py:12")]
+@pytest.mark.parametrize(("report", "location"), WAYS.values(), ids=WAYS)
+def test_a_finding_is_found_whatever_it_came_through(report, location, read):
+    assert [row[:2] for row in seen(read(io.StringIO(report)))] == [(sha256(VALUE), location or "conf/app.py:12")]
+
+
+@pytest.mark.parametrize(("sha", "commit"), [("0000000", ""), ("a1b2c30", "a1b2c30")])
+def test_a_scan_of_gitlab_without_history_names_no_commit(sha, commit):
+    report = of_gitlab(VALUE, location={"file": "a.py", "start_line": 3, "commit": {"sha": sha}})
+    found = matched(leaks.from_report(io.StringIO(json.dumps(report))), sha256(VALUE))
+    assert found.occurrences["commit"].fillna("").tolist() == [commit]
+
+
+VERBOSE = f"""Finding:     token = "{VALUE}"
+Secret:      {VALUE}
+RuleID:      databricks-api-token
+Entropy:     3.500000
+File:        a.py
+Line:        3
+Commit:      {COMMIT}
+Fingerprint: {COMMIT}:a.py:databricks-api-token:3
+"""
+FOR_PEOPLE = f"""Found unverified result 🐷🔑❓
+Detector Type: DatabricksToken
+Decoder Type: PLAIN
+Raw result: {VALUE}
+Commit: {COMMIT}
+Email: Ann <ann@example.com>
+File: a.py
+Line: 3
+Repository: https://git.example.com/acme/etl
+Timestamp: 2026-01-01 00:00:00 +0000
+"""
+BANNER = "    ○\n    │╲\n    │ ○\n    ○ ░\n    ░    gitleaks\n\n"
+STAMP = "2026-02-01T09:00:00.1234567Z "
+IN_BASE64 = base64.b64encode(f"token:{VALUE}".encode()).decode()
+
+
+def junit(*found):
+    failures = "".join(f"<testcase><failure>{html.escape(json.dumps(each))}</failure></testcase>" for each in found)
+    return f'<?xml version="1.0"?>\n<testsuites>\n<testsuite name="gitleaks">\n{failures}</testsuite>\n</testsuites>\n'
+
+
+def at(line=3, **region):
+    return {"physicalLocation": {"artifactLocation": {"uri": "a.py"}, "region": {"startLine": line, **region}}}
+
+
+# What other options, versions and wrappers of the same tools make of one finding, all of a.py, line 3.
+IN_THE_FIELD = {
+    "gitleaks -v": f"{BANNER}{VERBOSE}\n9:00AM INF 1 commits scanned.\n9:00AM WRN leaks found: 1\n",
+    "gitleaks -v, in the log of a pipeline": "".join(f"{STAMP}{line}\n" for line in f"{VERBOSE}\n".split("\n")),
+    "gitleaks -v, by gh run view --log": "".join(f"scan\tRun it\t{STAMP}{line}\n" for line in VERBOSE.split("\n")),
+    "gitleaks, JUnit": junit(gitleaks(VALUE, File="a.py", StartLine=3), gitleaks(AWS, RuleID="aws", Match=AWS)),
+    "gitleaks, by repository": json.dumps({"etl": [gitleaks(VALUE, File="a.py", StartLine=3)], "docs": []}),
+    "gitleaks, CSV that Excel saved": f"sep=;\r\nRuleID;File;Secret;StartLine\r\nx;a.py;{VALUE};3\r\n",
+    "gitleaks, a value in Base64": json.dumps([gitleaks(IN_BASE64, RuleID="generic", File="a.py", StartLine=3)]),
+    "trufflehog, for people": f"🐷🔑🐷  TruffleHog. Unearth your secrets. 🐷🔑🐷\n\n{FOR_PEOPLE}\n",
+    "trufflehog, wrapped": json.dumps({"results": [trufflehog(VALUE, {"Git": {"file": "a.py", "line": 3}})]}),
+    "trufflehog, only in the extra data": json.dumps(
+        trufflehog("", {"Git": {"file": "a.py", "line": 3}}, ExtraData={"token": VALUE})
+    ),
+    "GitHub, GraphQL": json.dumps(
+        {"data": {"alerts": [alert(VALUE, first_location_detected={"path": "a.py", "start_line": 3})]}}
+    ),
+    "GitLab's API": json.dumps(
+        [
+            {
+                "report_type": "secret_detection",
+                "location": {"file": "a.py", "start_line": 3},
+                "raw_metadata": json.dumps({"raw_source_code_extract": VALUE}),
+            }
+        ]
+    ),
+    "ggshield, a removed line": json.dumps(
+        {
+            "entities_with_incidents": [
+                {"filename": "a.py", "incidents": [{"occurrences": [{"match": VALUE, "pre_line_start": 3}]}]}
+            ]
+        }
+    ),
+    "detect-secrets audit, wrapped": json.dumps(
+        {"results": [{"secrets": VALUE, "filename": "a.py", "lines": {"3": "x"}, "types": []}]}
+    ),
+    "detect-secrets audit, a list": json.dumps([{"secrets": [VALUE], "filename": "a.py", "lines": {"3": "x"}}]),
+    "SARIF, in the message": json.dumps(sarif(None, message={"text": f"found {VALUE}"})),
+    "SARIF, in a property": json.dumps(sarif(None, properties={"match": VALUE})),
+    "SARIF, at a related location alone": json.dumps(
+        sarif(None, locations=[], relatedLocations=[at(snippet={"text": VALUE})])
+    ),
+    "SARIF, a file by its number": json.dumps(
+        {
+            "version": "2.1.0",
+            "runs": [
+                {
+                    "artifacts": [{"location": {"uri": "a.py"}}],
+                    "results": [
+                        {
+                            "locations": [
+                                {
+                                    "physicalLocation": {
+                                        "artifactLocation": {"index": 0},
+                                        "region": {"startLine": 3, "snippet": {"text": VALUE}},
+                                    }
+                                }
+                            ]
+                        }
+                    ],
+                }
+            ],
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("read", [leaks.from_report, leaks.from_file])
+@pytest.mark.parametrize("report", IN_THE_FIELD.values(), ids=IN_THE_FIELD)
+def test_a_finding_is_found_in_every_form_that_its_tool_writes(report, read):
+    frame = read(io.StringIO(report))
+    assert [row[:2] for row in seen(frame)] == [(sha256(VALUE), "a.py:3")]
+    assert hidden(frame) == []
+
+
+# Other tools, whose findings have a file and a line as well.
+FOREIGN = {
+    "whispers": {"key": "token", "value": VALUE, "line": 3, "file": "a.py", "rule_id": "apikey"},
+    "noseyparker": {
+        "match_content": VALUE,
+        "matches": [
+            {
+                "location": {"source_span": {"start": {"line": 3, "column": 9}, "end": {"line": 3, "column": 45}}},
+                "provenance": [{"kind": "file", "path": "a.py"}],
+                "snippet": {"before": "t = ", "matching": VALUE, "after": "\n"},
+            }
+        ],
+    },
+    "kingfisher": {"findings": [{"rule": {"id": "x"}, "finding": {"snippet": VALUE, "line": 3, "path": "a.py"}}]},
+    "semgrep": {"results": [{"path": "a.py", "start": {"line": 3, "col": 1}, "extra": {"lines": f"t = '{VALUE}'"}}]},
+    "names that somebody chose": {"rule": "databricks", "file": "a.py", "line": 3, "secret": VALUE},
+}
+
+
+@pytest.mark.parametrize("report", FOREIGN.values(), ids=FOREIGN)
+def test_json_of_another_tool_is_searched_as_a_file_and_each_value_has_its_place(report):
+    assert [row[:2] for row in seen(leaks.from_file(io.StringIO(json.dumps([report], indent=1))))] == [
+        (sha256(VALUE), "a.py:3")
+    ]
+    with pytest.raises(errors.UsageError, match="Use --file to search any text"):  # it might have hashes
+        leaks.from_report(io.StringIO(json.dumps([report])))
+
+
+def test_each_finding_of_another_tool_has_its_own_place_and_a_masked_one_is_no_all_clear():
+    found = [{"file": "a.py", "line": 3, "value": VALUE}, {"file": "b.py", "line": 7, "value": "dapi0123…"}]
+    frame = leaks.from_file(io.StringIO(json.dumps({"findings": found})))
+    assert [row[:2] for row in seen(frame)] == [(sha256(VALUE), "a.py:3")]
+    assert hidden(frame) == [("b.py:7", "redacted")]
+
+
+@pytest.mark.parametrize(
+    "found", [{"token": VALUE}, {"file": "a.py", "token": VALUE}, {"a": [{"line": 3}], "b": VALUE}]
+)
+def test_json_that_is_no_finding_is_searched_as_text(found):
+    frame = leaks.from_file(io.StringIO(json.dumps(found, indent=1)))
+    line = next(number for number, text in enumerate(json.dumps(found, indent=1).split("\n"), 1) if VALUE in text)
+    assert [row[:2] for row in seen(frame)] == [(sha256(VALUE), f"the input:{line}")]
+
+
+def test_a_wrapper_with_a_value_outside_of_its_findings_is_not_taken_for_a_report():
+    report = json.dumps({"findings": [gitleaks(VALUE)], "ignored": [{"secret": OTHER}]})
+    with pytest.raises(errors.UsageError, match="not a report"):
+        leaks.from_report(io.StringIO(report))
+    assert {row[0] for row in seen(leaks.from_file(io.StringIO(report)))} == {sha256(VALUE), sha256(OTHER)}
+
+
+def test_a_masked_secret_and_a_value_beside_it_are_both_reported():
+    frame = leaks.from_report(io.StringIO(json.dumps([gitleaks("REDACTED", Match="x", Message=f"drop {VALUE}")])))
+    assert [row[0] for row in seen(frame)] == [sha256(VALUE)]
+    assert [problem for _, problem in hidden(frame)] == ["redacted"]
+
+
+def test_lines_for_people_that_are_no_finding_are_an_error_beside_findings():
+    for read in (leaks.from_report, leaks.from_file):
+        with pytest.raises(errors.UsageError, match="Line 11 is neither a finding"):
+            read(io.StringIO(f"{VERBOSE}\n\nFinding: {OTHER}\n\n"))
+
+
+NOT_SCANNED = {
+    "GitLab": (of_gitlab(VALUE) | {"scan": {"type": "secret_detection", "status": "failure"}}, "the scan failed"),
+    "SARIF": (
+        {"version": "2.1.0", "runs": [{"results": [], "invocations": [{"executionSuccessful": False}]}]},
+        "the scan failed",
+    ),
+    "ggshield": (
+        ggshield(VALUE, errors=[{"files": [{"mode": "FILE", "filename": "big.bin"}], "description": "too big"}]),
+        "big.bin",
+    ),
+}
+
+
+@pytest.mark.parametrize(("report", "location"), NOT_SCANNED.values(), ids=NOT_SCANNED)
+def test_what_the_scanner_failed_to_scan_is_not_an_all_clear(report, location):
+    found = matched(leaks.from_report(io.StringIO(json.dumps(report))))
+    assert found.not_comparable[["location", "problem"]].to_numpy().tolist() == [[location, "not_scanned"]]
+    assert "The scanner reports that it failed here. It is not an all-clear" in repr(found.in_short())
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_report_is_an_error_and_no_all_clear(pack):
+    for read in (leaks.from_report, leaks.from_file):
+        with pytest.raises(errors.UsageError, match="it is compressed"):
+            read(io.BytesIO(pack(json.dumps([gitleaks(VALUE)]).encode())))
+
+
+@pytest.mark.parametrize("before", range(4))
+def test_a_value_in_base64_is_found_wherever_it_begins(before):
+    plain = f"{'x' * before}{VALUE}:x".encode()
+    for encoded in (base64.b64encode(plain).decode(), base64.urlsafe_b64encode(plain).decode().rstrip("=")):
+        frame = leaks.from_file(io.StringIO(f"x\nAuthorization: Basic {encoded}\n"))
+        assert [row[:2] for row in seen(frame)] == [(sha256(VALUE), "the input:2")]
+
+
+OPAQUE = "some-other-form"
+BY_RULE = {
+    "gitleaks": lambda rule: [gitleaks(OPAQUE, RuleID=rule, Match=OPAQUE)],
+    "trufflehog": lambda rule: trufflehog(OPAQUE, DetectorName=rule),
+    "SARIF": lambda rule: sarif({"text": OPAQUE}, ruleId=rule),
+    "SARIF, the rule's number": lambda rule: {
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {"driver": {"rules": [{"id": rule}]}},
+                "results": [{"ruleIndex": 0, "locations": [at(snippet={"text": OPAQUE})]}],
+            }
+        ],
+    },
+    "SARIF, the rule itself": lambda rule: sarif({"text": OPAQUE}, ruleId=None, rule={"id": rule}),
+    "GitHub": lambda rule: [alert(OPAQUE, secret_type=rule)],
+    "GitLab": lambda rule: of_gitlab(OPAQUE, identifiers=[{"type": "gitleaks_rule_id", "value": rule}]),
+}
+
+
+@pytest.mark.parametrize("report", BY_RULE.values(), ids=BY_RULE)
+def test_a_value_of_an_unknown_form_is_compared_if_a_rule_about_databricks_found_it(report):
+    found = matched(leaks.from_report(io.StringIO(json.dumps(report("DATABRICKS_api_token")))), sha256(OPAQUE))
+    assert found.tokens["token_id"].tolist() == [sha256(OPAQUE)]
+    other = matched(leaks.from_report(io.StringIO(json.dumps(report("generic-api-key")))), sha256(OPAQUE))
+    assert (other.looked_for, len(other.not_comparable)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"properties": {"commit": COMMIT, "repo": "acme/etl"}}, [COMMIT, None, "acme/etl"]),
+        ({"partialFingerprints": {"commitSha": COMMIT}}, [COMMIT, None, None]),
+        ({"hostedViewerUri": "https://x.example/1"}, [None, "https://x.example/1", None]),
+    ],
+)
+def test_a_result_of_sarif_has_its_commit_its_page_and_its_repository(fields, where):
+    found = matched(leaks.from_report(io.StringIO(json.dumps(sarif({"text": VALUE}, **fields)))))
+    rows = found.occurrences[["commit", "url", "source"]].astype(object)
+    assert rows.where(rows.notna(), None).to_numpy().tolist() == [where]
+
+
+def test_a_run_of_sarif_says_which_commit_and_repository_it_scanned():
+    report = sarif({"text": VALUE})
+    report["runs"][0]["versionControlProvenance"] = [{"revisionId": COMMIT, "repositoryUri": "https://x.example/etl"}]
+    found = matched(leaks.from_report(io.StringIO(json.dumps(report))))
+    assert found.occurrences[["commit", "source"]].to_numpy().tolist() == [[COMMIT, "https://x.example/etl"]]
 
 
 HIDDEN = {
@@ -233,6 +519,7 @@ HIDDEN = {
     "SARIF of trufflehog, which has no values": sarif(None),
     "GitHub's hide_secret": [{name: value for name, value in alert("").items() if name != "secret"}],
     "ggshield": ggshield("dapi0**************************cdef"),
+    "semgrep without a sign-in": sarif({"text": "requires login"}),
     "ggshield, a short beginning": ggshield("dap*********************************"),
     "GitLab without the line": of_gitlab(None),
     "trufflehog without Raw": trufflehog(""),
@@ -242,7 +529,7 @@ HIDDEN = {
 
 
 @pytest.mark.parametrize("report", HIDDEN.values(), ids=HIDDEN)
-def test_what_is_hidden_is_said_to_be(report):
+def test_a_masked_value_is_reported_as_redacted(report):
     found = matched(leaks.from_report(io.StringIO(json.dumps(report))))
     assert found.looked_for == 0
     assert len(found.not_comparable) == 1
@@ -259,8 +546,16 @@ def test_a_secret_of_another_kind_is_passed_over_hidden_or_not(secret):
     assert (found.looked_for, len(found.not_comparable)) == (0, 0)
 
 
-@pytest.mark.parametrize("line", ["token: dapi0123****cdef", "DATABRICKS_TOKEN=dapi0123...", "dapiXXXXXXXXXXXX"])
-def test_a_masked_value_in_a_text_is_said_to_be(line):
+def test_a_baseline_that_was_cut_to_its_results_has_hashes():
+    report = {"results": {"a.py": [{"type": "Hex", "hashed_secret": "a" * 40, "line_number": 3}]}}
+    for read in (leaks.from_report, leaks.from_file):
+        assert hidden(read(io.StringIO(json.dumps(report)))) == [("a.py:3", "hashed")]
+
+
+@pytest.mark.parametrize(
+    "line", ["dap****************4", "token: dapi0123****cdef", "DATABRICKS_TOKEN=dapi0123...", "dapiXXXXXXXXXXXX"]
+)
+def test_a_masked_value_in_a_text_is_reported_as_redacted(line):
     assert hidden(leaks.from_file(io.StringIO(f"x y\n{line}\n"))) == [("the input:2", "redacted")]
     assert hidden(leaks.from_file(io.StringIO("values begin with dapi... or dose…, as in dapi-cli\n"))) == []
 
@@ -274,7 +569,7 @@ def test_the_log_of_an_application_is_searched_like_any_text():
     assert len(leaks.from_file(io.StringIO('{"level":"info","msg":"x"}\n'))) == 0
 
 
-def test_a_log_without_the_findings_that_it_counts_is_no_all_clear():
+def test_a_log_without_the_findings_that_it_counts_is_not_an_all_clear():
     line = json.dumps({"level": "info-0", "msg": "finished scanning", "verified_secrets": 0, "unverified_secrets": 3})
     for read in (leaks.from_report, leaks.from_file):
         with pytest.raises(errors.UsageError, match="The log counts 3 secrets"):
@@ -283,7 +578,7 @@ def test_a_log_without_the_findings_that_it_counts_is_no_all_clear():
 
 
 @pytest.mark.parametrize("first", ["garbage", COMPLETE[:80], COMPLETE[9:], '{"a": ['])
-def test_a_report_with_a_damaged_beginning_is_recognised_and_refused(first):
+def test_a_report_with_a_damaged_beginning_is_recognized_and_rejected(first):
     for read in (leaks.from_report, leaks.from_file):  # as a text, its values would be at the report's own lines
         with pytest.raises(errors.UsageError, match="Line 1 is") as caught:
             read(io.StringIO(f"{first}\n{COMPLETE}\n"))
@@ -313,256 +608,3 @@ def test_credentials_in_an_address_are_not_kept():
     frame = leaks.from_report(io.StringIO(json.dumps(trufflehog(OTHER, {"Gitlab": where}))))
     assert set(frame["source"]) == {"https://x/y.git"}
     assert set(frame["url"]) == {"https://x/y"}
-
-
-# A place as scanners write it: nothing that redaction would change, nor what no file system takes.
-PLACES = st.tuples(
-    st.text(
-        st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\x00"), max_size=8
-    )
-    .map(lambda name: f"src/{name}x.py")
-    .filter(lambda name: redact(name) == name),
-    st.integers(1, 10_000),
-    st.text("0123456789abcdef", min_size=7, max_size=40).filter(lambda sha: sha.strip("0")),
-)
-VALUES = st.builds(
-    "".join,
-    st.tuples(
-        st.sampled_from(["dapi", "dapi", "dose", "dkea"]),
-        st.text("0123456789abcdef", min_size=32, max_size=32),
-        st.sampled_from(["", "", "-2", "-13"]),
-    ),
-)
-OCCURRENCES = st.lists(
-    st.tuples(VALUES, PLACES), max_size=6, unique_by=(lambda each: each[0], lambda each: each[1][:2])
-)
-
-
-def findings(make, *, extra=None):
-    """Return what a scanner writes of some occurrences, with a finding of another kind between them."""
-
-    def made(occurrences):
-        return [each for value, where in occurrences for each in (make(value, *where), *([extra] if extra else []))]
-
-    return made
-
-
-def git(value, file, line, commit):
-    return trufflehog(value, {"Git": {"commit": commit, "file": file, "line": line}})
-
-
-def of_8(value, file, line, commit):
-    return gitleaks(value, File=file, StartLine=line, Commit=commit)
-
-
-def of_7(value, file, line, commit):
-    return {
-        "line": f"x = '{value}'",
-        "lineNumber": line,
-        "offender": value,
-        "commit": commit,
-        "rule": "x",
-        "file": file,
-    }
-
-
-def of_2(value, file, line, commit):
-    diff = f"@@ -{line + 5},2 +{line},3 @@ def x\n-old\n+t='{value}'\n"
-    return {
-        "path": file,
-        "commitHash": commit,
-        "stringsFound": [f"t='{value}'"],
-        "diff": diff,
-        "reason": "High Entropy",
-    }
-
-
-def of_github(value, file, line, commit):
-    return alert(value, first_location_detected={"path": file, "start_line": line, "commit_sha": commit})
-
-
-def gitlab_of(occurrences):
-    found = [
-        {
-            "category": "secret_detection",
-            "raw_source_code_extract": value,
-            "location": {"file": file, "start_line": line, "commit": {"sha": commit}},
-        }
-        for value, (file, line, commit) in occurrences
-    ]
-    return [{"version": "15.0.7", "scan": {"type": "secret_detection"}, "vulnerabilities": found}]
-
-
-def ggshield_of(occurrences):
-    scans = [
-        {
-            "id": commit,
-            "type": "commit",
-            "total_incidents": 1,
-            "total_occurrences": 1,
-            "entities_with_incidents": [
-                {"filename": file, "incidents": [{"occurrences": [{"match": value, "line_start": line}]}]}
-            ],
-        }
-        for value, (file, line, commit) in occurrences
-    ]
-    return [{"type": "commit_range", "total_incidents": 0, "total_occurrences": 0, "scans": scans}]
-
-
-def sarif_of(occurrences):
-    results = [
-        {
-            "ruleId": "x",
-            "partialFingerprints": {"commitSha": commit},
-            "locations": [
-                {
-                    "physicalLocation": {
-                        "artifactLocation": {"uri": file},
-                        "region": {"startLine": line, "snippet": {"text": value}},
-                    }
-                }
-            ],
-        }
-        for value, (file, line, commit) in occurrences
-    ]
-    return [{"version": "2.1.0", "$schema": "x", "runs": [{"results": results}]}]
-
-
-LOG = {"level": "info-0", "msg": "running source"}
-JSON_KINDS = {
-    "gitleaks 8": findings(of_8, extra=gitleaks(AWS, RuleID="aws", Match=AWS)),
-    "gitleaks 7": findings(of_7, extra=of_7(AWS, "x", 1, "a")),
-    "trufflehog 3": findings(git, extra=LOG),
-    "trufflehog 2": findings(of_2, extra=of_2(AWS, "x", 1, "a")),
-    "GitHub": findings(of_github, extra=of_github(AWS, "x", 1, "a") | {"secret_type": "aws"}),
-    "GitLab": gitlab_of,
-    "ggshield": ggshield_of,
-    "SARIF": sarif_of,
-}
-ENCODINGS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-LINE_ENDS = st.sampled_from(["\n", "\r\n"])
-READ = st.sampled_from([leaks.from_report, leaks.from_file])
-AROUND = st.sampled_from(["array", "lines", "pages", "pretty", "nested"])
-
-
-def shuffled(found, order):
-    """The same objects with their keys in another order, at every depth."""
-    if isinstance(found, dict):
-        keys = order.sample([*found], len(found))
-        return {key: shuffled(found[key], order) for key in keys}
-    return [shuffled(each, order) for each in found] if isinstance(found, list) else found
-
-
-def written(objects, around, *, ascii_only, line_end):
-    """The objects as JSON, in one of the ways that tools and pipes put them."""
-    text = {
-        "array": lambda: json.dumps(objects, ensure_ascii=ascii_only, indent=1),
-        "lines": lambda: "\n".join(json.dumps(each, ensure_ascii=ascii_only) for each in objects) + "\n",
-        "pages": lambda: "".join(json.dumps([each], ensure_ascii=ascii_only) for each in objects),
-        "pretty": lambda: "\n".join(json.dumps(each, ensure_ascii=ascii_only, indent="\t") for each in objects),
-        "nested": lambda: json.dumps([objects, []], ensure_ascii=ascii_only, separators=(",", ":")),
-    }[around]()
-    return text.replace("\n", line_end)
-
-
-def expected(occurrences):
-    return {(sha256(value), f"{file}:{line}", commit) for value, (file, line, commit) in occurrences}
-
-
-def assert_all_found(read, content, occurrences):
-    frame = read(io.BytesIO(content))
-    assert {row[:3] for row in seen(frame)} == expected(occurrences)
-    assert hidden(frame) == []
-    kinds = dict(zip(frame["value"], frame["kind"], strict=True))
-    assert kinds == {sha256(value): kind_of(value) for value, _ in occurrences}
-
-
-@pytest.mark.parametrize("kind", JSON_KINDS)
-@given(
-    occurrences=OCCURRENCES,
-    around=AROUND,
-    order=st.randoms(),
-    ascii_only=st.booleans(),
-    line_end=LINE_ENDS,
-    code=ENCODINGS,
-    read=READ,
-)
-def test_as_many_values_are_found_as_were_put_in_each_at_its_place(
-    kind, occurrences, around, order, ascii_only, line_end, code, read
-):
-    objects = shuffled(JSON_KINDS[kind](occurrences), order)
-    report = written(objects, around, ascii_only=ascii_only, line_end=line_end)
-    assert_all_found(read, report.encode(code), occurrences)
-
-
-@pytest.mark.parametrize("make", [of_8, of_7])
-@given(
-    occurrences=OCCURRENCES,
-    order=st.randoms(),
-    delimiter=st.sampled_from(",;\t"),
-    line_end=LINE_ENDS,
-    code=ENCODINGS,
-    read=READ,
-)
-def test_as_many_values_are_found_in_rows_as_were_put_in_each_at_its_place(
-    make, occurrences, order, delimiter, line_end, code, read
-):
-    rows = [make(value, *where) for value, where in occurrences]
-    rows = [row | {"Message": 'said "no",\nthen; left'} for row in rows]
-    columns = order.sample([*rows[0]], len(rows[0])) if rows else []
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, delimiter=delimiter, lineterminator=line_end)
-    if rows:  # gitleaks writes nothing of nothing
-        writer.writeheader()
-    writer.writerows(rows)
-    assert_all_found(read, text.getvalue().encode(code), occurrences)
-
-
-@given(occurrences=OCCURRENCES.filter(len), share=st.floats(0, 1), kind=st.sampled_from([*JSON_KINDS]))
-def test_a_report_that_is_cut_short_is_refused_and_never_finds_fewer(occurrences, share, kind):
-    whole = json.dumps(JSON_KINDS[kind](occurrences))
-    cut = whole[: 1 + round(share * (len(whole) - 2))]
-    with pytest.raises(errors.UsageError):
-        leaks.from_report(io.StringIO(cut))
-
-
-def keys(found):
-    """Every key of a report, at every depth."""
-    if isinstance(found, dict):
-        return {*found, *(key for each in found.values() for key in keys(each))}
-    return {key for each in found for key in keys(each)} if isinstance(found, list) else set()
-
-
-def known_keys():
-    """The keys that scanners write, of which a report of anything is made."""
-    some = [(VALUE, ("x.py", 1, "a"))]
-    found = keys([make(some) for make in JSON_KINDS.values()]) | keys([*HIDDEN.values()])
-    baseline = json.loads((SAMPLES / "detect-secrets.baseline").read_text())
-    return sorted(found | keys(baseline) | {"alert", "location", "locations", "details", "lines", "secrets", "links"})
-
-
-KEYS = st.sampled_from(known_keys())
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from([VALUE, "REDACTED", "x", "", "\ud800"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=6),
-    max_leaves=25,
-)
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow])
-@given(ANYTHING)
-def test_whatever_a_report_holds_it_is_read_or_refused_by_an_error_of_ours_without_a_value(anything):
-    for read in (leaks.from_report, leaks.from_file):
-        problem = None
-        try:
-            found = matched(read(io.StringIO(json.dumps(anything))))
-        except errors.UsageError as error:
-            problem = error
-        else:
-            assert DIGITS not in repr(found) + found._repr_html_() + found.sightings.to_csv()
-        if problem:
-            stack = traceback.TracebackException.from_exception(problem, capture_locals=True).stack
-            inside = [frame for frame in stack if "/tokenkit/review/" in frame.filename]
-            assert DIGITS not in "".join(str(frame.locals) for frame in inside) + str(problem)
-            assert problem.__context__ is None
-            assert "cannot be read (" not in str(problem)  # a reader knew what to do

@@ -1,4 +1,4 @@
-"""What tokens may do and what they do; advice only where what is known suffices."""
+"""The granted and the used scopes of tokens, and advice where the record suffices."""
 
 import pandas as pd
 import pytest
@@ -26,36 +26,36 @@ def token(state, granted, *, inferred=None, backfilled=None, **more):
     return documents | more
 
 
-# What is known of a token, and its advice, its new scopes, and a word of the reason.
+# A token, its advice, its new scopes, and a part of the reason.
 CASES = {
-    "less is used than granted": (token("COMPLETED", ["a", "b"], inferred=["a"]), "narrow", ["a"], "less"),
-    "the same from its earlier calls": (token("BACKFILLED", ["a", "b"], backfilled=["b"]), "narrow", ["b"], "less"),
+    "less is used than granted": (token("COMPLETED", ["a", "b"], inferred=["a"]), "narrow", ["a"], "not use all"),
+    "the same from earlier calls": (token("BACKFILLED", ["a", "b"], backfilled=["b"]), "narrow", ["b"], "not use all"),
     "both records count": (
-        token("COMPLETED", ["a", "b", "c"], inferred=["a"], backfilled=["b"]), "narrow", ["a", "b"], "less",
+        token("COMPLETED", ["a", "b", "c"], inferred=["a"], backfilled=["b"]), "narrow", ["a", "b"], "not use all",
     ),
-    "a scope named twice is one": (token("COMPLETED", ["b", "a", "b"], inferred=["a", "a"]), "narrow", ["a"], "less"),
-    "all is used": (token("COMPLETED", ["b", "a"], inferred=["a", "b"]), "keep", None, "all that it may"),
-    "all-apis": (token("COMPLETED", ["all-apis"], inferred=["sql"]), "narrow", ["sql"], "all that its owner may"),
-    "all-apis is more than what stands beside it": (
-        token("COMPLETED", ["all-apis", "sql"], inferred=["jobs"]), "narrow", ["jobs"], "all that its owner may",
+    "a repeated scope": (token("COMPLETED", ["b", "a", "b"], inferred=["a", "a"]), "narrow", ["a"], "not use all"),
+    "all is used": (token("COMPLETED", ["b", "a"], inferred=["a", "b"]), "keep", None, "all its scopes"),
+    "all-apis": (token("COMPLETED", ["all-apis"], inferred=["sql"]), "narrow", ["sql"], "all the owner's permissions"),
+    "all-apis beside another scope": (
+        token("COMPLETED", ["all-apis", "sql"], inferred=["jobs"]), "narrow", ["jobs"], "all the owner's permissions",
     ),
-    "no scopes chosen": (token("COMPLETED", None, inferred=["sql"]), "narrow", ["sql"], "all that its owner may"),
-    "an empty list of scopes": (token("BACKFILLED", [], backfilled=["sql"]), "narrow", ["sql"], "all that its owner"),
-    "all-apis is used": (token("COMPLETED", None, inferred=["all-apis"]), "keep", None, "all that it may"),
+    "no scopes chosen": (token("COMPLETED", None, inferred=["sql"]), "narrow", ["sql"], "all the owner's permissions"),
+    "an empty list of scopes": (token("BACKFILLED", [], backfilled=["sql"]), "narrow", ["sql"], "all the owner's"),
+    "all-apis is used": (token("COMPLETED", None, inferred=["all-apis"]), "keep", None, "all its scopes"),
     "authentication unused": (
-        token("COMPLETED", ["authentication", "sql"], inferred=["sql"]), "narrow", ["sql"], "mint itself",
+        token("COMPLETED", ["authentication", "sql"], inferred=["sql"]), "narrow", ["sql"], "can create a token",
     ),
     "authentication used": (
         token("COMPLETED", ["authentication", "sql"], inferred=["authentication"]), "narrow", ["authentication"],
-        "needs to mint",
+        "needs to create",
     ),
     "more is used than granted": (token("COMPLETED", ["a", "b"], inferred=["a", "c"]), "none", None, "ask its owner"),
-    "nothing is used": (token("COMPLETED", ["a"], inferred=[]), "none", None, "whether it is needed"),
-    "nothing is said of its use": (token("BACKFILLED", ["a"]), "none", None, "whether it is needed"),
-    "still watched": (token("RUNNING", ["a", "b"], inferred=["a"]), "wait", None, "still being recorded"),
-    "not covered": (token("API_NOT_COVERED", ["all-apis"], inferred=["sql"]), "none", None, "no scope stands for"),
-    "chosen by hand": (token("USER_SELECTED", ["a"]), "none", None, "chosen by somebody"),
-    "switched off": (token("DISABLED", ["a"], inferred=["a"]), "none", None, "switched off"),
+    "nothing is used": (token("COMPLETED", ["a"], inferred=[]), "none", None, "whether it is still needed"),
+    "no record of its use": (token("BACKFILLED", ["a"]), "none", None, "whether it is still needed"),
+    "still observed": (token("RUNNING", ["a", "b"], inferred=["a"]), "wait", None, "still being recorded"),
+    "not covered": (token("API_NOT_COVERED", ["all-apis"], inferred=["sql"]), "none", None, "without a scope"),
+    "selected by a user": (token("USER_SELECTED", ["a"]), "none", None, "a user selected"),
+    "disabled": (token("DISABLED", ["a"], inferred=["a"]), "none", None, "disabled"),
     "no state": (token(None, None), "none", None, "not recorded"),
     "a state of a newer server": (token("GUESSED", ["a", "b"], inferred=["a"]), "none", None, "not recorded"),
     "expired": (token("COMPLETED", ["a", "b"], inferred=["a"], expiry_time=1), "none", None, "expired"),
@@ -63,33 +63,33 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_advice_is_given_only_where_what_is_known_suffices(case):
-    document, advice, new, word = CASES[case]
+def test_advice_is_given_only_if_the_record_suffices(case):
+    document, advice, new, reason = CASES[case]
     row = scopes.advise(listing(document)).iloc[0]
     assert row["advice"] == advice
     assert (row["new_scopes"] if isinstance(row["new_scopes"], list) else None) == new
-    assert word in row["reason"]
+    assert reason in row["reason"]
 
 
-def test_a_token_among_many_gets_what_it_gets_alone():
+def test_the_advice_for_many_tokens_is_that_for_single_tokens():
     documents = [document for document, _, _, _ in CASES.values()]
     together = scopes.advise(listing(*documents).iloc[3:].iloc[::-1])
     for position, document in enumerate(documents[3:][::-1]):
         alone = scopes.advise(listing(document)).iloc[0]
-        each = together.iloc[position]
+        row = together.iloc[position]
         for name in ("reach", "used_scopes", "unused_scopes", "new_scopes", "advice", "reason"):
-            assert shown(each[name]) == shown(alone[name])
+            assert shown(row[name]) == shown(alone[name])
 
 
 def shown(value):
     return value if isinstance(value, list | str) else None
 
 
-def test_what_is_granted_amounts_to():
+def test_reach_sums_up_the_granted_scopes():
     reach = {
         "limited": ["sql"],
         "everything": ["all-apis"],
-        "everything, by minting tokens": ["authentication", "scim"],
+        "everything_by_creating_tokens": ["authentication", "scim"],
     }
     rows = scopes.advise(listing(*(token(None, granted) for granted in [*reach.values(), None])))
     assert rows["reach"].tolist() == [*reach, "everything"]
@@ -103,8 +103,8 @@ def test_unused_scopes_are_named_where_they_are_known_and_missing_where_not():
             token("RUNNING", ["a", "b"], inferred=["a"]),
         )
     )
-    assert [shown(each) for each in rows["unused_scopes"]] == [["b"], [], None]
-    assert [shown(each) for each in rows["used_scopes"]] == [["a"]] * 3
+    assert [shown(scopes_) for scopes_ in rows["unused_scopes"]] == [["b"], [], None]
+    assert [shown(scopes_) for scopes_ in rows["used_scopes"]] == [["a"]] * 3
 
 
 def test_no_token_gives_the_same_columns_and_dtypes():

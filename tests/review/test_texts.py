@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenkit import frames
-from tokenkit.redaction import SECRET, redact
+from tokenkit.core.redaction import SECRET, redact
 from tokenkit.review import texts
 
 SECRETS = [
     "dapi" + "0a" * 16,
+    "dapi" + "z-9" * 6,  # not hexadecimal
     "AKIA" + "0A" * 8,
     "password=hunter2",
     "eyJhbGciOi.eyJzdWIi.c2ln",
@@ -24,11 +25,11 @@ def column(*values):
     return pd.Series([*values], index=range(5, 5 + len(values)), dtype=frames.TEXT)
 
 
-def test_words_numbers_and_texts_are_joined_row_by_row_and_numbers_cut_to_whole_ones():
+def test_constants_numbers_and_texts_are_concatenated_by_row_and_numbers_are_truncated():
     numbers = pd.Series([59.999, 1_000_000.5], index=[3, 1], dtype="Float64")
-    said = texts.said("in ", numbers, " days: ", pd.Series(["a", "b"], index=[3, 1], dtype=frames.TEXT))
-    assert said.to_dict() == {3: "in 59 days: a", 1: "in 1000000 days: b"}
-    assert said.dtype == frames.TEXT
+    found = texts.concat_columns("in ", numbers, " days: ", pd.Series(["a", "b"], index=[3, 1], dtype=frames.TEXT))
+    assert found.to_dict() == {3: "in 59 days: a", 1: "in 1000000 days: b"}
+    assert found.dtype == frames.TEXT
 
 
 def test_tenths_are_shown_where_there_are_any():
@@ -39,11 +40,11 @@ def test_tenths_are_shown_where_there_are_any():
 def test_lists_are_counted_and_joined_whatever_their_index():
     lists = pd.Series([["a", "b"], None, []], index=[4, 4, 2], dtype=pd.ArrowDtype(frames.TEXTS))
     assert list(texts.lengths(lists).items()) == [(4, 2), (4, 0), (2, 0)]
-    assert list(texts.joined(lists.dropna()).items()) == [(4, "a, b"), (2, "")]
+    assert list(texts.join_lists(lists.dropna()).items()) == [(4, "a, b"), (2, "")]
 
 
 def test_no_rows_make_an_empty_column_of_text():
-    assert texts.said("x", pd.Series([], dtype="Float64")).dtype == frames.TEXT
+    assert texts.concat_columns("x", pd.Series([], dtype="Float64")).dtype == frames.TEXT
     assert texts.repeated("x", pd.RangeIndex(0)).dtype == frames.TEXT
     assert texts.redacted(column()).dtype == frames.TEXT
 
@@ -58,17 +59,43 @@ def test_a_column_is_redacted_as_each_text_would_be(values, between):
     assert texts.holding_secrets(both).tolist() == held
 
 
-def test_a_number_that_is_not_known_is_said_to_be_so():
+def test_a_missing_number_is_shown_as_unknown():
     days = pd.Series([2.9, None], index=["a", "b"], dtype="Float64")
-    assert texts.said(days, " days old").tolist() == ["2 days old", "an unknown number of days old"]
+    assert texts.concat_columns(days, " days old").tolist() == ["2 days old", "an unknown number of days old"]
 
 
-def test_one_day_is_not_written_as_days():
+def test_one_day_is_singular():
     numbers = pd.Series([1, 11, 0, 21])
-    assert texts.said("idle for ", numbers, " days").tolist() == [
+    assert texts.concat_columns("idle for ", numbers, " days").tolist() == [
         "idle for 1 day",
         "idle for 11 days",
         "idle for 0 days",
         "idle for 21 days",
     ]
-    assert texts.said(texts.tenths(pd.Series([1.0, 1.1, 31.1])), " days").tolist() == ["1 day", "1.1 days", "31.1 days"]
+    assert texts.concat_columns(texts.tenths(pd.Series([1.0, 1.1, 31.1])), " days").tolist() == [
+        "1 day",
+        "1.1 days",
+        "31.1 days",
+    ]
+
+
+def test_what_may_be_saved_has_no_secret_in_texts_in_lists_or_in_names():
+    secret = SECRETS[0]
+    frame = pd.DataFrame(
+        {
+            "comment": column(f"key {secret}", None).array,
+            "scopes": pd.Series([["sql", f"x {secret}"], None], dtype=object),
+            "unknown": pd.Series([{secret: [f"y {secret}", {"a": secret, "b": 1}]}, None], dtype=object),
+            "number": [1, 2],
+            secret: [3, 4],
+            f"{secret} ": [5, 6],
+        }
+    )
+    saved = texts.written(frame)
+    assert list(saved.columns) == ["comment", "scopes", "unknown", "number", "[redacted]", "[redacted] "]
+    assert saved["comment"].fillna("").tolist() == ["key [redacted]", ""]
+    assert saved["scopes"].tolist() == [["sql", "x [redacted]"], None]
+    assert saved["unknown"].tolist() == [{"[redacted]": ["y [redacted]", {"a": "[redacted]", "b": 1}]}, None]
+    assert saved[["number", "[redacted]"]].to_numpy().tolist() == [[1, 3], [2, 4]]
+    two = frame[[secret]].assign(**{SECRETS[1]: 0})
+    assert list(texts.written(two).columns) == ["[redacted]", "[redacted] 1"]

@@ -1,1 +1,1 @@
-"""Tests of the sandbox, over real HTTP wherever there is a wire."""
+"""Tests of the sandbox, over real HTTP where possible."""

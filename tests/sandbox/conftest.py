@@ -1,4 +1,4 @@
-"""A small sandbox with a clock that stands still, and clients that speak plain HTTP to it."""
+"""A small sandbox with a fixed clock, and plain HTTP clients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONF = "/api/2.0/preview/workspace-conf"
 
 
 @dataclass
-class Clock:
+class StoppedClock:
     now: float = NOON
 
     def __call__(self) -> float:
@@ -28,7 +28,7 @@ class Clock:
 
 @dataclass
 class Client:
-    """One caller: a host and a credential."""
+    """A client with a host and a credential."""
 
     host: str
     token: str | None
@@ -38,15 +38,15 @@ class Client:
         headers = dict(options.pop("headers", {}))
         if self.token is not None:
             headers.setdefault("Authorization", f"Bearer {self.token}")
-        return self.session.request(method, self.host + path, json=json, headers=headers, timeout=30, **options)
+        return self.session.request(method, self.host + path, json=json, headers=headers, **{"timeout": 30, **options})
 
     def ok(self, method, path, json=None, **options):
         response = self(method, path, json, **options)
         assert response.ok, response.text
         return response.json() if response.content else None
 
-    def refused(self, method, path, json=None, **options):
-        """Return status and error code of a request that must fail."""
+    def error(self, method, path, json=None, **options):
+        """Return the status and error code of a request that must fail."""
         response = self(method, path, json, **options)
         assert not response.ok, response.text
         return response.status_code, response.json()["error_code"]
@@ -56,20 +56,20 @@ class Clients:
     """Makes clients and closes them."""
 
     def __init__(self):
-        self._made = []
+        self._clients = []
 
     def __call__(self, host, token):
-        self._made.append(Client(host, token))
-        return self._made[-1]
+        self._clients.append(Client(host, token))
+        return self._clients[-1]
 
     def close(self):
-        for client in self._made:
+        for client in self._clients:
             client.session.close()
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return StoppedClock()
 
 
 @pytest.fixture
@@ -80,19 +80,18 @@ def clients():
 
 
 @pytest.fixture
-def make_sandbox(clock):
-    """Start sandboxes that are stopped at the end, and must have made no mistake of their own."""
+def make_sandbox(clock, held):
+    """Start sandboxes, stop them at the end, and check that they recorded no bugs."""
     made = []
 
     def make(**options):
         options = {"tokens": 60, "clock": clock, **options}
-        made.append(Sandbox(**options).start())
+        made.append(held(Sandbox(**options).start()))
         return made[-1]
 
     yield make
     for sandbox in made:
         sandbox.stop()
-    assert [error for sandbox in made for error in sandbox.errors] == []
 
 
 @pytest.fixture
@@ -112,14 +111,14 @@ def admin(sandbox, clients):
 
 @pytest.fixture
 def oauth(sandbox, clients):
-    """An admin that brings no personal access token."""
+    """An admin client with an OAuth token."""
     return clients(sandbox.host, access_token(sandbox, clients))
 
 
 @pytest.fixture
 def person(sandbox, state, clients):
-    """A client with a token of an ordinary person who may use tokens."""
-    return member(sandbox, state, clients, "person@example.com", may_use=True)
+    """A client with the token of an ordinary user who can use tokens."""
+    return member(sandbox, state, clients, "person@example.com", can_use=True)
 
 
 def access_token(sandbox, clients, host=None):
@@ -129,11 +128,11 @@ def access_token(sandbox, clients, host=None):
     return anonymous("POST", "/oidc/v1/token", data=form, auth=credentials).json()["access_token"]
 
 
-def member(sandbox, state, clients, name, *, may_use):
-    """Add a person who has a token, and return their client."""
+def member(sandbox, state, clients, name, *, can_use):
+    """Add a user with a token, and return a client with it."""
     now_ms = int(NOON * 1000)
     user = state.directory.add("user", name, "Some Person")
-    if may_use:
+    if can_use:
         entry = {"user_name": name, "permission_level": "CAN_USE"}
         state.permissions.update([entry], now_ms=now_ms)
     minted = state.tokens.mint(
@@ -147,7 +146,7 @@ def member(sandbox, state, clients, name, *, may_use):
 
 
 def service_principal(admin, *groups, name="robot"):
-    body = {"displayName": name, "groups": [{"value": each} for each in groups]}
+    body = {"displayName": name, "groups": [{"value": group} for group in groups]}
     return admin.ok("POST", f"{SCIM}/ServicePrincipals", body)
 
 

@@ -1,4 +1,4 @@
-"""The official SDK finds nothing odd about the sandbox."""
+"""The official SDK works with the sandbox."""
 
 import time
 
@@ -25,7 +25,7 @@ def w(sandbox, monkeypatch):
 
 @pytest.mark.skipif(
     not hasattr(settings.TokenManagementAPI, "update_token_management"),
-    reason="this databricks-sdk knows less of tokens than the reference",
+    reason="this databricks-sdk has no update of tokens",
 )
 def test_the_references_usage_example_runs(w, sandbox):
     groups = {group.display_name: group.id for group in w.groups.list()}
@@ -35,7 +35,7 @@ def test_the_references_usage_example_runs(w, sandbox):
     obo = w.token_management.create_obo_token(application_id=spn.application_id, lifetime_seconds=60)
     by_id = w.token_management.get(token_id=obo.token_info.token_id)
     assert by_id.token_info.owner_id == int(spn.id)
-    assert obo.token_info.token_id in {each.token_id for each in w.token_management.list()}
+    assert obo.token_info.token_id in {token.token_id for token in w.token_management.list()}
     minted = WorkspaceClient(host=sandbox.host, token=obo.token_value)
     assert minted.current_user.me().user_name == spn.application_id
     updated = w.token_management.update_token_management(
@@ -50,7 +50,7 @@ def test_the_references_usage_example_runs(w, sandbox):
         w.token_management.get(token_id=obo.token_info.token_id)
 
 
-def test_permissions_go_round(w):
+def test_permissions_make_a_round_trip(w):
     levels = w.token_management.get_permission_levels().permission_levels
     assert [level.permission_level for level in levels] == [settings.TokenPermissionLevel.CAN_USE, None]
     request = settings.TokenAccessControlRequest(
@@ -63,14 +63,16 @@ def test_permissions_go_round(w):
     assert w.token_management.get_permissions() == after
 
 
-def test_the_sdks_own_round_trip_of_permissions_is_refused_for_losing_can_manage(w):
+def test_the_sdks_round_trip_of_permissions_is_rejected_because_it_loses_can_manage(w):
     entries = w.token_management.get_permissions().access_control_list
-    requests = [settings.TokenAccessControlRequest(group_name=each.group_name) for each in entries if each.group_name]
+    requests = [
+        settings.TokenAccessControlRequest(group_name=entry.group_name) for entry in entries if entry.group_name
+    ]
     with pytest.raises(InvalidParameterValue, match="Cannot change permissions for group 'admins' to None"):
         w.token_management.set_permissions(access_control_list=requests)
 
 
-def test_the_sdk_turns_every_page(w, state):
+def test_the_sdk_reads_every_page(w, state):
     with state.database.transaction():
         for number in range(1500):
             state.directory.add("user", f"extra{number}@example.com")
@@ -81,7 +83,7 @@ def test_the_sdk_turns_every_page(w, state):
     ]
 
 
-def test_users_and_groups_are_edited(w):
+def test_users_and_groups_can_be_edited(w):
     user = w.users.create(user_name="ann@example.com", display_name="Ann")
     group = w.groups.create(display_name="team", members=[iam.ComplexValue(value=user.id)])
     w.groups.patch(
@@ -101,9 +103,9 @@ def test_users_and_groups_are_edited(w):
 
 
 def test_own_tokens_and_settings(w):
-    made = w.tokens.create(comment="mine", lifetime_seconds=3600)
-    assert made.token_info.token_id in {each.token_id for each in w.tokens.list()}
-    w.tokens.delete(made.token_info.token_id)
+    created = w.tokens.create(comment="mine", lifetime_seconds=3600)
+    assert created.token_info.token_id in {token.token_id for token in w.tokens.list()}
+    w.tokens.delete(created.token_info.token_id)
     w.workspace_conf.set_status({"maxTokenLifetimeDays": "30"})
     assert w.workspace_conf.get_status("maxTokenLifetimeDays") == {"maxTokenLifetimeDays": "30"}
     with pytest.raises(InvalidParameterValue):
@@ -118,13 +120,13 @@ def test_oauth_signs_in_as_the_service_principal(sandbox):
     assert w.get_workspace_id() == sandbox.workspaces[0].workspace_id
 
 
-def test_errors_are_the_sdks_typed_ones(w, sandbox, person):
+def test_errors_are_the_sdks_types(w, sandbox, person):
     with pytest.raises(PermissionDenied, match="Invalid access token"):
         WorkspaceClient(host=sandbox.host, token="dapi00").current_user.me()
     with pytest.raises(PermissionDenied):
         list(WorkspaceClient(host=sandbox.host, token=person.token).token_management.list())
     with pytest.raises(InvalidParameterValue):
-        w.token_management.create_obo_token("nobody")
+        w.token_management.create_obo_token("unknown")
     with pytest.raises(BadRequest):
         w.users.create(user_name="")
     sandbox.faults.add(Fault(path="/api/*", status=403, body="<html>Sign in</html>", times=1))
@@ -132,8 +134,8 @@ def test_errors_are_the_sdks_typed_ones(w, sandbox, person):
         w.current_user.me()
 
 
-def test_the_sdk_waits_out_a_429(w, sandbox):
+def test_the_sdk_retries_after_a_429(w, sandbox):
     fault = Fault(path="/api/*", status=429, headers={"Retry-After": "0"}, times=1)
     sandbox.faults.add(fault)
     assert w.current_user.me().user_name == "admin@example.com"
-    assert [each.status for each in sandbox.requests][-2:] == [429, 200]
+    assert [request.status for request in sandbox.requests][-2:] == [429, 200]

@@ -1,4 +1,4 @@
-"""A screen that is closed leaves nothing behind: no widget, no comm, no thread, and nothing that holds it in memory."""
+"""A closed widget leaks nothing: no widget, no comm, no thread, no memory."""
 
 import gc
 import threading
@@ -9,10 +9,11 @@ import ipywidgets as widgets
 import pytest
 
 import tokenkit
-from tests.widgets.conftest import settle, tick
+from tests.widgets.conftest import Browser, Person, settle
 from tokenkit.sandbox import Fault
 from tokenkit.widgets import style
 from tokenkit.widgets.access import PermissionReview
+from tokenkit.widgets.front import Front
 
 OPEN = {
     "explorer": lambda ws: ws.explore(),
@@ -24,75 +25,91 @@ OPEN = {
 
 
 def kept():
-    """Return what ipywidgets keeps, without what all screens share."""
-    shared = {id(each) for each in style._SHARED.values()}
-    # Until ipywidgets 8.0.3 a class had them.
-    registry = widgets.widget._instances if hasattr(widgets.widget, "_instances") else widgets.Widget._active_widgets
-    live = registry.values()
-    return {f"{type(each).__name__} {id(each)}" for each in live if id(each) not in shared}
+    """Return the widgets that ipywidgets has registered, without shared ones."""
+    shared = {id(widget) for widget in style._SHARED.values()}
+    # Before ipywidgets 8.0.3, they were attributes of the class, with another name in 7.
+    places = ((widgets.widget, "_instances"), (widgets.Widget, "_active_widgets"), (widgets.Widget, "widgets"))
+    live = next(getattr(owner, name) for owner, name in places if hasattr(owner, name)).values()
+    return {f"{type(widget).__name__} {id(widget)}" for widget in live if id(widget) not in shared}
 
 
-def use(screen, somebody):
-    """Use everything on a screen that makes widgets."""
-    toggles = somebody.parts(widgets.ToggleButton)
-    plain = [each for each in toggles if each.description == "Plain list"]
-    for each in [*plain, *plain]:
-        each.value = not each.value
+def use(screen):
+    """Use all controls that create widgets."""
     if isinstance(screen, PermissionReview):
-        for row in list(screen._rows.values())[1:3]:
-            row._button.click()
+        if isinstance(screen._face, Front):
+            user = Browser(screen)
+            for entry in user.sections["entries"][1:3]:
+                user.do("remove", id=entry["id"])
+            user.do("suggest", kind="user", text="a")
+            user.do("apply")
+            return
+        user = Person(screen.widget)
+        for row in list(screen._face.rows.values())[1:3]:
+            row.button.click()
             settle()
-        somebody.press("Apply …")
+        user.press("Apply …")
         return
-    somebody.press("Select page")
-    somebody.press("→")
-    somebody.press("Select none")
-    screen.select(screen.filtered.query("owner != 'admin@example.com'").head(2))
-    if not screen._table.plain:
-        tick(screen._table, 3)
-    for each in toggles:
-        if each.description == "Charts":
-            each.value = True
-            settle()
-    somebody.choose("Idle for", "between …")
+    others = screen.filtered.query("owner != 'admin@example.com'").head(2)
+    if isinstance(screen._face, Front):
+        user = Browser(screen)
+        user.do("look", id=user.page[0])
+        user.do("charts", on=True)
+        user.do("choices", field="idle")
+        screen.select(others)
+        for _ in range(2):
+            user.do("act", action="revoke")
+            user.do("close")
+        user.revoke(2)
+        user.do("download", selected=False)
+        return
+    user = Person(screen.widget)
+    user.press("Select page")
+    user.press("Select none")
+    user.choose("Details of", user.tokens.options[0][0])
+    user.choose("Filter by", "Idle for")
+    user.choose("Filter by", "Status")
+    screen.select(others)
     for _ in range(2):
-        somebody.press("Revoke …")
-        somebody.press("Preview")
-        somebody.press("Cancel")
-    somebody.press("Revoke …")
-    somebody.press("Preview")
-    somebody.type("Type", str(screen._confirmation.plan.summary().count))
-    somebody.press("Revoke")
-    somebody.press("Refresh")
+        user.press("Revoke …")
+        user.press("Cancel")
+    user.press("Edit scopes or comment …")
+    user.press("Cancel")
+    user.press("Schedule revocation …")
+    user.press("Cancel")
+    user.press("Revoke …")
+    user.type("Type", "2")
+    user.press("Revoke 2 tokens")
+    user.press("Close")
+    user.press("Refresh")
 
 
 @pytest.mark.parametrize("kind", OPEN)
-def test_a_closed_screen_leaves_no_widget_no_comm_and_no_thread_and_is_collected(ws, person, kind):
-    OPEN[kind](ws).close()  # what all share is made once
+def test_a_closed_widget_has_no_comm_and_no_thread_and_is_garbage_collected(ws, kind):
+    OPEN[kind](ws).close()  # shared objects are created once
     gc.collect()
     before, comms = kept(), set(comm.get_comm_manager().comms)
     screen = OPEN[kind](ws)
-    use(screen, person(screen.widget))
+    use(screen)
     screen._repr_mimebundle_()
-    watched = [weakref.ref(each) for each in (screen, screen.widget, screen._confirmation)]
+    watched = [weakref.ref(reference) for reference in (screen, screen.widget, screen._decision)]
     screen.close()
     assert kept() == before
     assert set(comm.get_comm_manager().comms) == comms
-    assert not [each for each in threading.enumerate() if each.name == "tokenkit-widget"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "tokenkit-widget"]
     del screen
     gc.collect()
-    assert [each() for each in watched] == [None] * 3
+    assert [reference() for reference in watched] == [None] * 3
 
 
 @pytest.mark.parametrize("kind", OPEN)
-def test_a_closed_screen_is_one_line_and_can_be_closed_again(ws, kind):
+def test_a_closed_widget_has_a_one_line_repr_and_can_be_closed_again(ws, kind):
     screen = OPEN[kind](ws)
     screen.close()
     screen.close()
     assert screen._repr_mimebundle_() == {"text/plain": repr(screen)}
 
 
-def test_what_is_selected_and_filtered_can_be_read_after_an_explorer_is_closed(ws):
+def test_selected_and_filtered_can_be_read_after_an_explorer_is_closed(ws):
     explorer = ws.explore()
     explorer.select(explorer.filtered.head(3))
     selected = explorer.selected
@@ -102,28 +119,25 @@ def test_what_is_selected_and_filtered_can_be_read_after_an_explorer_is_closed(w
 
 
 @pytest.mark.parametrize("kind", OPEN)
-def test_what_was_under_way_says_nothing_to_a_closed_screen(ws, company, person, kind):
+def test_a_job_in_progress_does_not_update_a_closed_widget(ws, company, kind):
     OPEN[kind](ws).close()
     before = kept()
     screen = OPEN[kind](ws)
     company.faults.add(Fault(method="GET", latency_ms=100))
-    somebody = person(screen.widget)
-    somebody.named(widgets.Button, "Refresh").click()
+    screen.refresh()
     screen.close()
     settle()
     assert kept() == before
 
 
-def test_a_screen_whose_change_is_in_progress_is_not_closed(ws, company, person):
+def test_a_widget_with_a_change_in_progress_cannot_be_closed(ws, company, browser):
     explorer = ws.explore()
     others = explorer.filtered.query("owner != 'admin@example.com' and status == 'active'").head(3)
     explorer.select(others)
-    somebody = person(explorer.widget)
-    somebody.press("Revoke …")
-    somebody.press("Preview")
-    somebody.type("Type", "3")
+    user = browser(explorer)
+    user.do("act", action="revoke")
     company.faults.add(Fault(method="DELETE", latency_ms=200))
-    somebody.named(widgets.Button, "Revoke").click()
+    explorer._on_event({"event": "confirm", "number": user.asks["number"], "typed": "3", "answers": {}})
     with pytest.raises(tokenkit.UsageError, match="in progress"):
         explorer.close()
     settle()

@@ -1,16 +1,17 @@
-"""An access-control list being edited, and who is meant by what is typed."""
+"""The draft of an access control list, and the lookup of typed names."""
 
 import pytest
 
+from tests.acl import entry
 from tokenkit import frames
 from tokenkit.review import access
-from tokenkit.widgets.draft import Draft, Names
+from tokenkit.widgets.draft import Draft, Names, suggestible
 
 ADMINS, ENGINEERS, ANN = ("group", "admins"), ("group", "engineers"), ("user", "ann")
 
 
 def permissions(*texts, **more):
-    return frames.frame([access.entry_of(text) | more for text in texts], frames.PERMISSIONS)
+    return frames.frame([entry(text) | more for text in texts], frames.PERMISSIONS)
 
 
 @pytest.fixture
@@ -18,16 +19,16 @@ def draft():
     return Draft(permissions("group:admins=CAN_MANAGE", "group:engineers", "user:ann=CAN_MANAGE"))
 
 
-def test_a_draft_begins_as_the_list_and_changes_nothing(draft):
+def test_a_new_draft_equals_the_list(draft):
     assert draft.everybody() == [ADMINS, ENGINEERS, ANN]
     assert not draft.changed
     assert [draft.change(key) for key in draft.everybody()] == ["", "", ""]
 
 
-def test_what_is_to_become_of_each_entry_is_a_word(draft):
+def test_the_change_of_each_entry_is_described(draft):
     draft.remove(ENGINEERS)
     draft.put(ANN, "CAN_USE")
-    draft.put(("service principal", "app"), "CAN_USE")
+    draft.put(("service_principal", "app"), "CAN_USE")
     assert [draft.change(key) for key in draft.everybody()] == ["", "removed", "was CAN_MANAGE", "new"]
     assert draft.entries() == [
         {"group_name": "admins", "permission_level": "CAN_MANAGE"},
@@ -36,7 +37,7 @@ def test_what_is_to_become_of_each_entry_is_a_word(draft):
     ]
 
 
-def test_a_draft_that_is_taken_back_is_none(draft):
+def test_a_reverted_draft_has_no_changes(draft):
     before = draft.entries()
     draft.remove(ENGINEERS)
     draft.restore(ENGINEERS)
@@ -49,20 +50,20 @@ def test_a_draft_that_is_taken_back_is_none(draft):
     assert not draft.changed
 
 
-def test_admins_stay_as_they_are(draft):
+def test_admins_cannot_be_changed(draft):
     draft.remove(ADMINS)
     draft.put(ADMINS, "CAN_USE")
     assert draft.level(ADMINS) == "CAN_MANAGE"
     assert not draft.changed
 
 
-def test_inherited_entries_are_no_part_of_it_and_of_two_levels_the_higher_counts():
+def test_inherited_entries_are_excluded_and_the_higher_of_two_levels_counts():
     two = permissions("user:ann=CAN_MANAGE", "user:ann=CAN_USE")
     assert Draft(two).entries() == [{"user_name": "ann", "permission_level": "CAN_MANAGE"}]
     assert Draft(permissions("user:ann", inherited=True)).entries() == []
 
 
-def test_a_list_that_somebody_else_changed_is_not_what_the_draft_began_with(draft):
+def test_a_list_that_changed_meanwhile_differs_from_the_original_of_the_draft(draft):
     draft.remove(ANN)
     assert draft.began_as(permissions("user:ann=CAN_MANAGE", "group:engineers", "group:admins=CAN_MANAGE"))
     assert not draft.began_as(permissions("user:ann", "group:engineers", "group:admins=CAN_MANAGE"))
@@ -97,7 +98,7 @@ NAMES = Names(
         "&lt;b&gt;",
     ],
 )
-def test_a_name_that_could_be_markup_is_not_offered_but_found_once_it_is_typed(name):
+def test_a_name_that_could_be_markup_is_not_suggested_but_found_when_typed(name):
     names = Names(
         access.Identities(
             users=frames.frame([{"id": 1, "user_name": name}], frames.USERS),
@@ -109,29 +110,31 @@ def test_a_name_that_could_be_markup_is_not_offered_but_found_once_it_is_typed(n
             ),
         )
     )
-    assert [names.offered(kind, "") for kind in ("group", "user", "service principal")] == [["R&D Zürich"], [], []]
+    offered = [names.offered(kind, "") for kind in ("group", "user", "service_principal")]
+    assert [suggestible(labels) for labels in offered] == [["R&D Zürich"], [], []]
+    assert [len(labels) for labels in offered] == [2, 1, 1]
     assert names.named("group", name) == name
-    assert names.named("service principal", name) == "app-9"
+    assert names.named("service_principal", name) == "app-9"
 
 
-def test_names_are_offered_by_any_part_of_them_in_any_case_and_never_as_a_pattern():
+def test_names_are_suggested_by_any_part_ignoring_case_and_never_by_a_pattern():
     assert NAMES.offered("user", "AN") == ["Ann"]
     assert NAMES.offered("user", "(x") == ["bob(x)"]
-    assert NAMES.offered("service principal", "") == ["app-4", "ci (app-1)", "twin (app-2)", "twin (app-3)"]
-    assert NAMES.offered("service principal", "", most=2) == ["app-4", "ci (app-1)"]
+    assert NAMES.offered("service_principal", "") == ["app-4", "ci (app-1)", "twin (app-2)", "twin (app-3)"]
+    assert NAMES.offered("service_principal", "", most=2) == ["app-4", "ci (app-1)"]
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "name"),
     [
-        ("service principal", "ci (app-1)", "app-1"),
-        ("service principal", "app-2", "app-2"),
-        ("service principal", "ci", "app-1"),
-        ("service principal", "twin", None),
+        ("service_principal", "ci (app-1)", "app-1"),
+        ("service_principal", "app-2", "app-2"),
+        ("service_principal", "ci", "app-1"),
+        ("service_principal", "twin", None),
         ("group", "engineers", "engineers"),
         ("group", "Ann", None),
         ("user", "", None),
     ],
 )
-def test_whoever_is_typed_is_somebody_who_is_there_or_nobody(kind, text, name):
+def test_a_typed_name_is_an_existing_principal_or_none(kind, text, name):
     assert NAMES.named(kind, text) == name

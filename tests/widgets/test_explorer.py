@@ -1,17 +1,19 @@
-"""The explorer without a browser: what is selected is what is revoked, errors are a line, no state holds a secret."""
+"""The explorer without a browser: selected tokens are revoked, errors are one line, no state contains a secret."""
 
+import io
 import json
 
-import ipywidgets as widgets
 import pandas as pd
 import pytest
 
 import tokenkit
 from tests.conftest import NOW
-from tests.widgets.conftest import settle, tick
+from tests.waiting import wait_until
+from tests.widgets.conftest import settle
+from tokenkit.output import export
 from tokenkit.sandbox import Fault
-from tokenkit.widgets.explorer import explore
-from tokenkit.widgets.style import STOWAWAYS
+from tokenkit.widgets import style
+from tokenkit.widgets.saved import explore
 
 SECRET = "dapi" + "0123456789abcdef" * 2
 
@@ -22,387 +24,595 @@ def explorer(ws):
 
 
 @pytest.fixture
-def somebody(explorer, person):
-    return person(explorer.widget)
+def user(explorer, browser):
+    return browser(explorer)
 
 
 @pytest.fixture
-def victims(explorer):
-    """Six active tokens of other people, on the first page."""
+def targets(explorer):
+    """Six active tokens of other users, on the first page."""
     page = explorer._model.on_page()
     return page[(page["status"] == "active") & (page["owner"] != "admin@example.com")]["token_id"].tolist()[:6]
 
 
-def tick_ids(explorer, ids):
-    page = explorer._model.on_page()["token_id"].tolist()
-    tick(explorer._table, *(page.index(each) for each in ids))
-
-
-def revoke(somebody, count):
-    somebody.press("Revoke …")
-    somebody.press("Preview")
-    somebody.type("Type", str(count))
-    somebody.press("Revoke")
-
-
-def test_it_shows_itself_as_one_line_that_never_changes(explorer):
+def test_the_repr_is_one_constant_line_and_a_saved_notebook_has_counts(explorer):
     assert repr(explorer) == f"<Explorer of 160 tokens on {explorer._source.name}>"
     bundle = explorer._repr_mimebundle_()
-    assert bundle["text/plain"] == repr(explorer)
-    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.widget.model_id
+    assert bundle["text/plain"].startswith(f"Tokens of {explorer._source.name}: 160 tokens, ")
+    assert bundle["text/plain"].endswith("Run this cell to open it.")
 
 
-def test_what_is_filtered_and_selected_are_frames_with_the_listings_own_columns(explorer, somebody, ws, victims):
+def test_a_terminal_is_told_that_the_screen_requires_a_notebook(explorer, ipython, monkeypatch):
+    monkeypatch.setattr(style, "get_ipython", lambda: ipython)  # which the fixture does not install
+    assert ipython.display_formatter.format(explorer)[0]["text/plain"] == (
+        f"{explorer!r}\nThis screen requires a notebook. `tokenkit lab` opens one."
+    )
+
+
+def test_what_a_notebook_stores_is_a_title_and_counts(explorer, user, company):
+    state = explorer.widget.get_state()
+    about = state.pop("about")
+    assert about["title"] == "Tokens"
+    assert "160 tokens" in about["line"]
+    user.do("look", id=user.page[0])
+    assert len(state.pop("_esm")) < 60_000
+    assert len(state.pop("_css")) < 25_000
+    assert len(json.dumps(state, default=repr)) < 2_000
+    assert company.token not in json.dumps(explorer.widget.get_state(), default=repr)
+
+
+def test_a_view_that_is_displayed_again_gets_everything(explorer, user, browser):
+    user.tick(user.page[2])
+    before = user.sections
+    again = browser(explorer)
+    assert again.sections == before
+
+
+def test_filtered_and_selected_are_frames_with_the_columns_of_the_listing(explorer, user, ws, targets):
     listing = ws.tokens()
-    somebody.choose("Status", "expired")
+    user.filter("status", "expired")
     assert set(explorer.filtered["token_id"]) == set(listing.loc[listing["status"] == "expired", "token_id"])
-    somebody.press("Clear filters")
-    tick_ids(explorer, victims[:2])
-    assert set(explorer.selected["token_id"]) == set(victims[:2])
+    user.do("clear")
+    user.tick(*targets[:2])
+    assert set(explorer.selected["token_id"]) == set(targets[:2])
     assert list(explorer.selected.columns) == list(listing.columns)
     assert explorer.selected.dtypes.equals(listing.dtypes)
 
 
-def test_the_counts_beside_the_choices_follow_the_other_filters(explorer, somebody):
-    somebody.choose("Kind of owner", "service principal")
-    labels = [label for label, _ in somebody.named(widgets.Dropdown, "Status").options]
-    counts = explorer.filtered["status"].value_counts()
-    assert labels == ["any", *(f"{status} ({counts[status]})" for status in ("active", "expired") if status in counts)]
+def test_the_most_dangerous_tokens_come_first(user, ws):
+    high = set(ws.audit().findings.query("severity == 'high'")["token_id"].dropna())
+    severities = [[severity for severity, _ in row["findings"]] for row in user.sections["table"]["rows"]]
+    assert [found[:1] == ["high"] for found in severities[: len(high)]] == [True] * min(len(high), 20)
+    assert user.sections["table"]["sort"] == "danger"
 
 
-def test_a_range_of_days_is_typed_and_what_is_no_number_is_one_line(explorer, somebody):
-    somebody.choose("Idle for", "between …")
-    somebody.type("Idle for, from", "10")
-    somebody.type("Idle for, to", "20")
-    assert explorer.filtered["idle_days"].between(10, 21, inclusive="left").all()
-    kept = len(explorer.filtered)
-    somebody.type("Idle for, to", "soon")
-    assert any("'soon' is not a whole number of days" in line for line in somebody.reads())
-    assert len(explorer.filtered) == kept
-    somebody.press("Clear filters")
+def test_the_counts_of_choices_depend_on_the_other_filters(explorer, user):
+    user.filter("owner_kind", "service_principal")
+    user.do("choices", field="status")
+    offered = {item["value"]: item["count"] for item in user.sections["choices"]["items"]}
+    assert offered == explorer.filtered["status"].value_counts().to_dict()
+
+
+def test_quick_filters_have_counts_and_are_turned_off_again(explorer, user):
+    counts = {item["value"]: item["count"] for item in user.sections["quick"]}
+    assert counts[""] == 160
+    for name in [name for name in counts if name]:
+        user.do("quick", value=name)
+        assert len(explorer.filtered) == counts[name] > 0
+        assert user.says == f"{counts[name]} of 160 tokens match"
+    user.do("quick", value=name)
     assert len(explorer.filtered) == 160
-    assert not [box for box in somebody.parts(widgets.Text) if box.description.startswith("Idle")]
+    assert counts["Never expires"] == int(
+        (explorer.filtered["never_expires"] & (explorer.filtered["status"] == "active")).sum()
+    )
 
 
-def test_findings_of_the_audit_are_a_filter_a_column_and_stand_in_the_details(explorer, somebody, ws):
+def test_a_filter_has_several_values_and_a_chip_that_removes_it(explorer, user):
+    one, other = explorer.filtered["owner"].value_counts().index[:2]
+    user.do("toggle", field="owner", value=one, on=True)
+    user.do("toggle", field="owner", value=other, on=True)
+    assert set(explorer.filtered["owner"]) == {one, other}
+    (chip,) = user.sections["filters"]["chips"]
+    assert chip == {"field": "owner", "label": f"Owner: {one}, {other}"}
+    user.do("toggle", field="owner", value=one, on=False)
+    assert set(explorer.filtered["owner"]) == {other}
+    user.do("unfilter", field="owner")
+    assert len(explorer.filtered) == 160
+    assert user.sections["filters"]["chips"] == []
+
+
+def test_owners_are_found_by_a_part_of_their_name_among_all(explorer, user):
+    owner = explorer.filtered["owner"].value_counts().index[-1]
+    user.do("choices", field="owner", query=owner.split("@")[0].upper())
+    assert owner in [item["value"] for item in user.sections["choices"]["items"]]
+
+
+def test_a_chosen_value_is_not_lost_when_another_is_searched(explorer, user):
+    one, other = explorer.filtered["owner"].value_counts().index[:2]
+    user.do("toggle", field="owner", value=one, on=True)
+    user.do("choices", field="owner", query=other)
+    user.do("toggle", field="owner", value=other, on=True)
+    assert set(explorer.filtered["owner"]) == {one, other}
+
+
+def test_a_range_of_days_is_typed_and_an_invalid_number_is_a_one_line_error(explorer, user):
+    user.do("filter", field="idle", low="10", high="20")
+    assert explorer.filtered["idle_days"].between(10, 21, inclusive="left").all()
+    assert user.sections["filters"]["chips"][0]["label"] == "Idle for: 10 to 20 days"
+    kept = len(explorer.filtered)
+    user.do("filter", field="idle", low="10", high="soon")
+    assert "'soon' is not a whole number of days" in user.sections["notice"]["text"]
+    assert len(explorer.filtered) == kept
+    user.do("clear")
+    assert len(explorer.filtered) == 160
+
+
+def test_nothing_matches_and_the_screen_says_so(user):
+    user.do("search", text="there is no such token")
+    assert user.sections["table"]["empty"] == "No token matches the filters."
+    assert user.sections["filters"]["match"] == "0 of 160 tokens match"
+
+
+def test_audit_findings_are_a_filter_a_column_and_in_the_panel(explorer, user, ws):
     findings = ws.audit().findings
     rule = findings.dropna(subset="token_id")["rule"].iloc[0]
-    somebody.choose("Rule found", rule)
+    user.filter("rule", rule)
     assert set(explorer.filtered["token_id"]) == set(findings.loc[findings["rule"] == rule, "token_id"].dropna())
-    tick(explorer._table, 0)
-    assert any(line.startswith(rule) for line in somebody.reads())
+    user.do("look", id=user.page[0])
+    found = user.sections["panel"]["findings"]
+    assert [finding["severity"] for finding in found] == sorted(
+        [finding["severity"] for finding in found], key=["high", "medium", "low"].index
+    )
+    assert all(finding["remedy"] and finding["evidence"] for finding in found)
 
 
-def test_the_details_are_of_what_was_ticked_last_even_of_several_at_once(explorer, somebody, victims):
-    tick_ids(explorer, [victims[4], victims[2], victims[3]])
-    assert victims[3] in somebody.reads()
-    somebody.press("←")
-    assert victims[2] in somebody.reads()
-
-
-def test_the_selected_tokens_are_revoked_and_no_others(explorer, somebody, ids, victims):
-    before = ids()
-    tick_ids(explorer, victims[:3])
-    revoke(somebody, 3)
-    assert before - ids() == set(victims[:3])
-    assert any(line == "3 revoked." for line in somebody.reads())
+def test_looking_at_a_token_selects_nothing(explorer, user):
+    user.do("look", id=user.page[3])
+    assert user.sections["panel"]["token_id"] == user.page[3]
     assert explorer.selected.empty
-    assert not set(victims[:3]) & set(explorer.filtered["token_id"])
+    sentences = dict(user.sections["panel"]["sentences"])
+    assert list(sentences) == ["Access", "Last used", "Created", "Ends", "Same owner"]
+    user.do("unlook")
+    assert user.sections["panel"] is None
 
 
-def turn_round(somebody):
-    (button,) = [each for each in somebody.parts(widgets.ToggleButton) if "cending" in each.description]
-    button.value = not button.value
+def test_the_panel_lists_the_owner_s_other_tokens(explorer, user):
+    owners = explorer.filtered["owner"]
+    several = explorer.filtered[owners.isin(owners.value_counts().loc[lambda counts: counts.between(2, 8)].index)]
+    token = several.iloc[0]
+    user.do("look", id=token["token_id"])
+    others = {other["id"] for other in user.sections["panel"]["others"]}
+    assert others == set(several.loc[several["owner"] == token["owner"], "token_id"]) - {token["token_id"]}
+
+
+def test_headers_sort_and_turn_round(explorer, user):
+    user.do("sort", column="comment")
+    comments = [row["title"].lower() for row in user.sections["table"]["rows"]]
+    assert comments == sorted(comments)
+    assert user.says == "Sorted by Token, ascending."
+    user.do("sort", column="comment")
+    assert user.sections["table"]["descending"]
+    user.do("sort", column="last_used_day")
+    days = explorer.filtered["last_used_day"].dropna()
+    assert days.is_monotonic_decreasing
+
+
+def test_the_selected_tokens_are_revoked_and_no_others(explorer, user, ids, targets):
+    before = ids()
+    user.tick(*targets[:3])
+    user.revoke(3)
+    assert before - ids() == set(targets[:3])
+    assert user.asks["title"] == "3 revoked."
+    assert explorer.selected.empty
+    assert user.ticked == []
+    assert not set(targets[:3]) & set(explorer.filtered["token_id"])
+
+
+def test_the_reason_is_kept_in_the_journal(user, ws, targets):
+    user.tick(targets[0])
+    user.do("act", action="revoke")
+    user.confirm(1, reason="ticket SEC-4711")
+    assert ws.journal()["reason"].tolist() == ["ticket SEC-4711"]
 
 
 BETWEEN = {
-    "a filter": lambda somebody: somebody.choose("Status", "expired"),
-    "a search": lambda somebody: somebody.type("Search", "zzz"),
-    "an order": lambda somebody: somebody.choose("Sort by", "Owner"),
-    "the other order": turn_round,
-    "another page": lambda somebody: somebody.press("Next →"),
-    "a refresh": lambda somebody: somebody.press("Refresh"),
-    "the plain list": lambda somebody: setattr(somebody.named(widgets.ToggleButton, "Plain list"), "value", True),
+    "a filter": lambda user: user.filter("status", "expired"),
+    "a search": lambda user: user.do("search", text="zzz"),
+    "an order": lambda user: user.do("sort", column="comment"),
+    "another page": lambda user: user.do("turn", page=1),
+    "a refresh": lambda user: user.do("refresh"),
+    "a look": lambda user: user.do("look", id=user.page[5]),
 }
 
 
 @pytest.mark.parametrize("between", BETWEEN)
-def test_nothing_between_selecting_and_confirming_changes_who_is_revoked(explorer, somebody, ids, victims, between):
+def test_nothing_between_selection_and_confirmation_changes_the_revoked_tokens(user, ids, targets, between):
     before = ids()
-    tick_ids(explorer, victims[1:4])
-    BETWEEN[between](somebody)
-    somebody.press("Revoke …")
-    somebody.press("Preview")
-    BETWEEN[between](somebody) if between != "another page" else somebody.press("← Previous")
-    somebody.type("Type", "3")
-    somebody.press("Revoke")
-    assert before - ids() == set(victims[1:4])
+    user.tick(*targets[1:4])
+    BETWEEN[between](user)
+    user.do("act", action="revoke")
+    BETWEEN[between](user)
+    user.confirm(3)
+    assert before - ids() == set(targets[1:4])
 
 
-def test_tokens_that_appear_while_somebody_looks_do_not_move_the_selection(explorer, somebody, company, ids, victims):
-    tick_ids(explorer, victims[:2])
+def test_new_tokens_do_not_change_the_selection(explorer, user, company, ids, targets):
+    user.tick(*targets[:2])
     state = company.workspaces[0].state
-    owner = next(info for info in state.tokens.infos() if info["token_id"] == victims[0])
-    state.tokens.delete(next(iter(set(explorer.filtered["token_id"]) - set(victims))))
+    owner = next(info for info in state.tokens.infos() if info["token_id"] == targets[0])
+    state.tokens.delete(next(iter(set(explorer.filtered["token_id"]) - set(targets))))
     state.tokens.mint(
         owner_id=owner["owner_id"], created_by_id=owner["owner_id"], created_by_username="x", creation_time=1,
         expiry_time=-1,
     )  # fmt: skip
-    somebody.press("Refresh")
+    user.do("refresh")
     before = ids()
-    revoke(somebody, 2)
-    assert before - ids() == set(victims[:2])
+    user.revoke(2)
+    assert before - ids() == set(targets[:2])
 
 
-def test_what_is_ticked_after_the_preview_is_not_in_it(explorer, somebody, ids, victims):
+def test_a_token_selected_after_the_preview_is_not_revoked(explorer, user, ids, targets):
     before = ids()
-    tick_ids(explorer, victims[:2])
-    somebody.press("Revoke …")
-    somebody.press("Preview")
-    tick_ids(explorer, victims[2:5])
-    somebody.type("Type", "2")
-    somebody.press("Revoke")
-    assert before - ids() == set(victims[:2])
-    assert set(explorer.selected["token_id"]) == set(victims[2:5])
+    user.tick(*targets[:2])
+    user.do("act", action="revoke")
+    user.tick(*targets[2:5])
+    user.confirm(2)
+    assert before - ids() == set(targets[:2])
+    assert set(explorer.selected["token_id"]) == set(targets[2:5])
 
 
 @pytest.mark.parametrize("typed", ["", "2", "three", "33", "3 tokens"])
-def test_any_other_number_lets_nobody_revoke(explorer, somebody, ids, victims, typed):
+def test_a_wrong_number_is_an_error_beside_the_field_and_revokes_nothing(user, ids, targets, typed):
     before = ids()
-    tick_ids(explorer, victims[:3])
-    somebody.press("Revoke …")
-    somebody.press("Preview")
-    somebody.type("Type", typed)
-    assert somebody.named(widgets.Button, "Revoke").disabled
-    somebody.named(widgets.Button, "Revoke").click()
-    settle()
+    user.tick(*targets[:3])
+    user.revoke(typed)
+    assert user.asks["phase"] == "asking"
+    assert user.asks["errors"] == {"typed": "That is not the number of tokens: type 3."}
     assert ids() == before
 
 
-def test_the_preview_says_what_to_mind_and_what_is_left_out(explorer, somebody, ws, victims):
+def test_a_late_confirmation_of_an_earlier_plan_is_ignored(user, ids, targets):
+    before = ids()
+    user.tick(*targets[:2])
+    user.do("act", action="revoke")
+    late = user.asks["number"]
+    user.do("close")
+    user.tick(*targets[2:4])
+    user.tick(*targets[:2], on=False)
+    user.do("act", action="revoke")
+    user.do("confirm", number=late, typed="2", answers={})
+    assert ids() == before
+    assert user.asks["phase"] == "asking"
+
+
+def test_a_tick_of_a_token_that_is_not_listed_selects_nothing(explorer, user):
+    user.tick("f" * 64)
+    assert explorer.selected.empty
+    assert user.sections["selection"]["count"] == 0
+
+
+def test_the_preview_counts_warnings_lists_tokens_and_names_what_is_left_out(explorer, user, ws, targets):
     own = ws.tokens(owner="admin@example.com")["token_id"]
-    explorer.select([*own, *victims[:1]])
-    somebody.press("Revoke …")
-    somebody.press("Preview")
-    said = somebody.reads()
-    assert any("Left out: 1 token (yours" in line for line in said)
-    assert any(line.startswith("Revoke 1 token for good on ") for line in said)
-    somebody.type("Type", "1")
-    somebody.press("Revoke")
-    assert explorer.selected.empty  # what was left out is not offered for another try
+    explorer.select([*own, *targets[:1]])
+    user.do("act", action="revoke")
+    assert user.asks["lines"] == ["Left out: 1 token (yours)."]
+    assert user.asks["title"].startswith("Revoke 1 token on ")
+    assert [card["label"] for card in user.asks["cards"]][:3] == [
+        "used in the last 7 days", "owned by service principals", "the last token of its owner",
+    ]  # fmt: skip
+    user.confirm(1)
+    assert explorer.selected.empty  # excluded tokens are not selected to try again
 
 
-def test_what_failed_stays_selected_and_works_at_another_try(explorer, somebody, company, ids, victims):
-    company.faults.add(Fault(method="DELETE", path=f"*/{victims[1]}", status=400, times=1))
-    tick_ids(explorer, victims[:3])
-    revoke(somebody, 3)
-    assert any(line == "2 revoked, 1 failed." for line in somebody.reads())
-    assert explorer.selected["token_id"].tolist() == [victims[1]]
-    revoke(somebody, 1)
-    assert not set(victims[:3]) & ids()
+def test_failed_tokens_stay_selected_and_are_retried(explorer, user, company, ids, targets):
+    company.faults.add(Fault(method="DELETE", path=f"*/{targets[1]}", status=400, times=1))
+    user.tick(*targets[:3])
+    user.revoke(3)
+    assert user.asks["title"] == "2 revoked, 1 failed."
+    (token, outcome, error), *_ = user.asks["tables"][0]["rows"]
+    assert (token[3], outcome[1]) == (targets[1][:12], "failed")
+    assert error[1] != ""
+    assert explorer.selected["token_id"].tolist() == user.ticked == [targets[1]]
+    assert user.asks["buttons"] == [["retry", "Retry 1 failed token"]]
+    user.do("retry")
+    assert user.asks["title"].startswith("Revoke 1 token on ")
+    user.confirm(1)
+    assert not set(targets[:3]) & ids()
 
 
-def ticked_on_page(explorer):
-    shown = explorer._table
-    return [shown._ids[each - STOWAWAYS] for each in shown._table.selected_rows if each >= STOWAWAYS]
+def test_if_the_workspace_cannot_be_read_for_a_plan_nothing_was_changed(user, company, targets, ids):
+    before = ids()
+    company.faults.add(Fault(method="GET", path="*/token-management/tokens", status=403))
+    user.tick(targets[0])
+    user.do("act", action="revoke")
+    assert (user.asks["phase"], user.asks["title"]) == ("failed", "Nothing was changed.")
+    assert user.asks["error"] != ""
+    assert ids() == before
 
 
-def test_the_boxes_show_what_is_selected_after_a_run_even_if_the_tokens_cannot_be_read_again(
-    explorer, somebody, company, victims
-):
+def test_the_boxes_show_the_selection_after_a_run_even_if_the_refresh_fails(explorer, user, company, targets):
     def unreadable():
         raise tokenkit.UsageError("The tokens cannot be read.")
 
-    company.faults.add(Fault(method="DELETE", path=f"*/{victims[1]}", status=400, times=1))
-    tick_ids(explorer, victims[:3])
+    company.faults.add(Fault(method="DELETE", path=f"*/{targets[1]}", status=400, times=1))
+    user.tick(*targets[:3])
     object.__setattr__(explorer._source, "read", unreadable)
-    revoke(somebody, 3)
-    assert "The tokens cannot be read." in somebody.reads()
-    assert ticked_on_page(explorer) == explorer.selected["token_id"].tolist() == [victims[1]]
+    user.revoke(3)
+    words = "Not read again. The tokens are those of before. The tokens cannot be read."
+    assert user.sections["notice"] == {"text": words, "is_error": True}
+    assert user.ticked == explorer.selected["token_id"].tolist() == [targets[1]]
 
 
-def test_a_second_action_during_a_run_is_refused_and_changes_no_selection(explorer, somebody, company, ids, victims):
+def test_a_second_action_during_a_run_is_rejected_and_does_not_change_the_selection(
+    explorer, user, company, ids, targets
+):
     before = ids()
     company.faults.add(Fault(method="DELETE", latency_ms=500))
-    tick_ids(explorer, victims[:2])
-    somebody.press("Revoke …")
-    somebody.press("Preview")
-    somebody.type("Type", "2")
-    somebody.named(widgets.Button, "Revoke").click()
-    tick_ids(explorer, victims[2:4])
-    somebody.named(widgets.Button, "Revoke …").click()
-    somebody.named(widgets.Button, "Preview").click()
-    assert any("Another change is in progress" in line for line in somebody.reads())
+    user.tick(*targets[:2])
+    user.do("act", action="revoke")
+    explorer._on_event({"event": "confirm", "number": user.asks["number"], "typed": "2", "answers": {}})
+    explorer._on_event({"event": "tick", "ids": targets[2:4], "on": True})
+    explorer._on_event({"event": "act", "action": "revoke"})
+    assert "Another change is in progress" in user.sections["notice"]["text"]
     settle()
-    assert before - ids() == set(victims[:2])
-    assert set(explorer.selected["token_id"]) == set(victims[2:4])
+    assert before - ids() == set(targets[:2])
+    assert set(explorer.selected["token_id"]) == set(targets[2:4])
 
 
-def test_a_stop_half_way_leaves_the_rest_and_says_how_to_go_on(explorer, somebody, company, ids, ws):
+def test_a_stopped_run_keeps_the_remaining_tokens_and_is_resumed_on_the_screen(explorer, user, company, ids, ws):
     tokens = explorer.filtered
     others = tokens[tokens["owner"] != "admin@example.com"]["token_id"]
     company.faults.add(Fault(method="DELETE", latency_ms=200))
     explorer.select(others)
     before = ids()
-    somebody.press("Revoke …")
-    somebody.press("Preview")
-    somebody.type("Type", str(len(others)))
-    somebody.named(widgets.Button, "Revoke").click()
-    while len(before - ids()) < 5:
-        pass
-    somebody.named(widgets.Button, "Stop").click()
+    user.do("act", action="revoke")
+    explorer._on_event({"event": "confirm", "number": user.asks["number"], "typed": str(len(others)), "answers": {}})
+    wait_until(lambda: len(before - ids()) >= 5)
+    explorer._on_event({"event": "stop"})
     settle()
     company.faults.clear()
-    gone = before - ids()
-    assert 5 <= len(gone) < len(others)
-    assert any("are left; tokenkit.resume(" in line for line in somebody.reads())
-    assert set(explorer.selected["token_id"]) == set(others) - gone
-    run_id = ws.journal()["run_id"].iloc[0]
-    tokenkit.resume(run_id, workspace=ws, progress=False)
+    revoked = before - ids()
+    assert 5 <= len(revoked) < len(others)
+    assert any("remaining; to finish, run tokenkit.resume(" in line for line in user.asks["lines"])
+    assert set(explorer.selected["token_id"]) == set(others) - revoked
+    remaining = len(others) - len(revoked)
+    assert user.asks["buttons"] == [["resume", f"Resume ({remaining} remaining)"]]
+    assert user.asks["run"] == ws.runs()["run_id"].iloc[0]
+    user.do("resume")
+    assert user.asks["count"] == remaining
+    user.confirm(remaining)
     assert not set(others) & ids()
+    assert len(ws.runs()) == 1
 
 
-def test_comments_and_scopes_are_updated_for_the_selected(explorer, somebody, company, victims):
-    tick_ids(explorer, victims[:2])
-    somebody.press("Update …")
-    somebody.type("New comment", "asked on Monday")
-    somebody.type("New scopes", "sql, jobs")
-    somebody.press("Preview")
-    somebody.type("Type", "2")
-    somebody.press("Update")
+def test_comments_and_scopes_of_selected_tokens_are_updated(user, company, targets):
+    user.tick(*targets[:2])
+    user.do("act", action="edit")
+    comment, scopes = user.asks["fields"]
+    assert comment["name"] == "comment"
+    assert ["sql", "sql"] in scopes["choices"]
+    user.do("submit", answers={"comment": "asked on Monday", "scopes": "sql, jobs"})
+    user.confirm(2, reason="cleanup")
     infos = {info["token_id"]: info for info in company.workspaces[0].state.tokens.infos()}
-    assert [infos[each]["comment"] for each in victims[:2]] == ["asked on Monday"] * 2
-    assert infos[victims[0]]["scopes"] == ["sql", "jobs"]
-    assert infos[victims[2]].get("comment") != "asked on Monday"
+    assert [infos[token_id]["comment"] for token_id in targets[:2]] == ["asked on Monday"] * 2
+    assert infos[targets[0]]["scopes"] == ["sql", "jobs"]
+    assert infos[targets[2]].get("comment") != "asked on Monday"
 
 
-def test_a_staged_revocation_revokes_nothing_yet_and_says_how_it_is_carried_out(explorer, somebody, ids, ws, victims):
+def test_a_scheduled_revocation_revokes_nothing_and_its_question_names_the_date(user, ids, ws, targets):
     before = ids()
-    tick_ids(explorer, victims[:2])
-    somebody.press("Stage …")
-    somebody.type("Grace", "7d")
-    somebody.press("Preview")
-    somebody.type("Type", "2")
-    somebody.press("Stage")
+    user.tick(*targets[:2])
+    user.do("act", action="schedule")
+    assert user.asks["title"].endswith(f"for {NOW + pd.Timedelta(days=14):%Y-%m-%d}?")
+    user.do("answer", answers={"grace": "7d"})
+    assert user.asks["title"].endswith(f"for {NOW + pd.Timedelta(days=7):%Y-%m-%d}?")
+    user.do("answer", answers={"grace": "soon"})
+    assert "soon" in user.asks["errors"]["grace"]
+    user.confirm(2, grace="soon")
+    assert ws.runs().empty
+    user.confirm(2, grace="7d", reason="announced")
     assert ids() == before
-    run_id = ws.journal()["run_id"].iloc[0]
-    assert any(run_id in line for line in somebody.reads())
+    assert user.asks["run"] == ws.journal()["run_id"].iloc[0]
+    assert user.asks["title"].startswith("Scheduled: 2 tokens, ")
 
 
-@pytest.mark.parametrize(
-    ("opener", "answers", "words"),
-    [
-        ("Stage …", {"Grace": "soon"}, "soon"),
-        ("Update …", {}, "Say what to change"),
-    ],
-)
-def test_a_mistake_is_one_line_and_nothing_is_changed(explorer, somebody, ids, victims, opener, answers, words):
+@pytest.fixture
+def scheduled(user, targets):
+    """The keys of two tokens whose revocation is scheduled on the screen."""
+    user.tick(*targets[:2])
+    user.do("act", action="schedule")
+    user.confirm(2, grace="7d")
+    user.do("close")
+    return targets[:2]
+
+
+def test_a_scheduled_token_has_a_badge_and_a_quick_filter_and_is_canceled(explorer, user, ids, ws, scheduled):
     before = ids()
-    tick_ids(explorer, victims[:1])
-    somebody.press(opener)
-    for name, answer in answers.items():
-        somebody.type(name, answer)
-    somebody.press("Preview")
-    if opener == "Stage …":
-        somebody.type("Type", "1")
-        somebody.press("Stage")
-    assert any(words in line for line in somebody.reads())
+    badges = {row["id"]: row["badge"] for row in user.sections["table"]["rows"] if row["badge"]}
+    assert badges == dict.fromkeys(scheduled, "to be revoked on 2026-03-08")
+    user.do("quick", value="Scheduled")
+    assert set(explorer.filtered["token_id"]) == set(scheduled)
+    user.do("look", id=scheduled[0])
+    shown = user.sections["panel"]["schedule"]
+    assert (shown["count"], shown["is_due"]) == (2, False)
+    user.do("cancel_schedule", run=shown["run"])
+    assert user.sections["panel"]["schedule"] is None
+    assert not any(row["badge"] for row in user.sections["table"]["rows"])
+    assert set(ws.journal()["outcome"]) == {"skipped"}
     assert ids() == before
 
 
-def test_a_workspace_that_does_not_answer_is_one_line_and_the_tokens_stay_on_the_screen(explorer, somebody, company):
+def test_a_scheduled_revocation_is_executed_in_the_widget_when_it_is_due(
+    scheduled, company, connected, browser, tmp_path, ids
+):
+    later = connected(company, home=tmp_path / "home", clock=NOW + pd.Timedelta(days=8))
+    user = browser(later.explore())
+    before = ids()
+    user.do("look", id=scheduled[0])
+    shown = user.sections["panel"]["schedule"]
+    assert shown["is_due"]
+    user.do("resume", run=shown["run"])
+    assert user.asks["count"] == 2
+    assert ids() == before
+    user.confirm(2)
+    assert before - ids() == set(scheduled)
+
+
+def test_the_signed_in_identity_finds_its_own_tokens(explorer, user):
+    user.do("quick", value="Mine")
+    assert set(explorer.filtered["owner"]) == {"admin@example.com"}
+
+
+def test_invalid_input_is_a_one_line_error_and_changes_nothing(user, ids, targets):
+    before = ids()
+    user.tick(targets[0])
+    user.do("act", action="edit")
+    user.do("submit", answers={})
+    assert "Nothing to change" in user.asks["error"]
+    assert ids() == before
+
+
+def test_a_failing_workspace_is_a_one_line_error_and_the_tokens_stay_displayed(explorer, user, company):
     company.faults.add(Fault(method="GET", path="*/token-management/tokens", status=403))
-    somebody.press("Refresh")
-    assert any("403" in line or "admin" in line for line in somebody.reads())
+    user.do("refresh")
+    notice = user.sections["notice"]
+    assert notice["is_error"]
+    assert "403" in notice["text"] or "admin" in notice["text"]
     assert len(explorer.filtered) == 160
-    assert not somebody.named(widgets.Button, "Refresh").disabled
 
 
-def test_tokens_that_are_gone_after_a_refresh_leave_the_selection_and_it_says_so(explorer, somebody, company, victims):
-    tick_ids(explorer, victims[:3])
-    company.workspaces[0].state.tokens.delete(victims[0])
-    somebody.press("Refresh")
-    assert set(explorer.selected["token_id"]) == set(victims[1:3])
-    assert any(line.startswith("1 selected token") for line in somebody.reads())
+def test_missing_tokens_are_removed_from_the_selection_after_a_refresh_with_a_message(explorer, user, company, targets):
+    user.tick(*targets[:3])
+    company.workspaces[0].state.tokens.delete(targets[0])
+    user.do("refresh")
+    assert set(explorer.selected["token_id"]) == set(targets[1:3])
+    assert user.sections["notice"]["text"] == "No longer listed: 1 selected token."
 
 
-def test_selected_tokens_that_the_filters_hide_are_counted(explorer, somebody, victims):
-    tick_ids(explorer, victims[:3])
-    somebody.choose("Status", "expired")
-    assert "3 selected (3 hidden by the filters)" in somebody.reads()
+def test_selected_tokens_that_the_filters_hide_are_counted(user, targets):
+    user.tick(*targets[:3])
+    user.filter("status", "expired")
+    assert (user.sections["selection"]["count"], user.sections["selection"]["hidden"]) == (3, 3)
 
 
-def test_pages_and_all_that_match_are_selected_with_a_button(explorer, somebody):
-    somebody.press("Select page")
+def test_pages_and_all_that_match_are_selected(explorer, user):
+    user.tick(*user.page)
     assert len(explorer.selected) == 20
-    somebody.press("Next →")
-    somebody.press("Select page")
+    user.do("turn", page=1)
+    user.tick(*user.page)
     assert len(explorer.selected) == 40
-    somebody.press("Select none")
-    somebody.choose("Status", "active")
-    somebody.press("Select all")
+    user.do("tick_none")
+    user.filter("status", "active")
+    user.do("tick_matching")
     assert set(explorer.selected["token_id"]) == set(explorer.filtered["token_id"])
+    assert user.says == f"{len(explorer.filtered)} selected."
 
 
-def test_export_writes_what_is_filtered_and_never_over_another_file(explorer, somebody, company, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def downloaded(user, *, selected=False):
+    user.do("download", selected=selected)
+    file = user.received[-2]["file"] if "file" in user.received[-2] else user.received[-1]["file"]
+    texts = []
+    for part in range(file["parts"]):
+        user.do("part", file=file["number"], part=part)
+        texts += [content["part"]["text"] for content in user.received[-2:] if "part" in content]
+    return file, texts
+
+
+def test_the_browser_downloads_what_matches_in_parts_without_secrets_and_formulas(explorer, user, company):
     state = company.workspaces[0].state
     state.tokens.replace({**state.tokens.infos()[3], "comment": f"=cmd() {SECRET}"})
-    somebody.press("Refresh")
-    somebody.choose("Status", "active")
-    somebody.press("Export CSV")
-    somebody.press("Export CSV")
+    user.do("refresh")
+    user.filter("status", "active")
+    file, texts = downloaded(user)
+    assert file["name"] == "tokens-20260301-093000.csv"
+    assert SECRET not in "".join(texts)
+    frame = pd.read_csv(io.StringIO("".join(texts)))
+    assert frame["token_id"].tolist() == explorer.filtered["token_id"].tolist()
+    user.tick(user.page[0])
+    _, texts = downloaded(user, selected=True)
+    assert pd.read_csv(io.StringIO("".join(texts)))["token_id"].tolist() == [user.page[0]]
+
+
+def test_a_large_file_is_sent_in_small_messages_one_after_the_other(ws, browser):
+    tokens = ws.tokens()
+    many = pd.concat([tokens.assign(comment="\u00e9\u4e2d" * 300)] * 12, ignore_index=True)
+    many = many.assign(token_id=[f"{n:064x}" for n in range(len(many))])
+    user = browser(explore(many, now=NOW))
+    file, texts = downloaded(user)
+    assert file["parts"] == len(texts) > 1
+    assert max(len(text.encode()) for text in texts) < 1_000_000
+    assert len(pd.read_csv(io.StringIO("".join(texts)))) == len(many)
+
+
+def test_export_writes_the_filtered_tokens_and_never_overwrites_a_file(explorer, user, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    user.filter("status", "active")
+    user.do("save", selected=False)
+    user.do("save", selected=False)
     files = sorted(tmp_path.glob("*.csv"))
     assert len(files) == 2
-    text = files[0].read_text()
-    assert SECRET not in text
+    assert str(tmp_path) in user.sections["notice"]["text"]
     assert pd.read_csv(files[0])["token_id"].tolist() == explorer.filtered["token_id"].tolist()
-    with pytest.raises(tokenkit.UsageError, match="there already"):
+    with pytest.raises(tokenkit.UsageError, match="File exists"):
         explorer.export(files[0])
-    with pytest.raises(tokenkit.UsageError, match="cannot be written"):
+    with pytest.raises(tokenkit.UsageError, match="Cannot write"):
         explorer.export(tmp_path / "nowhere" / "x.csv")
 
 
-def states(root):
-    yield root.get_state()
-    for child in getattr(root, "children", ()):
-        yield from states(child)
-
-
-def test_no_token_value_is_in_the_state_of_any_widget(explorer, somebody, company, victims):
+def test_no_token_value_is_sent_or_in_a_state(explorer, user, company, targets):
     state = company.workspaces[0].state
-    for info in state.tokens.infos()[:20]:
+    for info in state.tokens.infos():
         state.tokens.replace({**info, "comment": f"key {SECRET}"})
-    somebody.press("Refresh")
-    tick_ids(explorer, victims[:2])
-    somebody.press("Revoke …")
-    somebody.press("Preview")
-    saved = json.dumps(list(states(explorer.widget)), default=repr)
-    assert SECRET not in saved
-    assert company.token not in saved
-    assert "[redacted]" in saved
+    user.do("refresh")
+    user.do("look", id=targets[0])
+    user.tick(*targets[:2])
+    user.revoke(2)
+    sent = json.dumps([*user.received, explorer.widget.get_state()], default=repr)
+    assert SECRET not in sent
+    assert company.token not in sent
+    assert "[redacted]" in sent
 
 
-def test_the_charts_are_drawn_when_somebody_opens_them(somebody):
-    assert not somebody.parts(widgets.Image)
-    somebody.named(widgets.ToggleButton, "Charts").value = True
-    settle()
-    pictures = somebody.parts(widgets.Image)
-    assert len(pictures) == 6
-    assert all(bytes(each.value).startswith(b"\x89PNG") for each in pictures)
+def test_the_bars_of_the_charts_are_counts_that_set_a_filter(explorer, user):
+    assert user.sections["charts"] is None
+    user.do("charts", on=True)
+    chart = next(chart for chart in user.sections["charts"] if chart["field"] == "idle")
+    bar = max(chart["bars"], key=lambda bar: bar["count"])
+    user.do("toggle", field="idle", value=bar["value"], on=True)
+    assert len(explorer.filtered) == bar["count"]
+    bars = next(chart["bars"] for chart in user.sections["charts"] if chart["field"] == "idle")
+    assert [item["value"] for item in bars if item["on"]] == [bar["value"]]
+    user.do("charts", on=False)
+    assert user.sections["charts"] is None
 
 
-def test_a_saved_listing_is_explored_without_actions_and_without_a_workspace(ws, person):
+def test_a_saved_listing_is_explored_without_actions_and_without_a_workspace(ws, browser):
     saved = ws.tokens()
-    screen = explore(saved, findings=ws.audit().findings, now=NOW)
-    somebody = person(screen.widget)
-    somebody.choose("Status", "expired")
+    screen = explore(saved, findings=ws.audit().findings)
+    user = browser(screen)
+    user.filter("status", "expired")
     assert set(screen.filtered["status"]) == {"expired"}
-    assert not [each for each in somebody.parts(widgets.Button) if each.description in {"Revoke …", "Update …"}]
+    assert user.sections["actions"] == []
+    assert "as of 2026-03-01 09:30 UTC" in user.sections["about"]["line"]
+    assert not user.sections["about"]["can_refresh"]
     assert repr(screen) == "<Explorer of 160 tokens on a saved listing>"
 
 
-def test_an_expression_narrows_what_is_explored_and_a_wrong_one_is_refused_at_once(ws, company):
+def test_a_listing_from_a_csv_file_has_the_same_rows_and_panels(ws, browser):
+    audit = ws.audit()
+    findings = pd.read_csv(io.StringIO(export.csv_text(audit.findings)))
+    read = pd.read_csv(io.StringIO(export.csv_text(audit.tokens)))
+    user, expected = browser(explore(read, findings=findings, now=NOW)), browser(ws.explore())
+    assert user.sections["table"] == expected.sections["table"]
+    for key in user.page[:5]:
+        user.do("look", id=key)
+        expected.do("look", id=key)
+        both = [screen.sections["panel"] | {"fields": []} for screen in (user, expected)]
+        assert both[0] == both[1]
+
+
+def test_an_expression_filters_the_explored_tokens_and_an_invalid_one_is_rejected_at_once(ws, company):
     assert set(ws.explore("status == 'expired'").filtered["status"]) == {"expired"}
     company.requests.clear()
     with pytest.raises(tokenkit.UsageError):
@@ -410,8 +620,15 @@ def test_an_expression_narrows_what_is_explored_and_a_wrong_one_is_refused_at_on
     assert not list(company.requests)
 
 
-def test_an_empty_workspace_is_explored_too():
+def test_an_empty_workspace_can_be_explored(browser):
     empty = tokenkit.frames.frame([], tokenkit.frames.TOKENS)
     screen = explore(empty, now=NOW)
     assert screen.filtered.empty
     assert screen.selected.empty
+    assert browser(screen).sections["table"]["empty"] == "There are no tokens."
+
+
+def test_an_unknown_event_changes_nothing(user):
+    before = dict(user.sections)
+    user.do("format_the_disk")
+    assert user.sections == before

@@ -11,7 +11,7 @@ from tokenkit.widgets.facets import DayFacet, Span
 ALL = np.ones(5, dtype=bool)
 
 
-def test_a_column_is_counted_and_masked_and_the_most_frequent_choice_comes_first():
+def test_a_column_is_counted_and_masked_with_the_most_frequent_choice_first():
     owners = facets.of_column("Owner", pd.Series(["ann", "bob", "bob", None, "cy"], dtype=frames.TEXT))
     assert owners.counts(ALL) == {"bob": 2, "ann": 1, "cy": 1}
     assert next(iter(owners.counts(ALL))) == "bob"
@@ -20,7 +20,7 @@ def test_a_column_is_counted_and_masked_and_the_most_frequent_choice_comes_first
     assert not owners.mask("nobody").any()
 
 
-def test_an_order_that_is_given_stays_and_what_it_does_not_name_follows():
+def test_the_given_order_comes_first_and_other_values_follow():
     column = pd.Series(["expired", "active", "odd", "expired", "expired"], dtype=frames.TEXT)
     status = facets.of_column("Status", column, order=("active", "expired"))
     assert list(status.counts(ALL).items()) == [("active", 1), ("expired", 3), ("odd", 1)]
@@ -33,23 +33,23 @@ def test_an_order_that_is_given_stays_and_what_it_does_not_name_follows():
         pd.Series([["sql", "jobs"], None, [], np.array(["sql", "sql"]), ("jobs",)], dtype=object),
         pd.Series(["sql jobs", None, "", "sql sql", "jobs"], dtype=frames.TEXT),
     ],
-    ids=["arrow", "objects", "words of a CSV"],
+    ids=["arrow", "objects", "strings of a CSV"],
 )
-def test_lists_count_a_token_once_for_each_of_its_scopes_whatever_holds_them(column):
+def test_lists_count_a_token_once_for_each_of_its_scopes_in_every_format(column):
     scopes = facets.of_lists("Scope", column)
     assert scopes.counts(ALL) == {"sql": 2, "jobs": 2}
     assert scopes.mask("sql").tolist() == [True, False, False, True, False]
     assert scopes.mask("jobs").tolist() == [True, False, False, False, True]
 
 
-def test_findings_that_are_about_no_token_or_about_an_unknown_one_are_left_out():
+def test_findings_without_a_token_or_about_an_unknown_one_are_ignored():
     findings = pd.DataFrame({"row": [1, 1, 1, 4, -1, -1], "rule": ["old", "idle", "old", "old", "acl", "old"]})
     rules = facets.of_findings("Rule", findings, size=5)
     assert rules.counts(ALL) == {"old": 2, "idle": 1}
     assert rules.mask("old").tolist() == [False, True, False, False, True]
 
 
-def test_days_are_whole_both_ends_count_and_absent_is_a_choice_of_its_own():
+def test_spans_of_days_include_both_ends_and_absent_is_a_separate_choice():
     days = pd.Series([0.0, 6.99, 7.0, 90.4, pd.NA], dtype="Float64")
     facet = DayFacet("Idle", days, {"new": Span(None, 6), "week": Span(7, 90), "never": None})
     assert facet.counts(ALL) == {"new": 2, "week": 2, "never": 1}
@@ -58,7 +58,7 @@ def test_days_are_whole_both_ends_count_and_absent_is_a_choice_of_its_own():
     assert facet.mask("never").tolist() == [False] * 4 + [True]
 
 
-def test_nothing_at_all_has_no_choices_and_no_counts():
+def test_an_empty_column_has_no_choices_and_no_counts():
     empty = frames.frame([], frames.TOKENS)
     nothing = np.ones(0, dtype=bool)
     assert facets.of_column("Owner", empty["comment"]).counts(nothing) == {}

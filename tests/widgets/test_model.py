@@ -1,4 +1,4 @@
-"""The model: filters that combine, counts beside each choice, pages, and a selection that nothing moves."""
+"""The model: combined filters, counts of choices, pages, and a stable selection."""
 
 import io
 
@@ -10,9 +10,10 @@ import pytest
 
 import tokenkit
 from tests.conftest import NOW
-from tokenkit import export
+from tokenkit.output import export
 from tokenkit.widgets.facets import Span
-from tokenkit.widgets.model import LARGEST_PAGE, Model, completed
+from tokenkit.widgets.listing import completed
+from tokenkit.widgets.model import LARGEST_PAGE, Model
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +33,10 @@ def model(tokens, findings):
     return Model(completed(tokens, now=NOW), findings, page_size=25)
 
 
-def test_filters_combine_and_say_what_pandas_says(model, tokens):
+def test_combined_filters_agree_with_pandas(model, tokens):
     model.narrow(text="PROD", status="active", idle=Span(3, 40))
-    words = tokens[["comment", "owner", "created_by_username", "token_id"]].fillna("")
-    hit = words.apply(lambda column: column.str.lower().str.contains("prod", regex=False)).any(axis=1)
+    texts = tokens[["comment", "owner", "created_by_username", "token_id"]].fillna("")
+    hit = texts.apply(lambda column: column.str.lower().str.contains("prod", regex=False)).any(axis=1)
     days = np.floor(tokens["idle_days"].to_numpy(dtype=float, na_value=np.nan))
     kept = tokens[hit & (tokens["status"] == "active") & (days >= 3) & (days <= 40)]
     assert 0 < len(kept) < len(tokens)
@@ -45,7 +46,7 @@ def test_filters_combine_and_say_what_pandas_says(model, tokens):
     assert model.matching == len(tokens)
 
 
-def test_every_choice_leaves_as_many_as_its_count_says_whatever_else_is_chosen(model):
+def test_the_count_of_a_choice_is_the_number_of_tokens_that_it_keeps(model):
     model.narrow(status="active", text="a", rule="unused")
     for name in model.facets:
         for choice, count in model.counts(name).items():
@@ -55,7 +56,7 @@ def test_every_choice_leaves_as_many_as_its_count_says_whatever_else_is_chosen(m
             model.narrow(**{name: chosen})
 
 
-def test_the_rule_that_found_something_is_a_filter(model, findings):
+def test_the_rule_of_a_finding_is_a_filter(model, findings):
     model.narrow(rule="unused")
     assert set(model.filtered["token_id"]) == set(findings["token_id"])
     assert model.findings_of(model.rows_on_page())["token_id"].tolist() == model.keys_on_page()
@@ -63,7 +64,7 @@ def test_the_rule_that_found_something_is_a_filter(model, findings):
 
 @pytest.mark.parametrize("column", ["owner", "idle_days", "expiry_time", "scopes", "comment", "never_expires"])
 @pytest.mark.parametrize("descending", [False, True])
-def test_sorting_keeps_every_token_and_puts_what_is_absent_at_the_end(model, tokens, column, descending):
+def test_sorting_keeps_every_token_and_puts_absent_values_last(model, tokens, column, descending):
     model.sort(column, descending=descending)
     ordered = model.filtered
     assert set(ordered["token_id"]) == set(tokens["token_id"])
@@ -76,7 +77,7 @@ def test_sorting_keeps_every_token_and_puts_what_is_absent_at_the_end(model, tok
     assert model.filtered["token_id"].tolist() == tokens["token_id"].tolist()
 
 
-def test_pages_hold_every_token_once_and_never_more_than_500(model, tokens):
+def test_pages_contain_every_token_once_and_at_most_500(model, tokens):
     seen = []
     for page in range(model.pages):
         model.turn(page)
@@ -90,7 +91,7 @@ def test_pages_hold_every_token_once_and_never_more_than_500(model, tokens):
     assert Model(completed(tokens, now=NOW), page_size=10_000).page_size == LARGEST_PAGE
 
 
-def test_a_filter_shows_the_first_page_and_one_that_keeps_nothing_has_a_page_without_rows(model):
+def test_a_filter_goes_to_the_first_page_and_without_matches_to_an_empty_one(model):
     model.turn(3)
     model.narrow(status="active")
     assert model.page == 0
@@ -109,7 +110,7 @@ MOVES = {
 
 
 @pytest.mark.parametrize("move", MOVES)
-def test_nothing_that_moves_rows_changes_who_is_selected(model, tokens, move):
+def test_moving_rows_does_not_change_the_selection(model, tokens, move):
     page = model.on_page()["token_id"].tolist()
     model.choose(page[3:6], page)
     MOVES[move](model, tokens)
@@ -117,7 +118,7 @@ def test_nothing_that_moves_rows_changes_who_is_selected(model, tokens, move):
     assert set(model.selected["token_id"]) == set(page[3:6])
 
 
-def test_a_page_is_selected_beside_what_other_pages_have_and_all_that_match_on_every_page(model):
+def test_a_page_or_all_matching_tokens_are_added_to_the_selection(model):
     first = model.on_page()["token_id"].tolist()
     model.choose(first[:2], first)
     model.turn(1)
@@ -134,20 +135,20 @@ def test_a_page_is_selected_beside_what_other_pages_have_and_all_that_match_on_e
     assert model.selected.empty
 
 
-def test_a_fresh_listing_drops_from_the_selection_what_is_gone_and_counts_it(model, tokens):
+def test_a_new_listing_removes_missing_tokens_from_the_selection_and_counts_them(model, tokens):
     model.choose(tokens["token_id"].tolist()[:10], [])
     assert model.replace(completed(tokens.iloc[4:], now=NOW)) == 4
     assert model.selection == set(tokens["token_id"].tolist()[4:10])
 
 
-def test_a_filter_stays_over_a_refresh_even_if_nothing_has_its_choice_any_more(model, tokens):
+def test_a_filter_survives_a_refresh_even_without_tokens_of_its_choice(model, tokens):
     model.narrow(status="expired")
     model.replace(completed(tokens[tokens["status"] == "active"], now=NOW))
     assert model.matching == 0
     assert model.filters == {"status": "expired"}
 
 
-def test_a_saved_listing_is_read_back_whatever_form_it_was_saved_in(tokens):
+def test_a_saved_listing_is_read_back_from_every_format(tokens):
     raw = tokens[list(tokenkit.frames.TOKEN_COLUMNS)]
     csv = pd.read_csv(io.StringIO(export.csv_text(tokens)))
     parquet = io.BytesIO()
@@ -164,7 +165,7 @@ def test_a_saved_listing_is_read_back_whatever_form_it_was_saved_in(tokens):
         assert model.counts("expiry") == Model(tokens).counts("expiry")
 
 
-def test_a_frame_of_nothing_but_ids_can_be_explored_and_one_without_cannot():
+def test_a_frame_with_only_ids_can_be_explored_and_one_without_ids_cannot():
     model = Model(completed(pd.DataFrame({"token_id": ["a", "b"]}), now=NOW))
     assert model.counts("status") == {"active": 2}
     assert model.matching == 2
@@ -172,8 +173,8 @@ def test_a_frame_of_nothing_but_ids_can_be_explored_and_one_without_cannot():
         completed(pd.DataFrame({"id": ["a"]}), now=NOW)
 
 
-def test_a_time_that_cannot_be_read_is_one_line_that_names_its_column():
-    with pytest.raises(tokenkit.UsageError, match="expiry_time holds what is no time in ISO 8601"):
+def test_an_invalid_time_is_an_error_that_names_its_column():
+    with pytest.raises(tokenkit.UsageError, match="Column expiry_time has a value that is not an ISO 8601 time"):
         completed(pd.DataFrame({"token_id": ["a"], "expiry_time": ["next week"]}), now=NOW)
 
 
@@ -185,7 +186,7 @@ def test_an_empty_listing_has_no_choices_and_one_page(tokens):
     assert model.counts("owner") == {}
 
 
-def test_tokens_of_several_workspaces_can_be_told_apart(tokens):
+def test_tokens_of_several_workspaces_have_different_keys(tokens):
     half = len(tokens) // 2
     fleet = tokens.assign(workspace=["https://a.example.com"] * half + ["https://b.example.com"] * (len(tokens) - half))
     model = Model(completed(fleet, now=NOW))

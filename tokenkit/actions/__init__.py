@@ -1,3 +1,1 @@
-"""Changes: a plan that can be looked at, a run that can be stopped and resumed, a journal of what became of each
-token.
-"""
+"""Changes: plans that can be previewed, runs that can be stopped and resumed, and a journal of each token's outcome."""

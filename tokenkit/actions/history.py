@@ -1,24 +1,31 @@
-"""What the journal says was done, as frames: a row for each token of each run, or a row for each run."""
+"""The history in the journal, as frames: a row for each token of each run, or a row for each run."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
 
 from tokenkit import frames
+from tokenkit.actions.states import DONE, FAILED, SENT, SETTLED, SKIPPED, STILL_LISTED, UNDER_WAY, UNKNOWN
+
+
+def quoted(states: Iterable[str]) -> str:
+    """Return states as a SQL list."""
+    return "(" + ", ".join(f"'{state}'" for state in sorted(states)) + ")"
 
 
 @dataclass(frozen=True)
 class View:
-    """One way to read the journal.
+    """A query of the journal.
 
     Attributes:
-        select: What is read, of runs ``r``.
-        order: How it is grouped and ordered.
-        columns: The frame's; also when it is empty.
+        select: The SELECT clause, over runs ``r``.
+        order: The GROUP BY and ORDER BY clauses.
+        columns: The columns of the frame, including an empty one.
     """
 
     select: str
@@ -26,78 +33,61 @@ class View:
     columns: pa.Schema
 
     def read(self, connection: sqlite3.Connection, **only: str | None) -> pd.DataFrame:
-        """Return what there is of the runs whose columns are as given; None stands for any."""
+        """Return the rows of the runs whose columns have the given values. None matches any value."""
         where = {f"r.{name} = ?": value for name, value in only.items() if value is not None}
         clause = f"WHERE {' AND '.join(where)} " if where else ""
         cursor = connection.execute(f"{self.select} {clause}{self.order}", list(where.values()))
-        names = [each[0] for each in cursor.description]
+        names = [column[0] for column in cursor.description]
         return frames.frame([dict(zip(names, row, strict=True)) for row in cursor], self.columns)
 
 
-_OF_A_RUN = [
-    (name, pa.string()) for name in ("run_id", "kind", "workspace", "host", "workspace_id", "caller", "reason")
-]
+_UNDER_WAY, _SETTLED = quoted(UNDER_WAY), quoted(SETTLED)
+_OF_A_RUN = dict.fromkeys(("run_id", "kind", "workspace", "host", "workspace_id", "caller", "reason"), str)
 TOKENS = View(
-    """
+    f"""
 SELECT e.run_id, r.kind, r.workspace, r.host, r.workspace_id, r.caller, r.reason, e.token_id, e.owner,
 s.state AS outcome, s.error, s.attempts,
-       (SELECT min(at_ms) FROM steps f WHERE f.run_id = e.run_id AND f.token_id = e.token_id AND f.state = 'sent') AS
-       started_at, CASE WHEN s.state IN ('planned', 'sent') THEN NULL ELSE s.at_ms END AS finished_at,
+       (SELECT min(at_ms) FROM steps f WHERE f.run_id = e.run_id AND f.token_id = e.token_id AND f.state = '{SENT}') AS
+       started_at, CASE WHEN s.state IN {_UNDER_WAY} THEN NULL ELSE s.at_ms END AS finished_at,
        r.started_ms AS run_started_at, e.snapshot
 FROM entries e JOIN runs r USING (run_id)
 JOIN steps s ON s.step_id = (SELECT max(step_id) FROM steps l WHERE l.run_id = e.run_id AND l.token_id = e.token_id)
-""",
-    "ORDER BY e.entry_id",
-    pa.schema(
-        [
-            *_OF_A_RUN,
-            ("token_id", pa.string()),
-            ("owner", pa.string()),
-            ("outcome", pa.string()),
-            ("error", pa.string()),
-            ("attempts", pa.int64()),
-            ("started_at", frames.TIME),
-            ("finished_at", frames.TIME),
-            ("run_started_at", frames.TIME),
-            ("snapshot", pa.string()),
-        ]
+""",  # noqa: S608 - constants
+    "ORDER BY r.started_ms, e.entry_id",
+    frames.schema(
+        **_OF_A_RUN,
+        **dict.fromkeys(("token_id", "owner", "outcome", "error"), str),
+        attempts=int,
+        **dict.fromkeys(("started_at", "finished_at", "run_started_at"), frames.TIME),
+        snapshot=str,
     ),
 )
-# What is left is what `resume` touches: every token that is not settled; where no token ends, the change itself.
+# `resume` processes what remains: every token that is not settled, or else the change or the creation itself.
 RUNS = View(
-    """
+    f"""
 SELECT r.run_id, r.kind, r.workspace, r.host, r.workspace_id, r.caller, r.reason, r.started_ms AS started_at,
        c.state AS change,
-       CASE WHEN min(s.state NOT IN ('planned', 'sent')) OR (s.state IS NULL AND c.state NOT IN ('planned', 'sent'))
+       CASE WHEN min(s.state NOT IN {_UNDER_WAY}) OR (s.state IS NULL AND c.state NOT IN {_UNDER_WAY})
             THEN coalesce(max(s.at_ms), c.at_ms) END AS finished_at, count(s.state) AS tokens,
-       count(*) FILTER (WHERE s.state IN ('created', 'revoked', 'updated', 'already gone')) AS done,
-       count(*) FILTER (WHERE s.state = 'skipped') AS skipped,
-       count(*) FILTER (WHERE s.state = 'failed') AS failed,
-       count(*) FILTER (WHERE s.state = 'unknown') AS unknown,
-       count(*) FILTER (WHERE s.state = 'still_listed') AS still_listed,
-       max(count(*) FILTER (WHERE s.state NOT IN ('created', 'revoked', 'updated', 'already gone', 'skipped')),
-           coalesce(c.state <> 'updated', 0)) AS "left", r.settings
+       count(*) FILTER (WHERE s.state IN {quoted(DONE)}) AS done,
+       count(*) FILTER (WHERE s.state = '{SKIPPED}') AS skipped,
+       count(*) FILTER (WHERE s.state = '{FAILED}') AS failed,
+       count(*) FILTER (WHERE s.state = '{UNKNOWN}') AS unknown,
+       count(*) FILTER (WHERE s.state = '{STILL_LISTED}') AS still_listed,
+       max(count(*) FILTER (WHERE s.state NOT IN {_SETTLED}), coalesce(c.state NOT IN {_SETTLED}, 0)) AS remaining,
+       r.settings
 FROM runs r LEFT JOIN entries e USING (run_id)
 LEFT JOIN steps s
        ON s.step_id = (SELECT max(step_id) FROM steps l WHERE l.run_id = e.run_id AND l.token_id = e.token_id)
 LEFT JOIN steps c
        ON c.step_id = (SELECT max(step_id) FROM steps l WHERE l.run_id = r.run_id AND l.token_id = '')
-""",
-    "GROUP BY r.run_id ORDER BY r.rowid",
-    pa.schema(
-        [
-            *_OF_A_RUN,
-            ("started_at", frames.TIME),
-            ("finished_at", frames.TIME),
-            ("change", pa.string()),
-            ("tokens", pa.int64()),
-            ("done", pa.int64()),
-            ("skipped", pa.int64()),
-            ("failed", pa.int64()),
-            ("unknown", pa.int64()),
-            ("still_listed", pa.int64()),
-            ("left", pa.int64()),
-            ("settings", pa.string()),
-        ]
+""",  # noqa: S608 - our own words
+    "GROUP BY r.run_id ORDER BY r.started_ms, r.rowid",
+    frames.schema(
+        **_OF_A_RUN,
+        **dict.fromkeys(("started_at", "finished_at"), frames.TIME),
+        change=str,
+        **dict.fromkeys(("tokens", "done", "skipped", "failed", "unknown", "still_listed", "remaining"), int),
+        settings=str,
     ),
 )

@@ -1,100 +1,91 @@
-"""The record of every change, written ahead of it.
+"""The record of every change, written before the request is sent.
 
-One SQLite file under ``home()``, which several processes may write. A run is a plan being carried out; it has an entry
-for each token, with a snapshot of what the token was; an entry has steps, each a row that is never changed::
+The journal is one SQLite file in the state folder. Several processes can write to it. A run is the execution of a plan.
+It has an entry for each token, with a snapshot of the token. An entry has steps, which are rows that never change::
 
-    planned → sent → revoked | updated | already gone | failed | unknown
-    planned → skipped
-    revoked | already gone → still_listed   the listing at the end of the run has it all the same
+    pending → sent → revoked | updated | already_gone | failed | unknown
+    pending → skipped
+    revoked | already_gone → still_listed   the listing at the end of the run still has the token
+    updated → still_listed                  the listing at the end of the run has another comment or scopes
 
-The row ``sent`` is on the disk before its request leaves. So after a crash an entry whose last step is ``planned`` was
-not sent, and one whose last step is ``sent`` may have been carried out and has to be looked up. What is not here was
-not done by a plan or by ``create-obo``; the nine calls of ``ws.token_management`` write no journal.
+The row ``sent`` is on the disk before its request is sent. After a crash, an entry whose last step is ``pending`` was
+not sent. An entry whose last step is ``sent`` may have been processed and must be looked up. Only plans and
+``create-obo`` write to the journal. The nine methods of ``ws.token_management`` do not.
 
-A run of ``create-obo`` has no token when it begins. It is written before the request is sent, and the token is added
-once its id is known, as ``created``.
+A run of ``create-obo`` has no token at first. The run is written before the request is sent, and the token is added as
+``created`` once its id is known. The request has its own steps: ``pending → sent → created | skipped`` (no token was
+created) ``| unknown`` (it is not known whether a token was created, or which one).
 
-The runs of a fleet's plan, one a workspace, are parts of one run: ``20260301-093000-1a2b3c4d.1``, ``….2``. They are all
-begun before the first of them sends anything.
+The runs of a fleet's plan, one for each workspace, are parts of one run: ``20260301-093000-1a2b3c4d.1``, ``….2``. All
+parts are recorded before the first request is sent.
 
-A run that changes permissions has steps of its own as well, those of the change: ``planned → sent → updated | failed |
-unknown``.
+A run that changes permissions also has steps for the change itself: ``pending → sent → updated | failed | unknown``.
 
-A row on the disk costs milliseconds, so rows are written many at once: see ``record_all``.
+A write to disk takes milliseconds, so ``record_all`` writes many rows at once.
 
-No credential is written. Comments are, as the snapshot would be worth little without them; what looks like a credential
-in one is redacted first.
+``schema`` defines the tables and their versions. In a folder where files can be written only once, such as the
+persistent folders of Databricks, the rows are in separate files, and SQLite is an index on the local disk: see
+``ledger``.
+
+No credential is written. Comments are part of the snapshot, and text in them that looks like a credential is redacted
+first.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import os
 import secrets
 import sqlite3
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from tokenkit import errors, frames
-from tokenkit.actions import history
+from tokenkit.actions import history, run_ids, schema
 from tokenkit.actions.history import View
-from tokenkit.home import private_file, private_folder
-from tokenkit.redaction import REDACTED, redact
+from tokenkit.actions.ledger import Ledger
+from tokenkit.actions.schema import Rows
+from tokenkit.actions.states import IN_DOUBT, PENDING, SENT
+from tokenkit.core import write_once
+from tokenkit.core.home import home, private_file, private_folder, restrict_file
+from tokenkit.core.printable import printable
+from tokenkit.core.redaction import REDACTED, redact
+from tokenkit.core.spelling import spelled
 from tokenkit.review.texts import redacted
 
-PLANNED, SENT = "planned", "sent"
-REVOKED, UPDATED, ALREADY_GONE = "revoked", "updated", "already gone"
-CREATED, SKIPPED, FAILED, UNKNOWN, STILL_LISTED = "created", "skipped", "failed", "unknown", "still_listed"
-SETTLED = frozenset({CREATED, REVOKED, UPDATED, ALREADY_GONE, SKIPPED})
-"""The outcomes that a resumed run leaves alone. Every other token is left, whoever counts: it is tried or looked up
-again."""
 THE_CHANGE = ""
-"""What stands for the id of a token in the steps of the change itself."""
+"""The token id in the steps of the change itself."""
 
 FILE_NAME = "journal.sqlite"
-_VERSION = 2  # 2: the workspace's id
 _BUSY_SECONDS = 30
 _BUSY_PAUSE_SECONDS = 0.02
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
-    run_id TEXT PRIMARY KEY, kind TEXT NOT NULL, host TEXT NOT NULL, workspace TEXT NOT NULL, origin TEXT NOT NULL,
-    caller TEXT NOT NULL, reason TEXT, settings TEXT NOT NULL, started_ms INTEGER NOT NULL,
-    workspace_id TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE IF NOT EXISTS entries (
-    entry_id INTEGER PRIMARY KEY, run_id TEXT NOT NULL REFERENCES runs, token_id TEXT NOT NULL, owner TEXT,
-    snapshot TEXT NOT NULL, change TEXT, UNIQUE (run_id, token_id)
-);
-CREATE TABLE IF NOT EXISTS steps (
-    step_id INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, token_id TEXT NOT NULL, state TEXT NOT NULL,
-    at_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, error TEXT
-);
-CREATE INDEX IF NOT EXISTS steps_of_an_entry ON steps (run_id, token_id);
-"""
-
-
-_OF_A_RUN = ("run_id", "kind", "host", "workspace_id", "workspace", "origin", "caller", "reason")
+_OF_A_RUN = schema.COLUMNS["runs"][:8]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A plan being carried out: what kind, where, by whom, why.
+    """The execution of a plan.
 
     Attributes:
         kind: ``revoke``, ``permissions``, ``update`` or ``create-obo``.
         host: The workspace's address.
-        workspace_id: Its id, as one host may serve several; empty in a run that an earlier version wrote.
-        workspace: What it is called in messages.
-        origin: Where the credentials came from, to find them again: ``profile prod``.
-        caller: Who ran it.
-        reason: Why, in the words of whoever ran it.
-        settings: What resuming needs beside the entries.
+        workspace_id: The workspace's id, because a host can serve several; empty in a run that an earlier version
+            wrote.
+        workspace: The workspace's name in messages.
+        origin: The source of the credentials, to find them again: ``profile prod``.
+        caller: The user name or application id that ran it.
+        reason: The reason, as the caller gave it.
+        settings: The other data that resuming needs.
     """
 
     run_id: str
@@ -111,13 +102,19 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One token of a run: what it was when planned, what is to change, and the last that is known of it."""
+    """One token of a run: its state when planned, the intended change, and its last recorded state.
+
+    Attributes:
+        certain: The last state that is not in doubt, and its remark. For an entry that is ``unknown`` or
+            ``still_listed``, it says whether the run sent a request for it, and what the response was.
+    """
 
     token_id: str
     owner: str | None
     snapshot: Mapping[str, Any]
     change: Mapping[str, Any] | None = None
-    state: str = PLANNED
+    state: str = PENDING
+    certain: tuple[str, str | None] = (PENDING, None)
     attempts: int = 0
     error: str | None = None
     at_ms: int | None = None
@@ -126,7 +123,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """Something that became of a token, at a moment (epoch milliseconds)."""
+    """A state of a token, with the time in epoch milliseconds."""
 
     run_id: str
     token_id: str
@@ -137,7 +134,7 @@ class Step:
 
 
 def new_run_id(now: pd.Timestamp) -> str:
-    """Return an id that sorts by time and that nobody else has."""
+    """Return a unique id that sorts by time."""
     return f"{now.tz_convert('UTC'):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
 
 
@@ -145,20 +142,31 @@ class Journal:
     """An open journal; close it, or use it in a ``with`` statement.
 
     Args:
-        folder: Where it lies; made if it is not there.
+        folder: The folder of the file; created if it does not exist.
 
     Raises:
-        JournalError: It cannot be opened for writing, or is damaged.
+        JournalError: The file cannot be opened for writing, or is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
+        self._folder = folder
+        self._ledger: Ledger | None = None
         self._lock = threading.Lock()
         with self._explained():
-            private_folder(folder)
-            for file in (self.path, *folder.glob(f"{FILE_NAME}-*")):  # SQLite gives new ones beside it its mode
-                private_file(file)
+            self._ledger = _ledger_in(folder)
+            if self._ledger is not None:
+                self.path = _index_folder(folder) / FILE_NAME
+            private_folder(self.path.parent)
+            private_file(self.path)
+            for file in self.path.parent.glob(f"{FILE_NAME}-*"):  # SQLite gives new ones the mode of the main file
+                restrict_file(file)  # another process can delete them at any time
             self._connection = self._open()
+        try:
+            self._update_index()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}>"
@@ -173,55 +181,49 @@ class Journal:
         """Close the file."""
         self._connection.close()
 
-    def begin(self, run: Run, entries: Sequence[Entry], *, is_one_change: bool = False) -> None:
-        """Write a run and its entries, all ``planned``, or nothing of them.
+    def create_run(self, run: Run, entries: Sequence[Entry], *, is_one_change: bool = False) -> None:
+        """Write a run and its entries, all ``pending``, in one transaction.
 
         Args:
             run: The run.
             entries: Its tokens.
-            is_one_change: Whether it is one request, whose own steps are recorded beside those of the tokens.
+            is_one_change: Whether the run is a single request, whose steps are recorded in addition to those of the
+                tokens.
         """
-        at_ms = _ms(run.started_at)
-        rows = [
+        self._check_lasts()
+        run_id, at_ms = run.run_id, _ms(run.started_at)
+        texts = [getattr(run, name) for name in _OF_A_RUN]
+        of_run = [None if text is None else storable(text) for text in texts]
+        tokens = [
             (
-                run.run_id,
-                each.token_id,
-                None if each.owner is None else storable(each.owner),
+                run_id,
+                entry.token_id,
+                None if entry.owner is None else storable(entry.owner),
                 snapshot,
-                _json(each.change),
+                _json(entry.change),
             )
-            for each, snapshot in zip(entries, _snapshots(entries), strict=True)
+            for entry, snapshot in zip(entries, _snapshots(entries), strict=True)
         ]
-        texts = {name: getattr(run, name) for name in _OF_A_RUN}
-        values: dict[str, str | int | None] = {
-            name: None if text is None else storable(text) for name, text in texts.items()
-        }
-        values |= {"settings": _json(run.settings), "started_ms": at_ms}
-        with self._explained(), self._lock, self._transaction() as connection:
-            # The names are ours.
-            statement = f"INSERT INTO runs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608
-            connection.execute(statement, list(values.values()))
-            statement = "INSERT INTO entries (run_id, token_id, owner, snapshot, change) VALUES (?, ?, ?, ?, ?)"
-            connection.executemany(statement, rows)
-            statement = (
-                "INSERT INTO steps (run_id, token_id, state, at_ms, attempts) "
-                "SELECT run_id, token_id, ?, ?, 0 FROM entries WHERE run_id = ? ORDER BY entry_id"
-            )
-            connection.execute(statement, (PLANNED, at_ms, run.run_id))
-            if is_one_change:
-                self._insert_steps(
-                    connection, [Step(run_id=run.run_id, token_id=THE_CHANGE, state=PLANNED, at_ms=at_ms)]
-                )
+        pending = [entry.token_id for entry in entries] + [THE_CHANGE] * is_one_change
+        is_first = self._write(
+            run_id,
+            {
+                "runs": [(*of_run, _json(run.settings), at_ms)],
+                "entries": tokens,
+                "steps": [(run_id, token_id, PENDING, at_ms, 0, None) for token_id in pending],
+            },
+        )
+        if is_first:
+            sys.stderr.write(f"The journal is in {self._folder}. {write_once.readers_of(self._folder)}.\n")
 
     @contextlib.contextmanager
-    def held(self, run_id: str) -> Iterator[None]:
-        """Keep other processes from carrying out the same run meanwhile; the system lets go when a process dies.
+    def lock_run(self, run_id: str) -> Iterator[None]:
+        """Prevent other processes from executing the same run. The system releases the lock when the process ends.
 
         Raises:
-            UsageError: Another process carries it out now.
+            UsageError: Another process is executing it.
         """
-        # The file stays. Were it taken away, a process that waits for it could come to hold the one that is gone, and
-        # another one its successor.
+        # The file is never deleted. Otherwise a waiting process could lock the deleted file, and another its successor.
         with self._explained():
             lock = sqlite3.connect(private_file(self.path.with_name(f"{run_id}.lock")), timeout=0, isolation_level=None)
         with contextlib.closing(lock):
@@ -229,42 +231,70 @@ class Journal:
                 is_taken = _is_taken(lock)
             if is_taken:
                 raise errors.UsageError(
-                    f"Run {run_id} is being carried out by another process. Wait for it, or stop it."
+                    f"Run {run_id} is already running in another process. Wait until it ends, or stop it."
                 )
+            self._update_index(run_id)
             yield
 
     def record_all(self, steps: Iterable[Step]) -> None:
-        """Write steps, all or none; when this returns, they are on the disk.
+        """Write steps, in one transaction for each run. They are on the disk when this returns.
 
         Raises:
-            JournalError: They could not be written.
+            JournalError: The steps could not be written.
         """
-        with self._explained(), self._lock, self._transaction() as connection:
-            self._insert_steps(connection, steps)
+        by_run: dict[str, list[Sequence[Any]]] = {}
+        for step in steps:
+            by_run.setdefault(step.run_id, []).append(_row(step))
+        for run_id, rows in by_run.items():
+            self._write(run_id, {"steps": rows})
 
-    def add(self, run_id: str, entry: Entry, *, at_ms: int) -> None:
-        """Write an entry that came to be while a run was carried out, with its state.
+    def add(self, run_id: str, entry: Entry, *, at_ms: int, is_the_change: bool = False) -> None:
+        """Write an entry that was created or found during a run, with its state.
+
+        Args:
+            run_id: The run.
+            entry: The token.
+            at_ms: The time in epoch milliseconds.
+            is_the_change: Whether the state is also that of the run's single request.
 
         Raises:
-            JournalError: It could not be written.
+            JournalError: The entry could not be written.
         """
-        with self._explained(), self._lock, self._transaction() as connection:
-            statement = "INSERT INTO entries (run_id, token_id, owner, snapshot) VALUES (?, ?, ?, ?)"
-            connection.execute(statement, (run_id, entry.token_id, entry.owner, *_snapshots([entry])))
-            step = Step(run_id=run_id, token_id=entry.token_id, state=entry.state, at_ms=at_ms, attempts=1)
-            self._insert_steps(connection, [step])
+        step = Step(
+            run_id=run_id,
+            token_id=entry.token_id,
+            state=entry.state,
+            at_ms=at_ms,
+            attempts=entry.attempts or 1,
+            error=entry.error,
+        )
+        steps = [step, replace(step, token_id=THE_CHANGE)] if is_the_change else [step]
+        token = (run_id, entry.token_id, entry.owner, *_snapshots([entry]), None)
+        self._write(run_id, {"entries": [token], "steps": [_row(step) for step in steps]})
 
-    def has(self, run_id: str) -> bool:
-        """Tell whether there is such a run, or one in parts."""
+    def whole_run_id(self, given: str) -> str:
+        """Return the id of a run for its unique beginning or end; see ``run_ids.whole``.
+
+        Raises:
+            UsageError: Several runs match.
+        """
+        with self._explained(), self._lock:
+            rows = self._connection.execute("SELECT run_id FROM runs").fetchall()
+        return run_ids.whole(given, [run_id for (run_id,) in rows])
+
+    def has_run(self, run_id: str) -> bool:
+        """Return whether a run with this id exists, whole or in parts."""
         statement = "SELECT 1 FROM runs WHERE run_id = ?"
         with self._explained(), self._lock:
             whole = self._connection.execute(statement, (run_id,)).fetchone()
         return whole is not None or bool(self.parts(run_id))
 
     def parts(self, run_id: str) -> list[Run]:
-        """Return the parts of a run of a fleet in the order of its plan; none if it is no such run."""
+        """Return the parts of a fleet's run in the order of its plan; empty for any other run."""
         beginning = f"{run_id}."
-        statement = "SELECT run_id FROM runs WHERE substr(run_id, 1, ?) = ? ORDER BY rowid"
+        statement = (
+            "SELECT run_id FROM runs WHERE substr(run_id, 1, ?1) = ?2 ORDER BY CAST(substr(run_id, ?1 + 1) AS INTEGER)"
+        )
         with self._explained(), self._lock:
             found = self._connection.execute(statement, (len(beginning), beginning)).fetchall()
         return [self.run(part_id) for (part_id,) in found]
@@ -273,30 +303,35 @@ class Journal:
         """Return a run.
 
         Raises:
-            UsageError: There is no such run; the message suggests the near one.
+            UsageError: There is no such run. The message suggests a similar id.
         """
         with self._explained(), self._lock:
-            statement = f"SELECT {', '.join(_OF_A_RUN)}, settings, started_ms FROM runs WHERE run_id = ?"  # noqa: S608 - our own names
+            statement = f"SELECT {', '.join(_OF_A_RUN)}, settings, started_ms FROM runs WHERE run_id = ?"  # noqa: S608 - constants
             row = self._connection.execute(statement, (run_id,)).fetchone()
             if row is None:
                 known = [
-                    each[0]
-                    for each in self._connection.execute("SELECT run_id FROM runs ORDER BY started_ms DESC LIMIT 20")
+                    known_id[0]
+                    for known_id in self._connection.execute(
+                        "SELECT run_id FROM runs ORDER BY started_ms DESC LIMIT 20"
+                    )
                 ]
-                hint = errors.did_you_mean(run_id, known) if known else "It has no runs."
+                hint = errors.did_you_mean(run_id, known) if known else "The journal is empty."
                 raise errors.UsageError(f"The journal {self.path} has no run {run_id!r}. {hint}")
             *head, settings, started_ms = row
             started_at = pd.Timestamp(started_ms, unit="ms", tz="UTC")
             return Run(**dict(zip(_OF_A_RUN, head, strict=True)), started_at=started_at, settings=json.loads(settings))
 
     def entries(self, run_id: str) -> list[Entry]:
-        """Return the entries of a run in the order of its plan, each with its last state."""
+        """Return the entries of a run, each with its last state, in the order of the plan."""
         statement = (
-            "SELECT e.token_id, e.owner, e.snapshot, e.change, s.state, s.attempts, s.error, s.at_ms, "
+            "SELECT e.token_id, e.owner, e.snapshot, e.change, s.state, s.attempts, s.error, s.at_ms, "  # noqa: S608
             "(SELECT min(at_ms) FROM steps f WHERE f.run_id = e.run_id AND f.token_id = e.token_id "
-            "AND f.state = 'sent') FROM entries e "
+            f"AND f.state = '{SENT}'), c.state, c.error FROM entries e "
             "JOIN steps s ON s.step_id = "
             "(SELECT max(step_id) FROM steps l WHERE l.run_id = e.run_id AND l.token_id = e.token_id) "
+            "JOIN steps c ON c.step_id = "
+            "(SELECT max(step_id) FROM steps l WHERE l.run_id = e.run_id AND l.token_id = e.token_id "
+            f"AND l.state NOT IN {history.quoted(IN_DOUBT)}) "
             "WHERE e.run_id = ? ORDER BY e.entry_id"
         )
         with self._explained(), self._lock:
@@ -311,13 +346,14 @@ class Journal:
                     attempts=attempts,
                     error=error,
                     at_ms=at_ms,
-                    started_at_ms=started_at_ms,
+                    started_at_ms=sent_at_ms,
+                    certain=(sure, remark),
                 )
-                for token_id, owner, snapshot, change, state, attempts, error, at_ms, started_at_ms in rows
+                for token_id, owner, snapshot, change, state, attempts, error, at_ms, sent_at_ms, sure, remark in rows
             ]
 
     def state_of_change(self, run_id: str) -> str | None:
-        """Return the last state of the change that a run is; None where it is none, or its tokens are all it is."""
+        """Return the last state of a run's single change; None if the run has only tokens."""
         statement = "SELECT state FROM steps WHERE run_id = ? AND token_id = ? ORDER BY step_id DESC LIMIT 1"
         with self._explained(), self._lock:
             row = self._connection.execute(statement, (run_id, THE_CHANGE)).fetchone()
@@ -338,15 +374,15 @@ class Journal:
             return view.read(self._connection, **only)
 
     def _open(self) -> sqlite3.Connection:
-        # Where two processes open a new file at once, SQLite tells one of them "locked" without waiting: it waits for
-        # writers, not for the change to a write-ahead log.
+        # If two processes open a new file at once, SQLite reports "locked" to one of them without waiting: it waits for
+        # writers, but not for the switch to a write-ahead log.
         deadline = time.monotonic() + _BUSY_SECONDS
         while True:
             connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             try:
-                self._prepare(connection)
+                schema.prepare(connection)
             except BaseException as failure:
                 connection.close()
                 if not _is_busy(failure) or time.monotonic() > deadline:
@@ -355,23 +391,35 @@ class Journal:
                 return connection
             time.sleep(_BUSY_PAUSE_SECONDS)
 
-    @staticmethod
-    def _prepare(connection: sqlite3.Connection) -> None:
-        # With a write-ahead log a commit is one append and one fsync, and readers do not stand in its way.
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("it is damaged")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
-            raise sqlite3.DatabaseError(f"a newer tokenkit wrote it (version {version})")
-        connection.executescript(_SCHEMA)
-        # What cannot be written must show now, before the first request of a run.
-        connection.execute("BEGIN IMMEDIATE")
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 1:  # another process may have been faster
-            connection.execute("ALTER TABLE runs ADD COLUMN workspace_id TEXT NOT NULL DEFAULT ''")
-        connection.execute(f"PRAGMA user_version = {_VERSION}")
-        connection.execute("COMMIT")
+    def _check_lasts(self) -> None:
+        """Reject a run whose journal would be lost with the cluster, unless the caller chose the folder."""
+        is_default = self._folder == home({}) and not os.getenv("TOKENKIT_HOME")
+        if is_default and self._ledger is None and write_once.is_inside_databricks():
+            raise errors.JournalError(
+                f"The journal would be lost with the cluster: {self._folder} is on its disk, and your folder below "
+                f"/Workspace/Users was not found. Set TOKENKIT_HOME{spelled(', or pass home=…,')} to a persistent "
+                "folder, such as /Workspace/Users/you@example.com/.tokenkit or one in /Volumes."
+            )
+
+    def _write(self, run_id: str, rows: Rows) -> bool:
+        """Write rows of a run in one transaction. They are on the disk when this returns.
+
+        Returns:
+            Whether these are the first rows of a ledger.
+        """
+        with self._explained(), self._lock, self._transaction() as connection:
+            is_first = self._ledger is not None and self._ledger.append(connection, run_id, rows)
+            schema.insert(connection, rows)
+        return is_first
+
+    def _update_index(self, run_id: str | None = None) -> None:
+        """Update the index of a ledger, because other clusters may have written to it."""
+        if self._ledger is None:
+            return
+        with self._explained(), self._lock, self._transaction() as connection:
+            problems = self._ledger.update(connection, run_id)
+        for problem in problems:
+            sys.stderr.write(f"{printable(problem)}\n")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -384,17 +432,9 @@ class Journal:
                 self._connection.execute("ROLLBACK")
             raise
 
-    @staticmethod
-    def _insert_steps(connection: sqlite3.Connection, steps: Iterable[Step]) -> None:
-        statement = "INSERT INTO steps (run_id, token_id, state, at_ms, attempts, error) VALUES (?, ?, ?, ?, ?, ?)"
-        rows = (
-            (s.run_id, s.token_id, s.state, s.at_ms, s.attempts, storable(s.error) if s.error else None) for s in steps
-        )
-        connection.executemany(statement, rows)
-
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what SQLite, the system and a file of another make raise into an error that says what to do."""
+        """Convert errors of SQLite, of the system and of invalid files to a ``JournalError`` with the next step."""
         try:
             yield
         except errors.ConfigurationError as failure:  # the folder is not private
@@ -406,26 +446,29 @@ class Journal:
 
     def _error(self, failure: Exception) -> errors.JournalError:
         problem = str(failure).rstrip(".")
+        where = self.path if self._ledger is None else f"{self._ledger.folder}, with its index {self.path},"
         return errors.JournalError(
-            f"The journal {self.path} cannot be used: {problem}. Nothing is done that cannot be written down first. "
+            f"The journal {where} cannot be used: {problem}. Nothing is done that cannot be written down first. "
             "Make room, repair or move the file, or set TOKENKIT_HOME to another folder."
         )
 
 
 def storable(text: str) -> str:
-    """Return a text as the journal keeps it: no credential, and no half of a surrogate pair, which no file can hold."""
+    """Return a text as the journal stores it: without credentials, and without unpaired surrogates, which cannot be
+    encoded.
+    """
     return redact(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def is_redacted(value: object) -> bool:
-    """Whether the journal did not keep a value, or a part of it, because it looks like a credential."""
+    """Return whether the journal stores a value only in part or not at all, because it looks like a credential."""
     return REDACTED in json.dumps(value)
 
 
 def _snapshots(entries: Sequence[Entry]) -> list[str | None]:
-    """Return what tokens were as JSON, redacted. All are looked through at once, as few have anything to redact."""
-    said = pd.Series([frames.encodable("\n".join(_texts(entry.snapshot))) for entry in entries], dtype=frames.TEXT)
-    suspects = redacted(said) != said
+    """Return the snapshots as redacted JSON. All are searched in one pass, because few contain anything to redact."""
+    texts = pd.Series([frames.encodable("\n".join(_texts(entry.snapshot))) for entry in entries], dtype=frames.TEXT)
+    suspects = redacted(texts) != texts
     return [
         _json(entry.snapshot) if suspect else json.dumps(dict(entry.snapshot))
         for entry, suspect in zip(entries, suspects, strict=True)
@@ -438,20 +481,21 @@ def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever JSON can be
     elif isinstance(value, Mapping):
         yield from _texts([*value.keys(), *value.values()])
     elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each)
+        for item in value:
+            yield from _texts(item)
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else json.dumps(_stored(value))
+    return None if value is None else json.dumps(stored(value))
 
 
-def _stored(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can be
+def stored(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can be
+    """Return a value as the journal stores it: without credentials."""
     if isinstance(value, str):
-        return redact(value)  # half of a surrogate pair is written as an escape
+        return redact(value)  # unpaired surrogates are written as escapes
     if isinstance(value, Mapping):
-        return {storable(str(name)): _stored(each) for name, each in value.items()}
-    return [_stored(each) for each in value] if isinstance(value, list | tuple) else value
+        return {storable(str(name)): stored(item) for name, item in value.items()}
+    return [stored(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _is_taken(lock: sqlite3.Connection) -> bool:
@@ -466,6 +510,35 @@ def _is_taken(lock: sqlite3.Connection) -> bool:
 
 def _is_busy(failure: BaseException) -> bool:
     return isinstance(failure, sqlite3.OperationalError) and failure.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def _row(step: Step) -> Sequence[Any]:
+    error = storable(step.error) if step.error else None
+    return (step.run_id, step.token_id, step.state, step.at_ms, step.attempts, error)
+
+
+def has_journal(folder: Path) -> bool:
+    """Return whether a folder has a journal."""
+    return (folder / FILE_NAME).exists() or Ledger(folder).exists()
+
+
+def _ledger_in(folder: Path) -> Ledger | None:
+    """Return the ledger of a state folder; None if its journal is a SQLite file."""
+    ledger, file = Ledger(folder), folder / FILE_NAME
+    if ledger.exists() or write_once.is_write_once(folder):
+        if file.exists():
+            raise ValueError(f"{folder} has a file {FILE_NAME}, which is not read there. Move it to a local folder")
+        return ledger
+    private_folder(folder)
+    return None if file.exists() or write_once.takes_sqlite(folder) else ledger
+
+
+def _index_folder(folder: Path) -> Path:
+    """Return the local folder for the index of a ledger."""
+    local = home({})
+    if write_once.is_write_once(local):
+        local = Path(tempfile.gettempdir()) / f"tokenkit-{os.getuid()}"
+    return private_folder(local, "index", hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16])
 
 
 def _ms(moment: pd.Timestamp) -> int:

@@ -1,181 +1,311 @@
-"""Changing who may use tokens: who loses the right, and which tokens the workspace deletes for it, before it does."""
+"""Changes of permission to use tokens: which principals lose it, and which tokens the workspace will delete."""
 
 from __future__ import annotations
 
+import sys
 import threading
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from tokenkit import errors, frames
 from tokenkit.actions import journal as records
-from tokenkit.actions import plan as plans
+from tokenkit.actions import listing_before, states
 from tokenkit.actions import protect as protection
-from tokenkit.actions.journal import Entry, Journal, Run, Step
-from tokenkit.actions.plan import Progress, Target
-from tokenkit.actions.preview import Shown
+from tokenkit.actions.journal import Entry, Journal, Run
+from tokenkit.actions.kind import RunKind
+from tokenkit.actions.options import Progress, RunOptions
+from tokenkit.actions.plan import Plan, PlanContext, Summary, WorkspacePlan, entries_of, planned_tokens
+from tokenkit.actions.result import result_of
 from tokenkit.actions.revocation import LEFT_OUT, token_ids_of
+from tokenkit.actions.run import change_and_look_up, note_change, protected_now
 from tokenkit.actions.task import LOST_AND_GONE, Task
+from tokenkit.core import config, wording
+from tokenkit.core.arguments import flag
+from tokenkit.core.printable import printable
+from tokenkit.core.spelling import spelled
+from tokenkit.core.wording import pluralize
 from tokenkit.frames import TEXT
 from tokenkit.rest.token_management import AccessControlList, access_entries
 from tokenkit.review import access
+from tokenkit.review import entries as acl
+from tokenkit.review.values import CAN_MANAGE, CAN_USE
 
-KIND = "permissions"
+KIND = RunKind(
+    name="permissions",
+    doing="change the permissions, which deletes {} for good",
+    deletes_tokens=True,
+    is_one_change=True,
+    settings={"asked": [dict], "before": [dict], "replace": bool},
+)
 _COLUMNS = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time", "effect"]
 
 
-class PermissionPlan(Shown):
-    """A change of the permissions, frozen. ``preview()`` shows the tokens that it costs; ``apply()`` makes it.
+class PermissionEffects(Plan):
+    """The effects of a change of permissions on principals and tokens, in one workspace or several.
 
     Attributes:
-        before: The entries as they were when it was made: the columns of ``frames.PERMISSIONS``.
-        gains: Who gets the right to use tokens: a frame of ``id, principal, kind, via``.
-        loses: Who loses it: ``id, principal, kind, via`` (the paths that are cut), ``tokens`` (how many that costs),
-            ``effect`` (as in ``preview``).
-        keeps_by_another_path: Whose path is cut and who keeps the right by another: ``id, principal, kind, via``.
-        not_known: Of whom the workspace does not say enough to tell whether they lose tokens: ``principal, kind,
-            reason``. More tokens may be lost than the preview shows.
-        protected: Protected tokens that the change would cost and that were not allowed: ``token_id, owner, comment,
-            reason``. While there are any, ``apply()`` refuses.
+        changes: The entries that change, with their levels before and after.
+        unchanged: The requested entries that the workspace already has.
+        gaining_access: The principals that gain permission to use tokens.
+        losing_access: The principals that lose permission.
+        keeping_access: The principals that lose one path to the permission and keep another.
+        not_known: The principals for which it is not known whether they lose tokens.
+        protected: The protected tokens that the change would delete and that were not allowed.
+    """
+
+    _WHERE: ClassVar[str]
+    """Who deletes the tokens: ``workspace`` or ``workspaces``."""
+    changes: pd.DataFrame
+    unchanged: pd.DataFrame
+    gaining_access: pd.DataFrame
+    losing_access: pd.DataFrame
+    keeping_access: pd.DataFrame
+    not_known: pd.DataFrame
+    protected: pd.DataFrame
+
+    @abstractmethod
+    def _place(self) -> str:
+        """Return the name of the workspace, or the number of workspaces."""
+
+    def _title(self) -> str:
+        if len(self.changes):
+            return f"The permissions of {self._place()} will change: {self.changed_entries()}"
+        return f"Nothing to change in the permissions of {self._place()}{self.reasons()}"
+
+    def changed_entries(self) -> str:
+        """Return the first entries that change as a text: ``group analysts: CAN_MANAGE -> CAN_USE``."""
+        texts = _labels(self.changes) + ": " + acl.as_change(self.changes)
+        return _listed(texts, self.changes)
+
+    def reasons(self) -> str:
+        """Return why requested entries do not change, for the end of a message; empty if none is known."""
+        level = self.unchanged["permission_level"]
+        includes = (level == CAN_MANAGE).map({True: f", which includes {CAN_USE}", False: ""})
+        texts = _labels(self.unchanged) + " has " + level + " already" + includes
+        return f": {_listed(texts, self.unchanged)}" if len(texts) else ""
+
+    @abstractmethod
+    def check_protection(self) -> None:
+        """Reject a change that costs protected tokens which were not allowed.
+
+        Raises:
+            UsageError: It costs such tokens; the message names them.
+        """
+
+    def principals(self) -> dict[str, pd.DataFrame]:
+        """Return the principals that a preview shows before the tokens, as frames by caption."""
+        worst_first = self.losing_access.sort_values("tokens", ascending=False, kind="stable")
+        levels = ["permission_level", "new_permission_level"]
+        entries = self.changes.drop(columns=levels).assign(change=acl.as_change(self.changes))
+        return {
+            "Entries that change": entries,
+            "Principals losing permission": worst_first,
+            "Not known: more tokens may be lost": self.not_known,
+        }
+
+    def summary(self) -> Summary:
+        """Return what the plan removes, the number to confirm, and the affected principals and tokens.
+
+        A change that only adds entries with CAN_USE needs no confirmation: ``doing`` is empty and the count is 0.
+        """
+        disabled = self._maybe_disabled()
+        warnings = {
+            "protected tokens among them; the change is rejected unless each is allowed by its id": len(self.protected),
+            f"tokens that will be deleted by the {self._WHERE} for good": len(self) - disabled,
+            f"tokens that will be deleted or disabled by the {self._WHERE}": disabled,
+            "principals that may lose further tokens (not known)": len(self.not_known),
+            "principals losing permission": len(self.losing_access),
+            "principals keeping it by another path": len(self.keeping_access),
+            "principals gaining permission": len(self.gaining_access),
+        }
+        doing, count = self._doing()
+        return Summary(doing=doing, count=count, warnings=warnings)
+
+    def _maybe_disabled(self) -> int:
+        losing = self.losing_access
+        return int(losing["tokens"][losing["effect"] == access.DELETED_OR_DISABLED].sum()) if len(losing) else 0
+
+    def _doing(self) -> tuple[str, int]:
+        """Return what the change removes, and the number to confirm: the number of tokens, if any are lost."""
+        if len(self):
+            tokens = pluralize(len(self), "token")
+            disabled = self._maybe_disabled()
+            return f"delete or disable {tokens}" if disabled else f"delete {tokens} for good", len(self)
+        if losing := len(self.losing_access):
+            return f"remove permission from {pluralize(losing, 'principal')}", losing
+        if unknown := len(self.not_known):
+            return f"remove permission from {pluralize(unknown, 'principal')} not known in full", unknown
+        counts = {effect: count for effect, count in acl.effects(self.changes).items() if count}
+        effects = [effect.format(_entries(count)) for effect, count in counts.items()]
+        return ", ".join(effects), sum(counts.values())
+
+
+def _entries(count: int) -> str:
+    return f"{count:,} {wording.of(count, 'entry', 'entries')}"
+
+
+def _labels(rows: pd.DataFrame) -> pd.Series[str]:
+    return rows["kind"].str.replace("_", " ") + " " + rows["principal"]
+
+
+def _listed(texts: pd.Series[str], rows: pd.DataFrame) -> str:
+    """Return the first texts; of a fleet each once, with its number of workspaces."""
+    counts = texts.value_counts(sort=False)
+    of_fleet = "workspace" in rows
+    shown = [
+        f"{text} in {pluralize(count, 'workspace')}" if of_fleet else str(text)
+        for text, count in counts.head(_NAMED).items()
+    ]
+    more = f" and {len(counts) - _NAMED:,} more" if len(counts) > _NAMED else ""
+    return f"{', '.join(shown)}{more}"
+
+
+class PermissionPlan(PermissionEffects, WorkspacePlan):
+    """A frozen change of permissions. ``preview()`` shows the tokens that will be lost; ``apply()`` makes the change.
+
+    Attributes:
+        token_ids: The tokens that will be lost.
+        changes: The entries that change: ``kind, principal, permission_level, new_permission_level``. Without an
+            earlier level the entry is new, and without a new one it is removed. If there are none, ``apply()`` sends
+            nothing.
+        unchanged: The requested entries that the workspace already has: the same columns.
+        gaining_access: The principals that gain permission to use tokens: ``id, principal, kind, via``.
+        losing_access: The principals that lose permission: ``id, principal, kind, via`` (the paths that are removed),
+            ``tokens`` (the number that they lose), ``effect`` (as in ``preview``).
+        keeping_access: The principals that lose one path and keep permission by another: ``id, principal, kind, via``.
+        not_known: The principals for which the workspace's data does not show whether they lose tokens: ``principal,
+            kind, reason``. More tokens may be lost than the preview shows.
+        protected: The protected tokens that would be lost and that were not allowed: ``token_id, owner, comment,
+            reason``. If there are any, ``apply()`` raises ``UsageError``.
+        before: The entries at the time of the plan: the columns of ``frames.PERMISSIONS``.
         run_id: The run of the last ``apply()``; None before.
     """
 
+    KIND = KIND
+    _WHERE = "workspace"
+
     def __init__(
         self,
-        target: Target,
-        asked: list[dict[str, Any]],
+        context: PlanContext,
+        requested: list[dict[str, Any]],
         before: pd.DataFrame,
         consequences: access.Consequences,
         protected: pd.DataFrame,
         *,
+        changes: pd.DataFrame,
+        unchanged: pd.DataFrame,
         replace: bool,
         allow_protected: Sequence[str],
         reason: str | None,
     ) -> None:
-        self._target = target
-        self._asked = asked
+        super().__init__(context, consequences.tokens["token_id"].tolist(), reason=reason)
+        self._requested = requested
         self.before = before
-        self._dying = consequences.tokens
+        self.changes = changes
+        self.unchanged = unchanged
+        self._tokens = consequences.tokens
+        self.gaining_access = consequences.gaining_access
+        self.losing_access = consequences.losing_access
+        self.keeping_access = consequences.keeping_access
+        self.not_known = consequences.not_known
+        self.protected = protected
         self._replace = replace
         self._allow_protected = tuple(allow_protected)
-        self.protected = protected
-        self._reason = reason
-        self.gains = consequences.gains
-        self.loses = consequences.loses
-        self.keeps_by_another_path = consequences.keeps_by_another_path
-        self.not_known = consequences.not_known
-        self.token_ids = tuple(self._dying["token_id"])
-        self.run_id: str | None = None
 
-    def __len__(self) -> int:
-        return len(self.token_ids)
-
-    def _title(self) -> str:
-        return f"The permissions of {self._target.name} will change"
-
-    def summary(self) -> plans.Summary:
-        """Return what the plan takes away, the number to confirm it with, and whom it is about.
-
-        Where nobody loses anything there is nothing to confirm: ``doing`` is empty and the count 0.
-        """
-        minds = effects(self, "workspace")
-        doing, count = taken_away(self)
-        return plans.Summary(doing=doing, count=count, minds=minds)
+    def _place(self) -> str:
+        return self._context.name
 
     def preview(self) -> pd.DataFrame:
-        """Return a row for each token that its owner loses: ``token_id, owner, owner_kind, comment, status,
-        last_used_day, expiry_time, effect``.
+        """Return a row for each token that will be lost: ``token_id, owner, owner_kind, comment, status, last_used_day,
+        expiry_time, effect``.
 
-        ``effect`` is ``deleted`` where an entry of the owner's own is removed, and ``deleted_or_disabled`` where the
-        permission came through groups: the documentation of Databricks says either, and no API tells which holds in a
+        ``effect`` is ``deleted`` if the owner's own entry is removed, and ``deleted_or_disabled`` if the permission
+        came through groups: the documentation of Databricks says both, and no API reports which one applies to a
         workspace. A disabled token stays in the listing, and works again once its owner has permission again.
         """
-        return self._dying[_COLUMNS].reset_index(drop=True)
+        return self._tokens[_COLUMNS].reset_index(drop=True)
 
     def apply(self, *, progress: bool | Progress = True, stop: threading.Event | None = None) -> pd.DataFrame:
-        """Change the permissions, and return what became of each token of the preview. Deletions cannot be undone.
+        """Change the permissions, and return the outcome of each token of the preview. Deletions cannot be undone.
 
         Args:
-            progress: Show a progress bar once looking up the tokens takes more than two seconds; or who is told.
-            stop: When set, by another thread, no more tokens are looked up. The change itself is one request.
+            progress: Whether to show a progress bar if the look-ups take more than two seconds, or a custom listener.
+            stop: An event; once another thread sets it, no more tokens are looked up. The change is a single request.
 
         Returns:
             A row for each token of the preview: ``token_id, owner, outcome, error, attempts, started_at, finished_at``.
-            The outcome is ``revoked`` (by the workspace, for this change; each is looked up), ``still_listed`` where
-            the workspace still has the token, which may be disabled, or ``unknown`` where that could not be looked up.
-            ``attrs["ended_by"]`` is there if the looking up ended early.
+            The outcome is ``revoked`` (deleted by the workspace because of this change; each token is looked up),
+            ``still_listed`` if the workspace still lists the token, which may be disabled, or ``unknown`` if the
+            look-up failed. Deleted tokens that were not in the preview, such as those of principals in ``not_known``,
+            have rows at the end, and ``error`` says so. ``attrs["ended_by"]`` exists if the look-ups ended early.
 
         Raises:
-            UsageError: The permissions changed since the plan, more tokens would die than it shows, or protected ones
-                that were not allowed: plan again.
-            ApiError: The workspace refused the change; nothing changed.
+            UsageError: The permissions changed since the plan, or the change would delete more tokens than the plan
+                shows, or protected ones that were not allowed. Plan again.
+            ApiError: The workspace rejected the change; nothing changed.
             JournalError: The journal cannot be written; nothing was sent.
         """
-        run_id = records.new_run_id(self._target.now())
-        with Journal(self._target.folder) as journal, journal.held(run_id):
-            run = self.record(journal, run_id=run_id)
-            return _carry_out(self._target, run, journal.entries(run_id), journal, progress=progress, stop=stop)
+        if not len(self.changes):
+            self._check()
+            return result_of([])
+        return self._apply(RunOptions(progress=progress, stop=stop))
 
-    def record(self, journal: Journal, *, run_id: str | None = None) -> Run:
-        """Write the plan down as a run, every token ``planned``, and return it. ``resume`` carries it out.
-
-        Args:
-            journal: Where to.
-            run_id: What the run is called, where it is a part of another; a new name by default.
-
-        Raises:
-            UsageError: The permissions changed since the plan, more tokens would die than it shows, or protected ones
-                that were not allowed: plan again.
-        """
+    def _check(self) -> None:
         self.check_protection()
         now = make(
-            self._target,
-            self._asked,
+            self._context,
+            self._requested,
             replace=self._replace,
             allow_protected=self._allow_protected,
             reason=self._reason,
         )
         if not _same_entries(now.before, self.before):
             now.check_protection()
-            raise errors.UsageError(f"The permissions of {self._target.name} changed since the plan. Plan again.")
+            raise errors.UsageError(f"The permissions of {self._context.name} changed since the plan. Plan again.")
         _check_costs(now, self.token_ids)
-        settings = {
-            "asked": self._asked,
+
+    def _settings(self, options: RunOptions) -> dict[str, Any]:  # noqa: ARG002 - a change is one request
+        return {
+            "asked": self._requested,
             "replace": self._replace,
             "before": access_entries(self.before),
             "allow_protected": list(self._allow_protected),
         }
-        run = plans.begin(self._target, KIND, reason=self._reason, settings=settings, run_id=run_id)
-        journal.begin(run, plans.entries_of(self._dying), is_one_change=True)
-        self.run_id = run.run_id
-        return run
+
+    def _entries(self) -> list[Entry]:
+        return entries_of(self._tokens)
+
+    def _execute(self, run: Run, entries: Sequence[Entry], journal: Journal, options: RunOptions) -> pd.DataFrame:
+        return _execute(self._context, run, entries, journal, options)
 
     def check_protection(self) -> None:
-        """Refuse a change that costs protected tokens which were not allowed.
+        """Reject a change that costs protected tokens which were not allowed.
 
         Raises:
-            UsageError: It does; the message names them.
+            UsageError: It costs such tokens; the message names them.
         """
-        _refuse_protected(self._target, self.protected)
+        _reject_protected(self._context, self.protected)
 
 
 def _check_costs(now: PermissionPlan, shown: Iterable[str]) -> None:
-    """Refuse a change that costs protected tokens, or others than were shown.
+    """Reject a change that would delete protected tokens, or tokens that were not shown.
 
     Args:
-        now: The change as it would be by now.
-        shown: The tokens that it was to cost.
+        now: The change as it would be now.
+        shown: The tokens that the plan showed.
     """
     now.check_protection()
     if more := set(now.token_ids) - set(shown):
         raise errors.UsageError(
-            f"{plans.counted(len(more), 'more token')} would be deleted than the plan shows. Plan again."
+            f"{pluralize(len(more), 'more token')} would be deleted than the plan shows. Plan again."
         )
 
 
-def _refuse_protected(target: Target, protected: pd.DataFrame) -> None:
+def _reject_protected(context: PlanContext, protected: pd.DataFrame) -> None:
     if not len(protected):
         return
     named = [
@@ -184,66 +314,17 @@ def _refuse_protected(target: Target, protected: pd.DataFrame) -> None:
     ]
     more = f" and {len(protected) - _NAMED:,} more" if len(protected) > _NAMED else ""
     raise errors.UsageError(
-        f"The change of permissions on {target.name} would delete {plans.counted(len(protected), 'protected token')}: "
-        f"{', '.join(named)}{more}. Allow each by its id with allow_protected=[…] or --allow-protected ID, or change "
-        f"{protection.FILE_NAME}."
+        f"The change of permissions on {context.name} would delete "
+        f"{pluralize(len(protected), 'protected token')}: {', '.join(named)}{more}. "
+        f"Allow each by its id with {spelled('allow_protected=[…]')}, or change {config.FILE_NAME}."
     )
 
 
 _NAMED = 5
 
 
-class _Effects(Protocol):
-    @property
-    def gains(self) -> pd.DataFrame: ...
-
-    @property
-    def loses(self) -> pd.DataFrame: ...
-
-    @property
-    def keeps_by_another_path(self) -> pd.DataFrame: ...
-
-    @property
-    def protected(self) -> pd.DataFrame: ...
-
-    @property
-    def not_known(self) -> pd.DataFrame: ...
-
-    def __len__(self) -> int: ...
-
-
-def effects(plan: _Effects, where: str) -> dict[str, int]:
-    """Return what a change of permissions does to principals and tokens, the worst first, and to how many."""
-    disabled = _maybe_disabled(plan)
-    return {
-        "protected tokens among them; allow each by its id, or the change is refused": len(plan.protected),
-        f"tokens that will be deleted by the {where} for good": len(plan) - disabled,
-        f"tokens that will be deleted or disabled by the {where}": disabled,
-        "principals of whom it is not known whether more tokens are lost": len(plan.not_known),
-        "principals losing permission": len(plan.loses),
-        "principals keeping it by another path": len(plan.keeps_by_another_path),
-        "principals gaining permission": len(plan.gains),
-    }
-
-
-def _maybe_disabled(plan: _Effects) -> int:
-    losing = plan.loses
-    return int(losing["tokens"][losing["effect"] == access.DELETED_OR_DISABLED].sum()) if len(losing) else 0
-
-
-def taken_away(plan: _Effects) -> tuple[str, int]:
-    """Return in words what a change takes away, and the number to confirm it with: tokens, if it costs any."""
-    if len(plan):
-        tokens = plans.counted(len(plan), "token")
-        return f"delete or disable {tokens}" if _maybe_disabled(plan) else f"delete {tokens} for good", len(plan)
-    if len(plan.loses):
-        return f"take the right from {plans.counted(len(plan.loses), 'principal')}", len(plan.loses)
-    unknown = len(plan.not_known)
-    return (f"take the right from {plans.counted(unknown, 'principal')} not known in full" if unknown else ""), unknown
-
-
 def make(
-    target: Target,
+    context: PlanContext,
     access_control_list: AccessControlList,
     *,
     replace: bool,
@@ -251,24 +332,87 @@ def make(
     allow_protected: Iterable[str] = (),
 ) -> PermissionPlan:
     """Return the plan to change the permissions; see ``Workspace.plan_permissions``."""
-    asked = access_entries(access_control_list)
+    flag("replace", replace)
+    requested = access_entries(access_control_list, needs_levels=False)
+    direct = _direct(context.api.get_permissions())
+    after = access.changed_entries(direct, requested, replace=replace)
+    identities = context.identities(access.granted_groups(direct, after))
+    requested = access.by_application_id(requested, direct, identities.service_principals)
+    requested = acl.with_levels(requested, direct, replace=replace)
+    return _make(
+        context, direct, requested, identities, replace=replace, reason=reason, allow_protected=allow_protected
+    )
+
+
+def make_removal(
+    context: PlanContext,
+    access_control_list: AccessControlList,
+    *,
+    reason: str | None,
+    allow_protected: Iterable[str] = (),
+) -> tuple[PermissionPlan, dict[str, str]]:
+    """Return the plan to remove entries, and by the label of each entry that does not exist the end of a message about
+    it; see ``Workspace.plan_permission_removal``.
+    """
+    requested = access_entries(access_control_list, needs_levels=False)
+    direct = _direct(context.api.get_permissions())
+    identities = context.identities(access.granted_groups(direct))
+    remaining, missing = acl.without(direct, requested, identities.service_principals)
+    plan = _make(context, direct, remaining, identities, replace=True, reason=reason, allow_protected=allow_protected)
+    return plan, missing
+
+
+def check_found(name: str, missing: Mapping[str, str]) -> None:
+    """Reject the removal of entries that do not exist.
+
+    Args:
+        name: The workspace, or the workspaces.
+        missing: As ``make_removal`` returns them.
+
+    Raises:
+        UsageError: There are such entries.
+    """
+    if missing:
+        raise errors.UsageError(
+            " ".join(f"There is no entry of {entry} on {name}. {near}" for entry, near in missing.items())
+        )
+
+
+def _make(
+    context: PlanContext,
+    direct: pd.DataFrame,
+    requested: list[dict[str, Any]],
+    identities: access.Identities,
+    *,
+    replace: bool,
+    reason: str | None,
+    allow_protected: Iterable[str],
+) -> PermissionPlan:
     allowed = token_ids_of(allow_protected)
-    direct = _direct(target.api.get_permissions())
-    after = access.changed_entries(direct, asked, replace=replace)
-    identities = target.identities(access.granted_groups(direct, after))
-    asked = access.by_application_id(asked, direct, identities.service_principals)
-    after = access.changed_entries(direct, asked, replace=replace)
+    after = access.changed_entries(direct, requested, replace=replace)
     access.check_entries(direct, after, identities)
-    found = access.consequences(direct, after, identities, target.tokens())
-    reasons = protection.protected(found.tokens, protection.read_protected(target.folder))
+    changes = acl.changes(direct, after)
+    changing = set(acl.keys(changes))
+    kept = [entry for entry in requested if acl.key_of(entry) not in changing]
+    found = access.consequences(direct, after, identities, context.tokens())
+    reasons = protection.protected(found.tokens, protection.read_protected(context.folder))
     protected = _left_protected(found.tokens.assign(reason=reasons), allowed)
     return PermissionPlan(
-        target, asked, direct, found, protected, replace=replace, allow_protected=allowed, reason=reason
+        context,
+        requested if replace else [entry for entry in requested if entry not in kept],
+        direct,
+        found,
+        protected,
+        changes=changes,
+        unchanged=acl.compared(_frame_of(kept), _frame_of(kept)),
+        replace=replace,
+        allow_protected=allowed,
+        reason=reason,
     )
 
 
 def _left_protected(tokens: pd.DataFrame, allowed: Sequence[str]) -> pd.DataFrame:
-    """Return the protected of some tokens, each with the ``reason``, without those that are allowed."""
+    """Return the tokens that are protected and not allowed, each with its ``reason``."""
     kept = tokens[(tokens["reason"] != "").to_numpy() & ~tokens["token_id"].isin(allowed).to_numpy()]
     return kept[LEFT_OUT.names].astype(TEXT).reset_index(drop=True)
 
@@ -278,135 +422,172 @@ def _direct(permissions: pd.DataFrame) -> pd.DataFrame:
 
 
 def resume(
-    target: Target,
-    run: Run,
-    entries: Sequence[Entry],
-    journal: Journal,
-    *,
-    progress: bool | Progress,
-    stop: threading.Event | None = None,
+    context: PlanContext, run: Run, entries: Sequence[Entry], journal: Journal, options: RunOptions
 ) -> pd.DataFrame:
-    """Finish a run that changes permissions: send the change if the permissions are still as it was planned on, and
-    look up the tokens that it ends.
+    """Finish a run that changes permissions: send the change if the permissions are still as they were when it was
+    planned, and look up the affected tokens.
 
     Raises:
-        UsageError: They are neither as before the change nor as after it, the change would cost tokens that are
-            protected by now or that came to be since, or the journal did not keep whom it names.
+        UsageError: The permissions are neither as before nor as after the change, the change would delete tokens that
+            are now protected or were created since, or the journal does not have all names in the entries.
     """
     if records.is_redacted(run.settings["asked"]):
         raise errors.UsageError(
-            f"The journal did not keep all names of run {run.run_id}, as one looks like a credential. Plan again."
+            f"The journal does not have all names of run {run.run_id}, because one looks like a credential. Plan again."
         )
-    is_made = journal.state_of_change(run.run_id) == records.UPDATED
-    if not is_made and _same_entries(target.api.get_permissions(), _frame_of(run.settings["before"])):
+    is_made = journal.state_of_change(run.run_id) == states.UPDATED
+    if not is_made and _same_entries(context.api.get_permissions(), _frame_of(run.settings["before"])):
         how = {name: run.settings[name] for name in ("replace", "allow_protected") if name in run.settings}
-        now = make(target, run.settings["asked"], reason=run.reason, **how)
+        now = make(context, run.settings["asked"], reason=run.reason, **how)
         _check_costs(now, [entry.token_id for entry in entries])
-    return _carry_out(target, run, entries, journal, progress=progress, stop=stop)
+    return _execute(context, run, entries, journal, options)
 
 
-def _carry_out(
-    target: Target,
-    run: Run,
-    entries: Sequence[Entry],
-    journal: Journal,
-    *,
-    progress: bool | Progress,
-    stop: threading.Event | None,
+def _execute(
+    context: PlanContext, run: Run, entries: Sequence[Entry], journal: Journal, options: RunOptions
 ) -> pd.DataFrame:
-    """Make the change unless it is made, then look up what became of each token, and return a row for each."""
-    left = [entry for entry in entries if entry.state not in records.SETTLED]
-    if entries and not left:
-        return plans.result(entries)
+    """Make the change unless it was already made, look up each token, and return a row for each."""
+    left = [entry for entry in entries if entry.state not in states.SETTLED]
+    is_made = journal.state_of_change(run.run_id) == states.UPDATED
+    if entries and not left and not is_made:
+        return result_of(entries)
 
     def change() -> Task:
-        is_made = journal.state_of_change(run.run_id) == records.UPDATED
-        remark = None if is_made else _change(target, run, left, journal)
+        remark = None
+        if not is_made:
+            remark = _change(context, run, left, journal)
+            _note_more(context, run, entries, journal)
+            listing_before.forget(context.folder, run.run_id)
+            note_change(context, run, journal, states.UPDATED)
         return Task(
             send=_never,
-            look_up=lambda entry: target.one_shot.get(entry.token_id),
-            found=lambda _entry, _token: (records.STILL_LISTED, STILL_THERE),
-            done=records.REVOKED,
-            gone_after_lost=(records.REVOKED, remark),
+            look_up=lambda entry: context.one_shot.get(entry.token_id),
+            found=lambda _entry, _token: (states.STILL_LISTED, STILL_THERE),
+            done=states.REVOKED,
+            gone_after_lost=(states.REVOKED, remark),
         )
 
-    # What the change ends is not sent for: each token is looked up, as after a request whose response was lost.
-    asked = [replace(entry, state=records.UNKNOWN) for entry in left]
-    return plans.change_and_look_up(target, run, asked, change, journal, progress=progress, stop=stop)
+    # No request is sent for a token: each is looked up, as after a request whose response was lost.
+    doubtful = [replace(entry, state=states.UNKNOWN, certain=(states.SENT, None)) for entry in left]
+    return change_and_look_up(context, run, doubtful, change, journal, options=options)
 
 
 STILL_THERE = (
-    "the permissions are changed, and the workspace still lists the token; it may be disabled, and then works again "
+    "the permissions changed, and the workspace still lists the token; if it is disabled, it works again "
     "once its owner can use tokens"
 )
+
+
+BEYOND_PREVIEW = "not in the preview: listed before the change and missing after it"
+
+
+def _note_more(context: PlanContext, run: Run, entries: Sequence[Entry], journal: Journal) -> None:
+    """Record the deleted tokens that the plan did not show, such as those of group members that the workspace does not
+    list. Because the change was made, a listing that cannot be read is reported and does not raise an error.
+    """
+    before = listing_before.read(context.folder, run.run_id)
+    if before is None:  # an earlier version made the change
+        return
+    try:
+        now = context.api.list()
+    except errors.TokenKitError as failure:
+        sys.stderr.write(
+            f"{context.name}: the permissions changed. Whether tokens outside the preview were lost is "
+            f"not known, because the listing could not be read: {printable(records.storable(str(failure)))}\n"
+        )
+        return
+    known = {entry.token_id for entry in entries} | set(now["token_id"])
+    for entry in entries_of(before[~before["token_id"].isin(list(known))]):
+        gone = replace(entry, state=states.REVOKED, error=BEYOND_PREVIEW)
+        journal.add(run.run_id, gone, at_ms=context.now_ms())
+
+
+def beyond_preview(result: pd.DataFrame) -> str:
+    """Return a sentence about deleted tokens that the plan did not show; empty if there are none.
+
+    Args:
+        result: What ``apply`` or ``resume`` returned.
+    """
+    counts = result.loc[(result["error"] == BEYOND_PREVIEW).fillna(value=False), "owner"].value_counts()
+    if not len(counts):
+        return ""
+    named = ", ".join(f"{owner} ({count:,})" for owner, count in counts.head(_NAMED).items())
+    more = f" and {pluralize(len(counts) - _NAMED, 'more owner')}" if len(counts) > _NAMED else ""
+    tokens = pluralize(int(counts.sum()), "token")
+    return (
+        f"{tokens} {wording.of(int(counts.sum()), 'was', 'were')} deleted that the preview did not show: {named}{more}."
+    )
 
 
 def _never(entry: Entry) -> None:
     raise AssertionError(entry.token_id)
 
 
-def _change(target: Target, run: Run, left: Sequence[Entry], journal: Journal) -> str | None:
-    """Send the change, and return a remark on how it went; where it was not made, note that and raise why."""
+def _change(context: PlanContext, run: Run, left: Sequence[Entry], journal: Journal) -> str | None:
+    """Send the change unless it was already made, and return a remark on it. If it was not made, record that and raise
+    the cause.
+    """
     before = _frame_of(run.settings["before"])
     after = access.changed_entries(before, run.settings["asked"], replace=run.settings["replace"])
-    now = target.api.get_permissions()
+    now = context.api.get_permissions()
     if _same_entries(now, after):
-        _note(target, run, journal, records.UPDATED)
         return None
     if not _same_entries(now, before):
         raise errors.UsageError(
-            f"The permissions of {target.name} changed since run {run.run_id} was planned. Plan again."
+            f"The permissions of {context.name} changed since run {run.run_id} was planned. Plan again."
         )
-    patterns = protection.read_protected(target.folder)
-    reasons = plans.protected_now(left, target.tokens(), patterns) if patterns else {}
-    tokens = plans.planned_tokens(left)
+    patterns = protection.read_protected(context.folder)
+    listing = context.tokens()
+    reasons = protected_now(left, listing, patterns)
+    tokens = planned_tokens(left)
     protected = tokens.assign(reason=pd.Series([reasons.get(entry.token_id, "") for entry in left], dtype=TEXT))
-    _refuse_protected(target, _left_protected(protected, run.settings.get("allow_protected", ())))
-    change = target.api.set_permissions if run.settings["replace"] else target.api.update_permissions
-    _note(target, run, journal, records.SENT, entries=left)
+    _reject_protected(context, _left_protected(protected, run.settings.get("allow_protected", ())))
+    change = context.api.set_permissions if run.settings["replace"] else context.api.update_permissions
+    listing_before.keep(context.folder, run.run_id, listing)
+    note_change(context, run, journal, states.SENT, entries=left)
     failure: Exception
     try:
         change(run.settings["asked"])
-    except Exception as error:  # noqa: BLE001 - whatever it is, the change may have been made
+    except Exception as error:  # noqa: BLE001 - after any error, the change may have been made
         failure = error
     else:
-        _note(target, run, journal, records.UPDATED)
         return None
-    outcome = _found(target, before, after) if _may_have_run(failure) else records.FAILED
-    if outcome == records.UPDATED:
-        _note(target, run, journal, outcome)
+    outcome = _found(context, before, after) if _may_have_run(failure) else states.FAILED
+    if outcome == states.UPDATED:
         return LOST_AND_GONE
-    _note(target, run, journal, outcome, error=str(failure), entries=left)
+    if outcome == states.FAILED:
+        listing_before.forget(context.folder, run.run_id)
+    note_change(context, run, journal, outcome, error=str(failure), entries=left)
     raise failure
 
 
 def _may_have_run(failure: Exception) -> bool:
-    lost = errors.AnswerLostError | errors.MalformedAnswerError | errors.UnavailableError
+    lost = errors.ResponseLostError | errors.InvalidResponseError | errors.UnavailableError
     return isinstance(failure, lost) or not isinstance(failure, errors.TokenKitError)
 
 
-def _found(target: Target, before: pd.DataFrame, after: pd.DataFrame) -> str:
-    """Return whether a change whose response was lost was made, by what the permissions are; where they are neither as
-    before nor as after it, that is unknown.
+def _found(context: PlanContext, before: pd.DataFrame, after: pd.DataFrame) -> str:
+    """Return whether a change with a lost response was made, according to the current permissions. If they are neither
+    as before nor as after the change, that is unknown.
     """
     try:
-        now = target.api.get_permissions()
+        now = context.api.get_permissions()
     except errors.TokenKitError:
-        return records.UNKNOWN
+        return states.UNKNOWN
     if _same_entries(now, after):
-        return records.UPDATED
-    return records.FAILED if _same_entries(now, before) else records.UNKNOWN
+        return states.UPDATED
+    return states.FAILED if _same_entries(now, before) else states.UNKNOWN
 
 
-def _note(
-    target: Target, run: Run, journal: Journal, state: str, *, error: str | None = None, entries: Iterable[Entry] = ()
-) -> None:
-    """Write down the state of the change, and of the tokens that share it."""
-    at_ms = round(target.now().timestamp() * 1000)
-    journal.record_all(
-        Step(run_id=run.run_id, token_id=token_id, state=state, at_ms=at_ms, attempts=1, error=error)
-        for token_id in (records.THE_CHANGE, *(entry.token_id for entry in entries))
-    )
+def recorded_levels(settings: Mapping[str, Any]) -> pd.DataFrame:
+    """Return all entries of a run's workspace with their levels before and after the change: the columns of
+    ``entries.LEVELS``.
+
+    Args:
+        settings: The settings of a run that changes permissions, from the journal.
+    """
+    before = _frame_of(settings["before"])
+    return acl.compared(before, access.changed_entries(before, settings["asked"], replace=settings["replace"]))
 
 
 def _frame_of(entries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -414,7 +595,7 @@ def _frame_of(entries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _same_entries(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    """Whether two lists grant the same, in whatever order; inherited entries and that of ``admins`` cannot change."""
+    """Return whether two lists grant the same, in any order. Inherited entries and that of ``admins`` cannot change."""
     names = ["user_name", "group_name", "service_principal_name", "permission_level"]
     granted = []
     for entries in (one, other):

@@ -1,25 +1,28 @@
-"""Tokens that no plan touches, whatever it is asked for."""
+"""Protected tokens, which no plan changes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from tokenkit import errors
+from tokenkit.core import config
+from tokenkit.core.redaction import redact
 from tokenkit.frames import TEXT
 from tokenkit.review.patterns import like
 
-FILE_NAME = "config.toml"
-_TABLE = "protect"
-# What a pattern is matched against: the key in the file and the argument, the column of the listing.
+_TABLE = config.PROTECT
+_TOKEN_ID = re.compile(r"[0-9a-f]{64}|(?=.*[*?])[0-9a-f*?]+", re.IGNORECASE)
+# The column of the listing that patterns are matched against, by the key in the file and in the argument.
 _COLUMNS = {"owners": "owner", "comments": "comment", "token_ids": "token_id"}
 
 
 def read_protected(folder: Path, more: Mapping[str, Sequence[str]] | None = None) -> dict[str, list[str]]:
-    """Return the table ``[protect]`` of ``config.toml``, and further patterns; nothing is protected without a file.
+    """Return the patterns of the table ``[protect]`` in ``config.toml``, and additional ones. Without a file, nothing
+    is protected.
 
     ::
 
@@ -29,71 +32,61 @@ def read_protected(folder: Path, more: Mapping[str, Sequence[str]] | None = None
         token_ids = ["3f1c*"]
 
     Args:
-        folder: Where the file is.
-        more: What is protected beside it.
+        folder: The folder of the file.
+        more: Additional patterns.
 
     Raises:
-        ConfigurationError: The file cannot be read as that. A protection that is misspelled must not be silently none.
+        ConfigurationError: The file cannot be read or is invalid. A misspelled protection is never ignored.
     """
-    patterns = _in_file(folder / FILE_NAME)
+    table = config.read_table(folder, config.PROTECT, consequence=", so it is not known what it protects")
+    patterns = check(table, where=str(folder / config.FILE_NAME))
     for name, values in check(more or {}).items():
         patterns[name] = [*patterns.get(name, []), *values]
     return patterns
-
-
-def _in_file(path: Path) -> dict[str, list[str]]:
-    import tomllib  # noqa: PLC0415 - only such a file needs it
-
-    try:
-        if path.exists() and not path.is_file():
-            problem = "it is not a file"  # a pipe would be waited for
-        else:
-            return _checked(tomllib.loads(path.read_text(encoding="utf-8-sig")), path)
-    except FileNotFoundError:
-        dangling = [place for place in (path, *path.parents) if place.is_symlink() and not place.exists()]
-        if not dangling:
-            return {}
-        problem = f"the link {dangling[0]} leads nowhere"
-    except errors.ConfigurationError:
-        raise
-    except RecursionError:
-        problem = "it is nested too deeply"
-    except (OSError, ValueError) as failure:
-        problem = str(failure).rstrip(".")
-    raise errors.ConfigurationError(f"{path} cannot be read, so nobody knows what it protects: {problem}.")
-
-
-def _checked(document: Mapping[str, Any], path: Path) -> dict[str, list[str]]:
-    for name in document:
-        if name != _TABLE:
-            raise errors.ConfigurationError(f"{path} has no table {name!r}. {errors.did_you_mean(name, [_TABLE])}")
-    return check(document.get(_TABLE, {}), where=str(path))
 
 
 def check(protect: Mapping[str, Sequence[str]], *, where: str = _TABLE) -> dict[str, list[str]]:
     """Return the patterns as lists.
 
     Raises:
-        ConfigurationError: An unknown key, or a value that is not a list of texts.
+        ConfigurationError: A key is unknown, a value is not a list of texts, or a pattern can match nothing.
     """
     if not isinstance(protect, Mapping):
         raise errors.ConfigurationError(f"{_TABLE} in {where} must be a table with the keys {', '.join(_COLUMNS)}.")
     patterns = {}
     for name, values in protect.items():
         if name not in _COLUMNS:
-            raise errors.ConfigurationError(f"{where} protects no {name!r}. {errors.did_you_mean(str(name), _COLUMNS)}")
+            raise errors.ConfigurationError(
+                f"Unknown key {name!r} in {where}. {errors.did_you_mean(str(name), _COLUMNS)}"
+            )
         is_list = isinstance(values, Iterable) and not isinstance(values, str | Mapping)
         given = list(values) if is_list else []
         if not is_list or not all(isinstance(value, str) for value in given):
             raise errors.ConfigurationError(f"{name} in {where} must be a list of texts.")
+        if problem := next(filter(None, (_problem(name, pattern) for pattern in given)), ""):
+            raise errors.ConfigurationError(f"{name} in {where} protects nothing: {problem}.")
         patterns[name] = given
     return patterns
 
 
-def protected(tokens: pd.DataFrame, protect: Mapping[str, Sequence[str]]) -> pd.Series[str]:
-    """Return why each token is protected, empty where it is not; patterns match whole texts in any case.
+def _problem(name: str, pattern: str) -> str:
+    """Return why a pattern matches nothing, or an empty text."""
+    shown = repr(redact(pattern))
+    if not pattern.strip():
+        return "a pattern is empty"
+    if name == "comments":
+        return ""
+    if pattern != pattern.strip() or not pattern.isprintable():
+        return f"{shown} has a blank or an invisible character in it that no {_COLUMNS[name]} has"
+    if name == "token_ids" and not _TOKEN_ID.fullmatch(pattern):
+        return f"{shown} is not a token id. Write all 64 digits, or a pattern with *, such as '3f1c*'"
+    return ""
 
-    An owner may be given by id as well.
+
+def protected(tokens: pd.DataFrame, protect: Mapping[str, Sequence[str]]) -> pd.Series[str]:
+    """Return why each token is protected, or an empty text. Patterns match whole texts, ignoring case.
+
+    An owner can also be given by id.
     """
     reasons = pd.Series("", index=tokens.index, dtype=TEXT)
     for name, patterns in protect.items():

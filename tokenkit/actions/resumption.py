@@ -1,224 +1,277 @@
-"""Finishing a run that the journal has: what remains of it is a plan, which is looked at and applied as any other."""
+"""Resuming a run: what remains of it is a plan, which is previewed and applied like any other."""
 
 from __future__ import annotations
 
 import threading
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from tokenkit import errors, frames
-from tokenkit.actions import creation, permissions, revocation, update
-from tokenkit.actions import journal as records
-from tokenkit.actions import plan as plans
+from tokenkit.actions import creation, evidence, permissions, revocation, states, update
 from tokenkit.actions import protect as protection
 from tokenkit.actions.journal import Entry, Journal, Run
-from tokenkit.actions.plan import Progress, Settings, Summary, Target, counted
-from tokenkit.actions.preview import Shown
+from tokenkit.actions.kind import RunKind
+from tokenkit.actions.options import Progress, RunOptions, RunSettings
+from tokenkit.actions.plan import Plan, PlanContext, Summary
+from tokenkit.actions.run import reasons_to_skip
+from tokenkit.core.spelling import spelled
+from tokenkit.core.wording import pluralize
+from tokenkit.review.usage import summary as coverage_of
 
-_RESUME = {module.KIND: module.resume for module in (revocation, permissions, update, creation)}
-_DOING = {
-    revocation.KIND: "revoke {} for good",
-    permissions.KIND: "change the permissions, which deletes {} for good",
-    update.KIND: "change {}",
-    creation.KIND: "look for the token that was created",
-}
+_MODULES = (revocation, permissions, update, creation)
+"""The kinds of runs. Each module has a ``KIND``, and a function ``resume`` that executes what remains of a run."""
+KINDS: Mapping[str, RunKind] = {module.KIND.name: module.KIND for module in _MODULES}
+_RESUME = {module.KIND.name: module.resume for module in _MODULES}
 PREVIEW = pa.schema([*((field.name, field.type) for field in revocation.PREVIEW), ("outcome", pa.string())])
 
 
-class ResumePlan(Shown):
-    """What remains of a run, frozen. ``preview()`` shows it and what would be left out; ``apply()`` carries it out.
+class RemainingPlan(Plan):
+    """What remains of a run, in one workspace or several.
+
+    Attributes:
+        left_out: The tokens that remain and will be skipped, with the reason.
+        needs_confirmation: Whether a command asks before it resumes the run.
+    """
+
+    left_out: pd.DataFrame
+    needs_confirmation: bool
+
+    def set_reason(self, reason: str | None) -> None:
+        """Do nothing: the run keeps its reason.
+
+        Args:
+            reason: The reason, for the journal; None for no reason.
+        """
+
+    @abstractmethod
+    def check_due(self) -> None:
+        """Reject a staged run before its grace period is over.
+
+        Raises:
+            UsageError: It is not over.
+        """
+
+
+class ResumePlan(RemainingPlan):
+    """The frozen remainder of a run. ``preview()`` shows it; ``apply()`` executes it.
 
     Attributes:
         run_id: The run.
-        token_ids: What remains.
-        run: What the journal says of it.
-        left_out: What remains and will not be carried out, with the reason: ``token_id, owner, comment, reason``.
-        due: For a staged run, when its grace period ends; None otherwise.
-        needs_confirmation: Whether a command asks before it goes on: the run was staged, or is of another day, and the
-            workspace may have changed since somebody looked at it.
+        token_ids: The tokens that remain.
+        run: The run as recorded in the journal.
+        due: The end of a staged run's grace period; None otherwise.
+        left_out: The tokens that remain and will be skipped, with the reason: ``token_id, owner, comment, reason``.
+        needs_confirmation: Whether a command asks for confirmation: the run was staged or is from another day, so the
+            workspace may have changed since the plan was confirmed.
     """
 
-    def __init__(self, target: Target, run: Run, entries: Sequence[Entry], *, is_change_open: bool) -> None:
-        self._target = target
+    def __init__(
+        self, context: PlanContext, run: Run, entries: Sequence[Entry], options: RunOptions, *, is_change_open: bool
+    ) -> None:
+        self._context = context
+        self._options = options
         self.run = run
-        self.run_id: str | None = run.run_id
-        due = run.settings.get("due")
-        self.due = pd.Timestamp(due) if due else None
-        another_day = run.started_at.normalize() != target.now().tz_convert("UTC").normalize()
-        self.needs_confirmation = self.due is not None or another_day
-        self._is_open = any(entry.state not in records.SETTLED for entry in entries) or (not entries and is_change_open)
+        self.run_id = run.run_id
+        self.due = revocation.due_of(run)
+        is_of_another_day = run.started_at.normalize() != context.now().tz_convert("UTC").normalize()
+        self.needs_confirmation = self.due is not None or is_of_another_day
+        remaining = [entry for entry in entries if entry.state not in states.SETTLED]
+        self._is_open = bool(remaining) or (not entries and is_change_open)
         self._total = len(entries)
-        remaining = [entry for entry in entries if entry.state not in records.SETTLED]
-        self._remaining, self.left_out = _looked_at(target, run, remaining)
+        self._remaining, self.left_out = _current(context, run, remaining, options)
         self.token_ids = tuple(self._remaining["token_id"])
 
-    def __len__(self) -> int:
-        return len(self._remaining)
-
     def _title(self) -> str:
-        return f"run {self.run_id}: {len(self):,} of {counted(self._total, 'token')} on {self._target.name} remaining"
+        return (
+            f"run {self.run_id}: {len(self):,} of {pluralize(self._total, 'token')} on {self._context.name} remaining"
+        )
 
     def summary(self) -> Summary:
-        """Return what is still to be done, the number to confirm it with, and what to mind.
+        """Return what remains to be done, the number to confirm, and the warnings.
 
-        Where nothing remains, ``doing`` is empty and the count 0.
+        If nothing remains, ``doing`` is empty and the count is 0.
         """
         words = self._remaining["warnings"].str.split("; ").explode()
         warnings = {str(name): int(count) for name, count in words[words != ""].value_counts().items()}
         doing = what_is_done(self.run.kind, len(self)) if self._is_open else ""
-        return Summary(doing=doing, count=len(self), minds=warnings, left_out=revocation.reasons_of(self.left_out))
+        usage = self._options.usage
+        return Summary(
+            doing=doing,
+            count=len(self),
+            warnings=warnings,
+            left_out=revocation.reasons_of(self.left_out),
+            evidence="" if usage is None else coverage_of(usage),
+        )
 
     def preview(self) -> pd.DataFrame:
-        """Return a row for each token that is still to be done.
+        """Return a row for each token that remains.
 
         Returns:
             ``token_id, owner, owner_kind, comment, status, last_used_day, expiry_time, warnings``, then ``outcome``:
-            what the journal says became of it so far.
+            the outcome so far, from the journal.
         """
         return self._remaining.copy()
 
     def check_due(self) -> None:
-        """Refuse a staged run before its grace period is over.
+        """Reject a staged run before its grace period is over.
 
         Raises:
-            UsageError: It is not.
+            UsageError: It is not over.
         """
-        if self.due is not None and self._target.now() < self.due:
-            raise errors.UsageError(
-                f"Run {self.run_id} was staged and is due on {self.due:%Y-%m-%d %H:%M} UTC, not before."
-            )
+        revocation.check_due(self.run, self._context.now())
 
     def apply(self, *, progress: bool | Progress = True, stop: threading.Event | None = None) -> pd.DataFrame:
-        """Carry out what remains, and return what became of each token of the run.
+        """Execute what remains, and return the outcome of each token of the run.
 
         Args:
-            progress: Show a progress bar once it takes more than two seconds; or who is told instead.
-            stop: When set, by another thread, nothing new is sent.
+            progress: Whether to show a progress bar if the run takes more than two seconds, or a custom listener.
+            stop: An event; once another thread sets it, no new request is sent.
 
         Returns:
             A row for each token of the run: ``token_id, owner, outcome, error, attempts, started_at, finished_at``.
 
         Raises:
-            UsageError: It was staged and its grace period is not over, or another process carries it out now.
+            UsageError: The run was staged and its grace period is not over, or another process is executing it.
             JournalError: The journal cannot be written; nothing was sent.
         """
-        with Journal(self._target.folder) as journal:
-            return carry_on(self._target, journal, self.run, progress=progress, stop=stop)
+        with Journal(self._context.folder) as journal:
+            return resume(self._context, journal, self.run, replace(self._options, progress=progress, stop=stop))
+
+    def record(self, journal: Journal, options: RunOptions, *, run_id: str | None = None) -> Run:  # noqa: ARG002
+        """Return the run, which is already in the journal.
+
+        Args:
+            journal: The journal.
+            options: How the run is executed.
+            run_id: Ignored: the run keeps its id.
+        """
+        return self.run
 
 
-def make(target: Target, run_id: str) -> ResumePlan:
+def make(context: PlanContext, run_id: str, options: RunOptions) -> ResumePlan:
     """Return the plan to finish a run of this workspace; see ``Workspace.plan_resume``.
 
     Raises:
-        UsageError: There is no such run, or it is of another workspace.
+        UsageError: There is no such run, it belongs to another workspace, or its evidence of use cannot be read again.
     """
-    with Journal(target.folder) as journal:
-        run = run_of(target, journal, run_id)
-        return of_run(target, journal, run)
+    with Journal(context.folder) as journal:
+        run = run_of(context, journal, run_id)
+        return of_run(context, journal, run, options)
 
 
-def of_run(target: Target, journal: Journal, run: Run) -> ResumePlan:
-    """Return the plan to finish a run that a journal has."""
-    # A run without tokens is one request: a change of permissions by which none ends, a token that was not seen.
-    is_change_open = journal.state_of_change(run.run_id) not in records.SETTLED
-    return ResumePlan(target, run, journal.entries(run.run_id), is_change_open=is_change_open)
+def of_run(context: PlanContext, journal: Journal, run: Run, options: RunOptions) -> ResumePlan:
+    """Return the plan to finish a run in a journal."""
+    # A run without tokens is a single request: a change of permissions that affects no token, or a token not yet seen.
+    is_change_open = journal.state_of_change(run.run_id) not in states.SETTLED
+    return ResumePlan(context, run, journal.entries(run.run_id), options, is_change_open=is_change_open)
 
 
-def carry_out(
-    target: Target, run_id: str, *, progress: bool | Progress, stop: threading.Event | None = None
-) -> pd.DataFrame:
-    """Carry out what is left of a run of this workspace; see ``Workspace.resume``."""
-    with Journal(target.folder) as journal:
-        return carry_on(target, journal, run_of(target, journal, run_id), progress=progress, stop=stop)
+def resume_by_id(context: PlanContext, run_id: str, options: RunOptions) -> pd.DataFrame:
+    """Execute what remains of a run of this workspace; see ``Workspace.resume``."""
+    with Journal(context.folder) as journal:
+        return resume(context, journal, run_of(context, journal, run_id), options)
 
 
-def run_of(target: Target, journal: Journal, run_id: str) -> Run:
-    """Return a run of this workspace.
+def run_of(context: PlanContext, journal: Journal, run_id: str) -> Run:
+    """Return a run of this workspace, by its id or a unique beginning or end of it.
 
     Raises:
-        UsageError: There is no such run, it is of a fleet, or it is of another workspace.
+        UsageError: There is no such run, or it belongs to a fleet or to another workspace.
     """
+    run_id = journal.whole_run_id(run_id)
     if parts := journal.parts(run_id):
-        own = next((part.run_id for part in parts if is_of(target, part)), parts[0].run_id)
-        raise errors.UsageError(f"Run {run_id} is of a fleet: give the fleet, or resume a part of it, such as {own}.")
+        own = next((part.run_id for part in parts if is_of(context, part)), parts[0].run_id)
+        raise errors.UsageError(f"Run {run_id} is of a fleet. Resume it there, or a part of it, such as {own}.")
     run = journal.run(run_id)
-    check_is_of(target, run)
+    check_is_of(context, run)
     return run
 
 
-def is_of(target: Target, run: Run) -> bool:
-    """Tell whether a run is of a workspace: host and id are the same, and known."""
-    return run.host == target.host and run.workspace_id != "" and run.workspace_id == target.workspace_id()
+def is_of(context: PlanContext, run: Run) -> bool:
+    """Return whether a run belongs to a workspace: host and id are known and equal."""
+    return run.host == context.host and run.workspace_id != "" and run.workspace_id == context.workspace_id()
 
 
-def check_is_of(target: Target, run: Run) -> None:
-    """Refuse to resume a run with another workspace than its own.
+def check_is_of(context: PlanContext, run: Run) -> None:
+    """Reject a run of another workspace.
 
     Raises:
-        UsageError: It is of another workspace, or it is not known which it is of.
+        UsageError: It belongs to another workspace, or its workspace is not known.
+        JournalError: The journal lacks data that resuming needs.
     """
-    if run.kind not in _RESUME:
+    if run.kind not in KINDS:
         raise errors.UsageError(f"Run {run.run_id} is a {run.kind!r}, which another version of tokenkit can resume.")
-    if run.host != target.host:
+    if not all(_is_of_type(run.settings.get(name), wanted) for name, wanted in KINDS[run.kind].settings.items()):
+        raise errors.JournalError(f"The journal does not have all settings of run {run.run_id}. Plan again.")
+    if run.host != context.host:
         raise errors.UsageError(
-            f"Run {run.run_id} is of {run.host}, not of {target.host}. Connect there and give workspace=…."
+            f"Run {run.run_id} is of {run.host}, not of {context.host}. "
+            f"{spelled('Connect to that host and pass workspace=…')}."
         )
     if not run.workspace_id:
         raise errors.UsageError(
             f"Run {run.run_id} does not say which workspace of {run.host} it is of, as an earlier version of tokenkit "
-            "wrote it. Plan again what is left of it."
+            "wrote it. Plan again for what remains of it."
         )
-    if run.workspace_id != (here := target.workspace_id()):
+    if run.workspace_id != (here := context.workspace_id()):
         raise errors.UsageError(
             f"Run {run.run_id} is of workspace {run.workspace_id}, not of {here}, behind the same host {run.host}. "
-            f"Connect to {run.host}/?o={run.workspace_id} and give workspace=…."
+            f"{spelled('Connect to {address} and pass workspace=…', address=f'{run.host}/?o={run.workspace_id}')}."
         )
 
 
-def carry_on(
-    target: Target, journal: Journal, run: Run, *, progress: bool | Progress, stop: threading.Event | None = None
-) -> pd.DataFrame:
-    """Carry out what is left of a run that a journal has.
+def _is_of_type(value: object, wanted: Any) -> bool:  # noqa: ANN401 - a type, or a list of it
+    if isinstance(wanted, list):
+        return isinstance(value, list) and all(isinstance(item, wanted[0]) for item in value)
+    return isinstance(value, wanted)
+
+
+def resume(context: PlanContext, journal: Journal, run: Run, options: RunOptions) -> pd.DataFrame:
+    """Execute what remains of a run in a journal.
 
     Raises:
-        UsageError: The workspace is another than the run's, or another process carries it out now.
+        UsageError: The run belongs to another workspace, or another process is executing it.
     """
-    check_is_of(target, run)
-    with journal.held(run.run_id):
-        return _RESUME[run.kind](target, run, journal.entries(run.run_id), journal, progress=progress, stop=stop)
+    check_is_of(context, run)
+    with journal.lock_run(run.run_id):
+        return _RESUME[run.kind](context, run, journal.entries(run.run_id), journal, options)
 
 
 def what_is_done(kind: str, count: int) -> str:
-    """Return what a run of a kind does to so many tokens, as a question says it."""
-    return _DOING[kind].format(counted(count, "token"))
+    """Return what a kind of run does to a number of tokens, for the confirmation."""
+    return KINDS[kind].doing.format(pluralize(count, "token"))
 
 
 def report(name: str, run_id: str, result: pd.DataFrame) -> str:
-    """Return in one line what became of the tokens of a run."""
+    """Return the counts of a run's outcomes as a line of text."""
     counts = result["outcome"].value_counts()
-    said = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) or "no token was affected"
-    return f"{name}: {said}. Run {run_id}."
+    counted = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) or "no token was affected"
+    return f"{name}: {counted}. Run {run_id}."
 
 
-def _looked_at(target: Target, run: Run, entries: Sequence[Entry]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return what remains as the workspace has it now, and what of it would be left out."""
-    listing = target.tokens()
-    reasons = _reasons_to_leave_out(target, run, entries, listing)
+def _current(
+    context: PlanContext, run: Run, entries: Sequence[Entry], options: RunOptions
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the current state of the remaining tokens, and those that would be skipped."""
+    listing = context.tokens()
+    reasons = _reasons_to_leave_out(context, run, entries, listing, options)
     remaining = [entry for entry in entries if entry.token_id not in reasons]
     ids = [entry.token_id for entry in remaining]
     rows = listing.set_index("token_id", drop=False).reindex(ids).reset_index(drop=True)
     is_listed = rows["token_id"].notna()
-    states = pd.Series([entry.state for entry in remaining], dtype=frames.TEXT)
-    may_be_done = states.isin([records.SENT, records.UNKNOWN])
+    outcomes = pd.Series([entry.state for entry in remaining], dtype=frames.TEXT)
+    may_be_done = outcomes.isin([states.SENT, states.UNKNOWN])
     rows = rows.assign(
         token_id=pd.Series(ids, dtype=frames.TEXT),
         owner=rows["owner"].where(is_listed, pd.Series([entry.owner for entry in remaining], dtype=frames.TEXT)),
-        outcome=states,
+        outcome=outcomes,
         warnings=pd.Series("", index=rows.index, dtype=frames.TEXT)
-        .mask(may_be_done, "may have been carried out: looked up first")
+        .mask(may_be_done, "may have been processed: looked up first")
         .mask(~is_listed, "not in the listing"),
     )
     left_out = [
@@ -231,15 +284,17 @@ def _looked_at(target: Target, run: Run, entries: Sequence[Entry]) -> tuple[pd.D
 
 
 def _reasons_to_leave_out(
-    target: Target, run: Run, entries: Sequence[Entry], listing: pd.DataFrame
+    context: PlanContext, run: Run, entries: Sequence[Entry], listing: pd.DataFrame, options: RunOptions
 ) -> Mapping[str, str]:
-    """Return which tokens a run would skip by now, as ``apply`` decides it again."""
-    if run.kind not in {revocation.KIND, update.KIND}:
+    """Return the tokens that a run would skip now, each with the reason. ``apply`` decides again."""
+    kind = KINDS[run.kind]
+    if kind.is_one_change:
         return {}
-    settings = Settings.of(replace(run, settings={k: v for k, v in run.settings.items() if k != "due"}))
-    listed = set(listing["token_id"])
-    there = [entry for entry in entries if entry.token_id in listed]
-    minds_use = run.kind == revocation.KIND
-    reasons = {} if settings.despite_drift else plans.drift(there, listing, minds_use=minds_use)
-    patterns = protection.read_protected(target.folder, settings.protect)
-    return reasons | plans.protected_now(entries, listing, patterns)
+    settings = RunSettings.of(run)
+    patterns = protection.read_protected(context.folder, settings.protect)
+    skipped = reasons_to_skip(entries, listing, patterns, settings, check_last_use=kind.check_last_use)
+    if kind.deletes_tokens:
+        skipped |= evidence.signed_in_since(
+            context, run, entries, options, is_staged=revocation.due_of(run) is not None
+        )
+    return skipped

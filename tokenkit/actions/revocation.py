@@ -1,31 +1,38 @@
-"""Revoking tokens: who is hit is decided and shown before, and never by position or by a filter that runs again."""
+"""Revoking tokens: the tokens are fixed and shown beforehand, never chosen again by position or by a filter."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from tokenkit import errors, frames
-from tokenkit.actions import journal as records
-from tokenkit.actions import plan as plans
 from tokenkit.actions import protect as protection
+from tokenkit.actions import states
+from tokenkit.actions.evidence import kept, signed_in_since, source_of
 from tokenkit.actions.journal import Entry, Journal, Run
-from tokenkit.actions.plan import Progress, Settings, Target
-from tokenkit.actions.preview import Shown
+from tokenkit.actions.kind import RunKind
+from tokenkit.actions.options import DUE, WORKERS, Progress, RunOptions, RunSettings
+from tokenkit.actions.plan import PlanContext, Summary, WorkspacePlan, entries_of
+from tokenkit.actions.run import execute
 from tokenkit.actions.task import LOST_AND_GONE, Task
+from tokenkit.core.arguments import flag, table
+from tokenkit.core.redaction import redact
+from tokenkit.core.spelling import spelled
+from tokenkit.core.wording import pluralize
 from tokenkit.frames import TEXT
-from tokenkit.redaction import redact
+from tokenkit.review import filters
 from tokenkit.review.durations import duration
 from tokenkit.review.patterns import shortened
+from tokenkit.review.usage import of_tokens, sentences
+from tokenkit.review.usage import summary as coverage_of
 
-KIND = "revoke"
+KIND = RunKind(name="revoke", doing="revoke {} for good", deletes_tokens=True)
 RECENTLY_DAYS = 7
 _YOURS = "yours"
 _WARNINGS = (
@@ -36,20 +43,20 @@ _WARNINGS = (
     "expired already",
     "last used before it was created: an error in the data",
 )
-"""What a preview warns of, the worst first."""
-PREVIEW = pa.schema(
-    [
-        ("token_id", pa.string()),
-        ("owner", pa.string()),
-        ("owner_kind", pa.string()),
-        ("comment", pa.string()),
-        ("status", pa.string()),
-        ("last_used_day", frames.TIME),
-        ("expiry_time", frames.TIME),
-        ("warnings", pa.string()),
-    ]
+"""The warnings of a preview, the most severe first."""
+PREVIEW = frames.schema(
+    token_id=str,
+    owner=str,
+    owner_kind=str,
+    comment=str,
+    status=str,
+    last_used_day=frames.TIME,
+    expiry_time=frames.TIME,
+    warnings=str,
 )
-LEFT_OUT = pa.schema([(name, pa.string()) for name in ("token_id", "owner", "comment", "reason")])
+USED_BY = "used_by"
+"""The column of a preview with what used each token, in a plan with evidence of use."""
+LEFT_OUT = frames.schema(token_id=str, owner=str, comment=str, reason=str)
 
 Tokens = pd.DataFrame | pd.Series | Iterable[str] | str
 
@@ -58,158 +65,157 @@ _TOKEN_ID = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 
 
 def token_ids_of(tokens: Tokens) -> list[str]:
-    """Return the ids that were meant: of a frame's column ``token_id``, of a column or list of ids, or the one id.
+    """Return the given token ids: from a frame's column ``token_id``, a column or list of ids, or one id.
 
-    Blanks around an id and upper case are read as well. No rows, or an empty list, are no tokens.
+    Surrounding blanks and upper case are accepted. A frame without rows and an empty list select no tokens.
 
     Raises:
-        UsageError: A frame without that column, or something that is not a whole id: a part of one, an expression.
+        UsageError: The frame lacks that column, or a value is not a complete id, such as a part of one or an
+            expression.
     """
     if isinstance(tokens, pd.DataFrame):
         if tokens.columns.tolist().count("token_id") != 1:
-            raise errors.UsageError("A frame of tokens needs the column token_id, once.")
+            raise errors.UsageError("A frame of tokens must have exactly one column token_id.")
         tokens = tokens["token_id"]
     several = isinstance(tokens, Iterable) and not isinstance(tokens, str | bytes | Mapping)
     given: list[Any] = list(tokens) if several else [tokens]
-    for each in given:
-        if not isinstance(each, str) or not _TOKEN_ID.fullmatch(each.strip()):
+    for token_id in given:
+        if not isinstance(token_id, str) or not _TOKEN_ID.fullmatch(token_id.strip()):
             raise errors.UsageError(
-                f"{redact(shortened(str(each)))} is not a token id, which has 64 hexadecimal digits. Give whole ids or "
-                "a frame of tokens; to choose by an expression, pass what tokens(…) returns for it."
+                f"{redact(shortened(str(token_id)))} is not a token id, which has 64 hexadecimal digits. Pass complete "
+                "ids or a frame of tokens. To select by an expression, pass the result of tokens(…)."
             )
-    return list(dict.fromkeys(each.strip().lower() for each in given))
+    return list(dict.fromkeys(token_id.strip().lower() for token_id in given))
 
 
-class RevocationPlan(Shown):
-    """Tokens to revoke, frozen. ``preview()`` shows them and what to mind; ``apply()`` revokes them.
+class RevocationPlan(WorkspacePlan):
+    """A frozen set of tokens to revoke. ``preview()`` shows them with their warnings; ``apply()`` revokes them.
 
     Attributes:
-        token_ids: What will be revoked.
-        left_out: What was asked for and will not be, with the reason: a frame of ``token_id, owner, comment, reason``.
+        token_ids: The tokens that will be revoked.
+        left_out: The requested tokens that will not be revoked, with the reason: a frame of ``token_id, owner, comment,
+            reason``.
         run_id: The run of the last ``apply()``, for ``tokenkit.resume``; None before.
     """
 
+    KIND = KIND
+
     def __init__(
         self,
-        target: Target,
+        context: PlanContext,
         planned: pd.DataFrame,
         left_out: pd.DataFrame,
         *,
         protect: Mapping[str, Sequence[str]],
         reason: str | None,
+        used: Mapping[str, Mapping[str, Any]] | None = None,
+        used_from: Mapping[str, Any] | None = None,
+        coverage: str = "",
     ) -> None:
-        self._target = target
+        super().__init__(context, planned["token_id"].tolist(), reason=reason)
         self._protect = protect
         self._planned = planned
-        self._reason = reason
+        self._used, self._used_from = used or {}, used_from or {}
+        self._coverage = coverage
         self.left_out = left_out
-        self.token_ids = tuple(planned["token_id"])
-        self.run_id: str | None = None
-
-    def __len__(self) -> int:
-        return len(self.token_ids)
 
     def _title(self) -> str:
         rest = f", {len(self.left_out):,} left out" if len(self.left_out) else ""
-        return f"{plans.counted(len(self), 'token')} on {self._target.name} will be revoked for good{rest}"
+        return f"{pluralize(len(self), 'token')} on {self._context.name} will be revoked for good{rest}"
 
-    def summary(self) -> plans.Summary:
-        """Return what the plan will do, the number to confirm it with, and what to mind."""
-        doing = f"revoke {plans.counted(len(self), 'token')} for good" if len(self) else ""
-        left_out = reasons_of(self.left_out)
-        return plans.Summary(doing=doing, count=len(self), minds=self.warnings(), left_out=left_out)
+    def summary(self) -> Summary:
+        """Return what the plan will do, the number to confirm, and the warnings."""
+        doing = f"revoke {pluralize(len(self), 'token')} for good" if len(self) else ""
+        return Summary(
+            doing=doing,
+            count=len(self),
+            warnings=self.warnings(),
+            left_out=reasons_of(self.left_out),
+            evidence=self._coverage,
+        )
 
     def preview(self) -> pd.DataFrame:
-        """Return a row for each token that will be revoked, with what to mind about it.
+        """Return a row for each token that will be revoked, with its warnings.
 
         Returns:
             ``token_id, owner, owner_kind, comment, status, last_used_day, expiry_time, warnings``; ``warnings`` is
-            text, empty where there is nothing to mind.
+            text, empty where there are none. A plan with evidence of use has ``used_by`` before the warnings.
         """
-        return self._planned[PREVIEW.names].reset_index(drop=True)
+        *columns, last = PREVIEW.names
+        evidence = [USED_BY] if USED_BY in self._planned else []
+        return self._planned[[*columns, *evidence, last]].reset_index(drop=True)
 
     def warnings(self) -> dict[str, int]:
-        """Return each warning that the preview has, the worst first, with how many tokens it is about."""
+        """Return each warning of the preview, the most severe first, with its number of tokens."""
         return warnings_of(self._planned)
 
     def apply(
         self,
         *,
-        workers: int = plans.WORKERS,
+        workers: int = WORKERS,
         despite_drift: bool = False,
         progress: bool | Progress = True,
         stop: threading.Event | None = None,
     ) -> pd.DataFrame:
-        """Revoke the tokens of the plan, and return what became of each. It cannot be undone.
+        """Revoke the tokens of the plan, and return the outcome of each. This cannot be undone.
 
         Args:
-            workers: How many requests may be under way at once. The pace follows the workspace's limit by itself.
-            despite_drift: Also revoke tokens that were used, or changed owner, since the plan was made.
-            progress: Show a progress bar once it takes more than two seconds; or who is told instead.
-            stop: When set, by another thread, nothing new is sent.
+            workers: The maximum number of requests in flight. The rate adapts to the workspace's limit.
+            despite_drift: Whether to revoke tokens that were used, or changed owner, since the plan was made.
+            progress: Whether to show a progress bar if it takes more than two seconds, or a custom listener.
+            stop: An event; once another thread sets it, no new request is sent.
 
         Returns:
             A row for each token of the plan: ``token_id, owner, outcome, error, attempts, started_at, finished_at``.
-            The outcome is ``revoked``, ``already gone`` (the workspace says that there is no such token), ``skipped``
-            (it drifted, or is protected by now), ``failed``, ``unknown``, ``still_listed`` (it was called revoked or
-            gone, and the listing at the end still has it), or ``planned`` where the run ended before its turn.
-            ``attrs["ended_by"]`` is there if it ended early: ``interrupt``, ``stop``, or the name of an error's class.
+            The outcome is ``revoked``, ``already_gone`` (the workspace says that the token does not exist), ``skipped``
+            (it drifted, or is now protected), ``failed``, ``unknown``, ``still_listed`` (it was recorded as revoked or
+            already gone, and the final listing still has it), or ``pending`` if the run ended before its turn.
+            ``attrs["ended_by"]`` exists if the run ended early: ``interrupt``, ``stop``, or the name of an error's
+            class. After that nothing is sent, so the final listing is not read; ``resume`` reads it, even if no token
+            remains.
 
         Raises:
-            ConfigurationError: What is protected cannot be read; nothing was sent.
+            ConfigurationError: The protected tokens cannot be read; nothing was sent.
             JournalError: The journal cannot be written; nothing was sent.
         """
-        run_id = records.new_run_id(self._target.now())
-        with Journal(self._target.folder) as journal, journal.held(run_id):
-            run, entries = self._begin(journal, self._settings(workers, despite_drift=despite_drift), run_id)
-            return resume(self._target, run, entries, journal, progress=progress, stop=stop)
+        return self._apply(RunOptions(workers=workers, despite_drift=despite_drift, progress=progress, stop=stop))
 
-    def record(
-        self, journal: Journal, *, run_id: str | None = None, workers: int = plans.WORKERS, despite_drift: bool = False
-    ) -> Run:
-        """Write the plan down as a run, every token ``planned``, and return it. ``resume`` carries it out.
+    def _settings(self, options: RunOptions) -> dict[str, Any]:
+        return RunSettings(
+            workers=options.workers,
+            despite_drift=options.despite_drift,
+            protect=self._protect,
+            usage=self._used,
+            usage_from=self._used_from,
+        ).as_dict()
 
-        Args:
-            journal: Where to.
-            run_id: What the run is called, where it is a part of another; a new name by default.
-            workers: As for ``apply``.
-            despite_drift: As for ``apply``.
-        """
-        run, _ = self._begin(journal, self._settings(workers, despite_drift=despite_drift), run_id)
-        return run
+    def _entries(self) -> list[Entry]:
+        return _own_last(entries_of(self._planned), self._planned)
 
-    def _settings(self, workers: int = plans.WORKERS, *, despite_drift: bool = False) -> dict[str, Any]:
-        return Settings(workers=workers, despite_drift=despite_drift, protect=self._protect).as_dict()
-
-    def _begin(self, journal: Journal, settings: dict[str, Any], run_id: str | None = None) -> tuple[Run, list[Entry]]:
-        run = plans.begin(self._target, KIND, reason=self._reason, settings=settings, run_id=run_id)
-        entries = _own_last(plans.entries_of(self._planned), self._planned)
-        journal.begin(run, entries)
-        self.run_id = run.run_id
-        return run, entries
+    def _execute(self, run: Run, entries: Sequence[Entry], journal: Journal, options: RunOptions) -> pd.DataFrame:
+        return resume(self._context, run, entries, journal, options)
 
     def stage(self, *, grace: str | pd.Timedelta = "14d") -> StagedRevocation:
-        """Record the intent to revoke, and return whom to tell. Nothing is revoked before the grace is over.
+        """Record the plan as a run that can be resumed after a grace period, and return the notices to send.
 
         Args:
-            grace: How long people have to object, or to go on using a token, which takes it out: ``14d``, ``2w``. A
-                token that is protected meanwhile is left out as well.
+            grace: The time for owners to object, or to use a token again, which excludes it: ``14d``, ``2w``. A token
+                that is protected by then is skipped as well. A plan with evidence of use reads the audit log again.
         """
-        span = duration(grace)
-        due = self._target.now() + span
-        with Journal(self._target.folder) as journal:
-            run, _ = self._begin(journal, self._settings() | {"due": due.isoformat()})
+        due = self._context.now() + duration(grace)
+        with Journal(self._context.folder) as journal:
+            run, _ = self._record(journal, self._settings(RunOptions()) | {DUE: due.isoformat()})
         return StagedRevocation(run.run_id, due, self._planned)
 
 
 def warnings_of(preview: pd.DataFrame) -> dict[str, int]:
-    """Return each warning that a preview has, the worst first, with how many tokens it is about."""
+    """Return each warning of a preview, the most severe first, with its number of tokens."""
     counts = preview["warnings"].str.split("; ").explode().value_counts()
     return {warning: int(counts[warning]) for warning in _WARNINGS if warning in counts}
 
 
 def reasons_of(left_out: pd.DataFrame) -> dict[str, int]:
-    """Return each reason for which tokens are left out of a plan, with how many they are."""
+    """Return each reason why tokens are left out of a plan, with its number of tokens."""
     return {str(reason): int(count) for reason, count in left_out["reason"].value_counts().items()}
 
 
@@ -217,48 +223,64 @@ class StagedRevocation:
     """A revocation that was announced.
 
     Attributes:
-        run_id: What ``tokenkit.resume`` carries out once it is due.
-        due: From when on.
-        notices: Whom to tell of which token: a frame for a mail merge, ``owner, owner_kind, tokens, comments, due``.
+        run_id: The run for ``tokenkit.resume`` once it is due.
+        due: The end of the grace period.
+        notices: Whom to notify of which tokens: a frame for a mail merge, ``owner, owner_kind, created_by, tokens,
+            comments, due``. ``created_by`` names the creators of the tokens, because a service principal does not read
+            mail.
     """
 
     def __init__(self, run_id: str, due: pd.Timestamp, planned: pd.DataFrame) -> None:
         self.run_id = run_id
         self.due = due
-        by_owner = planned.assign(comment=planned["comment"].fillna("")).groupby(
-            ["owner", "owner_kind"], as_index=False
+        is_own = (planned["created_by_id"] == planned["owner_id"]).fillna(value=False).astype(bool)
+        creator = planned["created_by_username"].fillna(planned["created_by_id"].astype(TEXT)).fillna("")
+        by_owner = planned.assign(
+            comment=planned["comment"].fillna(""), created_by=creator.mask(is_own, planned["owner"])
+        ).groupby(["owner", "owner_kind", "owner_id"], as_index=False, dropna=False)  # names are not unique
+        notices = by_owner.agg(
+            created_by=("created_by", lambda names: "; ".join(names.unique())),
+            tokens=("token_id", "size"),
+            comments=("comment", "; ".join),
         )
-        notices = by_owner.agg(tokens=("token_id", "size"), comments=("comment", "; ".join))
-        self.notices = notices.assign(due=due)
+        self.notices = notices.drop(columns="owner_id").assign(due=due)
 
     def __repr__(self) -> str:
-        tokens = plans.counted(int(self.notices["tokens"].sum()), "token")
+        tokens = pluralize(int(self.notices["tokens"].sum()), "token")
         return f"<StagedRevocation of {tokens}, due {self.due:%Y-%m-%d}: tokenkit.resume({self.run_id!r})>"
 
 
 def make(
-    target: Target,
+    context: PlanContext,
     tokens: Tokens,
     *,
     include_own: bool,
     protect: Mapping[str, Sequence[str]] | None,
     reason: str | None,
+    usage: pd.DataFrame | None = None,
 ) -> RevocationPlan:
     """Return the plan to revoke tokens; see ``Workspace.revoke``."""
-    asked = token_ids_of(tokens)
-    listing = target.tokens()
-    caller_id, _ = target.caller()
-    found = listing.set_index("token_id", drop=False).reindex(asked)
+    flag("include_own", include_own)
+    requested = token_ids_of(tokens)
+    protect = protection.check(table("protect", protect))
+    listing = context.tokens()
+    filters.require_unambiguous(tokens)
+    caller_id, _ = context.caller()
+    found = listing.set_index("token_id", drop=False).reindex(requested)
     missing = found["token_id"].isna().to_numpy()
-    chosen = listing.set_index("token_id", drop=False).loc[
-        [each for each, gone in zip(asked, missing, strict=True) if not gone]
-    ]
-    chosen = chosen.reset_index(drop=True)
-    protect = protection.check(protect or {})
-    reasons = _reasons_to_leave_out(target, chosen, caller_id, include_own=include_own, protect=protect)
+    chosen = listing.set_index("token_id", drop=False).loc[found.index[~missing]].reset_index(drop=True)
+    reasons = _reasons_to_leave_out(context, chosen, caller_id, include_own=include_own, protect=protect)
     planned = chosen[(reasons == "").to_numpy()]
-    planned = planned.assign(warnings=_warnings(planned, listing, caller_id, now=target.now()))
-    unknown = pd.DataFrame({"token_id": np.array(asked, dtype=object)[missing]}, dtype=TEXT)
+    last_use, used, used_from = planned["last_used_day"], None, None
+    if usage is not None:
+        evidence = of_tokens(planned["token_id"], usage)
+        planned = planned.assign(**{USED_BY: sentences(evidence, now=context.now())})
+        last_use = last_use.mask(
+            ~(last_use >= evidence["last_login"]) & evidence["last_login"].notna(), evidence["last_login"]
+        )
+        used, used_from = kept(planned["token_id"], evidence), source_of(usage)
+    planned = planned.assign(warnings=_warnings(planned, listing, caller_id, last_use=last_use, now=context.now()))
+    unknown = pd.DataFrame({"token_id": np.array(requested, dtype=object)[missing]}, dtype=TEXT)
     left_out = pd.concat(
         [
             chosen.assign(reason=reasons)[LEFT_OUT.names][(reasons != "").to_numpy()].astype(TEXT),
@@ -266,35 +288,49 @@ def make(
         ],
         ignore_index=True,
     )
-    return RevocationPlan(target, planned.reset_index(drop=True), left_out, protect=protect, reason=reason)
+    planned = planned.reset_index(drop=True)
+    return RevocationPlan(
+        context,
+        planned,
+        left_out,
+        protect=protect,
+        reason=reason,
+        used=used,
+        used_from=used_from,
+        coverage="" if usage is None else coverage_of(usage),
+    )
 
 
 def _reasons_to_leave_out(
-    target: Target,
+    context: PlanContext,
     chosen: pd.DataFrame,
     caller_id: int,
     *,
     include_own: bool,
     protect: Mapping[str, Sequence[str]],
 ) -> pd.Series[str]:
-    reasons = protection.protected(chosen, protection.read_protected(target.folder, protect))
+    reasons = protection.protected(chosen, protection.read_protected(context.folder, protect))
     own = (chosen["owner_id"] == caller_id).fillna(value=False).astype(bool)
-    return (
-        reasons
-        if include_own
-        else reasons.mask(own & (reasons == ""), "yours; include_own=True or --include-own takes it too")
-    )
+    excluded = own & (reasons == "") & (not include_own)
+    return reasons.mask(excluded, f"yours; {spelled('include_own=True')} includes them")
 
 
-def _warnings(planned: pd.DataFrame, listing: pd.DataFrame, caller_id: int, *, now: pd.Timestamp) -> pd.Series[str]:
-    """Return what to mind about each token, joined into a text."""
+def _warnings(
+    planned: pd.DataFrame,
+    listing: pd.DataFrame,
+    caller_id: int,
+    *,
+    last_use: pd.Series[pd.Timestamp],
+    now: pd.Timestamp,
+) -> pd.Series[str]:
+    """Return the warnings about each token, joined into one text."""
     recently = now.normalize() - pd.Timedelta(days=RECENTLY_DAYS)
     active = listing[listing["status"] == "active"]
     remaining = active[~active["token_id"].isin(planned["token_id"])]
     about = (
         planned["owner_id"] == caller_id,
-        planned["last_used_day"] >= recently,
-        planned["owner_kind"] == "service principal",
+        last_use >= recently,
+        planned["owner_kind"] == "service_principal",
         (planned["status"] == "active") & ~planned["owner_id"].isin(remaining["owner_id"]),
         planned["status"] == "expired",
         planned[["creation_time", "last_used_day"]].notna().all(axis=1) & planned["idle_days"].isna(),
@@ -307,38 +343,52 @@ def _warnings(planned: pd.DataFrame, listing: pd.DataFrame, caller_id: int, *, n
 
 
 def _own_last(entries: list[Entry], planned: pd.DataFrame) -> list[Entry]:
-    """Put the caller's own tokens at the end: one of them may be what the run is signed with."""
-    yours = planned["warnings"].str.startswith(_YOURS).to_numpy(dtype=bool)
-    return [entry for entry, own in zip(entries, yours, strict=True) if not own] + [
-        entry for entry, own in zip(entries, yours, strict=True) if own
-    ]
+    """Move the caller's own tokens to the end: the run may use one of them as its credential."""
+    is_own = planned["warnings"].str.startswith(_YOURS)
+    return [entries[at] for at in np.argsort(is_own.to_numpy(dtype=bool), kind="stable")]
 
 
 def resume(
-    target: Target,
-    run: Run,
-    entries: Sequence[Entry],
-    journal: Journal,
-    *,
-    progress: bool | Progress,
-    stop: threading.Event | None = None,
+    context: PlanContext, run: Run, entries: Sequence[Entry], journal: Journal, options: RunOptions
 ) -> pd.DataFrame:
-    """Carry out what is left of a run that revokes.
+    """Execute what remains of a run that revokes.
 
     Raises:
-        UsageError: It was staged, and its grace is not over.
+        UsageError: The run was staged, and its grace period is not over, or its evidence of use cannot be read again.
     """
-    settings = dict(run.settings)
-    due = settings.pop("due", None)
-    if due and target.now() < pd.Timestamp(due):
-        raise errors.UsageError(
-            f"Run {run.run_id} was staged and is due on {pd.Timestamp(due):%Y-%m-%d %H:%M} UTC, not before."
-        )
+    check_due(run, context.now())
+    remaining = [entry for entry in entries if entry.state not in states.SETTLED]
+    signed_in = signed_in_since(context, run, remaining, options, is_staged=due_of(run) is not None)
     task = Task(
-        send=lambda entry: target.one_shot.delete(entry.token_id),
-        look_up=lambda entry: target.one_shot.get(entry.token_id),
-        done=records.REVOKED,
-        gone_after_lost=(records.REVOKED, LOST_AND_GONE),
+        send=lambda entry: context.one_shot.delete(entry.token_id),
+        look_up=lambda entry: context.one_shot.get(entry.token_id),
+        done=states.REVOKED,
+        gone_after_lost=(states.REVOKED, LOST_AND_GONE),
     )
-    how = Settings.of(replace(run, settings=settings))
-    return plans.carry_out(target, run, entries, task, journal, settings=how, progress=progress, stop=stop)
+    return execute(context, run, entries, task, journal, options=options, left_out=signed_in)
+
+
+def due_of(run: Run) -> pd.Timestamp | None:
+    """Return the end of a staged run's grace period; None for any other run.
+
+    Raises:
+        JournalError: The recorded time cannot be read.
+    """
+    due = run.settings.get(DUE)
+    if not due:
+        return None
+    with contextlib.suppress(ValueError, TypeError):
+        if (moment := pd.Timestamp(due)).tzinfo is not None:
+            return moment
+    raise errors.JournalError(f"The journal has no due time for run {run.run_id}. Plan again.")
+
+
+def check_due(run: Run, now: pd.Timestamp) -> None:
+    """Reject a staged run whose grace period is not over.
+
+    Raises:
+        UsageError: It is not over.
+    """
+    due = due_of(run)
+    if due is not None and now < due:
+        raise errors.UsageError(f"Run {run.run_id} was staged and cannot be resumed before {due:%Y-%m-%d %H:%M} UTC.")

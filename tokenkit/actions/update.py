@@ -1,4 +1,4 @@
-"""Changing comments and scopes of tokens: shown before and after, and undone from the journal."""
+"""Changes of comments and scopes, with a preview of old and new values, and undo from the journal."""
 
 from __future__ import annotations
 
@@ -8,147 +8,160 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from tokenkit import errors, frames
 from tokenkit.actions import journal as records
-from tokenkit.actions import plan as plans
 from tokenkit.actions import protect as protection
+from tokenkit.actions import states
 from tokenkit.actions.journal import Entry, Journal, Run
-from tokenkit.actions.plan import Progress, Settings, Target
-from tokenkit.actions.preview import Shown
+from tokenkit.actions.kind import RunKind
+from tokenkit.actions.options import WORKERS, Progress, RunOptions, RunSettings
+from tokenkit.actions.plan import PlanContext, Summary, WorkspacePlan, entries_of, json_values, planned_tokens
 from tokenkit.actions.revocation import LEFT_OUT, Tokens, reasons_of, token_ids_of
+from tokenkit.actions.run import execute, protected_now
 from tokenkit.actions.task import Found, Task
+from tokenkit.core.arguments import optional, several
+from tokenkit.core.redaction import redact
+from tokenkit.core.spelling import spelled
+from tokenkit.core.wording import pluralize
 from tokenkit.frames import TokenInfo
-from tokenkit.redaction import redact
+from tokenkit.review import filters
 
-KIND = "update"
+KIND = RunKind(name="update", doing="change {}", deletes_tokens=False, check_last_use=False)
 FIELDS = ("comment", "scopes")
-_PREVIEW = pa.schema(
-    [
-        ("token_id", pa.string()),
-        ("owner", pa.string()),
-        ("comment", pa.string()),
-        ("new_comment", pa.string()),
-        ("scopes", frames.TEXTS),
-        ("new_scopes", frames.TEXTS),
-    ]
+PREVIEW = frames.schema(
+    token_id=str, owner=str, comment=str, new_comment=str, scopes=frames.TEXTS, new_scopes=frames.TEXTS
 )
 
 
-class UpdatePlan(Shown):
-    """Changes of comments and scopes, frozen. ``preview()`` shows old and new; ``apply()`` makes them; ``undo()`` plans
-    back.
+class UpdatePlan(WorkspacePlan):
+    """Frozen changes of comments and scopes. ``preview()`` shows old and new values; ``apply()`` makes the changes;
+    ``undo()`` plans their reversal.
 
     Attributes:
-        left_out: What was asked for and will not be changed, with the reason: a frame of ``token_id, owner, comment,
+        token_ids: The tokens that will be changed.
+        left_out: The requested tokens that will not be changed, with the reason: a frame of ``token_id, owner, comment,
             reason``.
         run_id: The run of the last ``apply()``; None before.
     """
 
-    def __init__(self, target: Target, entries: Sequence[Entry], left_out: pd.DataFrame, *, reason: str | None) -> None:
-        self._target = target
-        self.left_out = left_out
-        self._entries = tuple(entries)
-        self._reason = reason
-        self.token_ids = tuple(entry.token_id for entry in entries)
-        self.run_id: str | None = None
+    KIND = KIND
 
-    def __len__(self) -> int:
-        return len(self.token_ids)
+    def __init__(
+        self, context: PlanContext, entries: Sequence[Entry], left_out: pd.DataFrame, *, reason: str | None
+    ) -> None:
+        super().__init__(context, [entry.token_id for entry in entries], reason=reason)
+        self.left_out = left_out
+        self._changes = tuple(entries)
 
     def _title(self) -> str:
-        return f"{plans.counted(len(self), 'token')} on {self._target.name} will be changed"
+        return f"{pluralize(len(self), 'token')} on {self._context.name} will be changed"
 
-    def summary(self) -> plans.Summary:
-        """Return what the plan will do, the number to confirm it with, how many tokens get other scopes, and what is
+    def summary(self) -> Summary:
+        """Return what the plan will do, the number to confirm, the number of tokens that get other scopes, and what is
         left out.
         """
-        scopes = sum("scopes" in (entry.change or {}) for entry in self._entries)
-        doing = f"change {plans.counted(len(self), 'token')}" if len(self) else ""
-        return plans.Summary(
-            doing=doing, count=len(self), minds={"new scopes": scopes}, left_out=reasons_of(self.left_out)
-        )
+        scopes = sum("scopes" in (entry.change or {}) for entry in self._changes)
+        doing = f"change {pluralize(len(self), 'token')}" if len(self) else ""
+        warnings = {_CANNOT_BE_RESTORED: len(self) - len(self._undoable()), "new scopes": scopes}
+        return Summary(doing=doing, count=len(self), warnings=warnings, left_out=reasons_of(self.left_out))
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether the journal will have the old values of any token."""
+        return bool(self._undoable())
+
+    def _undoable(self) -> list[Entry]:
+        return [entry for entry in self._changes if not records.is_redacted(records.stored(_reversed(entry)))]
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that changes: ``token_id, owner, comment, new_comment, scopes, new_scopes``.
 
-        A field that does not change has nothing under its new name. Tokens that are already as wanted are not in the
+        A field that does not change has no new value. Tokens that already have the requested values are not in the
         plan.
         """
         rows = [
             {"token_id": entry.token_id, "owner": entry.owner}
             | {field: entry.snapshot.get(field) for field in FIELDS}
             | {f"new_{field}": value for field, value in (entry.change or {}).items()}
-            for entry in self._entries
+            for entry in self._changes
         ]
-        return frames.frame(rows, _PREVIEW)
+        return frames.frame(rows, PREVIEW)
 
     def apply(
-        self, *, workers: int = plans.WORKERS, progress: bool | Progress = True, stop: threading.Event | None = None
+        self, *, workers: int = WORKERS, progress: bool | Progress = True, stop: threading.Event | None = None
     ) -> pd.DataFrame:
-        """Change the tokens, and return what became of each.
+        """Change the tokens, and return the outcome of each.
 
         Args:
-            workers: How many requests may be under way at once.
-            progress: Show a progress bar once it takes more than two seconds; or who is told instead.
-            stop: When set, by another thread, nothing new is sent.
+            workers: The maximum number of requests in flight.
+            progress: Whether to show a progress bar if it takes more than two seconds, or a custom listener.
+            stop: An event; once another thread sets it, no new request is sent.
 
         Returns:
             A row for each token: ``token_id, owner, outcome, error, attempts, started_at, finished_at``; the outcome is
-            ``updated``, ``already gone``, ``skipped`` (it changed owner, or is protected by now), ``failed``,
-            ``unknown``, ``still_listed`` or ``planned``, as for ``RevocationPlan.apply``.
+            ``updated``, ``already_gone``, ``skipped`` (its owner changed, or it is now protected), ``failed``,
+            ``unknown``, ``pending``, as for ``RevocationPlan.apply``, or ``still_listed`` (it was recorded as updated
+            and is listed with another comment or scopes, or was recorded as already gone and is listed).
 
         Raises:
-            ConfigurationError: What is protected cannot be read; nothing was sent.
+            ConfigurationError: The protected tokens cannot be read; nothing was sent.
             JournalError: The journal cannot be written; nothing was sent.
         """
-        settings = Settings(workers=workers).as_dict()
-        run = plans.begin(self._target, KIND, reason=self._reason, settings=settings)
-        with Journal(self._target.folder) as journal, journal.held(run.run_id):
-            journal.begin(run, self._entries)
-            self.run_id = run.run_id
-            # The journal may not have kept all of what is to be written; here it is.
-            return _carry_out(self._target, run, self._entries, journal, progress=progress, stop=stop)
+        return self._apply(RunOptions(workers=workers, progress=progress, stop=stop))
+
+    def _settings(self, options: RunOptions) -> dict[str, Any]:
+        return RunSettings(workers=options.workers).as_dict()
+
+    def _entries(self) -> Sequence[Entry]:
+        return self._changes
+
+    def _execute(self, run: Run, entries: Sequence[Entry], journal: Journal, options: RunOptions) -> pd.DataFrame:
+        # These entries have the complete values, which the journal may not have.
+        return _execute(self._context, run, entries, journal, options)
 
     def undo(self) -> UpdatePlan:
-        """Return the plan that puts back what the last ``apply()`` changed.
+        """Return the plan that reverses what the last ``apply()`` changed.
 
         Raises:
-            UsageError: It was not applied.
+            UsageError: The plan was not applied.
         """
         if self.run_id is None:
             raise errors.UsageError("This plan was not applied, so there is nothing to undo.")
-        return undo(self._target, self.run_id)
+        return undo(self._context, self.run_id)
 
 
 def changes_of(tokens: Tokens, *, comment: str | None, scopes: Sequence[str] | None) -> dict[str, dict[str, Any]]:
-    """Return what is to become of each token: the same for all, else what each row's ``new_comment`` and
-    ``new_scopes`` say; see ``Workspace.plan_update``.
+    """Return the new values of each token: the same for all, or else those in each row's ``new_comment`` and
+    ``new_scopes``; see ``Workspace.plan_update``.
 
     Raises:
-        UsageError: Nothing is said, a token is in two rows, or a value is no comment or no list of scopes.
+        UsageError: No change is given, a token is in two rows, or a value is not a comment or a list of scopes.
     """
-    same = {"comment": comment, "scopes": None if scopes is None else list(scopes)}
+    same = {
+        "comment": optional("comment", comment, str),
+        "scopes": None if scopes is None else several("scopes", scopes, str),
+    }
     ids = token_ids_of(tokens)
     if wanted := {name: value for name, value in same.items() if value is not None}:
         return dict.fromkeys(ids, wanted)
     fields = [field for field in FIELDS if isinstance(tokens, pd.DataFrame) and f"new_{field}" in tokens]
     if not isinstance(tokens, pd.DataFrame) or not fields:
         raise errors.UsageError(
-            "Say what to change: comment=…, scopes=…, or a frame with the column new_comment or new_scopes."
+            "Nothing to change. "
+            f"{spelled('Pass comment=…, scopes=…, or a frame with the column new_comment or new_scopes')}."
         )
     if len(ids) != len(tokens):
-        raise errors.UsageError("A token is in two rows of the frame: say once what is to become of it.")
+        raise errors.UsageError("A token is in two rows of the frame. Pass one row for each token.")
     changes: dict[str, dict[str, Any]] = {token_id: {} for token_id in ids}
     for field in fields:
-        for token_id, value in zip(ids, plans.on_the_wire(tokens[f"new_{field}"]), strict=True):
+        for token_id, value in zip(ids, json_values(tokens[f"new_{field}"]), strict=True):
             if value is not None:
                 changes[token_id][field] = _checked(field, value)
     return {token_id: change for token_id, change in changes.items() if change}
 
 
-def _checked(field: str, value: Any) -> Any:  # noqa: ANN401 - whatever a frame holds
+def _checked(field: str, value: Any) -> Any:  # noqa: ANN401 - any value of a frame
     is_text = isinstance(value, str)
     if field == "comment" and is_text:
         return value
@@ -158,33 +171,39 @@ def _checked(field: str, value: Any) -> Any:  # noqa: ANN401 - whatever a frame 
     raise errors.UsageError(f"new_{field} must be {what} in each row, not {redact(repr(value))[:80]}.")
 
 
-def make(target: Target, changes: Mapping[str, Mapping[str, Any]], *, reason: str | None) -> UpdatePlan:
-    """Return the plan to change tokens, each as ``changes`` has it under its id; see ``Workspace.plan_update``."""
-    listing = target.tokens().set_index("token_id", drop=False)
+def make(
+    context: PlanContext, tokens: Tokens, *, comment: str | None, scopes: Sequence[str] | None, reason: str | None
+) -> UpdatePlan:
+    """Return the plan to change tokens; see ``Workspace.plan_update``."""
+    changes = changes_of(tokens, comment=comment, scopes=scopes)
+    listing = context.tokens().set_index("token_id", drop=False)
+    filters.require_unambiguous(tokens)
     if missing := [token_id for token_id in changes if token_id not in listing.index]:
         raise errors.UsageError(
-            f"{target.name} has no token {missing[0]!r}" + (f" and {len(missing) - 1:,} more." if missing[1:] else ".")
+            f"{context.name} has no token {missing[0]!r}" + (f" and {len(missing) - 1:,} more." if missing[1:] else ".")
         )
     entries = []
-    for entry in plans.entries_of(listing.loc[list(changes)]):
+    for entry in entries_of(listing.loc[list(changes)]):
         wanted = changes[entry.token_id]
-        change = {name: value for name, value in wanted.items() if entry.snapshot.get(name, _ABSENT[name]) != value}
+        change = {
+            name: value for name, value in wanted.items() if not _same(entry.snapshot.get(name, _ABSENT[name]), value)
+        }
         if change:
             entries.append(replace(entry, change=change))
-    return _plan(target, entries, listing.reset_index(drop=True), {}, reason=reason)
+    return _plan(context, entries, listing.reset_index(drop=True), {}, reason=reason)
 
 
 def _plan(
-    target: Target,
+    context: PlanContext,
     entries: Sequence[Entry],
     tokens: pd.DataFrame,
     unknown: Mapping[str, str],
     *,
     reason: str | None,
 ) -> UpdatePlan:
-    """Return the plan of entries without those that are protected, or that nobody knows how to change."""
-    patterns = protection.read_protected(target.folder)
-    reasons = {**unknown, **plans.protected_now(entries, tokens, patterns)}
+    """Return the plan of the entries, without those that are protected or whose values are unknown."""
+    patterns = protection.read_protected(context.folder)
+    reasons = {**unknown, **protected_now(entries, tokens, patterns)}
     rows = [
         {
             "token_id": entry.token_id,
@@ -196,84 +215,109 @@ def _plan(
         if entry.token_id in reasons
     ]
     planned = [entry for entry in entries if entry.token_id not in reasons]
-    return UpdatePlan(target, planned, frames.frame(rows, LEFT_OUT), reason=reason)
+    return UpdatePlan(context, planned, frames.frame(rows, LEFT_OUT), reason=reason)
 
 
 _ABSENT: dict[str, Any] = {"comment": "", "scopes": []}
 
 
-def undo(target: Target, run_id: str, *, reason: str | None = None) -> UpdatePlan:
-    """Return the plan that puts back what a run changed, from the snapshots in the journal.
+def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - a comment or scopes
+    """Return whether two values of a field are equal. Scopes are compared without regard to their order."""
+    return set(one) == set(other) if isinstance(one, list) and isinstance(other, list) else bool(one == other)
 
-    What the journal did not keep, as it looks like a credential, cannot be put back, and is left out; so is what may
-    have been changed, and nobody knows.
+
+def undo(context: PlanContext, run_id: str, *, reason: str | None = None) -> UpdatePlan:
+    """Return the plan that reverses what a run changed, from the snapshots in the journal.
+
+    A text that is not in the journal because it looks like a credential is left out, and so is a token for which it is
+    not known whether it was changed.
     """
-    with Journal(target.folder) as journal:
+    with Journal(context.folder) as journal:
         run, entries = journal.run(run_id), journal.entries(run_id)
-    if run.kind != KIND:
-        raise errors.UsageError(f"Run {run_id} is a {run.kind}; only updates can be undone.")
-    done = [entry for entry in entries if entry.state in (records.UPDATED, *_IN_DOUBT)]
+    if run.kind != KIND.name:
+        instead = _INSTEAD.get(run.kind, "").format(run_id)
+        raise errors.UsageError(
+            f"Run {run_id} is of kind {run.kind!r}. Only runs of kind 'update' can be undone.{instead}"
+        )
+    done = [entry for entry in entries if entry.state in (states.UPDATED, *_IN_DOUBT)]
     back = [
         Entry(
             token_id=entry.token_id,
             owner=entry.owner,
             snapshot=dict(entry.snapshot) | dict(entry.change or {}),
-            change={name: entry.snapshot.get(name, _ABSENT[name]) for name in entry.change or {}},
+            change=_reversed(entry),
         )
         for entry in done
     ]
-    unknown = {entry.token_id: _NOT_KEPT for entry in back if records.is_redacted(entry.change)}
+    now = _current(context, [entry.token_id for entry in back])
+    unknown = {entry.token_id: _RESTORED for entry in back if _is_restored(entry, now.get(entry.token_id))}
+    unknown |= {entry.token_id: _NOT_KEPT for entry in back if records.is_redacted(entry.change)}
     unknown |= {
         entry.token_id: f"it may have been changed: resume {run_id}" for entry in done if entry.state in _IN_DOUBT
     }
-    return _plan(target, back, plans.planned_tokens(back), unknown, reason=reason or f"undo of {run_id}")
+    return _plan(context, back, planned_tokens(back), unknown, reason=reason or f"undo of {run_id}")
 
 
-_IN_DOUBT = (records.SENT, records.UNKNOWN)
-_NOT_KEPT = "the journal did not keep the text, as it looks like a credential"
+def _current(context: PlanContext, token_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """Return the tokens as the workspace lists them now."""
+    listing = context.tokens()
+    return {entry.token_id: entry.snapshot for entry in entries_of(listing[listing["token_id"].isin(token_ids)])}
+
+
+def _is_restored(entry: Entry, now: Mapping[str, Any] | None) -> bool:
+    """Return whether a token already has the values that an entry would write."""
+    change = entry.change or {}
+    return now is not None and all(_same(now.get(name, _ABSENT[name]), value) for name, value in change.items())
+
+
+def _reversed(entry: Entry) -> dict[str, Any]:
+    """Return the old values of the fields that an entry changes."""
+    return {name: entry.snapshot.get(name, _ABSENT[name]) for name in entry.change or {}}
+
+
+_INSTEAD = {
+    "permissions": (
+        " `tokenkit journal --run {}` shows the entries before the change; `permissions set` with these restores the "
+        "entries, but no tokens."
+    )
+}
+_CANNOT_BE_RESTORED = "the old comment cannot be restored: it looks like a credential"
+_IN_DOUBT = (states.SENT, states.UNKNOWN, states.STILL_LISTED)
+_RESTORED = "it has the earlier values again"
+_NOT_KEPT = "the text is not in the journal, because it looks like a credential"
 
 
 def resume(
-    target: Target,
-    run: Run,
-    entries: Sequence[Entry],
-    journal: Journal,
-    *,
-    progress: bool | Progress,
-    stop: threading.Event | None = None,
+    context: PlanContext, run: Run, entries: Sequence[Entry], journal: Journal, options: RunOptions
 ) -> pd.DataFrame:
-    """Carry out what is left of a run that updates; a text that the journal did not keep is not written."""
-    unknown = {entry.token_id: _NOT_KEPT for entry in entries if records.is_redacted(entry.change)}
-    return _carry_out(target, run, entries, journal, progress=progress, stop=stop, left_out=unknown)
+    """Execute what remains of a run that updates. A text that is not in the journal is not written."""
+    not_kept = {entry.token_id: _NOT_KEPT for entry in entries if records.is_redacted(entry.change)}
+    return _execute(context, run, entries, journal, options, left_out=not_kept)
 
 
-def _carry_out(
-    target: Target,
+def _execute(
+    context: PlanContext,
     run: Run,
     entries: Sequence[Entry],
     journal: Journal,
+    options: RunOptions,
     *,
-    progress: bool | Progress,
-    stop: threading.Event | None,
     left_out: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     def send(entry: Entry) -> None:
         change = entry.change or {}
-        target.one_shot.update_token_management(entry.token_id, change, list(change))
+        context.one_shot.update_token_management(entry.token_id, change, list(change))
 
     def found(entry: Entry, token: TokenInfo) -> Found | None:
         document, wanted = token.as_dict(), entry.change or {}
-        as_wanted = all(document.get(name, _ABSENT[name]) == value for name, value in wanted.items())
-        return (records.UPDATED, None) if as_wanted else None
+        is_done = all(_same(document.get(name, _ABSENT[name]), value) for name, value in wanted.items())
+        return (states.UPDATED, None) if is_done else None
 
     task = Task(
         send=send,
-        look_up=lambda entry: target.one_shot.get(entry.token_id),
-        done=records.UPDATED,
+        look_up=lambda entry: context.one_shot.get(entry.token_id),
+        done=states.UPDATED,
         found=found,
-        minds_use=False,
+        check_last_use=KIND.check_last_use,
     )
-    how = Settings.of(run)
-    return plans.carry_out(
-        target, run, entries, task, journal, settings=how, progress=progress, stop=stop, left_out=left_out
-    )
+    return execute(context, run, entries, task, journal, options=options, left_out=left_out)

@@ -1,1 +1,1 @@
-"""The wire: the only floor that speaks HTTP, and the only one that imports requests."""
+"""The HTTP layer: the only package that imports requests."""

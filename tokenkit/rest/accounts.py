@@ -1,22 +1,25 @@
-"""The workspaces of an account: which there are, where, and how to sign for each of them.
+"""The workspaces of an account: their names and hosts, and how to sign in to each.
 
-The official SDK signs in to the account and lists; the sign-in for a workspace is made as ``AccountClient.
-get_workspace_client`` makes it, so one service principal (or person) signs in everywhere, on every cloud.
+The official SDK signs in to the account and lists the workspaces. The sign-in for a workspace works as in
+``AccountClient.get_workspace_client``, so one service principal or user can sign in to all workspaces, on every cloud.
 
-A workspace's host follows from its deployment name and the account's cloud, as the credential goes there: the name is
-labels of a host name and nothing else, and the host ends with the cloud's own zone. Only an account on this machine,
-which is a sandbox, is asked where its workspaces are, and they are on this machine too.
+Because the credential is sent to it, the host of a workspace is derived from its deployment name and the account's
+cloud: the name must consist of host name labels, and the host ends with the cloud's own domain. Only for an account on
+this machine, which is a sandbox, are the hosts taken from the listing, and they must be on this machine too.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tokenkit import errors
-from tokenkit.redaction import redact
+import pandas as pd
+
+from tokenkit import errors, frames
+from tokenkit.core.redaction import redact
+from tokenkit.core.spelling import spelled
 from tokenkit.rest import credentials
 from tokenkit.rest.credentials import Credentials
 from tokenkit.rest.hosts import address, is_address, is_label, is_loopback
@@ -28,15 +31,15 @@ NO_ADDRESS = "without a valid address"
 
 @dataclass(frozen=True, kw_only=True)
 class AccountWorkspace:
-    """A workspace as its account lists it.
+    """A workspace in the listing of its account.
 
     Attributes:
-        host: Its address; empty where it has none yet.
-        name: What people call it.
-        workspace_id: Its id.
-        status: ``RUNNING``, or why it cannot be asked: ``PROVISIONING``, ``FAILED``, ``BANNED`` …, or
-            ``NO_ADDRESS`` where its deployment name is not one.
-        sign_in: Returns credentials for it; this may ask the account's host.
+        host: The workspace's address; empty if it has none yet.
+        name: The display name.
+        workspace_id: The workspace's id.
+        status: ``RUNNING``, or why the workspace cannot be used: ``PROVISIONING``, ``FAILED``, ``BANNED`` …, or
+            ``NO_ADDRESS`` if its deployment name is invalid.
+        sign_in: Returns credentials for the workspace. The call can send a request to the account's host.
     """
 
     host: str
@@ -51,17 +54,17 @@ def account_config(account: object, account_id: str | None = None) -> Any:  # no
 
     Args:
         account: An official ``AccountClient`` or ``Config``, a profile's name, or the account console's host.
-        account_id: Which account, where a host is given and the environment does not say.
+        account_id: The account's id, if a host is given and the environment has no ``DATABRICKS_ACCOUNT_ID``.
 
     Raises:
-        ConfigurationError: No such profile, no usable credentials, or no account id.
+        ConfigurationError: The profile does not exist, or there are no usable credentials or no account id.
     """
     if isinstance(account, str) and is_address(account):
-        where = address(account)
-        host = where.host
-        credentials.check_environment_is_for(where)
-        if not (account_id or os.environ.get("DATABRICKS_ACCOUNT_ID")):
-            raise errors.ConfigurationError(f"{host} serves many accounts: say which by account_id=… or --account-id.")
+        console = address(account)
+        host = console.host
+        credentials.check_environment_is_for(console)
+        if not (account_id or os.getenv("DATABRICKS_ACCOUNT_ID")):
+            raise errors.ConfigurationError(f"{host} serves many accounts. {spelled('Pass account_id=…')}.")
         config: Any = credentials.sdk_config(_for=host, host=host, account_id=account_id)
     elif isinstance(account, str):
         config = credentials.profile_config(account)
@@ -69,37 +72,106 @@ def account_config(account: object, account_id: str | None = None) -> Any:  # no
         config = getattr(account, "config", account)
         if not callable(getattr(config, "authenticate", None)):
             raise errors.ConfigurationError(
-                "account= takes a databricks.sdk AccountClient or Config, a profile, or the account console's host; "
-                f"not a {type(account).__name__}."
+                "account= must be a databricks.sdk AccountClient or Config, a profile, or the account console's host, "
+                f"not {type(account).__name__}."
             )
     if not config.account_id:
-        raise errors.ConfigurationError(f"{config.host}: which account? Its account_id is not set.")
+        raise errors.ConfigurationError(f"The account_id for {config.host} is not set. {spelled('Pass account_id=…')}.")
     if account_id and account_id != config.account_id:
-        raise errors.ConfigurationError(f"{account!r} is of account {config.account_id}, not {account_id}.")
+        raise errors.ConfigurationError(
+            f"{account!r} is for account {config.account_id}, not {account_id}. Check account_id."
+        )
     return config
 
 
 @without_frames()
 def account_workspaces(config: Any) -> list[AccountWorkspace]:  # noqa: ANN401 - as above
-    """Return every workspace of an account, in the account's order.
+    """Return all workspaces of an account, in the order of its listing.
 
     Raises:
-        ConfigurationError: The account refused the sign-in or the listing, or could not be reached.
+        ConfigurationError: The sign-in or the listing failed, or the account could not be reached.
     """
-    from databricks.sdk.core import ApiClient  # noqa: PLC0415 - 0.7 s, and only needed here
-
     try:
-        # As AccountClient.workspaces.list() does, which drops the fields that it does not know.
-        listing = ApiClient(config).do("GET", f"/api/2.0/accounts/{config.account_id}/workspaces")
+        # As in AccountClient.workspaces.list(), which would drop unknown fields.
+        listing = _client(config).do("GET", f"/api/2.0/accounts/{config.account_id}/workspaces")
         return [_workspace(config, document) for document in listing]
     except errors.ConfigurationError:
         raise
-    except Exception as failure:  # noqa: BLE001 - the SDK raises its own, requests' and ValueError
-        error = errors.ConfigurationError(
-            f"{config.host}: the workspaces of account {config.account_id} could not be listed: "
-            f"{credentials.first_line(str(failure))} The caller must be an admin of the account."
-        )
+    except Exception as failure:  # noqa: BLE001 - errors of the SDK, of requests, and ValueError
+        error = _not_listed(config, "workspaces", failure)
     raise error
+
+
+OAUTH_SECRETS = frames.schema(
+    application_id=str, display_name=str, secret_id=str, secret_hash=str, status=str, expire_time=str
+)
+
+
+@without_frames()
+def oauth_secrets(config: Any) -> pd.DataFrame:  # noqa: ANN401 - as above
+    """Return the OAuth secrets of all service principals of an account, with the columns of ``OAUTH_SECRETS``.
+
+    The frame does not contain the secret values. ``secret_hash`` is a hash of the value; the documentation does not say
+    which bytes are hashed.
+
+    Raises:
+        ConfigurationError: The listing failed, or the account could not be reached.
+    """
+    root = f"/api/2.0/accounts/{config.account_id}"
+    try:
+        client = _client(config)
+        rows = [
+            {
+                "application_id": principal.get("applicationId"),
+                "display_name": principal.get("displayName"),
+                "secret_id": secret.get("id"),
+                **{name: secret.get(name) for name in ("secret_hash", "status", "expire_time")},
+            }
+            for principal in _principals(client, f"{root}/scim/v2/ServicePrincipals")
+            for secret in _secrets(client, f"{root}/servicePrincipals/{principal['id']}/credentials/secrets")
+        ]
+        return frames.frame(rows, OAUTH_SECRETS)
+    except Exception as failure:  # noqa: BLE001 - as above
+        error = _not_listed(config, "OAuth secrets", failure)
+    raise error
+
+
+def _client(config: Any) -> Any:  # noqa: ANN401 - the SDK's ApiClient
+    from databricks.sdk.core import ApiClient  # noqa: PLC0415 - takes 0.7 s
+
+    return ApiClient(config)
+
+
+def _not_listed(config: Any, what: str, failure: Exception) -> errors.ConfigurationError:  # noqa: ANN401 - as above
+    return errors.ConfigurationError(
+        f"{config.host}: the {what} of account {config.account_id} could not be listed: "
+        f"{credentials.first_line(str(failure))} Check that the caller is an account admin."
+    )
+
+
+def _principals(client: Any, path: str) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - the SDK's ApiClient
+    start = 1
+    for _ in range(_MAX_PAGES):
+        query = {"startIndex": start, "count": 1000, "attributes": "id,applicationId,displayName"}
+        response = client.do("GET", path, query=query)
+        page = response.get("Resources") or []
+        yield from page
+        start += len(page)
+        if not page or start > int(response["totalResults"]):
+            return
+
+
+def _secrets(client: Any, path: str) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - the SDK's ApiClient
+    query: dict[str, str] = {}
+    for _ in range(_MAX_PAGES):
+        response = client.do("GET", path, query=query)
+        yield from response.get("secrets") or []
+        if not response.get("next_page_token"):
+            return
+        query = {"page_token": response["next_page_token"]}
+
+
+_MAX_PAGES = 1000
 
 
 def _workspace(config: Any, document: dict[str, Any]) -> AccountWorkspace:  # noqa: ANN401 - as above
@@ -115,21 +187,21 @@ def _workspace(config: Any, document: dict[str, Any]) -> AccountWorkspace:  # no
 
 
 def _host(config: Any, document: dict[str, Any], deployment: str) -> str | None:  # noqa: ANN401 - as above
-    """Return where a workspace is, or None where what its account says is not such an address."""
-    # Azure's are two labels: adb-1234567890123456.7
+    """Return the host of a workspace, or None if the account's listing has no valid one."""
+    # A name on Azure has two labels: adb-1234567890123456.7
     name, is_sandbox = deployment.lower(), is_loopback(config.host)
     if not is_sandbox and not (deployment.isascii() and all(is_label(label) for label in name.split("."))):
         return None
     try:
-        where = address(str(document.get("workspace_url")) if is_sandbox else config.environment.deployment_url(name))
+        found = address(str(document.get("workspace_url")) if is_sandbox else config.environment.deployment_url(name))
     except errors.ConfigurationError:
         return None
-    return None if is_sandbox and not is_loopback(where.host) else where.host
+    return None if is_sandbox and not is_loopback(found.host) else found.host
 
 
 @without_frames()
 def _sign_in(config: Any, host: str, document: dict[str, Any]) -> Credentials:  # noqa: ANN401 - as above
-    from databricks.sdk.azure import get_azure_resource_id  # noqa: PLC0415 - loaded with the account
+    from databricks.sdk.azure import get_azure_resource_id  # noqa: PLC0415 - already imported
     from databricks.sdk.service.provisioning import Workspace  # noqa: PLC0415
 
     try:
@@ -138,9 +210,10 @@ def _sign_in(config: Any, host: str, document: dict[str, Any]) -> Credentials:  
         own.azure_workspace_resource_id = get_azure_resource_id(Workspace.from_dict(document))
         own.account_id = None
         own.workspace_id = document["workspace_id"]
-        own.init_auth()
-    except Exception as failure:  # noqa: BLE001 - each kind of sign-in raises its own
-        error = errors.ConfigurationError(f"{host}: signing in failed: {credentials.first_line(str(failure))}")
+        # Its name in versions before 0.21; the copy has the account's sign-in, which the workspace rejects.
+        (getattr(own, "init_auth", None) or own._init_auth)()  # noqa: SLF001
+    except Exception as failure:  # noqa: BLE001 - each sign-in raises its own errors
+        error = errors.ConfigurationError(f"{host}: sign-in failed: {credentials.first_line(str(failure))}")
     else:
         return credentials.from_sdk_config(own, origin=f"account {config.account_id}")
     raise error

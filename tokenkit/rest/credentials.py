@@ -1,11 +1,11 @@
-"""Which workspace, and how to sign for it.
+"""Credentials: the host of a workspace, and the headers that sign its requests.
 
-A host and a token, given, in the environment or in a profile, are used as they are. Everything else (other profiles,
-OAuth for people and service principals, Azure, the credentials of a Databricks notebook) is the official SDK's unified
-authentication, which is imported only then: it costs 0.7 s.
+A host and a token from arguments, the environment or a profile are used directly. All other sign-ins (other profiles,
+OAuth of users and service principals, Azure, the credentials of a Databricks notebook) use the official SDK's unified
+authentication. The SDK is imported only then, because the import takes 0.7 s.
 
-**A credential goes to no other host than the one that it was given for.** Where the environment, a profile and an
-argument name two hosts, that is an error before anything is sent; the official tools let one override the other.
+**A credential is sent only to the host that it was given for.** If the environment, a profile and an argument name
+different hosts, an error is raised before any request is sent. The official tools let one setting override another.
 """
 
 from __future__ import annotations
@@ -17,50 +17,68 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, Protocol
 
 from tokenkit import errors
+from tokenkit.core.redaction import redact
+from tokenkit.core.spelling import spelled
+from tokenkit.core.wording import not_installed
+from tokenkit.rest import notebook
 from tokenkit.rest.hosts import Address, address, is_account, one_workspace_id
-from tokenkit.rest.profiles import config_file, default_profile, encoding_that_only_we_read, profile_values
-from tokenkit.rest.profiles import profiles as profiles  # noqa: PLC0414 - whoever signs in may offer their names
+from tokenkit.rest.profiles import config_file, default_profile, profile_values, unsupported_encoding
+from tokenkit.rest.profiles import profiles as profiles  # noqa: PLC0414 - public here
+from tokenkit.rest.responses import RENEWAL
 from tokenkit.rest.tracebacks import without_frames
 from tokenkit.version import __version__
 
-# The SDK asks the host what it is before it signs in, and would go on asking an unreachable one for five minutes.
-_DISCOVERY_SECONDS = 15
-_NOWHERE = logging.NullHandler()
+# Before it signs in, the SDK requests the host's metadata; it would retry an unreachable host for five minutes.
+_DISCOVERY_SECONDS = 2
+_NULL_HANDLER = logging.NullHandler()
+
+NOTEBOOK = "the identity of this notebook"
+"""The origin of credentials that Databricks provides to a notebook or a job."""
 
 NOT_PICKLED = (
-    "What is connected to a workspace is not pickled or copied: that would write its credential down. Pass frames, "
-    "which hold none, or call tokenkit.connect() where the work is done."
+    "Objects that are connected to a workspace cannot be pickled or copied, because they contain a credential. Pass "
+    "frames, or call tokenkit.connect() in the other process."
 )
 
 
 class SdkConfig(Protocol):
-    """What is needed of a ``databricks.sdk.core.Config``."""
+    """The part of ``databricks.sdk.core.Config`` that is used here."""
 
     host: Any
 
     def authenticate(self) -> dict[str, str]:
-        """Return fresh headers."""
+        """Return current headers."""
         ...
 
 
 class Credentials:
-    """A host and a way to sign a request for it.
+    """A host and a function that signs requests for it.
 
     Attributes:
         host: ``https://…`` without a trailing slash.
-        name: What the workspace is called in messages; its host, unless it was given another.
-        workspace_id: Which workspace is meant, where that was said; sent along, as a host may serve several.
-        origin: Where they come from, in words that may be shown: ``profile prod``, ``the environment``.
+        name: The name of the workspace in messages; the host by default.
+        workspace_id: The workspace's id if it was given. It is sent with every request, because a host can serve
+            several workspaces.
+        origin: The source of the credentials, for messages: ``profile prod``, ``the environment``.
+        renewal: The next step if the credentials are no longer valid.
     """
 
     def __init__(
-        self, host: str, sign: Callable[[], Mapping[str, str]], *, workspace_id: str = "", origin: str, name: str = ""
+        self,
+        host: str,
+        sign: Callable[[], Mapping[str, str]],
+        *,
+        workspace_id: str = "",
+        origin: str,
+        name: str = "",
+        renewal: str = RENEWAL,
     ) -> None:
-        where = _workspace_address(host)
-        self.host = where.host
+        workspace = _workspace_address(host)
+        self.host = workspace.host
         self.name = name or self.host
-        self.workspace_id = one_workspace_id(where.workspace_id, workspace_id)
+        self.workspace_id = one_workspace_id(workspace.workspace_id, workspace_id)
         self.origin = origin
+        self.renewal = renewal
         self._sign = sign
 
     def __repr__(self) -> str:
@@ -70,25 +88,27 @@ class Credentials:
         raise TypeError(NOT_PICKLED)
 
     def of_workspace(self, workspace_id: object) -> Credentials:
-        """Return the same for the workspace of an id.
+        """Return the credentials for the workspace with an id.
 
         Raises:
-            ConfigurationError: They are for another workspace, or it is not an id.
+            ConfigurationError: The credentials are for another workspace, or the id is invalid.
         """
         one_id = one_workspace_id(self.workspace_id, workspace_id)
-        return Credentials(self.host, self._sign, workspace_id=one_id, origin=self.origin, name=self.name)
+        return Credentials(
+            self.host, self._sign, workspace_id=one_id, origin=self.origin, name=self.name, renewal=self.renewal
+        )
 
     @without_frames()
     def headers(self) -> Mapping[str, str]:
         """Return the headers that sign one request.
 
         Raises:
-            ConfigurationError: The official SDK could not sign in or renew its sign-in.
+            ConfigurationError: The official SDK could not sign in or renew its token.
         """
         try:
             return self._sign()
-        except Exception as failure:  # noqa: BLE001 - each kind of sign-in raises its own; none may show what it holds
-            error = _sign_in_error(failure, self.name)
+        except Exception as failure:  # noqa: BLE001 - each sign-in raises its own errors, which can contain secrets
+            error = errors.ConfigurationError(f"{self.name}: sign-in failed: {first_line(str(failure))} {self.renewal}")
         raise error
 
 
@@ -97,172 +117,199 @@ def from_token(
 ) -> Credentials:
     """Return credentials for a personal access token."""
     if not isinstance(token, str):
-        raise errors.ConfigurationError(f"A token is a text, not a {type(token).__name__}.")
+        raise errors.ConfigurationError(f"A token must be a string, not {type(token).__name__}.")
     token = token.strip()
     if not token:
         raise errors.ConfigurationError("The token is empty.")
     if token[0] in "\"'":
-        raise errors.ConfigurationError("The token is in quotation marks. Remove them.")
+        raise errors.ConfigurationError("The token is in quotation marks. Remove the quotation marks.")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise errors.ConfigurationError("The token holds characters that no token has; was more than the token pasted?")
+        raise errors.ConfigurationError(
+            "The token contains characters that are invalid in a token. Check that only the token was pasted."
+        )
     headers = {"Authorization": f"Bearer {token}"}
     return Credentials(host, lambda: headers, workspace_id=workspace_id, origin=origin, name=name)
 
 
 def from_environment() -> Credentials:
-    """Return what the environment or the official SDK's unified authentication finds.
+    """Return the credentials of the environment, or those that the official SDK's unified authentication finds.
 
-    A credential goes to the host that it was given for: ``DATABRICKS_CONFIG_PROFILE`` names a profile, else
-    ``DATABRICKS_HOST`` a host, else the file a default profile, else the SDK finds the notebook's own sign-in.
+    The order is: the profile in ``DATABRICKS_CONFIG_PROFILE``, the host in ``DATABRICKS_HOST``, the default profile of
+    the configuration file, and the identity of a Databricks notebook.
 
     Raises:
-        ConfigurationError: Nothing was found, or two of them contradict each other.
+        ConfigurationError: No credentials were found, or two settings conflict.
     """
-    if profile := os.environ.get("DATABRICKS_CONFIG_PROFILE"):
+    if profile := os.getenv("DATABRICKS_CONFIG_PROFILE"):
         return from_profile(profile)
-    if host := os.environ.get("DATABRICKS_HOST"):
+    if host := os.getenv("DATABRICKS_HOST"):
         return from_host(host, origin="the environment")
-    if os.environ.get("DATABRICKS_TOKEN"):
+    if os.getenv("DATABRICKS_TOKEN"):
         raise errors.ConfigurationError(
-            "DATABRICKS_TOKEN is set and DATABRICKS_HOST is not, so the workspace is unknown. Set both, or give host=…."
+            f"DATABRICKS_TOKEN is set, but DATABRICKS_HOST is not. Set DATABRICKS_HOST{spelled(', or pass host=…')}."
         )
     if default := default_profile():
         return from_profile(default)
+    if notebook.is_databricks():
+        return from_notebook()
     return from_sdk_config(sdk_config(), origin="the environment")
 
 
+def from_notebook() -> Credentials:
+    """Return the credentials of the Databricks notebook or job that runs this.
+
+    Raises:
+        ConfigurationError: Databricks provides none to this process.
+    """
+    load_sdk()
+    try:
+        config = sdk_config(_for=NOTEBOOK, auth_type="runtime")
+    except errors.ConfigurationError as failure:
+        own, problem = notebook.identity(), str(failure)
+    else:
+        return from_sdk_config(config, origin=NOTEBOOK, renewal=_REATTACH)
+    if own is None:
+        raise errors.ConfigurationError(problem)
+    return Credentials(
+        own.host, own.sign, workspace_id=one_workspace_id("", own.workspace_id), origin=NOTEBOOK, renewal=_REATTACH
+    )
+
+
 def from_profile(profile: str) -> Credentials:
-    """Return the credentials of a profile; see ``profile_config``. A profile with a host and a token needs no SDK."""
+    """Return the credentials of a profile; see ``profile_config``. A profile with a host and a token avoids the SDK."""
     values = profile_values(profile)
+    workspace = _check_is_workspace(profile_address(profile))
     token = values.get("token", "").strip()
     others = any(name.startswith(_OTHER_SIGN_INS) for name in values)
     auth_type = values.get("auth_type")
     if "token" not in values or (auth_type or "pat") != "pat" or (others and not auth_type):
         config, origin = profile_config(profile), f"profile {profile}"
-        return from_sdk_config(config, workspace_id=profile_address(profile).workspace_id, origin=origin)
-    _refuse_overridden(profile, values, "DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_WORKSPACE_ID")
-    where = profile_address(profile)
-    if not where.host:
-        raise errors.ConfigurationError(f"Profile {profile!r} has a token and no host. Add host = https://….")
+        return from_sdk_config(config, workspace_id=workspace.workspace_id, origin=origin)
+    _check_not_overridden(profile, values, "DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_WORKSPACE_ID")
+    if not workspace.host:
+        raise errors.ConfigurationError(f"Profile {profile!r} has a token but no host. Add host = https://….")
     if not token:
         raise errors.ConfigurationError(f"The token of profile {profile!r} is empty.")
-    return from_token(where.host, token, workspace_id=where.workspace_id, origin=f"profile {profile}")
+    return from_token(workspace.host, token, workspace_id=workspace.workspace_id, origin=f"profile {profile}")
 
 
 def profile_config(profile: str) -> SdkConfig:
-    """Return the official ``Config`` of a profile in ``~/.databrickscfg``, or in the file that
-    ``DATABRICKS_CONFIG_FILE`` names.
+    """Return the official ``Config`` of a profile in ``~/.databrickscfg``, or in the file in
+    ``DATABRICKS_CONFIG_FILE``.
 
-    The official tools let the environment override the host or the credential of a profile that was asked for by name.
-    Somebody who types ``prod`` and reaches another workspace revokes the wrong tokens, and the credential of one host
-    is sent to another; so here the contradiction is an error.
+    The official tools let the environment override the host or the credential of a named profile. A user who names
+    ``prod`` and reaches another workspace would revoke the wrong tokens, and the credential of one host would be sent
+    to another. Here such a conflict is an error.
 
     Raises:
-        ConfigurationError: No such profile, or the environment contradicts it.
+        ConfigurationError: The profile does not exist, or the environment conflicts with it.
     """
     values = profile_values(profile)
-    _refuse_overridden(profile, values, "DATABRICKS_HOST", *_SETTINGS_OF_A_HOST)
-    if encoding := encoding_that_only_we_read():
+    _check_not_overridden(profile, values, "DATABRICKS_HOST", *_SETTINGS_OF_A_HOST)
+    if encoding := unsupported_encoding():
         raise errors.ConfigurationError(
-            f"{config_file()} is {encoding}, which the official SDK does not read, and profile {profile!r} signs in "
-            "by it. Save the file as UTF-8 without a byte order mark."
+            f"The official SDK, which profile {profile!r} requires, cannot read {config_file()}: its encoding is "
+            f"{encoding}. Save the file as UTF-8 without a byte order mark."
         )
-    where = profile_address(profile)
-    config = sdk_config(_for=f"profile {profile!r}", profile=profile, host=where.host or None)
-    return _checked(config, where.host)
+    workspace = profile_address(profile)
+    config = sdk_config(_for=f"profile {profile!r}", profile=profile, host=workspace.host or None)
+    return _checked(config, workspace.host)
 
 
 def profile_address(profile: str) -> Address:
-    """Return the address that a profile names, without signing in; its host is empty where the sign-in has to find it.
+    """Return the address in a profile, without signing in; the host is empty if only the sign-in determines it.
 
     Raises:
-        ConfigurationError: No such profile, or a host that is none.
+        ConfigurationError: The profile does not exist, or its host is invalid.
     """
     values = profile_values(profile)
     host, workspace_id = values.get("host", "").strip(), values.get("workspace_id")
     try:
-        where = address(host) if host else Address("")
-        return Address(where.host, one_workspace_id(where.workspace_id, workspace_id))
+        workspace = address(host) if host else Address("")
+        return Address(workspace.host, one_workspace_id(workspace.workspace_id, workspace_id))
     except errors.ConfigurationError as failure:
         problem = str(failure)
     raise errors.ConfigurationError(f"Profile {profile!r} in {config_file()}: {problem}")
 
 
 def from_host(host: str, *, origin: str = "unified authentication") -> Credentials:
-    """Return credentials for a host by whatever sign-in the environment or the official SDK has for it.
+    """Return credentials for a host, from the environment or the official SDK's unified authentication.
 
     Raises:
-        ConfigurationError: The environment's credentials are for another host, or there are none.
+        ConfigurationError: The environment's credentials are for another host, or no credentials were found.
     """
-    where = _workspace_address(host)
-    check_environment_is_for(where)
-    if profile := os.environ.get("DATABRICKS_CONFIG_PROFILE"):
+    workspace = _workspace_address(host)
+    check_environment_is_for(workspace)
+    if profile := os.getenv("DATABRICKS_CONFIG_PROFILE"):
         return from_profile(profile)
-    token = os.environ.get("DATABRICKS_TOKEN", "")
-    if token and os.environ.get("DATABRICKS_AUTH_TYPE", "pat") == "pat":
-        workspace_id = one_workspace_id(where.workspace_id, os.environ.get("DATABRICKS_WORKSPACE_ID"))
-        return from_token(where.host, token, workspace_id=workspace_id, origin="the environment")
-    config = _checked(sdk_config(_for=where.host, host=where.host), where.host)
-    return from_sdk_config(config, workspace_id=where.workspace_id, origin=origin)
+    token = os.getenv("DATABRICKS_TOKEN", "")
+    if token and os.getenv("DATABRICKS_AUTH_TYPE", "pat") == "pat":
+        workspace_id = one_workspace_id(workspace.workspace_id, os.getenv("DATABRICKS_WORKSPACE_ID"))
+        return from_token(workspace.host, token, workspace_id=workspace_id, origin="the environment")
+    config = _checked(sdk_config(_for=workspace.host, host=workspace.host), workspace.host)
+    return from_sdk_config(config, workspace_id=workspace.workspace_id, origin=origin)
 
 
 def _workspace_address(host: str) -> Address:
-    where = address(host)
-    if is_account(where.host):
+    return _check_is_workspace(address(host))
+
+
+def _check_is_workspace(workspace: Address) -> Address:
+    if is_account(workspace.host):
         raise errors.ConfigurationError(
-            f"{where.host} is the console of an account, not a workspace. Name a workspace's host, or take all "
-            "workspaces of the account: fleet(account=…), tokenkit fleet … --account NAME."
+            f"{workspace.host} is an account console, not a workspace. Pass the host of a workspace, or use all "
+            f"workspaces of the account: {spelled('fleet(account=…)')}."
         )
-    return where
+    return workspace
 
 
-def check_environment_is_for(where: Address) -> None:
-    """Refuse to use the environment's credentials for a host where the environment names another.
+def check_environment_is_for(workspace: Address) -> None:
+    """Check that the environment does not name another workspace, so that its credentials can be used.
 
     Raises:
         ConfigurationError: ``DATABRICKS_HOST`` or ``DATABRICKS_CONFIG_PROFILE`` names another workspace.
     """
     named = {}
-    if host := os.environ.get("DATABRICKS_HOST"):
+    if host := os.getenv("DATABRICKS_HOST"):
         named["DATABRICKS_HOST"] = address(host)
-    if profile := os.environ.get("DATABRICKS_CONFIG_PROFILE"):
+    if profile := os.getenv("DATABRICKS_CONFIG_PROFILE"):
         named["DATABRICKS_CONFIG_PROFILE"] = profile_address(profile)
     for variable, other in named.items():
-        both_known = where.workspace_id and other.workspace_id
-        if other.host != where.host or (both_known and where.workspace_id != other.workspace_id):
+        both_known = workspace.workspace_id and other.workspace_id
+        if other.host != workspace.host or (both_known and workspace.workspace_id != other.workspace_id):
             raise errors.ConfigurationError(
-                f"{where} was named, and {variable} in the environment is for {other or 'no host'}. A credential is "
-                f"not sent to another host: unset {variable}, or give host=… and token=…."
+                f"The environment's credentials are not for {workspace}: {variable} is for {other or 'no host'}. Unset "
+                f"{variable}{spelled(', or pass host=… and token=…')}."
             )
 
 
 def check_token_is_for(named: Iterable[Address]) -> None:
-    """Refuse several hosts where the environment has the token of one, and does not say of which.
+    """Check that a token in the environment is not used for several hosts.
 
     Raises:
-        ConfigurationError: It is so.
+        ConfigurationError: There are several hosts, and the environment has a token without a host or profile.
     """
-    hosts = list(dict.fromkeys(where.host for where in named))
-    says_which = os.environ.get("DATABRICKS_HOST") or os.environ.get("DATABRICKS_CONFIG_PROFILE")
-    if len(hosts) > 1 and os.environ.get("DATABRICKS_TOKEN") and not says_which:
+    hosts = list(dict.fromkeys(workspace.host for workspace in named))
+    has_host = os.getenv("DATABRICKS_HOST") or os.getenv("DATABRICKS_CONFIG_PROFILE")
+    if len(hosts) > 1 and os.getenv("DATABRICKS_TOKEN") and not has_host:
         raise errors.ConfigurationError(
-            f"DATABRICKS_TOKEN is the token of one workspace, and {len(hosts)} hosts are named. "
-            "Name profiles, or sign in as a service principal (DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET)."
+            f"DATABRICKS_TOKEN is valid for one workspace, but {len(hosts)} hosts are named. "
+            "Use profiles, or sign in as a service principal (DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET)."
         )
 
 
-def _refuse_overridden(profile: str, values: Mapping[str, str], *variables: str) -> None:
-    """Refuse a profile whose settings the environment would replace by others."""
+def _check_not_overridden(profile: str, values: Mapping[str, str], *variables: str) -> None:
+    """Check that the environment does not override settings of a profile."""
 
-    def contradicts(variable: str) -> bool:
-        given, own = os.environ.get(variable, ""), values.get(variable.removeprefix("DATABRICKS_").lower(), "")
+    def is_overridden(variable: str) -> bool:
+        given, own = os.getenv(variable, ""), values.get(variable.removeprefix("DATABRICKS_").lower(), "")
         if variable == "DATABRICKS_WORKSPACE_ID":
             own = profile_address(profile).workspace_id
         if variable == "DATABRICKS_HOST" and given and own:
             return address(given).host != address(own).host
         return given not in {"", own}
 
-    overriding = [variable for variable in variables if contradicts(variable)]
+    overriding = [variable for variable in variables if is_overridden(variable)]
     if overriding:
         raise errors.ConfigurationError(
             f"Profile {profile!r} is overridden by {' and '.join(overriding)} in the environment. "
@@ -271,23 +318,26 @@ def _refuse_overridden(profile: str, values: Mapping[str, str], *variables: str)
 
 
 def _checked(config: SdkConfig, host: str) -> SdkConfig:
-    """Return a ``Config`` whose sign-in is for the host that was asked for."""
+    """Return a ``Config`` after checking that its sign-in is for the requested host."""
     if host and address(str(config.host)).host != host:
-        raise errors.ConfigurationError(f"{host} was named, and the sign-in that was found is for {config.host}.")
+        raise errors.ConfigurationError(f"The sign-in found is for {config.host}, not {host}. Check the profile.")
     return config
 
 
 def from_sdk_config(
-    config: SdkConfig, *, workspace_id: str = "", origin: str = "a databricks.sdk object"
+    config: SdkConfig, *, workspace_id: str = "", origin: str = "a databricks.sdk object", renewal: str = RENEWAL
 ) -> Credentials:
-    """Return credentials that share an official ``Config``'s sign-in, its renewals included."""
+    """Return credentials that share the sign-in of an official ``Config``, including token renewal."""
     if not config.host:
-        raise errors.ConfigurationError(_NOTHING_FOUND)
+        raise errors.ConfigurationError(f"No workspace is configured. {spelled(_HOW_TO_CONNECT)}.")
+    known = getattr(config, "workspace_id", None)
     return Credentials(
         str(config.host),
         config.authenticate,
-        workspace_id=one_workspace_id(workspace_id, getattr(config, "workspace_id", None)),
+        # Where a notebook provides no id, the SDK stores the text "None".
+        workspace_id=one_workspace_id(workspace_id, None if known == "None" else known),
         origin=origin,
+        renewal=renewal,
     )
 
 
@@ -296,25 +346,40 @@ _SETTINGS_OF_A_HOST = tuple(
     f"DATABRICKS_{name}"
     for name in ("TOKEN", "CLIENT_ID", "CLIENT_SECRET", "USERNAME", "PASSWORD", "WORKSPACE_ID", "METADATA_SERVICE_URL")
 )
-_NOTHING_FOUND = (
-    'No workspace is configured. Name a profile of ~/.databrickscfg (connect("prod"), --profile prod), set '
-    "DATABRICKS_HOST and DATABRICKS_TOKEN, or give connect() a host and a token. To try things out: "
-    'connect("sandbox"), or tokenkit lab.'
+_REATTACH = "Run the cell again. If the error persists, detach and reattach the notebook, or run the job again."
+_NO_NOTEBOOK = (
+    "Databricks provides no credentials to this process{reason}. The identity of a notebook is available only in "
+    "Python cells and in jobs, not in %sh or on workers. Name a profile, or set DATABRICKS_HOST and DATABRICKS_TOKEN."
+)
+_HOW_TO_CONNECT = (
+    'Name a profile of ~/.databrickscfg with connect("prod"), set '
+    "DATABRICKS_HOST and DATABRICKS_TOKEN, or pass host=… and token=… to connect(). To try tokenkit without a "
+    'workspace, use connect("sandbox") or run `tokenkit lab`'
 )
 
 
 def load_sdk() -> None:
-    """Import the official SDK, before threads would do it all at once."""
-    # Its warnings about a host that is down are for whoever set up logging; ours is one error.
-    logging.getLogger("databricks.sdk").addHandler(_NOWHERE)
-    importlib.import_module("databricks.sdk.core")
+    """Import the official SDK before several threads import it at once.
+
+    Raises:
+        ConfigurationError: The SDK is not installed.
+    """
+    # Without a handler, logging would print the SDK's warnings in addition to the error.
+    logging.getLogger("databricks.sdk").addHandler(_NULL_HANDLER)
+    try:
+        importlib.import_module("databricks.sdk.core")
+    except ImportError:
+        problem = not_installed("This sign-in requires databricks-sdk", "databricks-sdk")
+    else:
+        return
+    raise errors.ConfigurationError(problem)
 
 
 @without_frames()
 def sdk_config(*, _for: str = "", **arguments: Any) -> SdkConfig:  # noqa: ANN401 - the arguments of Config
-    """Build the official ``Config``; what it raises becomes one line, which names what it was ``_for``."""
+    """Build the official ``Config``; its errors become one line, which names what the ``Config`` is ``_for``."""
     load_sdk()
-    from databricks.sdk.core import Config  # noqa: PLC0415 - 0.7 s, and only needed here
+    from databricks.sdk.core import Config  # noqa: PLC0415 - takes 0.7 s
 
     try:
         config: SdkConfig = Config(
@@ -323,32 +388,36 @@ def sdk_config(*, _for: str = "", **arguments: Any) -> SdkConfig:  # noqa: ANN40
             product_version=__version__,
             retry_timeout_seconds=_DISCOVERY_SECONDS,
         )
-    except Exception as failure:  # noqa: BLE001 - the SDK raises ValueError, OSError, DatabricksError and what it wraps
+    except Exception as failure:  # noqa: BLE001 - ValueError, OSError, DatabricksError and wrapped errors
         error = _configuration_error(failure, _for)
     else:
         return config
     raise error
 
 
-def _configuration_error(failure: Exception, whose: str) -> errors.ConfigurationError:
-    said = str(failure)
-    if "cannot configure default credentials" not in said:
-        about = f" for {whose}" if whose else ""
-        return errors.ConfigurationError(f"databricks-sdk found no usable credentials{about}: {first_line(said)}")
-    if not whose:
-        return errors.ConfigurationError(_NOTHING_FOUND)
+def _configuration_error(failure: Exception, subject: str) -> errors.ConfigurationError:
+    message = str(failure)
+    found_nothing = "cannot configure default credentials" in message
+    if subject == NOTEBOOK:
+        return errors.ConfigurationError(
+            _NO_NOTEBOOK.format(reason="" if found_nothing else f" ({first_line(message)})")
+        )
+    if not subject and (encoding := unsupported_encoding()) and (names := profiles()):
+        return errors.ConfigurationError(
+            f"No workspace is named, and the official SDK cannot read {config_file()}: its encoding is {encoding}. "
+            f"Name a profile ({', '.join(map(redact, names))}), or save the file as UTF-8 without a byte order mark."
+        )
+    if not found_nothing:
+        about = f" for {subject}" if subject else ""
+        return errors.ConfigurationError(f"databricks-sdk found no usable credentials{about}: {first_line(message)}")
+    if not subject:
+        return errors.ConfigurationError(f"No workspace is configured. {spelled(_HOW_TO_CONNECT)}.")
     return errors.ConfigurationError(
-        f"No credentials were found for {whose}. Give host=… and token=…, set DATABRICKS_HOST and DATABRICKS_TOKEN, or "
-        "name a profile that holds them."
-    )
-
-
-def _sign_in_error(failure: Exception, name: str) -> errors.ConfigurationError:
-    return errors.ConfigurationError(
-        f"{name}: signing in failed: {first_line(str(failure))} Sign in again, or use another profile."
+        f"No credentials were found for {subject}. {spelled('Pass host=… and token=…, set')} DATABRICKS_HOST and "
+        "DATABRICKS_TOKEN, or name a profile that contains credentials."
     )
 
 
 def first_line(text: str) -> str:
-    """Return the beginning of what another library said, as a sentence's end."""
-    return text.strip().splitlines()[0][:300] if text.strip() else "no reason given."
+    """Return the first line of another library's message."""
+    return redact(text.strip().splitlines()[0][:300]) if text.strip() else "no reason given."

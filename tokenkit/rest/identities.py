@@ -1,26 +1,26 @@
-"""Who is there: users, service principals, groups and the caller, from the workspace's SCIM API."""
+"""Users, service principals, groups and the caller, from the workspace's SCIM API."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypedDict
 
 import pandas as pd
 import pyarrow as pa
 
 from tokenkit import errors, frames
-from tokenkit.rest import answers
+from tokenkit.rest import responses
 from tokenkit.rest.listing import records
 from tokenkit.rest.transport import Transport
 
 _SCIM = "/api/2.0/preview/scim/v2"
-_MOST_PAGES = 100_000  # 2M users at 20 a page
+_MAX_PAGES = 100_000  # 2M users with 20 per page
 _WIRE_NAMES = {"user_name": "userName", "display_name": "displayName", "application_id": "applicationId"}
 
 
-class Everybody(TypedDict):
-    """All principals of a workspace, as ``IdentitiesAPI.everybody`` returns them."""
+class Principals(TypedDict):
+    """All principals of a workspace; see ``IdentitiesAPI.principals``."""
 
     users: pd.DataFrame
     service_principals: pd.DataFrame
@@ -32,22 +32,22 @@ class IdentitiesAPI:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        # As many as the server gives: it may send fewer, and what it sent decides where the next page starts.
+        # The server may send fewer per page; the next page starts after the received ones.
         self._page_size = 10_000
 
     def __repr__(self) -> str:
         return f"<IdentitiesAPI of {self._transport.name}>"
 
     def users(self, *, with_groups: bool = True) -> pd.DataFrame:
-        """Return every user: ``id, user_name, display_name, active, groups`` (ids, of direct memberships).
+        """Return all users: ``id, user_name, display_name, active, groups`` (ids of direct memberships).
 
         Args:
-            with_groups: Whether to ask for ``groups``, which the workspace has to gather for each user.
+            with_groups: Whether to request ``groups``, which the workspace has to compute for each user.
         """
         return self._listing("Users", frames.USERS, with_groups=with_groups)
 
     def service_principals(self, *, with_groups: bool = True) -> pd.DataFrame:
-        """Return every service principal: ``id, application_id, display_name, active, groups``.
+        """Return all service principals: ``id, application_id, display_name, active, groups``.
 
         Args:
             with_groups: As for ``users``.
@@ -55,50 +55,58 @@ class IdentitiesAPI:
         return self._listing("ServicePrincipals", frames.SERVICE_PRINCIPALS, with_groups=with_groups)
 
     def groups(self) -> pd.DataFrame:
-        """Return every group: ``id, display_name, members`` (ids of users, service principals and groups)."""
+        """Return all groups: ``id, display_name, members`` (ids of users, service principals and groups)."""
         return self._listing("Groups", frames.GROUPS)
 
-    def everybody(self, granted: Collection[str] = ()) -> Everybody:
-        """Return users, service principals and groups, with the members of groups from each response that names them.
+    def principals(self, granted: Collection[str] = (), *, always_with_groups: bool = True) -> Principals:
+        """Return users, service principals and groups, with group members from all responses that contain them.
 
-        Some workspaces list groups without members, or without some of them. So the ``groups`` of users, service
-        principals and groups count as well, and a group that is granted something, or is within such a group, is asked
-        for by its id where it is listed without members.
+        Some workspaces list groups without all of their members. Therefore the ``groups`` of users, service principals
+        and groups are used as well. If a group in ``granted``, or a group within one, is listed without members, it is
+        also requested by its id.
 
         Args:
-            granted: The names of groups whose members have to be known.
+            granted: The names of groups whose members are required.
+            always_with_groups: Whether to always request the groups of users and service principals, as for a plan
+                that must include members that a group does not list. Otherwise they are requested only if a group in
+                ``granted``, or a group within one, is listed without members: with 10,000 users, their groups are two
+                thirds of the transferred data.
 
         Returns:
-            The three frames. ``members`` of a group is None where the workspace does not say who is in it.
+            The three frames. Users and service principals have no column ``groups`` if it was not requested.
+            ``members`` of a group is None if the workspace does not return its members.
         """
-        users, service_principals = self.users(), self.service_principals()
         listed = self._records("Groups", "id,displayName,members,groups")
-        people = pd.concat([users[["id", "groups"]], service_principals[["id", "groups"]]], ignore_index=True)
-        claims = people.explode("groups").dropna()
+        members = {group: _references(record, "members") for group, record in listed.items()}
+        first = [group for group, record in listed.items() if record.get("displayName") in granted]
+        with_groups = always_with_groups or not all(members[group] for group in _nested(first, members))
+        users = self.users(with_groups=with_groups)
+        service_principals = self.service_principals(with_groups=with_groups)
+        everyone = pd.concat([users, service_principals], ignore_index=True).reindex(columns=["id", "groups"])
+        memberships = everyone.explode("groups").dropna()
         claimed: dict[int, list[int]] = {group: [] for group in listed}
         for member, group in itertools.chain(
-            zip(claims["id"], claims["groups"], strict=True),
+            zip(memberships["id"], memberships["groups"], strict=True),
             ((group, parent) for group, record in listed.items() for parent in _references(record, "groups") or ()),
         ):
             claimed.setdefault(int(group), []).append(int(member))
-        members = {group: _references(record, "members") for group, record in listed.items()}
-        queue = dict.fromkeys(group for group, record in listed.items() if record.get("displayName") in granted)
-        asked: set[int] = set()
+        queue = dict.fromkeys(first)
+        visited: set[int] = set()
         while queue:
             group, _ = queue.popitem()
-            asked.add(group)
+            visited.add(group)
             members[group] = members[group] or self._members_of(group)
             inside = [*(members[group] or ()), *claimed[group]]
-            queue |= dict.fromkeys(member for member in inside if member in listed and member not in asked)
-        # A group that is empty has no "members" either. It is one if the workspace gives members and people's groups
-        # at all, and nobody's have it.
-        gives = any(members.values()) and len(claims) > 0
+            queue |= dict.fromkeys(member for member in inside if member in listed and member not in visited)
+        # An empty group has no "members" either. A group without members is considered empty if the workspace returns
+        # members and memberships at all, and no principal is a member.
+        returns_members = any(members.values()) and len(memberships) > 0
         rows = [
             {
                 "id": group,
                 "display_name": record.get("displayName"),
                 "members": None
-                if members[group] is None and (claimed[group] or not gives)
+                if members[group] is None and (claimed[group] or not returns_members)
                 else [*dict.fromkeys([*(members[group] or ()), *claimed[group]])],
             }
             for group, record in listed.items()
@@ -106,26 +114,26 @@ class IdentitiesAPI:
         return {"users": users, "service_principals": service_principals, "groups": frames.frame(rows, frames.GROUPS)}
 
     def _members_of(self, group: int) -> list[int] | None:
-        """Return who is in a group, asked for by its id; None where that does not say it either."""
+        """Request the members of a group by its id; return None if the response does not contain them."""
         try:
             return _references(self._transport.call("GET", f"{_SCIM}/Groups/{group}"), "members")
         except errors.ApiError:
             return None
 
     def me(self) -> Mapping[str, Any]:
-        """Return the caller as the workspace knows it: ``id``, ``userName``, ``displayName``, ``groups`` …."""
+        """Return the caller's SCIM resource: ``id``, ``userName``, ``displayName``, ``groups`` …."""
         return self._transport.call("GET", f"{_SCIM}/Me")
 
     def caller(self) -> tuple[int, str]:
         """Return the caller's id, and user name or application id.
 
         Raises:
-            MalformedAnswerError: The workspace does not say who it is; the caller's own tokens could not be told then.
+            InvalidResponseError: The response does not identify the caller, whose own tokens would not be recognized.
         """
         caller = self.me()
         user_name = caller.get("userName")
         if not isinstance(user_name, str) or not user_name:
-            raise errors.MalformedAnswerError(f"{self._transport.name} did not say what the caller is called.")
+            raise errors.InvalidResponseError(f"{self._transport.name} did not return a userName for the caller.")
         return _id(caller, self._transport.name), user_name
 
     def _listing(self, resource: str, schema: pa.Schema, *, with_groups: bool = True) -> pd.DataFrame:
@@ -135,69 +143,83 @@ class IdentitiesAPI:
         return frames.frame([_row(record, wire_names) for record in found.values()], schema)
 
     def _records(self, resource: str, attributes: str) -> dict[int, Mapping[str, Any]]:
-        # Somebody added between two pages shifts the rest by one, and the last of a page comes again in the next.
+        # A principal added between two pages shifts the others, so that the next page repeats one.
         found: dict[int, Mapping[str, Any]] = {}
-        pages_without_news = 0
+        pages_without_change = 0
         for page in self._pages(resource, attributes):
             known = len(found)
             for record in page:
                 found.setdefault(_id(record, self._transport.name), record)
-            pages_without_news = 0 if len(found) > known else pages_without_news + 1
-            if pages_without_news > 1:
-                raise errors.MalformedAnswerError(
-                    f"{self._transport.name} listed the same {resource} again and again. Try again."
+            pages_without_change = 0 if len(found) > known else pages_without_change + 1
+            if pages_without_change > 1:
+                raise errors.InvalidResponseError(
+                    f"{self._transport.name} listed the same {resource} repeatedly. Try again."
                 )
         return found
 
     def _pages(self, resource: str, attributes: str) -> Iterator[list[Mapping[str, Any]]]:
-        name, start, most_pages = self._transport.name, 1, 1
+        name, start, max_pages = self._transport.name, 1, 1
         for number in itertools.count(1):
             query = {"startIndex": start, "count": self._page_size, "attributes": attributes}
-            answer = self._transport.call("GET", f"{_SCIM}/{resource}", query=query, is_listing=True)
-            page = records(answer.get("Resources"), "Resources")
-            total = answers.whole_number(answer.get("totalResults"))
+            response = self._transport.call("GET", f"{_SCIM}/{resource}", query=query, is_listing=True)
+            page = records(response.get("Resources"), "Resources")
+            total = responses.whole_number(response.get("totalResults"))
             if total is None or total < 0:
-                raise errors.MalformedAnswerError(f"{name} listed {resource} and did not say how many there are.")
+                raise errors.InvalidResponseError(f"{name} listed {resource} without totalResults. Try again.")
             yield page
             start += len(page)
             if start > total:
                 return
             if not page:
-                raise errors.MalformedAnswerError(
-                    f"{name} listed {start - 1:,} of {total:,} {resource} and then no more. Try again."
+                raise errors.InvalidResponseError(
+                    f"{name} listed only {start - 1:,} of {total:,} {resource}. Try again."
                 )
             if number == 1:
-                most_pages = 10 + 2 * -(-total // len(page))  # it may send fewer later, and people may be added
-            if not number < most_pages <= _MOST_PAGES:
-                raise errors.MalformedAnswerError(
-                    f"{name} does not come to an end with its {resource}: {start - 1:,} of {total:,} in {number:,} "
-                    "pages."
+                max_pages = 10 + 2 * -(-total // len(page))  # later pages may be smaller, and principals may be added
+            if not number < max_pages <= _MAX_PAGES:
+                raise errors.InvalidResponseError(
+                    f"{name} lists {resource} in too many pages: {start - 1:,} of {total:,} in {number:,} pages. Try "
+                    "again."
                 )
+
+
+def _nested(groups: Iterable[int], members: Mapping[int, list[int] | None]) -> set[int]:
+    """Return groups and all groups nested in them, as far as their members are listed."""
+    found: set[int] = set()
+    queue = [*groups]
+    while queue:
+        group = queue.pop()
+        if group in members and group not in found:
+            found.add(group)
+            queue += members[group] or ()
+    return found
 
 
 def _id(record: Mapping[str, Any], name: str) -> int:
-    """Return a principal's id, without which its tokens cannot be told from those of others."""
-    number = answers.whole_number(record.get("id"))
+    """Return a principal's id, which its tokens are matched by."""
+    number = responses.whole_number(record.get("id"))
     if number is None:
-        raise errors.MalformedAnswerError(f"{name} sent a user, service principal or group without an id.")
+        raise errors.InvalidResponseError(f"{name} sent a user, service principal or group without an id.")
     return number
 
 
 def _row(record: Mapping[str, Any], wire_names: Mapping[str, str]) -> dict[str, Any]:
-    """Return a SCIM resource as a row: our names, and references to others reduced to their ids."""
-    row = {ours: record.get(theirs) for ours, theirs in wire_names.items()}
+    """Return a SCIM resource as a row: snake_case names, and references reduced to their ids."""
+    row = {name: record.get(wire_name) for name, wire_name in wire_names.items()}
     return row | {name: _references(record, name) or [] for name in row.keys() & {"groups", "members"}}
 
 
 def _references(record: Mapping[str, Any], name: str) -> list[int] | None:
-    """Return the ids that a resource refers to; None where it does not say."""
+    """Return the ids that a resource refers to; None if the field is absent."""
     if record.get(name) is None:
         return None
     return [_reference(reference, name) for reference in records(record[name], name)]
 
 
 def _reference(reference: Mapping[str, Any], name: str) -> int:
-    number = answers.whole_number(reference.get("value"))
+    address = reference.get("$ref")  # "Users/70", with or without the host; some responses have nothing else
+    identifier = reference.get("value", address.rpartition("/")[2] if isinstance(address, str) else None)
+    number = responses.whole_number(identifier)
     if number is None:
-        raise errors.MalformedAnswerError(f"The workspace sent {name} of which one has no id.")
+        raise errors.InvalidResponseError(f"The workspace sent {name} with an entry that has no id.")
     return number

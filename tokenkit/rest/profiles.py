@@ -1,7 +1,8 @@
-"""The profiles in ``~/.databrickscfg``, or in the file that ``DATABRICKS_CONFIG_FILE`` names.
+"""The profiles in ``~/.databrickscfg``, or in the file in ``DATABRICKS_CONFIG_FILE``.
 
-The file is read as the official tools read it, in the encodings that editors and shells write. What the official tools
-refuse is refused here too, with the line and the reason. A line itself is never shown: it may hold a token.
+The file is read as the official tools read it, in the encodings that editors and shells write. Input that the official
+tools reject is an error here too, with the line number and the reason. The line itself is never shown, because it can
+contain a token.
 """
 
 from __future__ import annotations
@@ -9,14 +10,19 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from tokenkit import errors
-from tokenkit.redaction import redact
+from tokenkit.core.redaction import redact
+
+SANDBOX = "sandbox"
+"""The name that ``connect`` reads as: start a sandbox in this process."""
 
 _SETTINGS = "__settings__"
-_NO_SETTING = "neither a profile, such as [prod], nor a setting, such as host = https://…."
+_SETTING = re.compile(r"\s*[\w.-]+\s*[=:]")
+_INVALID_LINE = "expected a profile, such as [prod], or a setting, such as host = https://…."
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: ("utf-8-sig", "UTF-8 with a byte order mark"),
     codecs.BOM_UTF16_LE: ("utf-16", "UTF-16"),
@@ -25,21 +31,21 @@ _BYTE_ORDER_MARKS = {
 
 
 def config_file() -> Path:
-    """Return where the profiles are.
+    """Return the path of the configuration file.
 
     Raises:
-        ConfigurationError: In a home directory that there is not.
+        ConfigurationError: The path is in a home directory that does not exist.
     """
-    named = os.environ.get("DATABRICKS_CONFIG_FILE") or "~/.databrickscfg"
+    named = os.getenv("DATABRICKS_CONFIG_FILE") or "~/.databrickscfg"
     try:
         return Path(named).expanduser()
     except RuntimeError:
         pass
-    raise errors.ConfigurationError(f"{named}: there is no such home directory. Set DATABRICKS_CONFIG_FILE.")
+    raise errors.ConfigurationError(f"Home directory not found: {named}. Set DATABRICKS_CONFIG_FILE.")
 
 
 def profiles() -> list[str]:
-    """Return the names of the profiles; none where the file is missing or cannot be read."""
+    """Return the names of the profiles; an empty list if the file is missing or cannot be read."""
     try:
         return _names(_sections())
     except errors.ConfigurationError:
@@ -47,21 +53,21 @@ def profiles() -> list[str]:
 
 
 def profile_values(profile: str) -> Mapping[str, str]:
-    """Return what the file says of a profile.
+    """Return the settings of a profile.
 
     Raises:
-        ConfigurationError: There is no such profile, or the file cannot be read.
+        ConfigurationError: The profile does not exist, or the file cannot be read.
     """
     sections = _sections()
     known = _names(sections)
     if profile not in known:
-        hint = errors.did_you_mean(profile, known) if known else "It has no profile at all."
+        hint = errors.did_you_mean(profile, known) if known else "The file has no profiles."
         raise errors.ConfigurationError(f"There is no profile {redact(profile)!r} in {config_file()}. {hint}")
     return sections[profile]
 
 
 def default_profile() -> str | None:
-    """Return the profile that is meant where none is named; None where there is none.
+    """Return the default profile, or None.
 
     Raises:
         ConfigurationError: The file cannot be read.
@@ -71,9 +77,12 @@ def default_profile() -> str | None:
     return named or ("DEFAULT" if sections.get("DEFAULT") else None)
 
 
-def encoding_that_only_we_read() -> str:
-    """Return what the file's encoding is called where the official SDK cannot read it, else nothing."""
-    _, name = _decoded(config_file().read_bytes())
+def unsupported_encoding() -> str:
+    """Return the name of the file's encoding if the official SDK cannot read it, else an empty text."""
+    try:
+        _, name = _decoded(config_file().read_bytes())
+    except OSError:  # no file
+        return ""
     return name
 
 
@@ -82,51 +91,55 @@ def _names(sections: Mapping[str, Mapping[str, str]]) -> list[str]:
 
 
 def _sections() -> Mapping[str, Mapping[str, str]]:
-    import configparser  # noqa: PLC0415 - only a profile needs it
+    import configparser  # noqa: PLC0415 - only for profiles
 
     file = config_file()
-    # To the official tools DEFAULT is a profile like others, whose values the others do not take over.
+    # As in the official tools, other profiles do not inherit the values of DEFAULT.
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
         text, _ = _decoded(file.read_bytes())
-        parser.read_file(io.StringIO(text, newline=None))  # a line may end as on any system
+        parser.read_file(io.StringIO(text, newline=None))  # any line ending
     except FileNotFoundError:
         return {}
     except OSError as failure:
         problem = f": {failure.strerror}."
     except UnicodeDecodeError:
-        problem = ": it is not a text file."
+        problem = ": it is not text in a known encoding. Save it as UTF-8."
     except configparser.DuplicateSectionError as failure:
-        problem = f", line {failure.lineno}: profile [{redact(failure.section)}] is there twice. Remove one."
+        problem = f", line {failure.lineno}: profile [{redact(failure.section)}] is defined twice. Remove one of them."
     except configparser.DuplicateOptionError as failure:
         problem = (
-            f", line {failure.lineno}: {redact(failure.option)} is there twice in [{redact(failure.section)}]. "
-            "Remove one."
+            f", line {failure.lineno}: {redact(failure.option)} is defined twice in [{redact(failure.section)}]. "
+            "Remove one of them."
         )
     except configparser.MissingSectionHeaderError as failure:
-        problem = f", line {failure.lineno}: a setting comes before the first profile. Add [DEFAULT] above it."
+        precedes = "a setting precedes the first profile. Add [DEFAULT] above it."
+        problem = f", line {failure.lineno}: {precedes if _SETTING.match(failure.line) else _INVALID_LINE}"
     except configparser.ParsingError as failure:
         lines = ", ".join(str(number) for number, _ in failure.errors)
-        problem = f", line {lines}: {_NO_SETTING}"
+        problem = f", line {lines}: {_INVALID_LINE}"
     else:
         sections = {name: dict(parser[name]) for name in parser.sections()}
-        # Of "host https://…" the colon would part a name from its value.
+        # In "host https://…" the colon would separate the name from the value.
         odd = next((name for values in sections.values() for name in values if len(name.split()) > 1), None)
         if odd is None:
             return sections
         numbers = [number for number, line in enumerate(text.lower().splitlines(), 1) if line.strip().startswith(odd)]
-        problem = f", line {numbers[0]}: {_NO_SETTING}"
+        problem = f", line {numbers[0]}: {_INVALID_LINE}"
     raise errors.ConfigurationError(f"{file} cannot be read{problem}")
 
 
 def _decoded(content: bytes) -> tuple[str, str]:
-    """Return a file's text, and what its encoding is called where the official SDK cannot read it."""
-    for mark, (encoding, name) in _BYTE_ORDER_MARKS.items():
-        if content.startswith(mark):
-            return content.decode(encoding), name
-    if b"\0" in content:
-        raise UnicodeDecodeError("utf-8", content, 0, 1, "not a text")
-    try:
-        return content.decode("utf-8"), ""
-    except UnicodeDecodeError:
-        return content.decode("latin-1"), "Latin-1"
+    """Return a file's text, and the name of its encoding if the official SDK cannot read it."""
+    mark = next(filter(content.startswith, _BYTE_ORDER_MARKS), None)
+    if mark:
+        encoding, name = _BYTE_ORDER_MARKS[mark]
+        text = content.decode(encoding).lstrip("\ufeff")  # some editors add another one at each save
+    else:
+        try:
+            text, name = content.decode("utf-8"), ""
+        except UnicodeDecodeError:
+            text, name = content.decode("latin-1"), "Latin-1"
+    if "\0" in text:
+        raise UnicodeDecodeError("utf-8", content, 0, 1, "not text")
+    return text, name

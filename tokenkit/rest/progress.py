@@ -1,41 +1,33 @@
-"""How far a long answer is, for whoever waits for it."""
+"""The progress bar of a long response."""
 
 from __future__ import annotations
 
-import sys
+import contextlib
 from collections.abc import Callable, Iterator
 
+from tokenkit.core.progress import progress_bar
 
-def shown(
+
+def with_progress_bar(
     blocks: Iterator[bytes], received: Callable[[], int], total: int | None, name: str, *, due: Callable[[], bool]
 ) -> Iterator[bytes]:
-    """Pass blocks on, with a progress bar on a terminal or in a notebook once one is due.
+    """Yield blocks, and show a progress bar on a terminal or in a notebook once it is due.
 
     Args:
-        blocks: The body, as it comes.
-        received: How many bytes have come, as they are on the wire.
-        total: How many will; None where nobody knows.
-        name: What stands before the bar.
-        due: Whether it takes longer by now than somebody waits without a word.
+        blocks: The blocks of the body.
+        received: Returns the number of received bytes before decompression.
+        total: The expected number of bytes; None if unknown.
+        name: The label of the bar.
+        due: Returns whether the response takes long enough for a progress bar.
     """
-    bar = None
-    try:
+    advance, shown = None, 0
+    with contextlib.ExitStack() as ending:
         for block in blocks:
-            if bar is None and due():
-                from tqdm.auto import tqdm  # noqa: PLC0415 - only a slow answer needs it
-
-                bar = tqdm(
-                    total=total,
-                    desc=name,
-                    unit="B",
-                    unit_scale=True,
-                    leave=False,
-                    disable=None,  # where nobody watches
-                    file=sys.stderr,
-                )
-            if bar is not None:
-                bar.update(received() - bar.n)
+            if advance is None and due():
+                bar = progress_bar(total, name, unit="B", shown=None, delay_seconds=0)
+                advance = ending.enter_context(bar)
+            if advance is not None:
+                now = received()
+                advance(now - shown)
+                shown = now
             yield block
-    finally:
-        if bar is not None:
-            bar.close()

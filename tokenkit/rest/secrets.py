@@ -1,4 +1,7 @@
-"""The workspace's secrets: where the value of a new token can be put without anybody seeing it."""
+"""The workspace's secrets, which can store the value of a new token without displaying it.
+
+Their names can be listed, and secrets written. Values cannot be read.
+"""
 
 from __future__ import annotations
 
@@ -10,41 +13,35 @@ from tokenkit.rest.transport import Transport
 _SECRETS = "/api/2.0/secrets"
 
 
-class SecretsAPI:
-    """Names and writes secrets of one workspace; it has no way to read one."""
+def secret_scopes(transport: Transport) -> list[str]:
+    """Return the names of the secret scopes that the caller can see."""
+    response = transport.call("GET", f"{_SECRETS}/scopes/list")
+    return _names(transport, response.get("scopes"), "name")
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
-    def __repr__(self) -> str:
-        return f"<SecretsAPI of {self._transport.name}>"
+def secret_keys(transport: Transport, scope: str) -> list[str]:
+    """Return the names of the secrets of a scope.
 
-    def scopes(self) -> list[str]:
-        """Return the names of the secret scopes that the caller can see."""
-        answer = self._transport.call("GET", f"{_SECRETS}/scopes/list")
-        return self._names(answer.get("scopes"), "name")
+    Raises:
+        NotFoundError: The scope does not exist.
+    """
+    response = transport.call("GET", f"{_SECRETS}/list", query={"scope": scope})
+    return _names(transport, response.get("secrets"), "key")
 
-    def keys(self, scope: str) -> list[str]:
-        """Return the names of the secrets of a scope.
 
-        Raises:
-            NotFoundError: There is no such scope.
-        """
-        response = self._transport.call("GET", f"{_SECRETS}/list", query={"scope": scope})
-        return self._names(response.get("secrets"), "key")
+def _names(transport: Transport, listed: object, field: str) -> list[str]:
+    found = records(listed, "secrets")
+    names = [record[field] for record in found if isinstance(record.get(field), str)]
+    if len(names) < len(found):
+        raise errors.InvalidResponseError(f"{transport.name} listed a secret or scope without a {field}.")
+    return names
 
-    def _names(self, listed: object, field: str) -> list[str]:
-        found = records(listed, "secrets")
-        names = [record[field] for record in found if isinstance(record.get(field), str)]
-        if len(names) < len(found):
-            raise errors.MalformedAnswerError(f"{self._transport.name} listed a secret or scope without a {field}.")
-        return names
 
-    @without_frames()
-    def put(self, scope: str, key: str, value: str) -> None:
-        """Write a secret; one that is there is overwritten.
+@without_frames()
+def put_secret(transport: Transport, scope: str, key: str, value: str) -> None:
+    """Write a secret. An existing secret is overwritten.
 
-        Raises:
-            NotFoundError: There is no such scope.
-        """
-        self._transport.call("POST", f"{_SECRETS}/put", body={"scope": scope, "key": key, "string_value": value})
+    Raises:
+        NotFoundError: The scope does not exist.
+    """
+    transport.call("POST", f"{_SECRETS}/put", body={"scope": scope, "key": key, "string_value": value})

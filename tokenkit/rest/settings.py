@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tokenkit import errors
-from tokenkit.rest import answers
+from tokenkit.rest import responses
 from tokenkit.rest.transport import Transport
 
 _CONF = "/api/2.0/workspace-conf"
@@ -16,72 +16,64 @@ _MAXIMUM, _ENABLED = "maxTokenLifetimeDays", "enableTokensConfig"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TokenSettings:
-    """What a workspace allows.
+    """The token settings of a workspace.
 
     Attributes:
-        tokens_enabled: Whether personal access tokens work at all (``enableTokensConfig``; unset means yes). Switching
-            it off deletes nothing.
-        max_lifetime_days: The longest lifetime of a **new** token (``maxTokenLifetimeDays``); None means no maximum of
-            the workspace's own, so the platform's 730 days hold.
+        tokens_enabled: Whether personal access tokens are enabled (``enableTokensConfig``; unset means yes). Disabling
+            them deletes no tokens.
+        max_lifetime_days: The maximum lifetime of a **new** token (``maxTokenLifetimeDays``). None means that the
+            workspace sets none, so the platform's maximum of 730 days applies.
     """
 
     tokens_enabled: bool
     max_lifetime_days: int | None
 
 
-class SettingsAPI:
-    """Reads the token settings of one workspace."""
+def token_settings(transport: Transport) -> TokenSettings:
+    """Return whether tokens are enabled, and the maximum lifetime of a new token.
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    Raises:
+        InvalidResponseError: A setting cannot be parsed.
+        ApiError: The workspace returned an error for a setting.
+    """
+    settings, unread = read_settings(transport)
+    for error in unread.values():
+        raise error
+    return settings
 
-    def __repr__(self) -> str:
-        return f"<SettingsAPI of {self._transport.name}>"
 
-    def token_settings(self) -> TokenSettings:
-        """Return whether tokens are enabled, and the longest lifetime of a new one.
+def read_settings(transport: Transport) -> tuple[TokenSettings, dict[str, errors.TokenKitError]]:
+    """Return the settings, and the errors of those that cannot be read, by their names in ``TokenSettings``.
 
-        Raises:
-            MalformedAnswerError: One of them is not readable.
-            ApiError: One of them is refused.
-        """
-        settings, unread = self.read()
-        for error in unread.values():
-            raise error
-        return settings
-
-    def read(self) -> tuple[TokenSettings, dict[str, errors.TokenKitError]]:
-        """Return the settings that can be read, and for each that cannot, by its name in ``TokenSettings``, why.
-
-        What stands in ``TokenSettings`` for one that cannot be read means nothing.
-        """
+    The value of a setting with an error has no meaning.
+    """
+    try:
+        sent = transport.call("GET", _CONF, query={"keys": f"{_MAXIMUM},{_ENABLED}"})
+    except errors.InvalidParameterError:  # one key is unknown, so the response has none of them
+        sent = None
+    except (errors.ApiError, errors.InvalidResponseError) as error:
+        unknown = TokenSettings(tokens_enabled=True, max_lifetime_days=None)
+        return unknown, {"max_lifetime_days": error, "tokens_enabled": error}
+    readers: dict[str, tuple[str, Callable[[object, str], Any]]] = {
+        "max_lifetime_days": (_MAXIMUM, _days),
+        "tokens_enabled": (_ENABLED, _is_on),
+    }
+    values: dict[str, Any] = dict.fromkeys(readers)
+    unread: dict[str, errors.TokenKitError] = {}
+    for name, (key, reader) in readers.items():
         try:
-            sent = self._transport.call("GET", _CONF, query={"keys": f"{_MAXIMUM},{_ENABLED}"})
-        except errors.InvalidParameterError:  # it does not have one of the keys, and tells none of the others then
-            sent = None
-        except (errors.ApiError, errors.MalformedAnswerError) as error:
-            nothing = TokenSettings(tokens_enabled=True, max_lifetime_days=None)
-            return nothing, {"max_lifetime_days": error, "tokens_enabled": error}
-        readers: dict[str, tuple[str, Callable[[object, str], Any]]] = {
-            "max_lifetime_days": (_MAXIMUM, _days),
-            "tokens_enabled": (_ENABLED, _is_on),
-        }
-        values: dict[str, Any] = dict.fromkeys(readers)
-        unread: dict[str, errors.TokenKitError] = {}
-        for name, (key, reader) in readers.items():
-            try:
-                answer = self._transport.call("GET", _CONF, query={"keys": key}) if sent is None else sent
-                values[name] = reader(answer.get(key), self._transport.name)
-            except (errors.ApiError, errors.MalformedAnswerError) as error:
-                unread[name] = error
-        return TokenSettings(**values), unread
+            found = transport.call("GET", _CONF, query={"keys": key}) if sent is None else sent
+            values[name] = reader(found.get(key), transport.name)
+        except (errors.ApiError, errors.InvalidResponseError) as error:
+            unread[name] = error
+    return TokenSettings(**values), unread
 
 
 def _days(value: object, name: str) -> int | None:
-    longest = answers.whole_number(value or "0")
+    longest = responses.whole_number(value or "0")
     if longest is None or longest < 0:
-        raise errors.MalformedAnswerError(
-            f"{name} sent a {_MAXIMUM} that is not a number of days: {answers.quoted(value)!r}."
+        raise errors.InvalidResponseError(
+            f"{name} sent a {_MAXIMUM} that is not a number of days: {responses.quoted(value)!r}."
         )
     return longest or None
 
@@ -90,5 +82,5 @@ def _is_on(value: object, name: str) -> bool:
     if value is None or value == "":
         return True
     if str(value).lower() not in {"true", "false"}:
-        raise errors.MalformedAnswerError(f"{name} sent an enableTokensConfig that is neither true nor false.")
+        raise errors.InvalidResponseError(f"{name} sent an enableTokensConfig that is neither true nor false.")
     return str(value).lower() == "true"

@@ -1,4 +1,4 @@
-"""The Token Management API: the nine calls of its reference, under the reference's names and parameters."""
+"""The Token Management API: the nine operations of its reference, with the same names and parameters."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenkit import errors, frames
-from tokenkit.frames import Piece, TokenInfo
-from tokenkit.rest import answers, listing
+from tokenkit.core.arguments import several, table
+from tokenkit.frames import ArrowChunk, TokenInfo
+from tokenkit.rest import listing, responses
 from tokenkit.rest.tracebacks import without_frames
 from tokenkit.rest.transport import Transport
 
 _TOKENS = "/api/2.0/token-management/tokens"
 _ON_BEHALF_OF = "/api/2.0/token-management/on-behalf-of/tokens"
 _PERMISSIONS = "/api/2.0/permissions/authorization/tokens"
-NO_TOKEN_YET = "tokens tokens does not exist"  # noqa: S105 - what the API says of the permissions then
+NO_TOKEN_YET = "tokens tokens does not exist"  # noqa: S105 - a message of the API
 _PRINCIPAL_FIELDS = ("user_name", "group_name", "service_principal_name")
 
 
 @runtime_checkable
 class SdkObject(Protocol):
-    """A request object of the official SDK, recognised by the method that all of them have."""
+    """A request object of the official SDK, recognized by its method ``as_dict``."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON object that stands for it."""
-        ...
+        """Return the object as JSON."""
 
 
 @runtime_checkable
@@ -40,42 +40,45 @@ class SdkFieldMask(Protocol):
 
     def ToJsonString(self) -> str:  # noqa: N802 - protobuf's name
         """Return the paths, separated by commas."""
-        ...
 
 
 AccessControlList = pd.DataFrame | Iterable[Mapping[str, Any] | SdkObject]
 
 
 class OboToken:
-    """A token that was just made on behalf of a service principal. Its value is known now and never again.
+    """A token that was just created on behalf of a service principal. Its value cannot be retrieved later.
 
-    ``token_value`` is a plain string, for whoever asks for it by name; no repr, HTML, log, pickle or error shows it.
+    ``token_value`` is a plain string. No repr, HTML, log, pickle, error or traceback shows it.
 
     Attributes:
-        token_info: What the workspace will list.
-        token_value: The secret itself.
+        token_info: The token as the workspace lists it.
     """
 
-    __slots__ = ("token_info", "token_value")
+    __slots__ = ("_value", "token_info")
 
     def __init__(self, token_info: TokenInfo, token_value: str) -> None:
         self.token_info = token_info
-        self.token_value = token_value
+        self._value = token_value
+
+    @property
+    def token_value(self) -> str:
+        """The value of the token, which is the secret itself."""
+        return self._value
 
     def __repr__(self) -> str:
         return f"<OboToken {self.token_info.token_id}, owner {self.token_info.owner_id}; .token_value is not shown>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            "An OboToken is not pickled or copied: that would write its value down. Pass .token_value yourself."
+            "An OboToken cannot be pickled or copied, because it contains the token value. Pass .token_value instead."
         )
 
 
 class TokenManagementAPI:
     """All tokens of one workspace, for its admins.
 
-    Every method raises ``ApiError`` where the workspace says no, ``ConnectionFailedError`` or ``AnswerLostError`` where
-    it cannot be reached, ``MalformedAnswerError`` where its answer cannot be read.
+    Every method raises ``ApiError`` if the workspace returns an error, ``ConnectionFailedError`` or
+    ``ResponseLostError`` if the connection fails, and ``InvalidResponseError`` if the response cannot be read.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -85,47 +88,47 @@ class TokenManagementAPI:
         return f"<TokenManagementAPI of {self._transport.name}>"
 
     def list(self, created_by_id: int | None = None, created_by_username: str | None = None) -> pd.DataFrame:
-        """Return every token of the workspace, a row each, in the workspace's order.
+        """Return all tokens of the workspace, one row per token, in the order of the response.
 
         Args:
-            created_by_id: Only tokens that this user made.
-            created_by_username: The same by name. Tokens made on behalf of a service principal may carry its
-                application id here.
+            created_by_id: Return only tokens that the user with this id created.
+            created_by_username: Return only tokens that the user with this name created. For tokens created on behalf
+                of a service principal, this can be its application id.
 
         Returns:
-            The columns of ``frames.TOKENS``, then any field the server added. ``expiry_time`` NaT means never,
-            ``last_used_day`` NaT never used; it is exact to a day. No token gives the same columns and dtypes with no
-            rows.
+            The columns of ``frames.TOKENS``, then any additional fields of the response. ``expiry_time`` is NaT if the
+            token never expires. ``last_used_day`` is accurate to the day, and NaT if the token was never used. Without
+            tokens the frame has the same columns and dtypes, but no rows.
         """
         query = {"created_by_id": created_by_id, "created_by_username": created_by_username}
-        return frames.joined(listed(self._transport, query, chunk_bytes=listing.CHUNK_BYTES), frames.TOKENS)
+        return frames.concat_chunks(list_chunks(self._transport, query, chunk_bytes=listing.CHUNK_BYTES), frames.TOKENS)
 
     def get(self, token_id: str) -> TokenInfo:
-        """Return what the workspace knows of one token.
+        """Return one token.
 
         Args:
-            token_id: The whole id; it is 64 hexadecimal digits.
+            token_id: The complete id of 64 hexadecimal digits.
 
         Raises:
-            NotFoundError: There is no such token, or no longer.
+            NotFoundError: The token does not exist, or no longer exists.
         """
-        answer = self._transport.call("GET", _token_path(token_id))
-        return TokenInfo.from_document(_record(answer, "token_info"))
+        response = self._transport.call("GET", _token_path(token_id))
+        return TokenInfo.from_document(_record(response, "token_info"))
 
     def delete(self, token_id: str) -> None:
-        """Revoke a token, at once and for good. ``Workspace.revoke`` shows first what that breaks, and keeps a journal.
+        """Revoke a token immediately and irreversibly. ``Workspace.revoke`` adds a preview and a journal.
 
         Args:
-            token_id: The whole id; it is 64 hexadecimal digits.
+            token_id: The complete id of 64 hexadecimal digits.
 
         Raises:
-            NotFoundError: There is no such token. Where an earlier attempt of this very call was sent and its answer
-                lost, the token is gone by our hand and nothing is raised.
+            NotFoundError: The token does not exist. The error is not raised if the response of an earlier attempt of
+                the same call was lost, because that attempt revoked the token.
         """
         try:
             self._transport.call("DELETE", _token_path(token_id))
         except errors.NotFoundError as error:
-            if not error.after_lost_answer:
+            if not error.after_lost_response:
                 raise
 
     @without_frames()
@@ -138,42 +141,45 @@ class TokenManagementAPI:
         lifetime_seconds: int | None = None,
         scopes: Sequence[str] | None = None,
     ) -> OboToken:
-        """Return a new token that acts as a service principal (workspaces on AWS and Google Cloud only).
+        """Create a token on behalf of a service principal (only on AWS and Google Cloud).
 
         Args:
             application_id: The service principal's application id.
-            autoscope_enabled: Whether the workspace records which scopes the token really uses.
-            comment: What it is for.
-            lifetime_seconds: How long it lives. Left out, it lives for 2 years, or the workspace's maximum.
-            scopes: What it may do; left out, whatever its owner may.
+            autoscope_enabled: Whether the workspace records which scopes the token uses.
+            comment: The purpose of the token.
+            lifetime_seconds: The lifetime; by default 2 years, or the workspace's maximum.
+            scopes: The API scopes of the token; by default all operations that its owner can perform.
+
+        Returns:
+            The new token with its value.
 
         Raises:
-            InvalidParameterError: An unknown application id, or a lifetime that is not positive or beyond the maximum.
+            InvalidParameterError: The application id is unknown, or the lifetime is invalid or exceeds the maximum.
             QuotaExceededError: The service principal has 600 tokens.
-            AnswerLostError: The answer was lost. A token may exist whose value nobody knows: list the service
-                principal's tokens and revoke the newest.
-            MalformedAnswerError: A token exists and its value could not be read; the message names the token where the
-                answer does.
+            ResponseLostError: The response was lost. A token with an unknown value may exist: list the service
+                principal's tokens and revoke the newest one.
+            InvalidResponseError: The token was created, but its value could not be read. The message names the token if
+                the response does.
         """
         body = {
             "application_id": application_id,
             "autoscope_enabled": autoscope_enabled,
             "comment": comment,
             "lifetime_seconds": lifetime_seconds,
-            "scopes": None if scopes is None else builtins.list(scopes),
+            "scopes": None if scopes is None else several("scopes", scopes, str),
         }
         given = {name: value for name, value in body.items() if value is not None}
-        answer = self._transport.call("POST", _ON_BEHALF_OF, body=given)
+        response = self._transport.call("POST", _ON_BEHALF_OF, body=given)
         try:
-            return _obo_token(answer)
-        except errors.MalformedAnswerError as failure:
+            return _obo_token(response)
+        except errors.InvalidResponseError as failure:
             problem = str(failure)
-        info = answer.get("token_info")
-        del answer  # the error must not have the value in its frame
+        info = response.get("token_info")
+        del response  # the frame of the error must not contain the value
         token_id = info.get("token_id") if isinstance(info, Mapping) else None
-        raise errors.MalformedAnswerError(
-            f"{self._transport.name} created {f'token {token_id}' if token_id else 'a token'}, and nobody has its "
-            f"value: revoke it. {problem}"
+        raise errors.InvalidResponseError(
+            f"{self._transport.name} created {f'token {token_id}' if token_id else 'a token'}, but its value could not "
+            f"be read. Revoke the token. {problem}"
         )
 
     def update_token_management(
@@ -182,71 +188,71 @@ class TokenManagementAPI:
         token: TokenInfo | Mapping[str, Any] | SdkObject,
         update_mask: str | Iterable[str] | SdkFieldMask,
     ) -> TokenInfo:
-        """Change fields of a token, and return it as it then is.
+        """Update fields of a token, and return the updated token.
 
         Args:
-            token_id: The token to change.
-            token: The new values: a record, a mapping, or the official SDK's ``TokenInfo``.
-            update_mask: Which fields to take from it: ``"comment,scopes"``, a list of names, or the SDK's
-                ``FieldMask``. The API can change ``comment`` and ``scopes``.
+            token_id: The id of the token to update.
+            token: The new values: a ``TokenInfo`` of tokenkit or of the official SDK, or a mapping.
+            update_mask: The fields to update: ``"comment,scopes"``, a list of names, or the SDK's ``FieldMask``. The
+                API can update ``comment`` and ``scopes``.
 
         Raises:
-            InvalidParameterError: A field that cannot be changed.
+            InvalidParameterError: A field cannot be updated.
         """
         if isinstance(update_mask, SdkFieldMask):
             mask = update_mask.ToJsonString()
         else:
-            mask = update_mask if isinstance(update_mask, str) else ",".join(update_mask)
-        values = token.as_dict() if isinstance(token, SdkObject) else dict(token)
+            mask = update_mask if isinstance(update_mask, str) else ",".join(several("update_mask", update_mask, str))
+        values = token.as_dict() if isinstance(token, SdkObject) else table("token", token)
         named = {name: value for name, value in values.items() if mask == "*" or name in mask.split(",")}
-        answer = self._transport.call("PATCH", _token_path(token_id), body={"token": named, "update_mask": mask})
-        # The reference wraps it for get and not for this call; a server that does both alike is understood as well.
-        return TokenInfo.from_document(_record(answer, "token_info") if "token_info" in answer else answer)
+        response = self._transport.call("PATCH", _token_path(token_id), body={"token": named, "update_mask": mask})
+        # The reference documents "token_info" around the token for get, but not for this operation; accept both.
+        return TokenInfo.from_document(_record(response, "token_info") if "token_info" in response else response)
 
     def get_permission_levels(self) -> pd.DataFrame:
-        """Return the levels that can be granted: columns ``permission_level`` and ``description``."""
-        answer = self._transport.call("GET", f"{_PERMISSIONS}/permissionLevels")
+        """Return the permission levels that can be granted: columns ``permission_level`` and ``description``."""
+        response = self._transport.call("GET", f"{_PERMISSIONS}/permissionLevels")
         return frames.frame(
-            listing.records(answer.get("permission_levels"), "permission_levels"), frames.PERMISSION_LEVELS
+            listing.records(response.get("permission_levels"), "permission_levels"), frames.PERMISSION_LEVELS
         )
 
     def get_permissions(self) -> pd.DataFrame:
-        """Return who may use tokens: a row for each principal and level, the ``CAN_MANAGE`` of ``admins`` included.
+        """Return the permissions to use tokens: one row per principal and level, with ``CAN_MANAGE`` of ``admins``.
 
         Returns:
-            The columns of ``frames.PERMISSIONS``; one of the three names is set in each row. The frame can be edited
-            and given to ``set_permissions``.
+            The columns of ``frames.PERMISSIONS``; each row has one of the three names. The frame can be edited and
+            passed to ``set_permissions``.
 
         Raises:
-            NotFoundError: The workspace has no token yet; the API answers "tokens tokens does not exist" until the
-                first one.
+            NotFoundError: The workspace has never had a token; until then the API returns "tokens tokens does not
+                exist".
         """
         return self._permissions("GET")
 
     def set_permissions(self, access_control_list: AccessControlList | None = None) -> pd.DataFrame:
-        """Replace who may use tokens. Whoever loses the right loses their active tokens, at once and for good.
+        """Replace the direct permissions to use tokens.
 
-        ``Workspace.plan_permissions`` shows first who and which. ``admins`` keeps ``CAN_MANAGE`` whatever the list
-        says.
+        Databricks immediately and irreversibly deletes the active tokens of principals that lose the permission.
+        ``Workspace.plan_permissions`` shows these principals and tokens first. ``admins`` always keeps ``CAN_MANAGE``.
 
         Args:
             access_control_list: Mappings, the official SDK's request objects, or a frame, each row with one of
-                ``user_name``, ``group_name``, ``service_principal_name``, and a ``permission_level``. Rows of a frame
-                that are inherited are not sent, as they would become direct. None takes every direct permission away.
+                ``user_name``, ``group_name``, ``service_principal_name``, and a ``permission_level``. Inherited rows of
+                a frame are not sent, as they would become direct. None removes all direct permissions.
 
         Returns:
-            The permissions as they then are, like ``get_permissions``.
+            The new permissions, as ``get_permissions`` returns them.
         """
         return self._change_permissions("PUT", access_control_list)
 
     def update_permissions(self, access_control_list: AccessControlList | None = None) -> pd.DataFrame:
-        """Add to or change who may use tokens; principals that are not named keep what they have.
+        """Add or change permissions to use tokens. Other principals keep their permissions.
 
         Args:
             access_control_list: As for ``set_permissions``.
 
         Returns:
-            The permissions as they then are, like ``get_permissions``.
+            The new permissions, as ``get_permissions`` returns them.
         """
         return self._change_permissions("PATCH", access_control_list)
 
@@ -260,58 +266,58 @@ class TokenManagementAPI:
         except errors.NotFoundError as error:
             if not means_no_token_yet(error):
                 raise
-            never = error
+            not_found = error
         raise errors.NotFoundError(
-            f"{self._transport.name} has no token permissions yet ({NO_TOKEN_YET}): they are created with its first "
-            "token. Create one there, then try again.",
-            status=never.status,
-            error_code=never.error_code,
-            workspace=never.workspace,
-            request=never.request,
+            f"{self._transport.name} has no token permissions yet ({NO_TOKEN_YET}). They are created with the first "
+            "token. Create a token in the workspace, then try again.",
+            status=not_found.status,
+            error_code=not_found.error_code,
+            workspace=not_found.workspace,
+            request=not_found.request,
         )
 
 
-def listed(
-    transport: Transport, query: Mapping[str, object] | None = None, *, chunk_bytes: int = listing.LARGEST_CHUNK_BYTES
-) -> list[Piece]:
-    """Return a listing in pieces, so that those of many workspaces become one frame at once.
+def list_chunks(
+    transport: Transport, query: Mapping[str, object] | None = None, *, chunk_bytes: int = listing.MAX_CHUNK_BYTES
+) -> list[ArrowChunk]:
+    """Return a listing as chunks, which ``frames.concat_chunks`` concatenates, also for several workspaces.
 
     Args:
-        transport: To the workspace.
+        transport: The transport of the workspace.
         query: The parameters of ``TokenManagementAPI.list``.
-        chunk_bytes: Above this length, several threads read a listing.
+        chunk_bytes: Several threads read a listing that is longer than this.
     """
 
-    def read(blocks: Iterator[bytes]) -> list[Piece]:
-        return listing.pieces(blocks, "token_infos", frames.TOKENS, chunk_bytes=chunk_bytes)
+    def read(blocks: Iterator[bytes]) -> list[ArrowChunk]:
+        return listing.chunks(blocks, "token_infos", frames.TOKENS, chunk_bytes=chunk_bytes)
 
-    return _each_once(transport.read(_TOKENS, read, query=query), transport.name)
+    return _without_duplicates(transport.read(_TOKENS, read, query=query), transport.name)
 
 
-def _each_once(found: builtins.list[Piece], name: str) -> builtins.list[Piece]:
-    """Return a listing without the twins of tokens that it has more than once.
+def _without_duplicates(found: builtins.list[ArrowChunk], name: str) -> builtins.list[ArrowChunk]:
+    """Return a listing without duplicates of tokens.
 
     Raises:
-        MalformedAnswerError: Two that bear one id are not alike.
+        InvalidResponseError: Two entries with the same id differ.
     """
-    ids = pa.chunked_array([piece.known["token_id"].combine_chunks() for piece in found], pa.large_string())
-    if len(ids.drop_null().unique()) == len(ids) - ids.null_count:  # a tenth of what count_distinct takes
+    ids = pa.chunked_array([chunk.known["token_id"].combine_chunks() for chunk in found], pa.large_string())
+    if len(ids.drop_null().unique()) == len(ids) - ids.null_count:  # ten times faster than count_distinct
         return found
     counts = pc.value_counts(ids)
-    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1)).drop_null()
+    duplicates = counts.field("values").filter(pc.greater(counts.field("counts"), 1)).drop_null()
     first: dict[str, dict[str, Any]] = {}
     kept = []
-    for piece in found:
-        is_kept = np.ones(len(piece), dtype=bool)
-        for row in np.flatnonzero(pc.is_in(piece.known["token_id"], value_set=twice).to_numpy()):
-            token = piece.row(int(row))
-            twin = first.setdefault(token["token_id"], token)
-            if _present(twin) != _present(token):
-                raise errors.MalformedAnswerError(
-                    f"{name} listed token {answers.quoted(token['token_id'])} twice with different values. List again."
+    for chunk in found:
+        is_kept = np.ones(len(chunk), dtype=bool)
+        for row in np.flatnonzero(pc.is_in(chunk.known["token_id"], value_set=duplicates).to_numpy()):
+            token = chunk.row(int(row))
+            original = first.setdefault(token["token_id"], token)
+            if _present(original) != _present(token):
+                raise errors.InvalidResponseError(
+                    f"{name} listed token {responses.quoted(token['token_id'])} twice, with different values."
                 )
-            is_kept[row] = twin is token
-        kept.append(piece.filter(is_kept))
+            is_kept[row] = original is token
+        kept.append(chunk.filter(is_kept))
     return kept
 
 
@@ -320,42 +326,51 @@ def _present(token: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def means_no_token_yet(error: errors.NotFoundError) -> bool:
-    """Tell whether the API says that the permissions are not there because the workspace never had a token."""
+    """Return whether an error means that the workspace has no permissions because it never had a token."""
     return NO_TOKEN_YET in str(error).lower()
 
 
-def access_entries(access_control_list: AccessControlList) -> list[dict[str, Any]]:
-    """Return an access-control list as the JSON objects of a request.
+def access_entries(access_control_list: AccessControlList, *, needs_levels: bool = True) -> list[dict[str, Any]]:
+    """Return an access control list as the JSON objects of a request.
+
+    Args:
+        access_control_list: The entries.
+        needs_levels: Whether each entry must have a level.
 
     Raises:
-        UsageError: An entry that names no principal or several, or no level.
+        UsageError: An entry does not have exactly one principal and one level.
     """
     if isinstance(access_control_list, pd.DataFrame):
         rows: list[dict[str, Any]] = access_control_list.astype(object).to_dict("records")  # type: ignore[assignment]
         given: list[object] = [row for row in rows if row.get("inherited") is not True]
     else:
-        given = [entry.as_dict() if hasattr(entry, "as_dict") else entry for entry in access_control_list]
+        listed = access_control_list if isinstance(access_control_list, Iterable) else [access_control_list]
+        given = [entry.as_dict() if isinstance(entry, SdkObject) else entry for entry in listed]
     entries = []
     for row in given:
         if not isinstance(row, Mapping):
             raise errors.UsageError(
-                "An access-control list is a list of entries, as in "
-                f"[{{'group_name': 'analysts', 'permission_level': 'CAN_USE'}}], not of {row!r}."
+                f"Invalid entry of an access control list: {row!r}. Pass a list of entries such as "
+                "[{'group_name': 'analysts', 'permission_level': 'CAN_USE'}]."
             )
-        entry = {name: row[name] for name in (*_PRINCIPAL_FIELDS, "permission_level") if not pd.isna(row.get(name))}
-        if len(entry) != 2 or "permission_level" not in entry:
+        entry = {name: row[name] for name in (*_PRINCIPAL_FIELDS, "permission_level") if not _is_missing(row.get(name))}
+        principals = len(entry) - ("permission_level" in entry)
+        if principals != 1 or (needs_levels and "permission_level" not in entry):
             raise errors.UsageError(
-                f"An access-control entry needs one of {', '.join(_PRINCIPAL_FIELDS)} and a permission_level; this one "
-                "has "
-                f"{', '.join(entry) or 'none of them'}."
+                f"An entry of an access control list requires one of {', '.join(_PRINCIPAL_FIELDS)} and a "
+                f"permission_level, but this one has {', '.join(entry) or 'none of them'}."
             )
         entries.append(entry)
     return entries
 
 
-def _permissions(answer: Mapping[str, Any]) -> pd.DataFrame:
-    """Flatten an ACL object: a row for each principal and level."""
-    entries = listing.records(answer.get("access_control_list"), "access_control_list")
+def _is_missing(value: Any) -> bool:  # noqa: ANN401 - of a frame
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def _permissions(response: Mapping[str, Any]) -> pd.DataFrame:
+    """Flatten an ACL object: one row per principal and level."""
+    entries = listing.records(response.get("access_control_list"), "access_control_list")
     rows = [
         {name: value for name, value in entry.items() if name != "all_permissions"} | dict(permission)
         for entry in entries
@@ -364,24 +379,24 @@ def _permissions(answer: Mapping[str, Any]) -> pd.DataFrame:
     return frames.frame(rows, frames.PERMISSIONS)
 
 
-def _obo_token(answer: Mapping[str, Any]) -> OboToken:
-    info, value = TokenInfo.from_document(_record(answer, "token_info")), answer.get("token_value")
+def _obo_token(response: Mapping[str, Any]) -> OboToken:
+    info, value = TokenInfo.from_document(_record(response, "token_info")), response.get("token_value")
     if not info.token_id:
-        raise errors.MalformedAnswerError("The workspace's answer has no 'token_id'.")
+        raise errors.InvalidResponseError("The workspace's response has no 'token_id'.")
     if not isinstance(value, str) or not value.strip():
-        raise errors.MalformedAnswerError("The workspace's answer has no 'token_value'.")
+        raise errors.InvalidResponseError("The workspace's response has no 'token_value'.")
     return OboToken(info, value)
 
 
 def _token_path(token_id: str) -> str:
-    """Return the path of one token. An empty id would name the whole collection, so it is refused here."""
-    if not isinstance(token_id, str) or not token_id.strip():
-        raise errors.UsageError(f"A token id is a string of 64 hexadecimal digits, not {token_id!r}.")
+    """Return the path of one token. An empty id is an error, because it would address the collection."""
+    if not isinstance(token_id, str) or not token_id.strip() or not token_id.isascii():
+        raise errors.UsageError(f"A token id must be a string of 64 hexadecimal digits, not {token_id!r}.")
     return f"{_TOKENS}/{quote(token_id.strip(), safe='')}"
 
 
-def _record(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    record = answer.get(name)
+def _record(response: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    record = response.get(name)
     if not isinstance(record, Mapping):
-        raise errors.MalformedAnswerError(f"The workspace's answer has no {name!r}.")
+        raise errors.InvalidResponseError(f"The workspace's response has no {name!r}.")
     return record

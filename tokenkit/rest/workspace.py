@@ -1,4 +1,4 @@
-"""Everything that is asked of one workspace with one sign-in: its tokens, its people, its settings, its secrets."""
+"""The API of one workspace with one sign-in: tokens, principals, settings and secrets."""
 
 from __future__ import annotations
 
@@ -9,116 +9,122 @@ from typing import TypedDict
 import pandas as pd
 
 from tokenkit import errors
-from tokenkit.frames import Piece
+from tokenkit.core.spelling import spelled
+from tokenkit.frames import ArrowChunk
+from tokenkit.rest import secrets, settings
 from tokenkit.rest.credentials import Credentials
-from tokenkit.rest.identities import Everybody, IdentitiesAPI
-from tokenkit.rest.secrets import SecretsAPI
-from tokenkit.rest.settings import SettingsAPI, TokenSettings
-from tokenkit.rest.token_management import TokenManagementAPI, listed, means_no_token_yet
+from tokenkit.rest.identities import IdentitiesAPI, Principals
+from tokenkit.rest.listing import records
+from tokenkit.rest.settings import TokenSettings
+from tokenkit.rest.statements import StatementsAPI
+from tokenkit.rest.token_management import TokenManagementAPI, list_chunks, means_no_token_yet
 from tokenkit.rest.tracebacks import without_frames
 from tokenkit.rest.transport import RetryPolicy, Transport
 
 
 class Owners(TypedDict):
-    """Those who may own tokens, without the column ``groups``."""
+    """The principals that can own tokens, without the column ``groups``."""
 
     users: pd.DataFrame
     service_principals: pd.DataFrame
 
 
 class WorkspaceAPI:
-    """What a workspace answers, as it answers it.
+    """The API of a workspace, without derived data.
 
     Attributes:
-        host: Its address.
-        name: What it is called in messages: the host, or ``sandbox``.
-        token_management: The nine calls of the Token Management API.
+        host: The workspace's address.
+        name: The name of the workspace in messages: the host, or ``sandbox``.
+        origin: The source of the credentials, such as ``profile prod``.
+        token_management: The nine operations of the Token Management API.
+        one_shot: The same without retries, for runs, which have their own.
+        statements: SQL on the workspace's warehouses.
     """
 
     def __init__(self, credentials: Credentials, *, retries: RetryPolicy | None = None) -> None:
         self._transport = transport = Transport(credentials, retries=retries)
-        # For a run, which has its own patience.
-        self._one_shot = TokenManagementAPI(transport.patient(RetryPolicy(budget_seconds=0)))
+        self.one_shot = TokenManagementAPI(transport.with_retries(RetryPolicy(budget_seconds=0)))
         self.host = credentials.host
         self.name = credentials.name
         self.token_management = TokenManagementAPI(transport)
-        self._origin = credentials.origin
+        self.origin = credentials.origin
         self._identities = IdentitiesAPI(transport)
-        self._settings = SettingsAPI(transport)
-        self._secrets = SecretsAPI(transport)
+        self.statements = StatementsAPI(transport)
 
     @property
     def workspace_id(self) -> str:
-        """The workspace's id, as it was given or as the first response named it; empty before."""
+        """The workspace's id, as given or as the first response named it; empty until then."""
         return self._transport.workspace_id
 
     def identify(self) -> str:
-        """Return the workspace's id. It is asked for where it is not known yet; a refusal names it as well.
+        """Return the workspace's id. If it is unknown, a request is sent; error responses also contain the id.
 
         Raises:
-            ConfigurationError: No response names it.
+            ConfigurationError: No response contains the id.
         """
         if not self.workspace_id:
             with contextlib.suppress(errors.ApiError):
-                self._caller()
+                self.caller()
         if not self.workspace_id:
-            self._note_workspace_of(self.token_management.list())
+            self.note_workspace_of(self.token_management.list())
         if not self.workspace_id:
             raise errors.ConfigurationError(
-                f"{self.name} does not say which workspace it is, and one host may serve several. Add ?o=ID to the "
-                "host, or give workspace_id=…."
+                f"{self.name} does not return its workspace id, and a host can serve several workspaces. Add ?o=ID to "
+                f"the host{spelled(', or pass workspace_id=…')}."
             )
         return self.workspace_id
 
-    def _note_workspace_of(self, listing: pd.DataFrame) -> None:
-        """Take the id from the tokens, where something in between takes the header away that has it."""
+    def note_workspace_of(self, listing: pd.DataFrame) -> None:
+        """Record the workspace's id from a listing, in case a proxy removes the header with the id."""
         if not self.workspace_id:
             ids = listing["workspace_id"].dropna().unique()
             if len(ids) == 1:
                 self._transport.note_workspace_id(str(ids[0]))
 
     def close(self) -> None:
-        """Close the connections that are kept open; a later call opens new ones."""
+        """Close open connections; a later call opens new ones."""
         self._transport.close()
 
-    def pieces(self, *, created_by_username: str | None = None) -> list[Piece]:
-        """Return the listing in pieces, which ``frames.joined`` puts together, those of many workspaces at once.
+    def chunks(self, *, created_by_username: str | None = None) -> list[ArrowChunk]:
+        """Return the listing as chunks, which ``frames.concat_chunks`` concatenates, also for several workspaces.
 
         Args:
             created_by_username: As for ``token_management.list``.
         """
-        return listed(self._transport, {"created_by_username": created_by_username})
+        return list_chunks(self._transport, {"created_by_username": created_by_username})
 
     def users(self) -> pd.DataFrame:
-        """Return every user: ``id, user_name, display_name, active, groups``."""
+        """Return all users: ``id, user_name, display_name, active, groups``."""
         return self._identities.users()
 
     def service_principals(self) -> pd.DataFrame:
-        """Return every service principal: ``id, application_id, display_name, active, groups``."""
+        """Return all service principals: ``id, application_id, display_name, active, groups``."""
         return self._identities.service_principals()
 
     def groups(self) -> pd.DataFrame:
-        """Return every group: ``id, display_name, members`` (ids of those directly in it)."""
+        """Return all groups: ``id, display_name, members`` (ids of direct members)."""
         return self._identities.groups()
 
-    def everybody(self, granted: Collection[str] = ()) -> Everybody:
-        """Return users, service principals and groups, with the members of the groups from each response that names
-        them; see ``IdentitiesAPI.everybody``.
+    def principals(self, granted: Collection[str] = (), *, always_with_groups: bool = True) -> Principals:
+        """Return users, service principals and groups, with group members from all responses that contain them; see
+        ``IdentitiesAPI.principals``.
 
         Args:
-            granted: The names of groups whose members have to be known.
+            granted: The names of groups whose members are required.
+            always_with_groups: Whether to request the groups of users and service principals even if all members of
+                these groups are listed.
         """
-        return self._identities.everybody(granted)
+        return self._identities.principals(granted, always_with_groups=always_with_groups)
 
     def owners(self) -> Owners:
-        """Return those who may own tokens: ``users`` and ``service_principals``, without the column ``groups``."""
+        """Return the principals that can own tokens: ``users`` and ``service_principals``, without ``groups``."""
         return {
             "users": self._identities.users(with_groups=False),
             "service_principals": self._identities.service_principals(with_groups=False),
         }
 
     def principal_names(self) -> list[str]:
-        """Return every name and id of the users and service principals: what can be meant by an owner or a creator."""
+        """Return all names and ids of users and service principals, which can denote an owner or a creator."""
         owners = self.owners()
         columns = [
             *(owners["users"][name] for name in ("user_name", "id")),
@@ -128,14 +134,30 @@ class WorkspaceAPI:
 
     def me(self) -> str:
         """Return the caller's user name, or the application id of a service principal."""
-        return self._caller()[1]
+        return self.caller()[1]
 
-    def _caller(self) -> tuple[int, str]:
+    def who(self) -> tuple[str, bool | None]:
+        """Return the caller's name, and whether the caller is a workspace admin; None if no response says so."""
+        caller = self._identities.me()
+        groups = records(caller.get("groups"), "groups")
+        if any(group.get("display") == "admins" for group in groups):
+            return str(caller.get("userName")), True
+        is_admin = None
+        try:  # the groups of a caller do not contain those that are nested
+            self.token_management.get_permissions()
+        except (errors.NotAnAdminError, errors.PermissionDeniedError):
+            is_admin = False
+        except errors.ApiError:
+            pass
+        return str(caller.get("userName")), is_admin
+
+    def caller(self) -> tuple[int, str]:
+        """Return the caller's id and name."""
         return self._identities.caller()
 
     def permissions(self) -> pd.DataFrame | None:
-        """Return who may use tokens, as ``token_management.get_permissions``; None where no token was ever made, of
-        which the API says that nothing is there.
+        """Return the principals that can use tokens, as ``token_management.get_permissions``; None if the workspace
+        never had a token, because it then has no permissions.
         """
         try:
             return self.token_management.get_permissions()
@@ -145,40 +167,40 @@ class WorkspaceAPI:
             return None
 
     def token_settings(self) -> TokenSettings:
-        """Return whether tokens are enabled, and the longest lifetime of a new one."""
-        return self._settings.token_settings()
+        """Return whether tokens are enabled, and the maximum lifetime of a new token."""
+        return settings.token_settings(self._transport)
 
     def read_settings(self) -> tuple[TokenSettings, dict[str, errors.TokenKitError]]:
-        """Return the settings that can be read, and why each other cannot; see ``SettingsAPI.read``."""
-        return self._settings.read()
+        """Return the settings, and the errors of those that cannot be read; see ``settings.read_settings``."""
+        return settings.read_settings(self._transport)
 
     def secret_scopes(self) -> list[str]:
         """Return the names of the secret scopes that the caller can see."""
-        return self._secrets.scopes()
+        return secrets.secret_scopes(self._transport)
 
     def secret_keys(self, scope: str) -> list[str]:
-        """Return the names of the secrets of a scope; no value is read.
+        """Return the names of the secrets of a scope. No values are read.
 
         Args:
-            scope: The secret scope's name; it must be there.
+            scope: The name of an existing secret scope.
 
         Raises:
-            NotFoundError: There is no such scope.
-            PermissionDeniedError: The caller may not read it.
+            NotFoundError: The scope does not exist.
+            PermissionDeniedError: The caller cannot read the scope.
         """
-        return self._secrets.keys(scope)
+        return secrets.secret_keys(self._transport, scope)
 
     @without_frames()
     def put_secret(self, scope: str, key: str, value: str) -> None:
-        """Write a Databricks secret, such as the value of a new token; one that is there is overwritten.
+        """Write a Databricks secret, such as the value of a new token. An existing secret is overwritten.
 
         Args:
-            scope: The secret scope's name; it must be there.
-            key: What the secret is called in it.
-            value: The secret itself. It is sent, and neither kept nor shown.
+            scope: The name of an existing secret scope.
+            key: The name of the secret.
+            value: The value of the secret. It is sent, but neither stored nor displayed.
 
         Raises:
-            NotFoundError: There is no such scope.
-            PermissionDeniedError: The caller may not write to it.
+            NotFoundError: The scope does not exist.
+            PermissionDeniedError: The caller cannot write to the scope.
         """
-        self._secrets.put(scope, key, value)
+        secrets.put_secret(self._transport, scope, key, value)

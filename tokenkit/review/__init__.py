@@ -1,1 +1,1 @@
-"""Reviews: pure functions from frames to frames. No request, no clock but the one passed in."""
+"""Reviews: pure functions from frames to frames. They send no requests and take the time as an argument."""

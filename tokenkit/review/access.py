@@ -1,9 +1,10 @@
-"""Who may use tokens, by which path, and what a change of the permissions would destroy.
+"""Who can use tokens, through which paths, and the consequences of a change of permissions.
 
-The right to use tokens comes from an entry of the access-control list: of oneself, or of a group that one is in,
-directly or through other groups. ``admins`` has it always. Somebody with two paths keeps the right when one is cut.
-Who loses it loses their active tokens; expired tokens stay. Tokens are deleted at once and for good where an entry of
-the owner's own is removed. Where the permission came through a group they may be disabled instead.
+A principal has permission to use tokens through an entry of the access-control list: its own entry, or that of a group
+that it is a member of, directly or through other groups. ``admins`` always has permission. A principal with two paths
+keeps the permission if one is removed. A principal that loses the permission loses its active tokens and keeps expired
+ones. If its own entry is removed, the tokens are deleted immediately and permanently. If the permission came through a
+group, the tokens may be disabled instead.
 """
 
 from __future__ import annotations
@@ -18,19 +19,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenkit import errors
+from tokenkit.core.wording import pluralize
 from tokenkit.frames import TEXT
 from tokenkit.review.texts import array
-from tokenkit.wording import counted
+from tokenkit.review.values import CAN_MANAGE, CAN_USE, unknown_level
 
 ADMINS, USERS = "admins", "users"
-CAN_USE, CAN_MANAGE = "CAN_USE", "CAN_MANAGE"
 _ENTRY_FIELDS = ("user_name", "group_name", "service_principal_name")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identities:
-    """The three frames of a workspace's principals, as ``Workspace`` lists them; people may lack ``groups``, and the
-    ``members`` of a group are None where the workspace does not say who is in it.
+    """The users, service principals and groups of a workspace, as ``Workspace`` lists them.
+
+    Users may lack ``groups``. The ``members`` of a group are None if the workspace does not list them.
     """
 
     users: pd.DataFrame
@@ -38,44 +40,39 @@ class Identities:
     groups: pd.DataFrame
 
     def principals(self) -> pd.DataFrame:
-        """Return users and service principals alike: ``id``, ``name`` (as an entry names it), ``principal``, ``kind``,
-        ``active`` (SCIM leaves it out of some answers, and there it means yes). A member of a group who is not listed
-        is of the kind ``unknown`` and named by the id.
+        """Return users and service principals: ``id``, ``name`` (in entries), ``principal``, ``kind``, ``active``.
+
+        SCIM omits ``active`` in some responses, where it means true. A group member that is not listed has the kind
+        ``unknown`` and its id as the name.
         """
-        users = self.users[["id", "user_name", "active"]].rename(columns={"user_name": "name"})
-        programs = self.service_principals[["id", "application_id", "display_name", "active"]].rename(
-            columns={"application_id": "name"}
-        )
-        both = pd.concat(
-            [
-                users.assign(principal=users["name"], kind="user"),
-                programs[["id", "name", "active"]].assign(
-                    principal=programs["display_name"].fillna(programs["name"]), kind="service principal"
-                ),
-            ],
-            ignore_index=True,
-        )
+        columns = ["id", "name", "active", "principal"]
+        users = self.users.assign(name=self.users["user_name"], principal=self.users["user_name"])[columns]
+        others = self.service_principals
+        principal = others["display_name"].fillna(others["application_id"])
+        others = others.assign(name=others["application_id"], principal=principal)[columns]
+        both = pd.concat([users.assign(kind="user"), others.assign(kind="service_principal")], ignore_index=True)
         both = both.assign(active=both["active"].astype("boolean").fillna(value=True))
         members = self.groups["members"].explode().dropna().drop_duplicates().astype("Int64")
-        others = members[~members.isin(both["id"]) & ~members.isin(self.groups["id"])]
-        if not len(others):
+        unlisted = members[~members.isin(both["id"]) & ~members.isin(self.groups["id"])]
+        if not len(unlisted):
             return both
-        ids = pd.DataFrame({"id": others, "principal": others.astype(TEXT), "kind": "unknown"})
+        ids = pd.DataFrame({"id": unlisted, "principal": unlisted.astype(TEXT), "kind": "unknown"})
         return pd.concat([both, ids.astype({"kind": TEXT})], ignore_index=True)
 
-    def untold(self) -> set[int]:
-        """Return the groups of which the workspace does not say who is in them; everybody is in ``users``."""
+    def unlisted_groups(self) -> set[int]:
+        """Return the ids of groups without a list of members. ``users`` is known to contain all principals."""
         missing = self.groups["members"].isna() & (self.groups["display_name"] != USERS)
         return set(self.groups["id"][missing])
 
     def memberships(self) -> pd.DataFrame:
-        """Return who is directly in which group: ``group_id``, ``id`` (of a user, a service principal or a group).
+        """Return direct memberships: ``group_id``, ``id`` (of a user, a service principal or a group).
 
-        Everybody in the workspace is in ``users``, whatever its list of members says (Databricks documentation).
+        Every principal of the workspace is in ``users``, even if it is not listed as a member (Databricks
+        documentation).
         """
         listed = self.groups[["id", "members"]].explode("members").dropna()
         listed = listed.rename(columns={"id": "group_id", "members": "id"}).astype("int64")
-        ids = [people["id"].astype("int64") for people in (self.users, self.service_principals)]
+        ids = [principals["id"].astype("int64") for principals in (self.users, self.service_principals)]
         everyone = pd.concat(ids, ignore_index=True)
         for group_id in self.groups.loc[self.groups["display_name"] == USERS, "id"]:
             others = listed[listed["group_id"] != group_id]
@@ -85,22 +82,22 @@ class Identities:
 
 
 def paths(entries: pd.DataFrame, identities: Identities) -> pd.DataFrame:
-    """Return every path by which a user or service principal comes to the right to use tokens.
+    """Return every path through which a user or service principal has permission to use tokens.
 
     Args:
-        entries: Who is granted what: the columns of ``frames.PERMISSIONS`` that name a principal, and
+        entries: The access-control list: the columns of ``frames.PERMISSIONS`` that name a principal, and
             ``permission_level``.
         identities: The workspace's principals.
 
     Returns:
         A row for each principal and path: ``id``, ``principal``, ``kind``, ``active``, ``permission_level``, ``via``
-        (``direct``, or the groups from the entry's down to the principal's own, joined by " > "). No row for an entry
-        that names nobody who is there. ``admins`` is always in it. Groups can hold each other in more ways than anybody
-        reads: of the paths from an entry to a group it has the ten shortest, then one with "…" for the others.
+        (``direct``, or the groups from the entry's group to the principal's group, joined by " > "). An entry for an
+        unknown principal has no row. ``admins`` is always included. Of many paths from an entry to a group, the
+        result has the ten shortest and one with "…" for the others.
     """
     principals, memberships = identities.principals(), identities.memberships()
     through_groups = _chains(_granted_groups(entries), identities.groups, memberships).merge(memberships, on="group_id")
-    # pandas 2.2 warns of a concatenation with an empty frame of other dtypes.
+    # pandas 2.2 warns about concatenating an empty frame with other dtypes.
     dtypes = {"id": "Int64", "permission_level": TEXT, "via": TEXT}
     both = [part[list(dtypes)].astype(dtypes) for part in (_direct(entries, principals), through_groups)]
     found = pd.concat(both, ignore_index=True).merge(principals, on="id")
@@ -112,66 +109,69 @@ _MOST_CHAINS = 10
 
 
 def _chains(granted: Mapping[str, str], groups: pd.DataFrame, memberships: pd.DataFrame) -> pd.DataFrame:
-    """Return every group that an entry reaches, with each chain of groups to it, the shortest first."""
+    """Return every group that an entry applies to, with each chain of groups to it, the shortest first: ``group_id``,
+    ``permission_level``, ``via``, and ``entry``, the name of the entry's group.
+    """
     names = dict(zip(groups["id"].astype("int64"), groups["display_name"], strict=True))
     nested = memberships[memberships["id"].isin(list(names))]
     within = nested.groupby("group_id")["id"].agg(list).to_dict()
-    rows: list[tuple[int, str, str]] = []
+    rows: list[tuple[int, str, str, str]] = []
     for root in (group for group, name in names.items() if name in granted):
         reached: Counter[int] = Counter()
         queue = [(root, str(names[root]), frozenset({root}))]
         for group, via, passed in queue:
-            rows.append((group, granted[names[root]], via))
-            for member in set(within.get(group, ())) - passed:  # no chain enters a group twice, so circles end
+            rows.append((group, granted[names[root]], via, names[root]))
+            for member in set(within.get(group, ())) - passed:  # no chain has a group twice, so cycles end
                 reached[member] += 1
                 if reached[member] <= _MOST_CHAINS:
                     queue.append((member, f"{via} > {names[member]}", passed | {member}))
                 elif reached[member] == _MOST_CHAINS + 1:
                     queue.append((member, f"{names[root]} > … > {names[member]}", frozenset({root, member})))
-    frame = pd.DataFrame(rows, columns=["group_id", "permission_level", "via"])
-    return frame.astype({"group_id": "int64", "permission_level": TEXT, "via": TEXT})
+    frame = pd.DataFrame(rows, columns=["group_id", "permission_level", "via", "entry"])
+    return frame.astype({"group_id": "int64", "permission_level": TEXT, "via": TEXT, "entry": TEXT})
 
 
 def _direct(entries: pd.DataFrame, principals: pd.DataFrame) -> pd.DataFrame:
+    kinds = {"user_name": "user", "service_principal_name": "service_principal"}
     named = pd.concat(
-        [
-            entries[["user_name", "permission_level"]].rename(columns={"user_name": "name"}).assign(kind="user"),
-            entries[["service_principal_name", "permission_level"]]
-            .rename(columns={"service_principal_name": "name"})
-            .assign(kind="service principal"),
-        ]
+        entries[[field, "permission_level"]].rename(columns={field: "name"}).assign(kind=kind)
+        for field, kind in kinds.items()
     ).dropna(subset=["name"])
-    return named.merge(principals, on=["name", "kind"])[["id", "permission_level"]].assign(via="direct")
+    named = named.merge(principals, on=["name", "kind"])
+    return named[["id", "permission_level", "kind", "name"]].assign(via="direct")
 
 
 def _granted_groups(entries: pd.DataFrame) -> dict[str, str]:
-    """Return the level of each group with an entry; ``admins`` has CAN_MANAGE whatever its entry says."""
+    """Return the level of each group with an entry. ``admins`` always has CAN_MANAGE."""
     granted = entries[["group_name", "permission_level"]].dropna(subset=["group_name"])
     return dict(zip(granted["group_name"], granted["permission_level"], strict=True)) | {ADMINS: CAN_MANAGE}
 
 
 def changed_entries(before: pd.DataFrame, change: Iterable[Mapping[str, Any]], *, replace: bool) -> pd.DataFrame:
-    """Return the direct entries as they will be after a change.
+    """Return the direct entries after a change.
 
     Args:
-        before: The permissions as they are (``TokenManagementAPI.get_permissions``).
+        before: The current permissions (``TokenManagementAPI.get_permissions``).
         change: The entries of the request.
-        replace: Whether they replace all others (a PUT) or are added to them (a PATCH).
+        replace: Whether the request replaces all other entries (PUT) or adds to them (PATCH).
     """
-    asked = pd.DataFrame([dict.fromkeys((*_ENTRY_FIELDS, "permission_level")) | dict(each) for each in change])
-    asked = asked.reindex(columns=[*_ENTRY_FIELDS, "permission_level"]).astype(TEXT)
+    requested = pd.DataFrame([dict.fromkeys((*_ENTRY_FIELDS, "permission_level")) | dict(entry) for entry in change])
+    requested = requested.reindex(columns=[*_ENTRY_FIELDS, "permission_level"]).astype(TEXT)
     kept = before[[*_ENTRY_FIELDS, "permission_level"]].astype(TEXT)
     kept = kept[kept["group_name"] == ADMINS] if replace else kept
-    return pd.concat([kept, asked], ignore_index=True).drop_duplicates(
+    # Of two entries of a principal, the higher one counts.
+    kept = kept.sort_values("permission_level", key=lambda level: level.ne(CAN_MANAGE), kind="stable")
+    kept = kept.drop_duplicates(list(_ENTRY_FIELDS)).sort_index()
+    return pd.concat([kept, requested], ignore_index=True).drop_duplicates(
         list(_ENTRY_FIELDS), keep="last", ignore_index=True
     )
 
 
 def service_principal(principals: pd.DataFrame, given: str) -> pd.Series[Any]:
-    """Return the service principal that is named by its application id or by its display name.
+    """Return the service principal with an application id or a display name.
 
     Raises:
-        UsageError: There is none, or the display name is of several.
+        UsageError: There is none, or several have the display name.
     """
     matches = principals[principals["application_id"] == given]
     matches = matches if len(matches) else principals[principals["display_name"] == given]
@@ -180,20 +180,20 @@ def service_principal(principals: pd.DataFrame, given: str) -> pd.Series[Any]:
     if len(matches):
         ids = ", ".join(matches["application_id"])
         raise errors.UsageError(
-            f"{len(matches)} service principals are called {given!r}. Use an application id: {ids}."
+            f"{len(matches)} service principals have the name {given!r}. Use an application id: {ids}."
         )
     known = [*principals["display_name"].dropna().unique(), *principals["application_id"].dropna()]
-    raise errors.UsageError(f"There is no service principal {given!r}. {errors.did_you_mean(given, known)}")
+    raise errors.UsageError(f"Service principal not found: {given!r}. {errors.did_you_mean(given, known)}")
 
 
 def by_application_id(
     entries: list[dict[str, Any]], before: pd.DataFrame, principals: pd.DataFrame
 ) -> list[dict[str, Any]]:
-    """Return entries in which a service principal that is named by its display name has its application id.
+    """Return entries with the display names of service principals replaced by application ids.
 
     Args:
-        entries: As they are asked for.
-        before: The entries as they are; a principal that has one may be deleted.
+        entries: The requested entries.
+        before: The current entries. They may name deleted principals.
         principals: The workspace's service principals.
 
     Raises:
@@ -210,49 +210,50 @@ def by_application_id(
 
 
 def check_entries(before: pd.DataFrame, after: pd.DataFrame, identities: Identities) -> None:
-    """Refuse entries that are new and name nobody or no level: the workspace would, and until then a plan would miss
-    them.
+    """Raise an error for new entries with an unknown principal or level.
+
+    The workspace rejects them too, but a plan would miss them before that.
 
     Args:
-        before: The entries as they are; whom they name may be gone.
-        after: The entries as they would be.
+        before: The current entries. They may name deleted principals.
+        after: The entries after the change.
         identities: The workspace's principals.
 
     Raises:
-        UsageError: An entry names nobody, or a level that there is not.
+        UsageError: An entry names an unknown principal or an unknown level.
     """
     levels = after["permission_level"]
     unknown = levels[~levels.isin((CAN_USE, CAN_MANAGE)) & ~levels.isin(before["permission_level"])]
     if len(unknown):
-        raise _no_such_level(unknown.iloc[0])
+        raise unknown_level(unknown.iloc[0])
     for field, (kind, names) in _listed(identities).items():
-        asked = after[field].dropna()
-        unknown = asked[~asked.isin(names) & ~asked.isin(before[field])]
+        requested = after[field].dropna()
+        unknown = requested[~requested.isin(names) & ~requested.isin(before[field])]
         if len(unknown):
             name = unknown.iloc[0]
-            described = f"{kind} with the application id" if field == "service_principal_name" else kind
-            raise errors.UsageError(f"There is no {described} {name!r}. {errors.did_you_mean(name, names.dropna())}")
+            described = {"service_principal": "service principal with the application id"}.get(kind, kind)
+            raise errors.UsageError(f"Unknown {described} {name!r}. {errors.did_you_mean(name, names.dropna())}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Consequences:
-    """What a change of the permissions does.
+    """The consequences of a change of permissions.
 
     Attributes:
-        gains: Those who get the right: ``id, principal, kind, via``.
-        loses: Those who lose it: ``id, principal, kind, via`` (the paths that were cut), ``tokens`` (how many that
-            costs), ``effect`` (what becomes of them).
-        keeps_by_another_path: Those whose path is cut and who keep the right by another: ``id, principal, kind, via``.
-        tokens: The rows of the listing that their owners will lose, with ``effect``: ``deleted`` where an entry of
-            the owner's own is removed, ``deleted_or_disabled`` where the permission came through groups. Databricks'
-            documentation differs on the latter: the tokens are deleted, or disabled until the owner has permission
-            again.
-        not_known: Of whom it is not known whether they lose tokens: ``principal, kind, reason``.
+        gaining_access: The principals that gain permission: ``id, principal, kind, via``.
+        losing_access: The principals that lose permission: ``id, principal, kind, via`` (the removed paths),
+            ``tokens`` (the number of affected tokens), ``effect`` (on these tokens).
+        keeping_access: The principals that lose a path and keep permission through another: ``id, principal, kind,
+            via``.
+        tokens: The affected tokens, with ``effect``: ``deleted`` if the owner's own entry is removed,
+            ``deleted_or_disabled`` if the permission came through groups. Databricks' documentation is inconsistent
+            about the latter: the tokens are deleted, or disabled until the owner has permission again.
+        not_known: The principals for which it is unknown whether they lose tokens: ``principal, kind, reason``.
     """
 
-    gains: pd.DataFrame
-    loses: pd.DataFrame
-    keeps_by_another_path: pd.DataFrame
+    gaining_access: pd.DataFrame
+    losing_access: pd.DataFrame
+    keeping_access: pd.DataFrame
     tokens: pd.DataFrame
     not_known: pd.DataFrame
 
@@ -261,18 +262,18 @@ DELETED, DELETED_OR_DISABLED = "deleted", "deleted_or_disabled"
 
 
 def granted_groups(*entries: pd.DataFrame) -> set[str]:
-    """Return the names of the groups that can use tokens, ``admins`` among them."""
-    return {ADMINS, *pd.concat([each["group_name"] for each in entries]).dropna()}
+    """Return the names of the groups that can use tokens, including ``admins``."""
+    return {ADMINS, *pd.concat([entry["group_name"] for entry in entries]).dropna()}
 
 
 def consequences(
     before: pd.DataFrame, after: pd.DataFrame, identities: Identities, tokens: pd.DataFrame
 ) -> Consequences:
-    """Return who gains and loses the right between two lists of entries, and which tokens die of it.
+    """Return who gains and loses permission between two lists of entries, and which tokens are affected.
 
     Args:
-        before: The entries as they are.
-        after: The entries as they would be.
+        before: The current entries.
+        after: The entries after the change.
         identities: The workspace's principals.
         tokens: The listing with ``status``.
     """
@@ -280,36 +281,83 @@ def consequences(
     losing = old[~old["id"].isin(new["id"])]
     directly = _direct(before, identities.principals())["id"]
     active = tokens[tokens["status"] == "active"]
-    dying = active[active["owner_id"].isin(losing["id"])]
-    per_owner = dying.groupby("owner_id").size()
-    loses = merged(losing)
+    affected = active[active["owner_id"].isin(losing["id"])]
+    per_owner = affected.groupby("owner_id").size()
+    losing_access = merged(losing)
     not_known = _not_known(before, after, identities)
-    if ownerless := int(active["owner_id"].isna().sum()) if len(loses) or len(not_known) else 0:
-        not_known.loc[len(not_known)] = [counted(ownerless, "token"), "token", "the owner is not named"]
-    cut = old.merge(new[["id", "via"]], on=["id", "via"], how="left", indicator=True)
-    cut = cut[(cut["_merge"] == "left_only") & cut["id"].isin(new["id"])]
+    if ownerless := int(active["owner_id"].isna().sum()) if len(losing_access) or len(not_known) else 0:
+        not_known.loc[len(not_known)] = [pluralize(ownerless, "token"), "token", "its owner is unknown"]
+    removed = old.merge(new[["id", "via"]], on=["id", "via"], how="left", indicator=True)
+    removed = removed[(removed["_merge"] == "left_only") & removed["id"].isin(new["id"])]
     return Consequences(
-        gains=merged(new[~new["id"].isin(old["id"])]),
-        loses=loses.assign(
-            tokens=loses["id"].map(per_owner).fillna(0).astype("int64"), effect=_effect(loses["id"], directly)
+        gaining_access=merged(new[~new["id"].isin(old["id"])]),
+        losing_access=losing_access.assign(
+            tokens=losing_access["id"].map(per_owner).fillna(0).astype("int64"),
+            effect=_effect(losing_access["id"], directly),
         ),
-        keeps_by_another_path=merged(new[new["id"].isin(cut["id"])]),
-        tokens=dying.assign(effect=_effect(dying["owner_id"], directly)),
+        keeping_access=merged(new[new["id"].isin(removed["id"])]),
+        tokens=affected.assign(effect=_effect(affected["owner_id"], directly)),
         not_known=not_known,
     )
+
+
+def entry_costs(entries: pd.DataFrame, identities: Identities, tokens: pd.DataFrame) -> pd.DataFrame:
+    """Return what each entry gives and, if it alone were removed, what that would cost.
+
+    Args:
+        entries: The direct entries.
+        identities: The workspace's principals.
+        tokens: The listing with ``status``.
+
+    Returns:
+        A row for each entry whose principal is listed, and for ``admins``: ``kind, name, members`` (the users and
+        service principals with permission through it), ``alone`` (those without another path), ``tokens`` (the active
+        tokens of these), ``complete`` (whether all members are known).
+    """
+    chains = _chains(_granted_groups(entries), identities.groups, identities.memberships())
+    principals = identities.principals()
+    members = chains[["entry", "group_id"]].drop_duplicates().merge(identities.memberships(), on="group_id")
+    members = members[members["id"].isin(principals["id"])].rename(columns={"entry": "name"}).assign(kind="group")
+    both = [
+        part[["kind", "name", "id"]].astype({"kind": TEXT, "name": TEXT, "id": "Int64"})
+        for part in (members, _direct(entries, principals))
+    ]
+    held = pd.concat(both, ignore_index=True).drop_duplicates()
+    per_owner = tokens.loc[tokens["status"] == "active", "owner_id"].value_counts()
+    is_alone = ~held["id"].duplicated(keep=False)
+    owned = held["id"].map(per_owner).fillna(0).astype("int64")
+    held = held.assign(alone=is_alone, tokens=owned.where(is_alone, 0))
+    costs = held.groupby(["kind", "name"]).agg(members=("id", "size"), alone=("alone", "sum"), tokens=("tokens", "sum"))
+    unlisted = set(chains["entry"][chains["group_id"].isin(identities.unlisted_groups())])
+    groups = pd.DataFrame({"kind": "group", "name": chains["entry"].unique()}, dtype=TEXT)
+    costs = groups.merge(costs.reset_index(), on=["kind", "name"], how="outer").fillna(
+        {"members": 0, "alone": 0, "tokens": 0}
+    )
+    counts = dict.fromkeys(["members", "alone", "tokens"], "int64")
+    return costs.astype(counts).assign(complete=~((costs["kind"] == "group") & costs["name"].isin(unlisted)))
 
 
 def _effect(owners: pd.Series[int], directly: pd.Series[int]) -> pd.Series[str]:
     return owners.isin(directly).map({True: DELETED, False: DELETED_OR_DISABLED}).astype(TEXT)
 
 
+def groups_not_known(entries: pd.DataFrame, identities: Identities) -> list[str]:
+    """Return the groups with permission to use tokens whose members are not known, including groups in groups."""
+    names = identities.groups.set_index("id")["display_name"]
+    unlisted = _reached(entries, identities) & identities.unlisted_groups()
+    absent = entries["group_name"][~entries["group_name"].isin(names)].dropna()
+    return sorted({*names[list(unlisted)].dropna(), *absent})
+
+
+def _reached(entries: pd.DataFrame, identities: Identities) -> set[int]:
+    """Return the ids of the groups that an entry applies to, directly or through other groups."""
+    chains = _chains(_granted_groups(entries), identities.groups, identities.memberships())
+    return set(chains["group_id"])
+
+
 def _not_known(before: pd.DataFrame, after: pd.DataFrame, identities: Identities) -> pd.DataFrame:
-    """Return what can use tokens before a change and not after it, and is not known well enough to say who loses."""
-    memberships, untold = identities.memberships(), identities.untold()
-    reached = [
-        _chains(_granted_groups(entries), identities.groups, memberships)["group_id"] for entries in (before, after)
-    ]
-    lost = untold & set(reached[0]) - set(reached[1])
+    """Return principals that lose permission in a change, but whose members or tokens are unknown."""
+    lost = identities.unlisted_groups() & _reached(before, identities) - _reached(after, identities)
     names = identities.groups.loc[identities.groups["id"].isin(list(lost)), "display_name"]
     rows = [(name, "group", "its members are not listed") for name in names]
     for field, (kind, listed) in _listed(identities).items():
@@ -319,46 +367,19 @@ def _not_known(before: pd.DataFrame, after: pd.DataFrame, identities: Identities
 
 
 def _listed(identities: Identities) -> dict[str, tuple[str, pd.Series[str]]]:
-    """Return for each field of an entry what it names, and the names that there are."""
+    """Return the kind of principal and the known names for each field of an entry."""
     return {
         "user_name": ("user", identities.users["user_name"]),
         "group_name": ("group", identities.groups["display_name"]),
-        "service_principal_name": ("service principal", identities.service_principals["application_id"]),
+        "service_principal_name": ("service_principal", identities.service_principals["application_id"]),
     }
 
 
 def merged(found: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each principal of some paths, its paths in one cell: ``id, principal, kind, via``."""
-    # A Python function for each of a hundred thousand groups takes seconds.
+    """Return a row for each principal, with all its paths in one cell: ``id, principal, kind, via``."""
+    # In Arrow: a Python function for each of 100,000 groups takes seconds.
     texts = pa.table({"id": array(found["id"], pa.int64()), "via": array(found["via"])})
     by_id = texts.group_by("id", use_threads=False).aggregate([("via", "list")])
     via = pd.Series(pc.binary_join(by_id["via_list"], "; ").to_pylist(), by_id["id"].to_pandas(), dtype=TEXT)
     first = found.drop_duplicates("id")[["id", "principal", "kind"]]
     return first.assign(via=first["id"].map(via).astype(TEXT)).sort_values(["kind", "principal"], ignore_index=True)
-
-
-def _no_such_level(level: str) -> errors.UsageError:
-    return errors.UsageError(f"There is no level {level!r}: it is {CAN_USE} or {CAN_MANAGE}.")
-
-
-def entry_of(text: str, *, level: str = CAN_USE) -> dict[str, str]:
-    """Read an entry as it is typed: ``group:data-engineers``, ``user:ann@example.com=CAN_MANAGE``,
-    ``service-principal:terraform``.
-
-    Raises:
-        UsageError: It is not of that form.
-    """
-    kinds = {"user": "user_name", "group": "group_name", "service-principal": "service_principal_name"}
-    kind, colon, rest = text.partition(":")
-    if not colon or kind not in kinds:
-        near = errors.did_you_mean(kind, kinds) if colon else ""
-        raise errors.UsageError(
-            f"{text!r} is not an entry: write group:NAME, user:NAME or service-principal:NAME. {near}".rstrip()
-        )
-    name, _, asked = rest.partition("=")
-    level = asked.upper() or level
-    if not name:
-        raise errors.UsageError(f"{text!r} names nobody: write {kind}:NAME.")
-    if level not in (CAN_USE, CAN_MANAGE):
-        raise _no_such_level(asked)
-    return {kinds[kind]: name, "permission_level": level}

@@ -1,59 +1,66 @@
-"""Durations as people write them: ``90d``, ``12h``, ``2w``."""
+"""Durations as text: ``90d``, ``12h``, ``2w``."""
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from tokenkit import errors
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])", re.ASCII | re.IGNORECASE)
 _LONGEST_HOURS = 100 * 365.25 * 24
-LONGEST_LIFETIME = pd.Timedelta(days=730)
-"""The longest lifetime that a new token can have; a workspace's maximum may be lower."""
+LONGEST_LIFETIME_DAYS = 730
+"""The longest lifetime of a new token. A workspace's maximum may be lower."""
 
 
 def duration(text: str | pd.Timedelta) -> pd.Timedelta:
-    """Return how long ``90d``, ``12h`` or ``2w`` is. A bare number needs its unit: 90 could be meant in any.
+    """Return the duration of ``90d``, ``12h`` or ``2w``. A number without a unit is ambiguous and not accepted.
 
     Raises:
-        UsageError: It is not a number and one of ``h``, ``d``, ``w``, or is longer than a century.
+        UsageError: The text is not a number followed by ``h``, ``d`` or ``w``, or is longer than a century.
     """
-    if isinstance(text, pd.Timedelta):
+    span = _span(text)
+    import pandas as pd  # noqa: PLC0415 - errors in a command line are reported without it
+
+    return pd.Timedelta(span)
+
+
+def lifetime(text: str | pd.Timedelta) -> pd.Timedelta:
+    """Return the lifetime of a new token.
+
+    Raises:
+        UsageError: The text is not a duration, or not a valid lifetime.
+    """
+    allowed = f"The lifetime of a new token is at least 1 second and at most {LONGEST_LIFETIME_DAYS}d"
+    if isinstance(text, str) and text.strip().lower() in {"never", "none", "forever", "unlimited"}:
+        raise errors.UsageError(f"{text!r} is not a lifetime. {allowed}.")
+    if not dt.timedelta(seconds=1) <= _span(text) <= dt.timedelta(days=LONGEST_LIFETIME_DAYS):
+        raise errors.UsageError(f"{text!r} is not a valid lifetime. {allowed}.")
+    return duration(text)
+
+
+def _span(text: str | dt.timedelta) -> dt.timedelta:
+    if isinstance(text, dt.timedelta):
         return text
     match = _DURATION.fullmatch(str(text).strip())
     if not match:
         hint = _with_unit(str(text).strip())
-        raise errors.UsageError(
-            f"{text!r} is not a duration: write a number with its unit, as in 90d, 12h or 2w.{hint}"
-        )
+        raise errors.UsageError(f"{text!r} is not a duration. Write a number with a unit: 90d, 12h or 2w.{hint}")
     hours = float(match[1]) * _HOURS[match[2].lower()]
-    if hours > _LONGEST_HOURS:  # compared before it is made, as a long row of digits would overflow a Timedelta
-        raise errors.UsageError(f"{text!r} is longer than a century.")
-    return pd.Timedelta(hours=hours)
-
-
-def lifetime(text: str | pd.Timedelta) -> pd.Timedelta:
-    """Return the lifetime of a new token, written as a duration.
-
-    Raises:
-        UsageError: It is not a duration, or not one that a new token can have.
-    """
-    allowed = f"A new token lives at least 1 second and at most {LONGEST_LIFETIME.days}d"
-    if isinstance(text, str) and text.strip().lower() in {"never", "none", "forever", "unlimited"}:
-        raise errors.UsageError(f"{text!r} is not a lifetime. {allowed}.")
-    span = duration(text)
-    if not pd.Timedelta(seconds=1) <= span <= LONGEST_LIFETIME:
-        raise errors.UsageError(f"{text!r} is not a lifetime that a token can have. {allowed}.")
-    return span
+    if hours > _LONGEST_HOURS:  # checked first, because many digits overflow
+        raise errors.UsageError(f"{text!r} is longer than 100 years. Use a shorter duration.")
+    return dt.timedelta(hours=hours)
 
 
 def _with_unit(text: str) -> str:
-    """Return how a bare number may have been meant."""
+    """Return a suggestion for a number without a unit."""
     if not (text.isascii() and text.isdigit()):
         return ""
-    if len(text) <= 4 and int(text) <= LONGEST_LIFETIME.days:
+    if len(text) <= 4 and int(text) <= LONGEST_LIFETIME_DAYS:
         return f" Write {text}d for days."
     return f" {text} seconds are {int(text) / 3600:g}h." if len(text) <= 9 else ""

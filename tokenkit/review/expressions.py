@@ -1,14 +1,18 @@
-"""``--where``: the language of ``DataFrame.query``, cut down to what can only read columns.
+"""``--where``: a subset of the language of ``DataFrame.query`` that can only read columns.
 
-``query`` itself evaluates attribute chains, calls and ``@`` names of the calling program, which reach files and code;
-and an expression may come from a ticket or a colleague. So nothing is handed to ``eval``: an expression is parsed with
-``ast``, and what is walked here is all there is. It knows columns, constants, comparisons, ``and``, ``or``, ``not``
-(and ``&``, ``|``, ``~``), ``in``, the four operations, and the calls of ``READING_METHODS``. Its length, its depth and
-its time are bounded, and patterns are matched by RE2 (``patterns``).
+``query`` evaluates attribute chains, calls and ``@`` names of the calling program, which can reach files and code. An
+expression may come from a ticket or a colleague, so nothing is passed to ``eval``. An expression is parsed with ``ast``
+and evaluated here. It supports columns, constants, comparisons, ``and``, ``or``, ``not`` (and ``&``, ``|``, ``~``),
+``in``, the four arithmetic operations, and the methods in ``READING_METHODS``. Length, depth and time are limited, and
+RE2 matches patterns (``patterns``).
 
-Three things are better than in ``query``. Dates compare with times in UTC: ``expiry_time < '2027-01-01'``. What is not
-known is handled alike on every pandas: a comparison with it is neither yes nor no, and only a yes keeps a token. And a
-comparison that can never hold, of a number with text or of ``status`` with a value that it cannot have, is an error.
+It differs from ``query`` in three ways. Dates compare with times in UTC: ``expiry_time < '2027-01-01'``. A comparison
+with an unknown value is unknown with every version of pandas, and a token is kept only if the result is true. A
+comparison that can never be true is an error, such as a number with text, or ``status`` with an invalid value.
+
+**Why no library?** ``DataFrame.query`` and ``numexpr`` evaluate more than columns, and SQL engines would add a
+dependency and another syntax. The limits are 10,000 characters, 1,000 operators, 50 levels and 20 seconds. RE2 matches
+most patterns on a million texts in less than a second, and no pattern can take exponential time.
 """
 
 # ruff: noqa: N815 - ast calls a visitor's methods by the names of its classes
@@ -16,7 +20,6 @@ comparison that can never hold, of a number with text or of ``status`` with a va
 from __future__ import annotations
 
 import ast
-import datetime as dt
 import functools
 import inspect
 import io
@@ -33,6 +36,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenkit import errors, frames
+from tokenkit.core.arguments import optional
 from tokenkit.review import patterns, texts
 from tokenkit.review.durations import duration
 from tokenkit.review.patterns import shortened
@@ -41,7 +45,6 @@ from tokenkit.review.values import FIXED
 _LONGEST = 10_000
 _MOST_OPERATORS = 1_000
 _DEEPEST = 50
-_MOST_BITS = 64
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -56,12 +59,12 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
-# As in query, these bind like the words: `a > 1 & b < 2` means (a > 1) and (b < 2).
-_WORDS = {"&": "and", "|": "or"}
+# As in query, & and | bind like `and` and `or`: `a > 1 & b < 2` means (a > 1) and (b < 2).
+_BOOLEAN_OPERATORS = {"&": "and", "|": "or"}
 _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
-# What is written in SQL, C or JSON, outside of quotes, and its right form.
-_RIGHT_FORMS = (
-    (r"\b(AND|OR|NOT|IN)\b|&&|\|\||!(?!=)", "Write and, or, not and in, in lower case."),
+# Syntax of SQL, C or JSON outside of quotes, and the equivalent in an expression.
+_EQUIVALENTS = (
+    (r"\b(AND|OR|NOT|IN)\b|&&|\|\||!(?!=)", "Write the operators in lower case: and, or, not, in."),
     (r"\b(true|TRUE|false|FALSE)\b", "Write True or False."),
     (r"\b(null|NULL|Null|nan|NaN|NaT|none|NONE|nil)\b|\b(is|IS)\b", "Write COLUMN.isna() or COLUMN.notna()."),
     (r"(?i)\b(i?like|rlike|regexp)\b", "Write COLUMN.str.contains('text')."),
@@ -69,20 +72,13 @@ _RIGHT_FORMS = (
         r"(?<!\.str)\.(contains|startswith|endswith|fullmatch|lower|upper|len)\b|(?<![\w.])(contains|startswith|endswith)\(",
         "Write COLUMN.str.contains('text').",
     ),
-    (r"===|<>", "Equality is ==, its opposite is !=."),
-    (r"\b\d+\s*[hdw]\b", "Durations are numbers of days: idle_days > 60."),
-    (r"[\u2018\u2019\u201c\u201d`]", "Write straight quotes around text, and none around columns."),
-    (r"@", "Names of variables (@name) are not read here."),
+    (r"===|<>", "Write == for equal and != for not equal."),
+    (r"\b\d+\s*[hdw]\b", "Write durations as a number of days: idle_days > 60."),
+    (r"[\u2018\u2019\u201c\u201d`]", "Use straight quotes around text, and no quotes around columns."),
+    (r"@", "Variables (@name) are not supported here."),
 )
-_TEXT, _NUMBERS, _FLAGS, _TIMES, _SPANS, _LISTS, _OTHER = (
-    "text",
-    "numbers",
-    "True or False",
-    "times",
-    "durations",
-    "lists",
-    "values of several kinds",
-)
+_TEXT, _NUMBERS, _FLAGS, _TIMES = "text", "numbers", "True or False", "times"
+_SPANS, _LISTS, _OTHER = "durations", "lists", "values of several kinds"
 _KINDS: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
     (pa.types.is_boolean, _FLAGS),
     (lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind), _NUMBERS),
@@ -101,21 +97,21 @@ _FORMS = {
 
 
 def check(expression: str) -> None:
-    """Raise ``UsageError`` for an expression that does not parse or does more than read, whatever the columns are."""
+    """Raise ``UsageError`` if an expression does not parse or does more than read columns. Columns are not checked."""
     _Checker(expression).visit(_parsed(expression))
 
 
 def where(tokens: pd.DataFrame, expression: str) -> pd.DataFrame:
-    """Return the tokens for which an expression over the columns holds.
+    """Return the tokens for which an expression is true.
 
     Args:
-        tokens: Any frame; its columns are the names that the expression may use.
+        tokens: Any frame. The expression can use its columns.
         expression: ``"idle_days > 60 and owner_kind == 'user'"``, ``"'sql' in scopes"``,
-            ``"comment.str.contains('ci')"``. Patterns are RE2's: without lookarounds and backreferences.
+            ``"comment.str.contains('ci')"``. Patterns use RE2 syntax, without lookarounds and backreferences.
 
     Raises:
-        UsageError: It does not parse, names an unknown column, does more than read, or is not a yes or no for each row;
-            it compares what can never be equal, such as a number and text; it takes too long.
+        UsageError: The expression does not parse, uses an unknown column, does more than read columns, is not a
+            condition, compares values that can never be equal (such as a number and text), or takes too long.
     """
     tree = _parsed(expression)
     _Checker(expression, tokens.columns).visit(tree)
@@ -123,103 +119,54 @@ def where(tokens: pd.DataFrame, expression: str) -> pd.DataFrame:
         return tokens[truth(_tristate(_Evaluation(tokens).value(tree.body)))]
     except errors.UsageError as error:
         problem = str(error)
-    except TypeError:  # numpy's and pandas' own words are of loops and dtypes
-        problem = "it combines what does not go together: write numbers without quotes, text and dates in quotes"
-    except Exception as failure:  # noqa: BLE001 - pandas raises whatever the operator at fault does
+    except TypeError:  # the messages of numpy and pandas are about loops and dtypes
+        problem = "it combines incompatible types. Write numbers without quotes, and text and dates in quotes"
+    except Exception as failure:  # noqa: BLE001 - pandas may raise any error
         problem = str(failure).strip().partition("\n")[0]
-    raise errors.UsageError(_sentence(f"The expression {shortened(expression)} cannot be evaluated: {problem}"))
+    raise errors.UsageError(_sentence(f"Cannot evaluate the expression {shortened(expression)}: {problem}"))
 
 
-def with_constants(expression: str, names: Mapping[str, Any]) -> str:
-    """Return an expression in which every ``@name`` is the constant that a variable holds.
-
-    A text becomes a quoted text, whatever is written in it, and a time a text in ISO 8601.
-
-    Args:
-        expression: ``"owner == @who and idle_days > @days"``.
-        names: The variables.
-
-    Raises:
-        UsageError: A variable that is not there, or holds something else than a text, a number, True, False or a time.
-    """
-    if "@" not in expression:
-        return expression
-    found: list[tuple[int, str]] = []
-    try:
-        for kind, text, *_ in tokenize.generate_tokens(io.StringIO(expression.strip()).readline):
-            if kind == tokenize.NAME and found[-1:] == [(tokenize.OP, "@")]:
-                found[-1] = (tokenize.OP, f"({_constant(text, names)})")
-            else:
-                found.append((kind, text))
-    except (SyntaxError, tokenize.TokenError):
-        return expression  # which does not parse, and is told so
-    return tokenize.untokenize(found).strip()
-
-
-def _constant(name: str, names: Mapping[str, Any]) -> str:
-    if name not in names:
-        raise errors.UsageError(f"There is no variable {name!r} for @{name}. {errors.did_you_mean(name, names)}")
-    value = scalar(names[name])
-    kind = type(value)
-    if kind in {str, bool, int} or (kind is float and np.isfinite(value)):
-        return repr(value)
-    if kind in {dt.date, dt.datetime, pd.Timestamp}:
-        return repr(value.isoformat())
-    raise errors.UsageError(
-        f"@{name} holds a {kind.__name__}. An expression takes a text, a number, True, False or a time."
-    )
-
-
-def scalar(value: Any) -> Any:  # noqa: ANN401 - of any variable
-    """Return a text or a number of numpy's as Python's, and a time as pandas'; everything else as it is.
-
-    Raises:
-        UsageError: A number beyond 64 bits, which no column holds and Python may refuse to write out.
-    """
-    if isinstance(value, np.datetime64):
-        return pd.Timestamp(value)
-    if isinstance(value, np.generic) and not isinstance(value, np.timedelta64):  # whose item() is a bare number
-        return scalar(value.item()) if type(value) is not type(value.item()) else value
-    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
-        raise errors.UsageError("A variable holds a number beyond 64 bits.")
-    return value
-
-
-def truth(verdict: pd.Series[Any]) -> pd.Series[bool]:
-    """Return a verdict as plain booleans: what is not known is no."""
-    return verdict.astype("boolean").fillna(value=False).astype(bool)
+def truth(condition: pd.Series[Any]) -> pd.Series[bool]:
+    """Return a condition as plain booleans, with False for unknown."""
+    return condition.astype("boolean").fillna(value=False).astype(bool)
 
 
 def holds(lists: pd.Series[Any], member: str) -> pd.Series[bool]:
-    """Return in which lists a text is; an absent list holds nothing."""
+    """Return which lists contain a text. A missing list does not."""
     array = texts.array(lists, frames.TEXTS)
-    hits = pc.list_parent_indices(array).filter(pc.equal(pc.list_flatten(array), member))
+    value = pa.scalar(member.encode("utf-8", "replace").decode(), pa.string())  # no list contains half a surrogate
+    hits = pc.list_parent_indices(array).filter(pc.equal(pc.list_flatten(array), value))
     mask = np.zeros(len(lists), dtype=bool)
     mask[hits.to_numpy()] = True
     return pd.Series(mask, index=lists.index, dtype=bool)
 
 
 def _parsed(expression: str) -> ast.Expression:
-    if not expression.strip():  # of a variable that is not set; no expression at all would keep every token
-        raise errors.UsageError("The expression is empty. Leave it out where none is meant.")
+    optional("An expression", expression, str)
+    if not expression.strip():  # probably from an unset variable; without an expression every token would be kept
+        raise errors.UsageError("The expression is empty. Omit it to select all tokens.")
     if len(expression) > _LONGEST:
         raise errors.UsageError(f"The expression is longer than {_LONGEST:,} characters.")
     try:
-        words = [
-            (tokenize.NAME, _WORDS[text]) if kind == tokenize.OP and text in _WORDS else (kind, text)
+        lexemes = [
+            (tokenize.NAME, _BOOLEAN_OPERATORS[text])
+            if kind == tokenize.OP and text in _BOOLEAN_OPERATORS
+            else (kind, text)
             for kind, text, *_ in tokenize.generate_tokens(io.StringIO(expression.strip()).readline)
         ]
-        # Counted before anything is parsed, as the parser itself calls itself for each.
-        if sum(kind in {tokenize.OP, tokenize.NAME} and text != "," for kind, text in words) > _MOST_OPERATORS:
+        # Counted before parsing, because the parser is recursive.
+        if sum(kind in {tokenize.OP, tokenize.NAME} and text != "," for kind, text in lexemes) > _MOST_OPERATORS:
             problem = (
                 f"has more than {_MOST_OPERATORS:,} names and operators. Write COLUMN in ['a', 'b'] for many values"
             )
-        elif _is_deep(tree := ast.parse(tokenize.untokenize(words).strip(), mode="eval")):
+        elif _is_deep(tree := ast.parse(tokenize.untokenize(lexemes).strip(), mode="eval")):
             problem = f"is nested more than {_DEEPEST} deep"
         else:
             return tree
     except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
-        problem = f"does not parse. {_right_form(expression)} Text goes in quotes; equality is ==.".replace("  ", " ")
+        problem = f"does not parse. {_equivalent(expression)} Write text in quotes, and == for equal.".replace(
+            "  ", " "
+        )
     raise errors.UsageError(_sentence(f"The expression {shortened(expression)} {problem}"))
 
 
@@ -230,26 +177,26 @@ def _is_deep(tree: ast.AST) -> bool:
     return bool(level)
 
 
-def _right_form(expression: str) -> str:
-    """Return how to write what an expression has of another language; nothing where it has nothing of one."""
+def _equivalent(expression: str) -> str:
+    """Return how to write the syntax of other languages that an expression contains, or an empty text."""
     outside_quotes = _QUOTED.sub("''", expression)
-    return " ".join(form for pattern, form in _RIGHT_FORMS if re.search(pattern, outside_quotes))
+    return " ".join(form for pattern, form in _EQUIVALENTS if re.search(pattern, outside_quotes))
 
 
 _Operand = Any  # a column or a constant
 
 
 class _Checker(ast.NodeVisitor):
-    """Refuses whatever is not listed here; what it lets through, ``_Evaluation`` knows."""
+    """Rejects every node without a method here. ``_Evaluation`` supports all others."""
 
     def __init__(self, expression: str, columns: pd.Index | None = None) -> None:
         self._expression = expression
         self._columns = columns
 
     def generic_visit(self, node: ast.AST) -> None:
-        """Refuse: a node that has no method below."""
+        """Reject a node that has no method below."""
         allowed = ", ".join(sorted(READING_METHODS))
-        form = _right_form(self._expression) or f"Allowed are columns, constants, comparisons, and {allowed}."
+        form = _equivalent(self._expression) or f"Supported are columns, constants, comparisons, and {allowed}."
         raise errors.UsageError(
             f"The expression {shortened(self._expression)} does more than read columns "
             f"({type(node).__name__.lower()}). {form}"
@@ -262,17 +209,19 @@ class _Checker(ast.NodeVisitor):
     visit_Expression = visit_BoolOp = visit_UnaryOp = visit_BinOp = visit_Compare = _visit_parts
 
     def _accept(self, node: ast.AST) -> None:
-        """Accept: it has no parts."""
+        """Accept a node without parts."""
 
     visit_And = visit_Or = visit_Not = visit_USub = visit_Invert = visit_In = visit_NotIn = _accept
     visit_Add = visit_Sub = visit_Mult = visit_Div = _accept
     visit_Eq = visit_NotEq = visit_Lt = visit_LtE = visit_Gt = visit_GtE = _accept
 
     def visit_Constant(self, node: ast.Constant) -> None:
-        if not isinstance(node.value, str | int | float | None):  # bytes could be multiplied without end
+        if not isinstance(node.value, str | int | float | None):  # bytes could be multiplied without limit
             self.generic_visit(node)
         if isinstance(node.value, int) and node.value.bit_length() >= 64:
-            raise errors.UsageError(f"The expression {shortened(self._expression)} has a number beyond 64 bits.")
+            raise errors.UsageError(
+                f"The expression {shortened(self._expression)} contains a number beyond 64 bits. Use a smaller number."
+            )
 
     def visit_List(self, node: ast.List | ast.Tuple) -> None:
         for element in node.elts:
@@ -285,13 +234,13 @@ class _Checker(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> None:
         if self._columns is not None and node.id not in self._columns:
             known = [str(column) for column in self._columns]
-            hint = _right_form(node.id) or errors.did_you_mean(node.id, known)
-            raise errors.UsageError(f"There is no column {node.id!r} (text goes in quotes). {hint}")
+            hint = _equivalent(node.id) or errors.did_you_mean(node.id, known)
+            raise errors.UsageError(f"Unknown column {node.id!r} (write text in quotes). {hint}")
 
     def visit_Call(self, node: ast.Call) -> None:
         name, target = _method(node)
         arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
-        constant = all(isinstance(each, ast.List | ast.Tuple) or _is_single_constant(each) for each in arguments)
+        constant = all(isinstance(item, ast.List | ast.Tuple) or _is_single_constant(item) for item in arguments)
         named = all(keyword.arg is not None for keyword in node.keywords)
         if name not in READING_METHODS or not isinstance(target, ast.Name | ast.Call) or not constant or not named:
             self.generic_visit(node)
@@ -312,7 +261,7 @@ class _Checker(ast.NodeVisitor):
 
 
 def _method(call: ast.Call) -> tuple[str, ast.expr]:
-    """Return the dotted name of what is called, and what it is called on."""
+    """Return the dotted name of a method, and the expression that it is called on."""
     chain: list[str] = []
     target: ast.expr = call.func
     while isinstance(target, ast.Attribute):
@@ -322,9 +271,9 @@ def _method(call: ast.Call) -> tuple[str, ast.expr]:
 
 
 def _arguments(call: ast.Call) -> tuple[list[Any], dict[str, Any]]:
-    """Return the constants that a method is called with."""
+    """Return the constant arguments of a call."""
     return (
-        [ast.literal_eval(each) for each in call.args],
+        [ast.literal_eval(argument) for argument in call.args],
         {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords},
     )
 
@@ -336,27 +285,27 @@ def _is_single_constant(node: ast.expr) -> bool:
 
 
 class _Evaluation:
-    """The values of an expression's nodes over the columns of a frame."""
+    """Evaluates the nodes of an expression over the columns of a frame."""
 
     def __init__(self, tokens: pd.DataFrame) -> None:
         self._tokens = tokens
         self._ends = time.monotonic() + patterns.LONGEST_SECONDS
 
-    def value(self, node: ast.expr) -> Any:  # noqa: ANN401, C901, PLR0911 - a case a kind of node
+    def value(self, node: ast.expr) -> Any:  # noqa: ANN401, C901, PLR0911 - one case per type of node
         """Return a column or a constant."""
         if time.monotonic() > self._ends:
-            raise errors.UsageError("it takes too long")
+            raise errors.UsageError("it takes too long. Use a simpler expression")
         match node:
             case ast.Constant():
                 return node.value
             case ast.Name():
                 return self._tokens[node.id]
             case ast.List() | ast.Tuple():
-                return [self.value(each) for each in node.elts]
+                return [self.value(element) for element in node.elts]
             case ast.BoolOp():
                 combine = operator.and_ if isinstance(node.op, ast.And) else operator.or_
-                verdicts = [_tristate(self.value(each)) for each in node.values]  # noqa: PD011 - a node of ast
-                return functools.reduce(combine, verdicts)
+                conditions = [_tristate(self.value(part)) for part in node.values]  # noqa: PD011 - a node of ast
+                return functools.reduce(combine, conditions)
             case ast.UnaryOp(op=ast.USub()):
                 return -_number(self.value(node.operand))
             case ast.UnaryOp():
@@ -364,14 +313,14 @@ class _Evaluation:
             case ast.BinOp():
                 return _ARITHMETIC[type(node.op)](_number(self.value(node.left)), _number(self.value(node.right)))
             case ast.Compare():
-                operands = [self.value(each) for each in (node.left, *node.comparators)]
+                operands = [self.value(operand) for operand in (node.left, *node.comparators)]
                 pairs = zip(node.ops, operands, operands[1:], strict=False)
-                return functools.reduce(operator.and_, [_tristate(_compared(*each)) for each in pairs])
+                return functools.reduce(operator.and_, [_tristate(_compared(*pair)) for pair in pairs])
             case ast.Call():
                 name, target = _method(node)
                 positional, keywords = _arguments(node)
                 return READING_METHODS[name](self, self.value(target), *positional, **keywords)
-        raise errors.UsageError(f"{type(node).__name__} is not known")  # the checker lets nothing else through
+        raise errors.UsageError(f"unsupported {type(node).__name__}")  # the checker rejects all other nodes
 
     def contains(
         self, column: _Operand, pat: str, *, case: bool = True, na: bool = False, regex: bool = True
@@ -389,7 +338,7 @@ class _Evaluation:
     def endswith(self, column: _Operand, pat: str | list[str], *, na: bool = False) -> pd.Series[bool]:
         return _known(_texts(column).str.endswith(_beginnings(pat)), column, na=na)
 
-    # Without the column's name: what is made of it may have other values than the column.
+    # Without the column's name, because the results may have values that the column cannot have.
     def lower(self, column: _Operand) -> pd.Series[str]:
         return _texts(column).str.lower().rename(None)
 
@@ -408,7 +357,7 @@ class _Evaluation:
     def between(self, column: _Operand, left: _Operand, right: _Operand, *, inclusive: str = "both") -> pd.Series[bool]:
         if inclusive not in _INCLUSIVE:
             raise errors.UsageError(
-                f"inclusive cannot be {inclusive!r}. {errors.did_you_mean(str(inclusive), _INCLUSIVE)}"
+                f"Invalid inclusive: {inclusive!r}. {errors.did_you_mean(str(inclusive), _INCLUSIVE)}"
             )
         above, below = _INCLUSIVE[inclusive]
         return _tristate(_compared(above, column, left)) & _tristate(_compared(below, column, right))
@@ -425,24 +374,18 @@ _INCLUSIVE = {
     "right": (ast.Gt(), ast.LtE()),
 }
 READING_METHODS: Mapping[str, Callable[..., Any]] = {
-    "str.contains": _Evaluation.contains,
-    "str.startswith": _Evaluation.startswith,
-    "str.endswith": _Evaluation.endswith,
-    "str.fullmatch": _Evaluation.fullmatch,
-    "str.lower": _Evaluation.lower,
-    "str.upper": _Evaluation.upper,
-    "str.len": _Evaluation.len,
-    "isna": _Evaluation.isna,
-    "notna": _Evaluation.notna,
-    "between": _Evaluation.between,
-    "isin": _Evaluation.isin,
+    name: getattr(_Evaluation, name.removeprefix("str."))
+    for name in (
+        *("str.contains", "str.startswith", "str.endswith", "str.fullmatch", "str.lower", "str.upper", "str.len"),
+        *("isna", "notna", "between", "isin"),
+    )
 }
-"""The only calls in an expression. Each reads one column and takes constants."""
+"""The only methods that an expression can call. Each reads one column and takes constants."""
 
 
-def _compared(how: ast.cmpop, left: _Operand, right: _Operand) -> Any:  # noqa: ANN401 - what pandas returns
+def _compared(how: ast.cmpop, left: _Operand, right: _Operand) -> Any:  # noqa: ANN401 - the result of pandas
     if isinstance(how, ast.In | ast.NotIn) or (isinstance(right, list) and isinstance(how, ast.Eq | ast.NotEq)):
-        found = _among(left, right)  # == and != with a list, as query reads them
+        found = _among(left, right)  # == and != with a list, as in query
         return found if isinstance(how, ast.In | ast.Eq) else ~_tristate(found)
     if isinstance(left, pd.Series):
         return _COMPARISONS[type(how)](left, _fitted(right, left))
@@ -452,7 +395,7 @@ def _compared(how: ast.cmpop, left: _Operand, right: _Operand) -> Any:  # noqa: 
 
 
 def _among(left: _Operand, right: _Operand) -> pd.Series[bool]:
-    """Return for which rows a value is among some constants, or a text in a column of lists."""
+    """Return the rows whose value is among constants, or whose list contains a text."""
     if isinstance(right, pd.Series):
         if _kind(right) == _LISTS:
             if isinstance(left, str):
@@ -461,11 +404,11 @@ def _among(left: _Operand, right: _Operand) -> pd.Series[bool]:
         form = f"{_name(right)}.str.contains('text')" if _kind(right) == _TEXT else f"{_name(right)} == …"
         raise errors.UsageError(f"{_name(right)} does not hold lists. Write {form}")
     if not isinstance(right, list) or not isinstance(left, pd.Series):
-        raise errors.UsageError("in asks for a column among a list. Write COLUMN in ['a', 'b']")
+        raise errors.UsageError("in requires a column and a list. Write COLUMN in ['a', 'b']")
     if _kind(left) == _LISTS:
         raise _of_lists(left, *right[:1])
-    # An unknown value is neither among them nor not.
-    return left.isin([_fitted(each, left) for each in right]).astype("boolean").mask(left.isna())
+    # For an unknown value the result is unknown.
+    return left.isin([_fitted(value, left) for value in right]).astype("boolean").mask(left.isna())
 
 
 def _of_lists(column: pd.Series[Any], text: object = "text") -> errors.UsageError:
@@ -473,10 +416,10 @@ def _of_lists(column: pd.Series[Any], text: object = "text") -> errors.UsageErro
 
 
 def _fitted(value: _Operand, column: pd.Series[Any]) -> Any:  # noqa: ANN401 - a column or a constant
-    """Return what a column is compared with, a date as a moment in UTC.
+    """Return a value converted for the comparison with a column: a date becomes a time in UTC.
 
     Raises:
-        UsageError: It can never be equal to what the column holds.
+        UsageError: The value can never be equal to a value of the column.
     """
     kind = _kind(column)
     if kind == _LISTS:
@@ -484,7 +427,7 @@ def _fitted(value: _Operand, column: pd.Series[Any]) -> Any:  # noqa: ANN401 - a
     if _kind(value) == _LISTS:
         raise _of_lists(value)
     if value is None:
-        raise errors.UsageError(f"Nothing is equal to None. Write {_name(column)}.isna().")
+        raise errors.UsageError(f"No value is equal to None. Write {_name(column)}.isna().")
     if isinstance(value, str) and kind == _TIMES:
         return _moment(value)
     if isinstance(value, str) and kind == _SPANS:
@@ -492,8 +435,10 @@ def _fitted(value: _Operand, column: pd.Series[Any]) -> Any:  # noqa: ANN401 - a
     if _OTHER not in {kind, _kind(value)} and _kind(value) != kind:
         raise errors.UsageError(f"{_name(column)} holds {kind}, not {_kind(value)}. {_FORMS[kind]}")
     possible = FIXED.get(str(column.name), ())
-    if possible and isinstance(value, str) and value not in {*possible, *column.dropna().unique()}:  # a newer server's
-        raise errors.UsageError(f"{column.name} cannot be {value!r}. {errors.did_you_mean(value, possible)}")
+    if (
+        possible and isinstance(value, str) and value not in {*possible, *column.dropna().unique()}
+    ):  # a newer server may add values
+        raise errors.UsageError(f"Invalid {column.name}: {value!r}. {errors.did_you_mean(value, possible)}")
     return value
 
 
@@ -501,7 +446,7 @@ def _moment(text: str) -> pd.Timestamp:
     try:
         moment = pd.Timestamp(text)
         if pd.isna(moment):
-            raise ValueError  # noqa: TRY301 - as any other text that is not a date
+            raise ValueError  # noqa: TRY301 - handled like other invalid dates
         return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
     except ValueError:
         problem = f"{text!r} is not a date. Write 2026-12-31"
@@ -509,11 +454,11 @@ def _moment(text: str) -> pd.Timestamp:
 
 
 def _kind(operand: _Operand) -> str:
-    """Return what a column holds, or a constant is: one of the words that messages use."""
+    """Return the type of a column or a constant, as messages name it."""
     if not isinstance(operand, pd.Series):
         constants = ((bool, _FLAGS), (int | float, _NUMBERS), (str, _TEXT))
         return next((kind for type_, kind in constants if isinstance(operand, type_)), _OTHER)
-    objects = operand.dtype == object  # which have to be looked at
+    objects = operand.dtype == object  # their values must be inspected
     try:
         found = pa.array((operand if objects else operand.head(0)).array, from_pandas=True).type
     except (pa.ArrowException, OverflowError):
@@ -529,13 +474,13 @@ def _texts(column: _Operand) -> pd.Series[str]:
     if _kind(column) == _LISTS:
         raise _of_lists(column)
     if _kind(column) != _TEXT:
-        raise errors.UsageError(f"{_name(column)} holds {_kind(column)}: only text has str methods")
+        raise errors.UsageError(f"{_name(column)} holds {_kind(column)}. Only text has str methods")
     return column
 
 
 def _pattern(pat: object) -> str:
     if not isinstance(pat, str):
-        raise errors.UsageError(f"{pat!r} is not text to search for. {_FORMS[_TEXT]}")
+        raise errors.UsageError(f"Invalid pattern {pat!r}. {_FORMS[_TEXT]}")
     return pat
 
 
@@ -545,21 +490,21 @@ def _beginnings(pat: object) -> str | tuple[str, ...]:
 
 def _known(found: pd.Series[bool], column: pd.Series[Any], *, na: bool) -> pd.Series[bool]:
     if not isinstance(na, bool):
-        raise errors.UsageError(f"na cannot be {na!r}. {_FORMS[_FLAGS]}")
+        raise errors.UsageError(f"Invalid na: {na!r}. {_FORMS[_FLAGS]}")
     return found.astype(bool).mask(column.isna(), na)
 
 
 def _number(value: _Operand) -> Any:  # noqa: ANN401 - a column or a constant
     if isinstance(value, list) or _kind(value) not in {_NUMBERS, _TIMES, _SPANS}:
-        raise errors.UsageError("Only numbers and times are calculated with")
+        raise errors.UsageError("Arithmetic requires numbers or times")
     return value
 
 
-def _tristate(verdict: Any) -> pd.Series[bool]:  # noqa: ANN401 - what an operator returned
-    """Return yes, no and not known."""
-    if isinstance(verdict, pd.Series) and (pd.api.types.is_bool_dtype(verdict) or verdict.dtype == object):
-        return verdict.astype("boolean")
-    raise errors.UsageError("it is not a yes or no for each token")
+def _tristate(condition: Any) -> pd.Series[bool]:  # noqa: ANN401 - the result of an operator
+    """Return a condition as true, false and unknown."""
+    if isinstance(condition, pd.Series) and (pd.api.types.is_bool_dtype(condition) or condition.dtype == object):
+        return condition.astype("boolean")
+    raise errors.UsageError("it is not a condition. Compare the column with a value")
 
 
 def _sentence(text: str) -> str:

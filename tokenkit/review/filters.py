@@ -1,97 +1,50 @@
-"""Which tokens are meant: the filters that Python, the magic and the shell share, in one table.
+"""The filters of ``criteria``, applied to frames of tokens.
 
-A filter is a keyword in Python (``owner=``), an option in a command (``--owner``), and a mask over the frame. Several
-values of one filter (``owner=["ann", "bob"]``, ``--owner ann --owner bob``) keep what any of them keeps; several
-filters keep what all of them keep. ``where`` is for everything else: an expression in the language of
-``DataFrame.query``, cut down to what cannot do more than read columns.
+A filter is a keyword in Python (``owner=``), an option in a command (``--owner``), and a mask over the frame. Values of
+one filter (``owner=["ann", "bob"]``, ``--owner ann --owner bob``) are combined with "or", and filters with "and".
+``where`` is for everything else: an expression in a subset of ``DataFrame.query`` that can only read columns.
 """
 
 from __future__ import annotations
 
 import difflib
 import functools
-import numbers
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tokenkit import errors, frames
-from tokenkit.review import expressions, lifecycle, patterns
-from tokenkit.review.durations import duration
-from tokenkit.review.values import STATUSES
+from tokenkit.review import expressions, lifecycle, owners, patterns
+from tokenkit.review.criteria import CRITERIA, Criterion
 
 
-@dataclass(frozen=True)
-class Filter:
-    """One way to choose tokens.
+@dataclass(frozen=True, kw_only=True)
+class Filter(Criterion):
+    """A criterion, applied to frames.
 
     Attributes:
-        name: The keyword in Python; with hyphens, the option in a command.
-        help: What it keeps.
-        mask: From a listing with the derived columns and one value to the rows that it keeps.
-        metavar: What the value is called; None for a switch, whose one value is True.
-        choices: The values that it takes, where they are few.
-        read: Makes the value of what was typed, or raises ``UsageError``; what it made, it takes as well.
-        columns: Where the values of tokens stand, if one that none has may be misspelt.
-        names_principals: Whether a value names a user or service principal, who may have no token.
+        mask: Returns the rows to keep, for a listing with the derived columns and one value.
+        aliases: Further columns with values of this kind, in a listing with ``owners.ALIASES``.
     """
 
-    name: str
-    help: str
     mask: Callable[[pd.DataFrame, Any], pd.Series[bool]]
-    metavar: str | None = None
-    choices: tuple[str, ...] = ()
-    read: Callable[[Any], Any] = str
-    columns: tuple[str, ...] = ()
-    names_principals: bool = False
-
-    def read_all(self, given: Any) -> list[Any]:  # noqa: ANN401 - one value or several
-        """Return the values that were given, read.
-
-        Raises:
-            UsageError: A value that the filter cannot take.
-        """
-        several = isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping)
-        values = [self.read(each) for each in (given if several else [given])]
-        for value in values:
-            if self.choices and value not in self.choices:
-                raise errors.UsageError(
-                    f"{self.name} cannot be {value!r}. {errors.did_you_mean(str(value), self.choices)}"
-                )
-        return values
+    aliases: tuple[str, ...] = ()
 
     def kept(self, tokens: pd.DataFrame, values: Iterable[Any]) -> pd.Series[bool]:
-        """Return which rows any of the values keeps."""
+        """Return the rows that match any of the values."""
         nothing = pd.Series(data=False, index=tokens.index, dtype=bool)
         masks = (expressions.truth(self.mask(tokens, value)) for value in values)
         return functools.reduce(operator.or_, masks, nothing)
 
     def known(self, tokens: pd.DataFrame) -> list[str]:
-        """Return the values that tokens have."""
-        columns = [tokens[name] for name in self.columns]
-        singly = [column if column.dtype == frames.TEXT else column.explode() for column in columns]
-        return pd.concat([column.dropna().astype(frames.TEXT) for column in singly]).unique().tolist()
-
-
-def _text(given: object) -> str:
-    if (
-        isinstance(given, str) and not given
-    ):  # of a variable that is not set; as a part of a comment it would keep all that have one
-        raise errors.UsageError("An empty text chooses nothing.")
-    if isinstance(given, str | numbers.Integral):
-        return str(given)
-    raise errors.UsageError(f"{given!r} is not text.")
-
-
-def _switch(given: object) -> bool:
-    if isinstance(given, bool | np.bool_):
-        return bool(given)
-    raise errors.UsageError(f"{given!r} is not True or False.")
+        """Return the distinct values in the tokens' columns."""
+        columns = [tokens[name] for name in (*self.columns, *self.aliases) if name in tokens]
+        exploded = [column if column.dtype == frames.TEXT else column.explode() for column in columns]
+        return pd.concat([column.dropna().astype(frames.TEXT) for column in exploded]).unique().tolist()
 
 
 def _scope(tokens: pd.DataFrame, scope: str) -> pd.Series[bool]:
@@ -99,20 +52,20 @@ def _scope(tokens: pd.DataFrame, scope: str) -> pd.Series[bool]:
 
 
 def _owner(tokens: pd.DataFrame, pattern: str) -> pd.Series[bool]:
-    found = _named(tokens["owner"], tokens["owner_id"], pattern)
-    return found | patterns.like(tokens[_APPLICATION_ID], pattern) if _APPLICATION_ID in tokens else found
+    return _named(tokens, ("owner", *_OWNER_ALIASES), "owner_id", pattern)
 
 
 def _created_by(tokens: pd.DataFrame, pattern: str) -> pd.Series[bool]:
-    return _named(tokens["created_by_username"], tokens["created_by_id"], pattern)
+    return _named(tokens, ("created_by_username", *_CREATOR_ALIASES), "created_by_id", pattern)
 
 
-def _named(names: pd.Series[str], ids: pd.Series[int], pattern: str) -> pd.Series[bool]:
-    return patterns.like(names, pattern) | (ids.astype(frames.TEXT) == pattern)
+def _named(tokens: pd.DataFrame, names: Iterable[str], ids: str, pattern: str) -> pd.Series[bool]:
+    named = [patterns.like(tokens[name], pattern) for name in names if name in tokens]
+    return functools.reduce(operator.or_, named) | (tokens[ids].astype(frames.TEXT) == pattern)
 
 
 def _comment(tokens: pd.DataFrame, text: str) -> pd.Series[bool]:
-    regex = re.escape(text).replace(r"\*", ".*")  # not "?", which comments have as it is
+    regex = re.escape(text).replace(r"\*", ".*")  # not "?", which is common in comments
     return patterns.found(tokens["comment"], f"(?s:{regex})", ignore_case=True)
 
 
@@ -133,97 +86,86 @@ def _never_expires(tokens: pd.DataFrame, wanted: bool) -> pd.Series[bool]:  # no
 
 
 _DAY = pd.Timedelta(days=1)
-_APPLICATION_ID = "owner's application id"
-FILTERS: tuple[Filter, ...] = (
-    Filter(
-        "owner",
-        "whose owner has this name or id; * and ? stand for any text",
-        _owner,
-        "NAME",
-        read=_text,
-        columns=("owner", "owner_id"),
-        names_principals=True,
-    ),
-    Filter(
-        "created_by",
-        "whose creator has this name or id; * and ? stand for any text",
-        _created_by,
-        "NAME",
-        read=_text,
-        columns=("created_by_username", "created_by_id"),
-        names_principals=True,
-    ),
-    Filter("status", "that still work, or that expired", _status, "STATUS", choices=STATUSES),
-    Filter("idle", "not used for at least so long (since they were made, if never)", _idle, "90d", read=duration),
-    Filter(
-        "expires_in",
-        "that end within this time, by expiry or after 90 days of disuse; expired tokens are left out",
-        _expires_in,
-        "30d",
-        read=duration,
-    ),
-    Filter("never_expires", "without an expiry", _never_expires, read=_switch),
-    Filter(
-        "scope",
-        "that were granted this scope",
-        _scope,
-        "SCOPE",
-        read=_text,
-        columns=("scopes",),
-    ),
-    Filter(
-        "comment",
-        "whose comment contains this text, in any case; * stands for any text",
-        _comment,
-        "TEXT",
-        read=_text,
-    ),
+_OWNER_ALIASES, _CREATOR_ALIASES = (
+    tuple(alias for alias, (of, _) in owners.ALIASES.items() if of == ids) for ids in ("owner_id", "created_by_id")
 )
-_BY_NAME = {each.name: each for each in FILTERS}
+_MASKS: Mapping[str, Callable[[pd.DataFrame, Any], pd.Series[bool]]] = {
+    "owner": _owner,
+    "created_by": _created_by,
+    "status": _status,
+    "idle": _idle,
+    "expires_in": _expires_in,
+    "never_expires": _never_expires,
+    "scope": _scope,
+    "comment": _comment,
+}
+_ALIASES = {"owner": _OWNER_ALIASES, "created_by": _CREATOR_ALIASES}
+FILTERS = tuple(
+    Filter(**vars(criterion), mask=_MASKS[criterion.name], aliases=_ALIASES.get(criterion.name, ()))
+    for criterion in CRITERIA
+)
+_BY_NAME = {filter_.name: filter_ for filter_ in FILTERS}
 
 
 def check(expression: str | None, criteria: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Return the criteria that keep less than everything, the values of each read; so what is wrong shows before any
-    request.
+    """Return the criteria that are not None, with their values converted. It reports errors before any request.
 
     Raises:
-        UsageError: An unknown filter, a value that it cannot take, an expression that does not parse or does more than
-            read. Only a wrong column is not found here, as the server may add columns.
+        UsageError: A filter is unknown, a value is not valid, or an expression does not parse or does more than read
+            columns. Unknown columns are not detected here, because the server may add columns.
     """
     if expression is not None:
         expressions.check(expression)
     values = {}
     for name, given in criteria.items():
         if name not in _BY_NAME:
-            raise errors.UsageError(f"There is no filter {name!r}. {errors.did_you_mean(name, _BY_NAME)}")
+            raise errors.UsageError(f"Unknown filter {name!r}. {errors.did_you_mean(name, _BY_NAME)}")
         if given is not None:
             values[name] = _BY_NAME[name].read_all(given)
     return values
 
 
 def misspelt(tokens: pd.DataFrame, criteria: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each value that no token has though tokens have others, with the near one.
+    """Return a message for each value that matches no token, with a similar known value.
 
     Args:
-        tokens: The whole listing, with the derived columns. In an empty one nothing is misspelt.
+        tokens: The whole listing, with the derived columns. For an empty listing there are no messages.
         criteria: The names of ``FILTERS`` with their values.
     """
     if not len(tokens):
         return []
     return [
         f"No token has the {filter_.name} {value!r}. {_near(value, filter_.known(tokens))}"
-        for filter_, value in _meeting_none(tokens, criteria)
+        for filter_, value in _without_match(tokens, criteria)
     ]
 
 
 def only_creator(values: Mapping[str, list[Any]]) -> str | None:
-    """Return the one creator whose tokens are meant, whom a server can be asked for; None where there is none such.
+    """Return the only creator in the criteria, which the server can filter by; None if there is no single creator.
 
     Args:
-        values: What ``check`` returned.
+        values: The result of ``check``.
     """
     creators = values.get("created_by", [])
     return creators[0] if len(creators) == 1 and not _is_pattern(creators[0]) else None
+
+
+def names_principals(values: Mapping[str, list[Any]]) -> bool:
+    """Return whether the criteria name an owner or creator, which may be an alias of a service principal.
+
+    Args:
+        values: The result of ``check``.
+    """
+    return any(_BY_NAME[name].names_principals for name in values)
+
+
+def _pairs(criteria: Mapping[str, Any]) -> list[tuple[Filter, Any]]:
+    return [(_BY_NAME[name], value) for name, values in check(None, criteria).items() for value in values]
+
+
+def _named_principals(criteria: Mapping[str, Any]) -> list[tuple[Filter, str]]:
+    """Return the names of owners and creators in the criteria, without patterns."""
+    return [(of, value) for of, value in _pairs(criteria) if of.names_principals and not _is_pattern(value)]
 
 
 def _is_pattern(name: str) -> bool:
@@ -237,90 +179,107 @@ def unknown_names(
     principals: Callable[[], Iterable[str]],
     chosen: pd.DataFrame | None = None,
 ) -> list[str]:
-    """Return a sentence for each owner or creator that is unknown, with the near names.
+    """Return a message for each unknown owner or creator, with similar names.
 
-    Known are users, service principals, and the owners and creators of the listing, in any case of letters. A pattern
-    (``*``, ``?``) means nobody in particular. To list nothing of an unknown name is right, but a change asks this
-    first: it must not seem done because a name was misspelled.
+    Users, service principals, and the owners and creators in the listing are known, regardless of case. Patterns
+    (``*``, ``?``) are not checked. Listing commands may return nothing for an unknown name. Changes check it first, so
+    that a misspelled name is not mistaken for a completed change.
 
     Args:
         criteria: The names of ``FILTERS`` with their values.
-        tokens: Gives the whole listing, with the derived columns. Asked for only where ``chosen`` leaves doubt.
-        principals: Gives the names and ids of users and service principals. Asked for only where the listing does.
-        chosen: The tokens that the criteria chose, where they are in hand: who owns one of them is known.
+        tokens: Returns the whole listing, with the derived columns. Called only if ``chosen`` is not conclusive.
+        principals: Returns the names and ids of users and service principals. Called only if the listing is not
+            conclusive.
+        chosen: The tokens that the criteria selected, if available. Their owners and creators are known.
     """
-    doubtful = [
-        (_BY_NAME[name], value)
-        for name, values in check(None, criteria).items()
-        if _BY_NAME[name].names_principals
-        for value in values
-        if not _is_pattern(value)
-    ]
+    unresolved = _named_principals(criteria)
     if chosen is not None:
-        doubtful = [(filter_, value) for filter_, value in doubtful if not filter_.kept(chosen, [value]).any()]
-    if not doubtful:
+        unresolved = [(filter_, value) for filter_, value in unresolved if not filter_.kept(chosen, [value]).any()]
+    if not unresolved:
         return []
     listing = tokens()
-    doubtful = [(filter_, value) for filter_, value in doubtful if not filter_.kept(listing, [value]).any()]
-    names = [*principals()] if doubtful else []
-    in_any_case = {name.lower() for name in names}
+    unresolved = [(filter_, value) for filter_, value in unresolved if not filter_.kept(listing, [value]).any()]
+    names = [*principals()] if unresolved else []
+    known_names = {name.lower() for name in names}
     return [
-        f"{filter_.name} {value!r} is unknown: no user, service principal or token has that name. "
+        f"Unknown {filter_.name} {value!r}: no user, service principal or token has this name. "
         f"{_near(value, {*names, *filter_.known(listing)})}"
-        for filter_, value in doubtful
-        if value.lower() not in in_any_case
+        for filter_, value in unresolved
+        if value.lower() not in known_names
     ]
 
 
 def ambiguous_names(criteria: Mapping[str, Any], tokens: Callable[[], pd.DataFrame]) -> list[str]:
-    """Return a sentence for each owner that is the name of several, of whom a change may be meant for one only.
+    """Return a message for each name that several owners or creators share. A change may be meant for only one of them.
 
     Args:
         criteria: The names of ``FILTERS`` with their values.
-        tokens: Gives the whole listing, with the derived columns. Asked for only where an owner is named.
+        tokens: Returns the whole listing, with the derived columns and the aliases. Called only if the criteria name
+            an owner or creator.
     """
-    names = [name for name in check(None, criteria).get("owner", []) if not _is_pattern(name)]
-    if not names:
-        return []
-    listing = tokens()
-    ids = {name: listing.loc[listing["owner"].str.lower() == name.lower(), "owner_id"].unique() for name in names}
-    return [
-        f"owner {name!r} is the name of several owners. Use an id: {', '.join(map(str, found))}."
-        for name, found in ids.items()
-        if len(found) > 1
-    ]
+    named = _named_principals(criteria)
+    listing = tokens() if named else pd.DataFrame()
+    sentences = []
+    for filter_, value in named:
+        name, ids = filter_.columns
+        columns = [listing[column] for column in (name, *filter_.aliases) if column in listing]
+        hits = pd.concat([column.str.lower() == value.lower() for column in columns], axis=1).fillna(value=False)
+        where = ["workspace"] if "workspace" in listing else []
+        found = listing.loc[hits.any(axis=1).to_numpy(dtype=bool), [*where, ids]].dropna().drop_duplicates()
+        if where:  # the same person has a different id in each workspace
+            found = found[found.duplicated("workspace", keep=False)]
+        if len(found) > 1:
+            whose = "owners" if ids == "owner_id" else "creators"
+            several = ", ".join(map(str, found[ids]))
+            sentences.append(f"The name {value!r} is shared by several {whose}. Use an id: {several}.")
+    return sentences
+
+
+AMBIGUOUS = "ambiguous_names"
+"""The key of messages about ambiguous names in ``DataFrame.attrs`` of the result of ``matching``."""
+
+
+def require_unambiguous(chosen: object) -> None:
+    """Raise an error if tokens were selected by an ambiguous name: the change may be meant for only one principal.
+
+    Args:
+        chosen: The tokens to change: the result of ``matching``, or a part or column of it. Other objects pass.
+
+    Raises:
+        UsageError: The tokens were selected by an ambiguous name.
+    """
+    if sentences := chosen.attrs.get(AMBIGUOUS) if isinstance(chosen, pd.DataFrame | pd.Series) else None:
+        raise errors.UsageError(" ".join([*sentences, "Nothing was changed."]))
 
 
 def require_known(
     criteria: Mapping[str, Any], *, tokens: Callable[[], pd.DataFrame], principals: Callable[[], Iterable[str]]
 ) -> None:
-    """Raise ``UsageError`` for ``unknown_names``."""
-    if unknown := unknown_names(criteria, tokens=tokens, principals=principals):
-        raise errors.UsageError(" ".join(unknown))
+    """Raise ``UsageError`` for ``unknown_names`` and for ``ambiguous_names``."""
+    unknown = unknown_names(criteria, tokens=tokens, principals=principals)
+    if problems := unknown or ambiguous_names(criteria, tokens):
+        raise errors.UsageError(" ".join(problems))
 
 
-def _meeting_none(tokens: pd.DataFrame, criteria: Mapping[str, Any]) -> list[tuple[Filter, Any]]:
-    """Return the values that could be misspelt and keep no token."""
-    return [
-        (filter_, value)
-        for filter_, values in ((_BY_NAME[name], values) for name, values in check(None, criteria).items())
-        if filter_.columns
-        for value in values
-        if not filter_.kept(tokens, [value]).any()
-    ]
+def _without_match(tokens: pd.DataFrame, criteria: Mapping[str, Any]) -> list[tuple[Filter, Any]]:
+    """Return the possibly misspelled values that match no token."""
+    return [(of, value) for of, value in _pairs(criteria) if of.columns and not of.kept(tokens, [value]).any()]
 
 
-def _near(word: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: those that contain it, else as ``did_you_mean``.
+def _near(given: str, known: Iterable[str]) -> str:
+    """Return a suggestion for an unknown name: names that contain it, or else the result of ``did_you_mean``.
 
-    Of an address, what comes before the @ counts as well.
+    The local part of an email address is also compared.
     """
-    names = list(known)
-    containing = [name for name in names if word.lower() in name.lower()]
+    # Addresses first and ids last: a list of known names is cut off.
+    names = sorted(known, key=lambda name: (name.isdigit(), "@" not in name, name))
+    containing = [name for name in names if given.lower() in name.lower()]
     by_local_part = {name.partition("@")[0].lower(): name for name in names}
-    similar = difflib.get_close_matches(word.partition("@")[0].lower(), by_local_part, n=2, cutoff=0.7)
-    near = containing[:_MOST_NEAR] or [by_local_part[each] for each in similar]
-    return f"Did you mean {' or '.join(near)}?" if near and word else errors.did_you_mean(word, sorted(names))
+    similar = difflib.get_close_matches(given.partition("@")[0].lower(), by_local_part, n=2, cutoff=0.7)
+    near = containing[:_MOST_NEAR] or [by_local_part[name] for name in similar]
+    if near and given:
+        return f"Did you mean {' or '.join(map(errors.quoted, near))}?"
+    return errors.did_you_mean(given, names)
 
 
 _MOST_NEAR = 3
@@ -328,22 +287,23 @@ _MOST_NEAR = 3
 
 def matching(
     tokens: pd.DataFrame,
-    *,
-    application_ids: pd.Series[str] | None = None,
     **criteria: Any,  # noqa: ANN401 - each filter has its own kind of value
 ) -> pd.DataFrame:
-    """Return the tokens that every criterion keeps. One that is None keeps all; so does giving none.
+    """Return the tokens that match all criteria. A criterion of None matches every token.
 
     Args:
-        tokens: A listing with the derived columns, as ``Workspace.tokens`` returns it.
-        application_ids: The application id of each token's owner, by which a service principal is meant as well.
-        criteria: The names of ``FILTERS``, each with its value or with several, of which any will do.
+        tokens: A listing with the derived columns, as ``Workspace.tokens`` returns it. If it has ``owners.ALIASES``, a
+            service principal is also found by its other names. The result does not contain these columns.
+        criteria: The names of ``FILTERS``, each with a value or several alternative values.
 
     Raises:
-        UsageError: An unknown filter, or a value that it cannot take.
+        UsageError: A filter is unknown, or a value is not valid for it.
     """
-    asked = tokens if application_ids is None else tokens.assign(**{_APPLICATION_ID: application_ids})
     kept = pd.Series(data=True, index=tokens.index, dtype=bool)
     for name, values in check(None, criteria).items():
-        kept &= _BY_NAME[name].kept(asked, values)
-    return tokens[kept]
+        kept &= _BY_NAME[name].kept(tokens, values)
+    found = tokens[kept]
+    found = found.drop(columns=[alias for alias in owners.ALIASES if alias in found])
+    if sentences := ambiguous_names(criteria, lambda: tokens):
+        found.attrs[AMBIGUOUS] = sentences
+    return found

@@ -1,4 +1,4 @@
-"""What a token's times mean: whether it still works, how old and how idle it is, and when it ends by itself."""
+"""The lifecycle of tokens: their status, age, idle time, and the time at which they stop working."""
 
 from __future__ import annotations
 
@@ -11,39 +11,48 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tokenkit import frames
 from tokenkit.review import texts
 
 IDLE_LIMIT_DAYS = 90
-"""The platform revokes tokens that were not used for so many days (Databricks documentation)."""
+"""Days without use after which the platform revokes a token (Databricks documentation)."""
+
+LIFECYCLE = frames.schema(
+    status=str,
+    never_expires=bool,
+    age_days=float,
+    lifetime_days=float,
+    expires_in_days=float,
+    idle_days=float,
+    effective_end=frames.TIME,
+)
+"""The columns that ``with_lifecycle`` adds, in this order. Spark, snapshots and the tests take them from here."""
 
 _DAY_MS = 86_400_000
 _LOGGER = logging.getLogger("tokenkit")
 
 
-def with_lifecycle(
-    tokens: pd.DataFrame, *, now: pd.Timestamp | pd.Series[pd.Timestamp], idle_limit_days: int = IDLE_LIMIT_DAYS
-) -> pd.DataFrame:
-    """Return the listing with columns on each token's life, as of a moment.
+def with_lifecycle(tokens: pd.DataFrame, *, now: pd.Timestamp | pd.Series[pd.Timestamp]) -> pd.DataFrame:
+    """Return the listing with the lifecycle of each token at a point in time.
 
     Added: ``status`` (``active`` or ``expired``), ``never_expires``, ``age_days``, ``lifetime_days`` (total: from
     creation to expiry), ``expires_in_days`` (negative once expired), ``idle_days`` (since the last use, or since
-    creation where there was none), ``effective_end``. Days are ``Float64``, ``<NA>`` where a token never expires or a
-    time is unknown.
+    creation if the token was never used), ``effective_end``. Days are ``Float64``, and ``<NA>`` if a token never
+    expires or a time is unknown.
 
-    A last use before the day of creation is an error in the data. Such a token is not taken for an idle one: its
-    ``idle_days`` are ``<NA>``, nothing but its expiry ends it, and the log says how many there are.
+    A last use before the day of creation is an error in the data. Such a token has ``idle_days`` of ``<NA>``, and its
+    ``effective_end`` is its expiry. The log reports the number of such tokens.
 
     Args:
         tokens: A listing with the columns of ``frames.TOKENS``; it is not changed.
-        now: The moment that ages are counted to, with a zone; or one for each token, in the listing's order.
-        idle_limit_days: Days without use after which the platform revokes.
+        now: The reference time, with a time zone; or one for each token, in the listing's order.
     """
     created, used, expires = (_times(tokens[name]) for name in ("creation_time", "last_used_day", "expiry_time"))
     seen = _later(used, created)
     if impossible := int((~np.isnat(created) & np.isnat(seen)).sum()):
         _LOGGER.warning(
-            "%d of %d tokens have a last_used_day before their creation, which is an error in the data; how long they "
-            "have been idle is unknown",
+            "%d of %d tokens have a last_used_day before their creation, which is an error in the data; "
+            "their idle time is unknown",
             impossible,
             len(tokens),
         )
@@ -56,35 +65,56 @@ def with_lifecycle(
         lifetime_days=_days(expires - created, index),
         expires_in_days=_days(expires - moment, index),
         idle_days=_days(moment - seen, index),
-        effective_end=_moments(_end(seen, expires, idle_limit_days), index),
+        effective_end=_moments(_end(seen, expires), index),
     )
 
 
 def last_seen(tokens: pd.DataFrame) -> pd.Series[pd.Timestamp]:
-    """Return when each token was last used; the creation time stands in for a use that never was.
+    """Return the time of the last use of each token, or its creation time if it was never used.
 
-    ``last_used_day`` is a UTC midnight, so a token made and used on one day seems used before it was made; the later
-    counts. NaT where it is before the day of creation, as that cannot be.
+    ``last_used_day`` is a UTC midnight and can precede a creation on the same day. In that case the creation time
+    counts. NaT if the last use is before the day of creation, which is an error in the data.
     """
     return _moments(_later(_times(tokens["last_used_day"]), _times(tokens["creation_time"])), tokens.index)
 
 
 def days_left(tokens: pd.DataFrame) -> pd.Series[float]:
-    """Return in how many days each token ends by itself: by its expiry, or by disuse if that is sooner.
+    """Return the days until each token stops working, by expiry or by disuse, whichever is earlier.
 
     Args:
         tokens: A listing as ``with_lifecycle`` returns it.
 
     Returns:
-        Indexed like ``tokens``: 0 where a token that is listed has not been used for longer than the platform allows,
-        negative where it expired, ``<NA>`` where no end is known.
+        Indexed like ``tokens``: 0 if a listed token is idle for longer than the platform allows, negative if it
+        expired, ``<NA>`` if its end is unknown.
     """
-    return tokens["expires_in_days"].where(~ends_by_disuse(tokens), _days_of_disuse_left(tokens))
+    disuse = _days_of_disuse_left(tokens)
+    return tokens["expires_in_days"].where(~_is_earlier(disuse, tokens["expires_in_days"]), disuse)
+
+
+def ends_by(tokens: pd.DataFrame) -> pd.Series[str]:
+    """Return the cause of each token's ``effective_end``: ``expiry``, or ``disuse`` (90 days without use).
+
+    Args:
+        tokens: A listing as ``with_lifecycle`` returns it.
+
+    Returns:
+        Indexed like ``tokens``; missing if the end is unknown.
+    """
+    is_expiry = (tokens["effective_end"] == tokens["expiry_time"]).astype(bool)
+    named = is_expiry.map({True: EXPIRY, False: DISUSE}).astype(frames.TEXT)
+    return named.mask(tokens["effective_end"].isna())
+
+
+EXPIRY, DISUSE = "expiry", "disuse"
 
 
 def ends_by_disuse(tokens: pd.DataFrame) -> pd.Series[bool]:
-    """Return which tokens are revoked for disuse before they expire, unless they are used."""
-    disuse, expiry = _days_of_disuse_left(tokens), tokens["expires_in_days"]
+    """Return which tokens will be revoked for disuse before they expire, unless they are used."""
+    return _is_earlier(_days_of_disuse_left(tokens), tokens["expires_in_days"])
+
+
+def _is_earlier(disuse: pd.Series[float], expiry: pd.Series[float]) -> pd.Series[bool]:
     return (disuse.notna() & (expiry.isna() | (disuse < expiry).fillna(value=False))).astype(bool)
 
 
@@ -92,23 +122,22 @@ def _days_of_disuse_left(tokens: pd.DataFrame) -> pd.Series[float]:
     return (IDLE_LIMIT_DAYS - tokens["idle_days"]).clip(lower=0)
 
 
-def effective_end(tokens: pd.DataFrame, *, idle_limit_days: int = IDLE_LIMIT_DAYS) -> pd.Series[pd.Timestamp]:
-    """Return when each token stops working if nobody uses it again.
+def effective_end(tokens: pd.DataFrame) -> pd.Series[pd.Timestamp]:
+    """Return when each token stops working if it is not used again.
 
     The platform revokes tokens unused for 90 days, so a token "without expiry" still ends.
 
     Args:
         tokens: A listing with the columns of ``frames.TOKENS``.
-        idle_limit_days: Days without use after which the platform revokes.
 
     Returns:
-        UTC timestamps, indexed like ``tokens``; NaT where neither time is known.
+        UTC timestamps, indexed like ``tokens``; NaT if neither time is known.
     """
-    return _moments(_end(_times(last_seen(tokens)), _times(tokens["expiry_time"]), idle_limit_days), tokens.index)
+    return _moments(_end(_times(last_seen(tokens)), _times(tokens["expiry_time"])), tokens.index)
 
 
-# In NumPy, as pandas takes a millisecond for each step over a short column, and a fleet has hundreds of short listings.
-# In milliseconds, as the way to the year 9999 does not fit into nanoseconds.
+# In NumPy: pandas takes a millisecond for each step over a short column, and a fleet has hundreds of short listings.
+# In milliseconds: nanoseconds do not reach the year 9999.
 _Times = npt.NDArray[np.datetime64]
 
 
@@ -121,8 +150,8 @@ def _later(used: _Times, created: _Times) -> _Times:
     return np.where(is_impossible, np.datetime64("NaT", "ms"), np.where(used > created, used, created))
 
 
-def _end(seen: _Times, expires: _Times, idle_limit_days: int) -> _Times:
-    idle_end = seen + np.timedelta64(idle_limit_days, "D")
+def _end(seen: _Times, expires: _Times) -> _Times:
+    idle_end = seen + np.timedelta64(IDLE_LIMIT_DAYS, "D")
     return np.where((idle_end <= expires) | np.isnat(expires), idle_end, expires)
 
 

@@ -1,6 +1,8 @@
-"""Whose tokens they are: the listing's owner ids joined with the workspace's identities."""
+"""The owners of tokens: the listing's owner ids joined with the workspace's identities."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pandas as pd
 import pyarrow as pa
@@ -9,47 +11,45 @@ import pyarrow.compute as pc
 from tokenkit import frames
 from tokenkit.review.texts import array
 
+OWNER = frames.schema(owner=str, owner_kind=str, owner_active=bool)
+"""The columns that ``with_owners`` adds, in this order. Spark and the tests take them from here."""
+
 
 def with_owners(
     tokens: pd.DataFrame, *, users: pd.DataFrame, service_principals: pd.DataFrame, within: str | None = None
 ) -> pd.DataFrame:
     """Return the listing with ``owner``, ``owner_kind`` and ``owner_active``.
 
-    The owner is who a token acts as (``owner_id``), not who made it: for tokens made on behalf of a service principal
-    the two differ. ``owner`` is the user name or the service principal's display name. ``owner_kind`` is ``user``,
-    ``service principal``, ``deleted`` (an id that no identity has any more) or ``unknown`` (the listing gave no id).
-    ``owner_active`` is False for both a switched-off and a deleted owner, ``<NA>`` for an unknown one. A deleted owner
-    keeps the name that the token was made under where maker and owner are the same, and is named by the id otherwise.
+    The owner is the identity that a token acts as (``owner_id``), not its creator. The two differ for tokens created on
+    behalf of a service principal. ``owner`` is the user name or the service principal's display name. ``owner_kind`` is
+    ``user``, ``service_principal``, ``deleted`` (no identity has the id) or ``unknown`` (the listing has no id).
+    ``owner_active`` is False for an inactive or deleted owner, and ``<NA>`` for an unknown one. A deleted owner has the
+    creator's name if the owner created the token, and the id as its name otherwise.
 
     Args:
         tokens: A listing with the columns of ``frames.TOKENS``; it is not changed.
         users: The frame of ``Workspace.users``.
         service_principals: The frame of ``Workspace.service_principals``.
-        within: A column of all three, such as ``workspace``: an id means somebody in the same only.
+        within: A column of all three frames, such as ``workspace``, within which ids are unique.
     """
-    # In Arrow, as pandas takes ten times as long for a short listing, of which a fleet has hundreds.
-    ids = pa.concat_arrays([array(each["id"], pa.int64()) for each in (users, service_principals)])
+    # In Arrow: pandas takes ten times as long for short listings, and a fleet has hundreds of them.
     names = pa.concat_arrays(
         [
             array(users["user_name"]),
             pc.coalesce(array(service_principals["display_name"]), array(service_principals["application_id"])),
         ]
     )
-    kinds = pa.concat_arrays([pa.repeat("user", len(users)), pa.repeat("service principal", len(service_principals))])
-    active = pa.concat_arrays([array(each["active"], pa.bool_()) for each in (users, service_principals)])
+    kinds = pa.concat_arrays([pa.repeat("user", len(users)), pa.repeat("service_principal", len(service_principals))])
+    active = pa.concat_arrays([array(identities["active"], pa.bool_()) for identities in (users, service_principals)])
     owner_id = array(tokens["owner_id"], pa.int64())
-    if within is None:
-        at = pc.index_in(owner_id, ids, skip_nulls=True)
-    else:
-        places = pa.concat_arrays([array(each[within]) for each in (users, service_principals)])
-        at = _index_in_both((owner_id, array(tokens[within])), (ids, places))
+    at = _positions(owner_id, tokens, (users, service_principals), within)
     known, has_id = pc.is_valid(at), pc.is_valid(owner_id)
-    made_it = pc.fill_null(pc.equal(array(tokens["created_by_id"], pa.int64()), owner_id), fill_value=False)
-    maker = pc.if_else(made_it, array(tokens["created_by_username"]), pa.scalar(None, pa.string()))
+    is_creator = pc.fill_null(pc.equal(array(tokens["created_by_id"], pa.int64()), owner_id), fill_value=False)
+    creator = pc.if_else(is_creator, array(tokens["created_by_username"]), pa.scalar(None, pa.string()))
     found = {
-        "owner": pc.if_else(known, names.take(at), pc.coalesce(maker, owner_id.cast(pa.string()))),
+        "owner": pc.if_else(known, names.take(at), pc.coalesce(creator, owner_id.cast(pa.string()))),
         "owner_kind": pc.coalesce(kinds.take(at), pc.if_else(has_id, "deleted", "unknown")),
-        # SCIM leaves `active` out of some answers, and there it means active.
+        # SCIM omits `active` in some responses, where it means true.
         "owner_active": pc.if_else(
             known,
             pc.fill_null(active, fill_value=True).take(at),
@@ -60,40 +60,60 @@ def with_owners(
     return tokens.assign(**{name: columns[name].array for name in found})
 
 
-def application_ids(
-    tokens: pd.DataFrame, service_principals: pd.DataFrame, *, within: str | None = None
-) -> pd.Series[str]:
-    """Return the application id of each token's owner, absent where that is not a service principal.
+def with_aliases(tokens: pd.DataFrame, service_principals: pd.DataFrame, *, within: str | None = None) -> pd.DataFrame:
+    """Return the listing with the columns of ``ALIASES``: further names of service principals as owners or creators.
+
+    They are missing if the owner or creator is not a service principal.
 
     Args:
-        tokens: A listing with the columns of ``frames.TOKENS``.
+        tokens: A listing with the columns of ``frames.TOKENS``; it is not changed.
         service_principals: The frame of ``Workspace.service_principals``.
         within: As for ``with_owners``.
     """
-    keys = ["owner_id"] if within is None else ["owner_id", within]
-    named = service_principals.rename(columns={"id": "owner_id"})[[*keys, "application_id"]]
-    named = named.dropna(subset=keys).drop_duplicates(keys)
-    found = tokens[keys].merge(named, on=keys, how="left")["application_id"]
-    return found.set_axis(tokens.index)
+    found = {}
+    for alias, (of, name) in ALIASES.items():
+        at = _positions(array(tokens[of], pa.int64()), tokens, (service_principals,), within)
+        found[alias] = array(service_principals[name]).take(at)
+    columns = frames.to_pandas(pa.table(found))
+    return tokens.assign(**{alias: columns[alias].array for alias in ALIASES})
+
+
+ALIASES = {
+    "owner's application id": ("owner_id", "application_id"),
+    "creator's application id": ("created_by_id", "application_id"),
+    "creator's display name": ("created_by_id", "display_name"),
+}
+"""The column of an alias, with the column of the id and the kind of name. The API has no column with a blank."""
 
 
 def with_owners_known(tokens: pd.DataFrame) -> pd.DataFrame:
-    """Return the listing with its owners as they are in it, else with what it says of them itself.
+    """Return the listing with its existing owner columns, or else with owners derived from the listing alone.
 
-    Without the workspace's identities nobody can say what an owner is: ``owner_kind`` is ``unknown``.
+    Without the workspace's identities, ``owner_kind`` is ``unknown``.
     """
-    if set(tokens.columns) >= {"owner", "owner_kind", "owner_active"}:
+    if set(tokens.columns) >= set(OWNER.names):
         return tokens
-    users, programs = (frames.frame([], columns) for columns in (frames.USERS, frames.SERVICE_PRINCIPALS))
+    users, service_principals = (frames.frame([], columns) for columns in (frames.USERS, frames.SERVICE_PRINCIPALS))
     unknown = pd.array([pd.NA] * len(tokens), dtype="boolean")
-    without = with_owners(tokens, users=users, service_principals=programs)
-    return without.assign(owner_kind="unknown", owner_active=unknown)
+    derived = with_owners(tokens, users=users, service_principals=service_principals)
+    return derived.assign(owner_kind="unknown", owner_active=unknown)
+
+
+def _positions(
+    wanted: pa.Array, tokens: pd.DataFrame, identities: Sequence[pd.DataFrame], within: str | None
+) -> pa.Array:
+    """Return the position of each id among the identities, or null."""
+    ids = pa.concat_arrays([array(frame["id"], pa.int64()) for frame in identities])
+    if within is None:
+        return pc.index_in(wanted, ids, skip_nulls=True)
+    groups = pa.concat_arrays([array(frame[within]) for frame in identities])
+    return _index_in_both((wanted, array(tokens[within])), (ids, groups))
 
 
 def _index_in_both(pairs: tuple[pa.Array, pa.Array], known: tuple[pa.Array, pa.Array]) -> pa.Array:
-    """Return where each pair of values stands among the known pairs; a pair with nothing in it is nowhere."""
-    # Arrow looks up no pairs, so each is made one number: of the place of its first value and of that of its second.
-    firsts, seconds = (each.unique() for each in known)
+    """Return the position of each pair of values in the known pairs, or null."""
+    # Arrow cannot look up pairs, so the positions of both values are combined into one number.
+    firsts, seconds = (values.unique() for values in known)
 
     def numbered(first: pa.Array, second: pa.Array) -> pa.Array:
         at = pc.index_in(first, firsts, skip_nulls=True).cast(pa.int64())

@@ -1,64 +1,79 @@
-"""What a rule of the audit is, and the decorator that makes one of a function.
+"""The type of the audit's rules, and the decorator that turns a function into a rule.
 
-A rule is a small vectorised function over a listing. It is handed the tokens that still work, with the columns of
-``Workspace.tokens``, and returns the **evidence**: one short text, with the number that matters, for each token at
-fault, indexed like the tokens; whatever has none is fine. Everything else about a rule stands beside the function::
+A rule is a small vectorized function over a listing. It receives the active tokens, with the columns of
+``Workspace.tokens``, and returns **evidence**: a short text, with the relevant number, for each token with a finding,
+indexed like the tokens. The decorator takes everything else about the rule::
 
-    @rule("shared-account", title="Belongs to an account that several people use", severity="high",
-          why="Nobody can tell who used it.", remedy="Revoke it; give each person a token of their own.",
-          thresholds={"prefix": "how such accounts are called here"})
+    @rule("shared-account", title="Owner is a shared account", severity="high",
+          why="Its use cannot be attributed to a person.", remedy="Revoke it, and create a token for each person.",
+          thresholds={"prefix": "the naming convention for shared accounts"})
     def shared_account(tokens, context, *, prefix="team-"):
-        return "an account of several people: " + tokens["owner"][tokens["owner"].str.startswith(prefix)]
+        return "a shared account: " + tokens["owner"][tokens["owner"].str.startswith(prefix)]
 
-Keyword-only arguments are the rule's thresholds. A caller overrides their defaults.
+Keyword-only arguments are the rule's thresholds. Callers can override their defaults.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
 from tokenkit import errors
+from tokenkit.core.arguments import several, table
 from tokenkit.rest.settings import TokenSettings
-from tokenkit.review.access import Identities
-
-Severity = Literal["high", "medium", "low"]
-SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
-"""From the worst to the mildest."""
+from tokenkit.review.access import ADMINS, Identities
+from tokenkit.review.values import SEVERITIES, Severity
 
 Subject = Literal["token", "owner", "workspace"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What rules may look at beside the listing. A rule that needs what is None is not checked, and that is said.
+    """The input of rules besides the listing. A rule whose input is None is not checked, and the audit says so.
 
     Attributes:
-        now: The moment that the audit is of.
+        now: The time of the audit.
         identities: The workspace's users, service principals and groups.
-        permissions: Who may use tokens (``TokenManagementAPI.get_permissions``).
-        settings: What the workspace allows (``Workspace.token_settings``).
-        unread: For what cannot be read, why: ``permissions``, or one of ``settings`` by its name.
+        permissions: Who can use tokens (``TokenManagementAPI.get_permissions``).
+        settings: The workspace's token settings (``Workspace.token_settings``).
+        usage: What used each token, from the audit log (``Workspace.usage``).
+        unread: The reason why an input cannot be read, by its name: ``permissions``, or one of ``settings``.
     """
 
     now: pd.Timestamp
     identities: Identities | None = None
     permissions: pd.DataFrame | None = None
     settings: TokenSettings | None = None
+    usage: pd.DataFrame | None = None
     unread: Mapping[str, str] = field(default_factory=dict)
+
+    def known(self) -> set[str]:
+        """Return the names of the known parts, as in ``Rule.needs``, except the owner columns of the listing."""
+        found = {name for name in ("permissions", "settings", "usage") if getattr(self, name) is not None}
+        if self.settings is not None:
+            found |= SETTINGS - self.unread.keys()
+            found -= {"settings"} if SETTINGS & self.unread.keys() else set()
+        if (people := self.identities) is not None:
+            admins = people.groups.loc[people.groups["display_name"] == ADMINS, "id"]
+            found |= {"principals"} if people.unlisted_groups() & set(admins) else {"principals", "identities"}
+        return found
+
+
+SETTINGS = {setting.name for setting in fields(TokenSettings)}
+"""The names of the single settings that a rule can need."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A number, or list of words, that a rule compares with.
+    """A number or a list of texts that a rule compares with.
 
     Attributes:
-        default: What it is unless the caller says otherwise.
-        why: Why it is that.
+        default: The value that applies unless the caller sets another.
+        why: The reason for the default.
     """
 
     default: Any
@@ -70,18 +85,19 @@ class Rule:
     """One rule of the audit.
 
     Attributes:
-        id: What it is called everywhere: in findings, in commands, in a file of acceptances.
-        title: What is wrong with whatever it finds, in a few words.
+        id: The name in findings, commands and waivers.
+        title: The problem with a finding, in a few words.
         severity: ``high``, ``medium`` or ``low``.
-        why: Why it matters.
-        remedy: What to do about it.
-        find: From the tokens, the context and thresholds to the evidence. About an owner, the evidence stands at one of
-            the owner's tokens; about the workspace, it is one text, or None.
-        subject: What a finding is about: a token, an owner, the workspace.
-        needs: What of the context, beside the clock, it cannot do without; ``owners`` where it is the owner columns.
-        expired_too: Whether it is handed expired tokens as well.
-        sat: The rule of the Security Analysis Tool that it is, or is a part of.
-        thresholds: What its function compares with.
+        why: Why the problem matters.
+        remedy: How to fix it.
+        find: Returns the evidence for tokens, a context and thresholds. Evidence about an owner is indexed by one of
+            the owner's tokens. Evidence about the workspace is one text, or None.
+        subject: The subject of a finding: a token, an owner or the workspace.
+        needs: The required parts of the context: ``settings`` or the name of a single setting, ``permissions``,
+            ``identities``, ``principals`` (``identities`` without the groups), ``owners`` (the owner columns).
+        expired_too: Whether the rule also receives expired tokens.
+        sat: The rule of the Security Analysis Tool that it implements, in whole or in part.
+        thresholds: The values that the function compares with.
     """
 
     id: str
@@ -97,17 +113,24 @@ class Rule:
     thresholds: Mapping[str, Threshold] = field(compare=False)
 
     def __post_init__(self) -> None:
+        for name in ("id", "title", "severity", "subject", "why", "remedy", "sat"):
+            if not isinstance(given := getattr(self, name), str):
+                raise errors.UsageError(f"{name} of a rule must be of type str, not {type(given).__name__}.")
+        if self.subject not in get_args(Subject):
+            known = ", ".join(get_args(Subject))
+            raise errors.UsageError(f"Invalid subject of rule {self.id}: {self.subject!r}. Use one of: {known}.")
+        several(f"needs of rule {self.id}", self.needs, str)
         if self.severity not in SEVERITIES:
             known = ", ".join(SEVERITIES)
-            raise errors.UsageError(f"A rule's severity is one of {known}; {self.id} has {self.severity!r}.")
+            raise errors.UsageError(f"Invalid severity of rule {self.id}: {self.severity!r}. Use one of: {known}.")
 
     def __call__(self, tokens: pd.DataFrame, context: Context, **thresholds: Any) -> pd.Series[str] | str | None:  # noqa: ANN401 - each threshold has its own type
-        """Return the evidence, as the function that was decorated does."""
+        """Return the evidence of the decorated function."""
         return self.find(tokens, context, **thresholds)
 
 
 def rule(
-    id: str,  # noqa: A002 - what it is called in the findings, too
+    id: str,  # noqa: A002 - also the name in findings
     *,
     title: str,
     severity: Severity,
@@ -119,26 +142,26 @@ def rule(
     sat: str = "",
     thresholds: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., pd.Series[str] | str | None]], Rule]:
-    """Make a rule of a function, as the example at the top of this module does. ``Workspace.audit(also=[…])`` takes it.
+    """Turn a function into a rule for ``Workspace.audit(also=[…])``. The module's docstring has an example.
 
-    The function gets the tokens that still work and the ``Context``; it returns a text of evidence for each token at
-    fault, indexed like the tokens. The rule can still be called as the function.
+    The function receives the active tokens and the ``Context``. It returns a text of evidence for each token with a
+    finding, indexed like the tokens. The rule remains callable like the function.
 
     Args:
-        id: What it is called in findings, in commands, in a file of acceptances.
-        title: What is wrong with whatever it finds, in a few words.
+        id: The name in findings, commands and waivers.
+        title: The problem with a finding, in a few words.
         severity: ``high``, ``medium`` or ``low``.
-        why: Why it matters.
-        remedy: What to do about it.
-        subject: What a finding is about: ``token``, ``owner`` or ``workspace``.
-        needs: What of the context the function cannot do without, such as ``settings``; where it is not there, the rule
-            is not checked, and that is said.
-        expired_too: Whether the function gets expired tokens as well.
-        sat: The rule of the Security Analysis Tool that it is.
-        thresholds: For each keyword-only argument of the function, why its default is what it is.
+        why: Why the problem matters.
+        remedy: How to fix it.
+        subject: The subject of a finding: ``token``, ``owner`` or ``workspace``.
+        needs: The required parts of the context, such as ``settings``. If one is missing, the rule is not checked, and
+            the audit says so.
+        expired_too: Whether the function also receives expired tokens.
+        sat: The rule of the Security Analysis Tool that it implements.
+        thresholds: The reason for the default of each keyword-only argument of the function.
 
     Raises:
-        UsageError: Another severity.
+        UsageError: The severity is not valid.
     """
 
     def make(find: Callable[..., pd.Series[str] | str | None]) -> Rule:
@@ -153,7 +176,7 @@ def rule(
             needs=needs,
             expired_too=expired_too,
             sat=sat,
-            thresholds=_thresholds(find, thresholds or {}),
+            thresholds=_thresholds(find, table("thresholds", thresholds)),
         )
 
     return make
@@ -163,7 +186,7 @@ def _thresholds(find: Callable[..., object], why: Mapping[str, str]) -> dict[str
     """Return the keyword-only arguments of a function with their defaults."""
     parameters = inspect.signature(find).parameters.values()
     return {
-        each.name: Threshold(each.default, why.get(each.name, ""))
-        for each in parameters
-        if each.kind is inspect.Parameter.KEYWORD_ONLY
+        parameter.name: Threshold(parameter.default, why.get(parameter.name, ""))
+        for parameter in parameters
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }

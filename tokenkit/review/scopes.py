@@ -1,23 +1,23 @@
-"""Least privilege: what each token may do, what it is known to have done, and the smallest set of scopes between.
+"""Least privilege: the granted scopes of each token, its recorded use, and the smallest sufficient set of scopes.
 
-The workspace records which scopes a token needs: ``inferred_scopes`` while it is watched, ``backfill_scopes`` from
-calls before that. ``autoscope_state`` says how far the record can be trusted, and only two of its values can:
+The workspace records which scopes a token needs: ``inferred_scopes`` while it is observed, and ``backfill_scopes`` from
+earlier calls. ``autoscope_state`` tells whether the record is reliable:
 
 ===================  =================================================  ========
-state                what it means                                      known
+state                meaning                                            reliable
 ===================  =================================================  ========
-``COMPLETED``        it was watched, and the record is whole            yes
-``BACKFILLED``       the record was made from its earlier calls         yes
-``RUNNING``          it is being watched: more may come                 not yet
-``API_NOT_COVERED``  it calls something that no scope stands for        no
-``USER_SELECTED``    somebody chose its scopes, nothing is recorded     no
+``COMPLETED``        the observation and the record are complete        yes
+``BACKFILLED``       the record was created from earlier calls          yes
+``RUNNING``          the observation continues                          not yet
+``API_NOT_COVERED``  the token calls an API without a scope             no
+``USER_SELECTED``    a user selected the scopes; nothing is recorded    no
 ``DISABLED``         nothing is recorded                                no
 ===================  =================================================  ========
 
-Two scopes are not what they seem. ``all-apis``, like no scopes at all, is everything that the owner may do.
-``authentication`` can mint a token of any scope, and so amounts to the same.
+Two scopes are broader than they appear. ``all-apis``, like an empty list, grants all the owner's permissions.
+``authentication`` can create a token with any scope, which amounts to the same.
 
-Lists of scopes are worked on as sets of numbers, one for each pair of a row and a scope, and not one by one.
+Lists of scopes are processed as arrays of numbers, one for each pair of a row and a scope.
 """
 
 from __future__ import annotations
@@ -47,70 +47,70 @@ DOCUMENTED = frozenset(
         *("vector-search", "workspace"),
     )
 )
-"""Scopes that Databricks documents. There are others: a workspace takes what a newer server knows."""
+"""The scopes that Databricks documents. Newer servers accept others."""
 NARROW, KEEP, WAIT, NONE = "narrow", "keep", "wait", "none"
-EVERYTHING, BY_MINTING, LIMITED = "everything", "everything, by minting tokens", "limited"
+EVERYTHING, BY_CREATING_TOKENS, LIMITED = "everything", "everything_by_creating_tokens", "limited"
 
 _STATE = "AUTOSCOPE_STATE_"
 KNOWN = [f"{_STATE}COMPLETED", f"{_STATE}BACKFILLED"]
 _NOT_KNOWN = {
     f"{_STATE}RUNNING": (WAIT, "its use is still being recorded"),
-    f"{_STATE}API_NOT_COVERED": (NONE, "it calls something that no scope stands for"),
-    f"{_STATE}USER_SELECTED": (NONE, "its scopes were chosen by somebody, and its use is not recorded"),
-    f"{_STATE}DISABLED": (NONE, "recording its use is switched off"),
+    f"{_STATE}API_NOT_COVERED": (NONE, "it calls an API without a scope"),
+    f"{_STATE}USER_SELECTED": (NONE, "a user selected its scopes, and its use is not recorded"),
+    f"{_STATE}DISABLED": (NONE, "recording of its use is disabled"),
 }
 _COLUMNS = ["token_id", "owner", "owner_kind", "last_used_day", "autoscope_state", "scopes"]
 
 
 def advise(tokens: pd.DataFrame) -> pd.DataFrame:
-    """Return what each token may do, what it does, and what it should be allowed to.
+    """Return the granted, used and recommended scopes of each token.
 
     Args:
-        tokens: The listing with ``status`` and its owners.
+        tokens: The listing with ``status`` and owner columns.
 
     Returns:
         ``token_id, owner, owner_kind, last_used_day, autoscope_state, scopes`` as listed, and
 
-        - ``reach``: what the granted scopes amount to: ``limited``, ``everything`` (``all-apis``, or none were chosen),
-          or ``everything, by minting tokens`` (``authentication``);
-        - ``used_scopes``: inferred and backfilled together, as far as they are recorded;
-        - ``unused_scopes``: granted and never used; missing where that is not known;
-        - ``new_scopes``: the smallest set that covers the use, where the advice is to narrow; missing elsewhere, and
-          never wider than what is granted;
-        - ``advice``: ``narrow``, ``keep``, ``wait`` (not known yet), ``none`` (it cannot be known, or does not matter);
-          ``reason``: why.
+        - ``reach``: the access that the granted scopes amount to: ``limited``, ``everything`` (``all-apis``, or no
+          scopes), or ``everything_by_creating_tokens`` (``authentication``);
+        - ``used_scopes``: inferred and backfilled scopes, as far as they are recorded;
+        - ``unused_scopes``: granted and never used; missing if that is unknown;
+        - ``new_scopes``: the smallest set that covers the use, never broader than the granted scopes; missing unless
+          the advice is to narrow;
+        - ``advice``: ``narrow``, ``keep``, ``wait`` (not known yet) or ``none`` (unknown, or not relevant);
+          ``reason``: the reason for the advice.
     """
     sets = _Sets(tokens["scopes"], tokens["inferred_scopes"], tokens["backfill_scopes"])
     granted, inferred, backfilled = sets.keys
     used = _distinct(np.concatenate([inferred, backfilled]))
     unused = np.setdiff1d(granted, used, assume_unique=True)
     beyond = np.setdiff1d(used, granted, assume_unique=True)
-    mints = expressions.holds(tokens["scopes"], AUTHENTICATION).to_numpy()
-    may_all = expressions.holds(tokens["scopes"], ALL_APIS).to_numpy() | ~sets.any(granted)
-    uses_all = sets.holds(used, ALL_APIS)
-    covered = may_all | ~sets.any(beyond)
-    fits = uses_all | ~(sets.any(unused) | sets.any(beyond))
+    creates_tokens = expressions.holds(tokens["scopes"], AUTHENTICATION).to_numpy()
+    has_everything = expressions.holds(tokens["scopes"], ALL_APIS).to_numpy() | ~sets.any(granted)
+    uses_everything = sets.holds(used, ALL_APIS)
+    covered = has_everything | ~sets.any(beyond)
+    fits = uses_everything | ~(sets.any(unused) | sets.any(beyond))
 
     state, recorded = tokens["autoscope_state"], tokens["autoscope_state"].isin(KNOWN)
     case = _first(
         [
             (tokens["status"] != "active", NONE, "it expired"),
-            *((state == each, advice, why) for each, (advice, why) in _NOT_KNOWN.items()),
+            *((state == name, advice, why) for name, (advice, why) in _NOT_KNOWN.items()),
             (~recorded, NONE, "its use is not recorded"),
-            (~sets.any(used), NONE, "no use of it is recorded: rather than narrow it, ask whether it is needed"),
-            (fits, KEEP, "it uses all that it may"),
-            (~covered, NONE, "it is recorded to use more than it may: ask its owner"),
+            (~sets.any(used), NONE, "no use is recorded: ask its owner whether it is still needed"),
+            (fits, KEEP, "it uses all its scopes"),
+            (~covered, NONE, "its recorded use exceeds its scopes: ask its owner"),
             (
                 sets.holds(used, AUTHENTICATION),
                 NARROW,
-                "it uses less than it may, yet needs to mint tokens of any scope",
+                "it does not use all its scopes, but needs to create tokens of any scope",
             ),
-            (mints, NARROW, "it uses less than it may, and could mint itself a token of any scope"),
-            (may_all, NARROW, "it may do all that its owner may, and uses less"),
+            (creates_tokens, NARROW, "it does not use all its scopes, and can create a token of any scope"),
+            (has_everything, NARROW, "it has all the owner's permissions and does not use them all"),
         ],
-        otherwise=(NARROW, "it uses less than it may"),
+        otherwise=(NARROW, "it does not use all its scopes"),
     )
-    reach = _first([(may_all, EVERYTHING), (mints, BY_MINTING)], otherwise=(LIMITED,))
+    reach = _first([(has_everything, EVERYTHING), (creates_tokens, BY_CREATING_TOKENS)], otherwise=(LIMITED,))
     narrow = (case[0] == NARROW).to_numpy(dtype=bool)
     return tokens[_COLUMNS].assign(
         reach=reach[0].array,
@@ -123,8 +123,10 @@ def advise(tokens: pd.DataFrame) -> pd.DataFrame:
 
 
 def advised(tokens: pd.DataFrame, where: str | None) -> pd.DataFrame:
-    """Return ``advise`` of the tokens for which an expression holds, over its columns and theirs."""
+    """Return the result of ``advise`` for which an expression over its columns and those of the tokens is true."""
     found = advise(tokens)
+    if "workspace" in tokens:
+        found.insert(0, "workspace", tokens["workspace"])
     if not where:
         return found
     both = tokens.join(found[found.columns.difference(tokens.columns)])
@@ -132,20 +134,20 @@ def advised(tokens: pd.DataFrame, where: str | None) -> pd.DataFrame:
 
 
 def _first(cases: Sequence[tuple[Any, ...]], *, otherwise: tuple[str, ...]) -> list[pd.Series[str]]:
-    """Return the words of the first case that holds in each row, a column for each word of a case."""
-    # Numbers are chosen, and words taken by them: an array of words is as wide as the longest everywhere.
+    """Return the texts of the first case that is true in each row, as one column per text of a case."""
+    # Selects positions and then takes texts, because numpy pads every text in an array to the longest.
     tests = [np.asarray(test, dtype=bool) for test, *_ in cases]
     chosen = np.select(tests, range(len(cases)), len(cases))
-    columns = zip(*(words for _, *words in cases), otherwise, strict=True)
-    return [pd.Series(pd.array(list(words), dtype=TEXT).take(chosen)) for words in columns]
+    columns = zip(*(texts for _, *texts in cases), otherwise, strict=True)
+    return [pd.Series(pd.array(list(texts), dtype=TEXT).take(chosen)) for texts in columns]
 
 
 def misspelt(given: Sequence[str], tokens: pd.DataFrame) -> dict[str, str]:
-    """Return each scope that nobody knows and that is nearly one that is known, with that one.
+    """Return each unknown scope that is similar to a known one, with the known one.
 
     Args:
-        given: Scopes as somebody typed them.
-        tokens: A listing, which may know scopes that are not documented.
+        given: The scopes to check.
+        tokens: A listing, which may contain scopes that are not documented.
     """
     columns = [tokens[name] for name in ("scopes", "inferred_scopes", "backfill_scopes")]
     known = DOCUMENTED.union(*(scopes for column in columns for scopes in column.dropna()))
@@ -154,17 +156,17 @@ def misspelt(given: Sequence[str], tokens: pd.DataFrame) -> dict[str, str]:
 
 
 class _Sets:
-    """Columns of lists as sorted arrays of numbers without repetition: row * how many scopes there are + scope.
+    """Columns of lists as sorted arrays of distinct numbers: row * number of scopes + scope.
 
     Attributes:
-        keys: One array for each column.
+        keys: One array per column.
     """
 
     def __init__(self, *columns: pd.Series[Any]) -> None:
         self._rows = len(columns[0])
         arrays = [texts.array(column, frames.TEXTS) for column in columns]
-        words = [pc.list_flatten(array).drop_null() for array in arrays]
-        self._names = pc.unique(pa.concat_arrays(words)).sort()
+        names = [pc.list_flatten(array).drop_null() for array in arrays]
+        self._names = pc.unique(pa.concat_arrays(names)).sort()
         self._count = max(len(self._names), 1)
         self.keys = [self._keys_of(array) for array in arrays]
 
@@ -174,16 +176,16 @@ class _Sets:
         return _distinct(keys.drop_null().to_numpy(zero_copy_only=False))
 
     def any(self, keys: Any) -> Any:  # noqa: ANN401
-        """Return which rows have something in a set."""
+        """Return which rows have a non-empty set."""
         return np.bincount(keys // self._count, minlength=self._rows) > 0
 
     def holds(self, keys: Any, name: str) -> Any:  # noqa: ANN401
-        """Return which rows have this scope in a set."""
+        """Return which rows have a scope in the set."""
         code = pc.index(self._names, name).as_py()
         return self.any(keys[keys % self._count == code])
 
     def lists(self, keys: Any, *, known: Any = None) -> pd.Series[Any]:  # noqa: ANN401
-        """Return a set as a column of lists in alphabetical order; missing where it is empty or not known."""
+        """Return a set as a column of sorted lists, missing where the set is empty or unknown."""
         lengths = np.bincount(keys // self._count, minlength=self._rows)
         missing = lengths == 0 if known is None else ~known
         values = self._names.take(pa.array(keys % self._count))
@@ -192,6 +194,6 @@ class _Sets:
 
 
 def _distinct(keys: Any) -> Any:  # noqa: ANN401
-    """Return numbers in order, each once; they come nearly in order, so sorting beats the hashing of np.unique."""
+    """Return sorted distinct numbers. The input is almost sorted, so sorting is faster than np.unique, which hashes."""
     ordered = np.sort(keys, kind="stable")
     return ordered[np.diff(ordered, prepend=-1) > 0]

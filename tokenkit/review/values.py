@@ -1,13 +1,46 @@
-"""The values of columns that have a fixed set of them, so that a misspelled one is an error and never "no token"."""
+"""The columns with a fixed set of values, so that a misspelled value is an error instead of an empty result."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
-from tokenkit.review.rule import SEVERITIES
+from tokenkit import errors
+
+Severity = Literal["high", "medium", "low"]
+SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
+"""The severities, from the most to the least severe."""
+
+RULE_IDS = (
+    "secret-in-comment",
+    "inactive-owner",
+    "admin-service-principal",
+    "broad-scope",
+    "no-expiry",
+    "inactive-creator",
+    "long-lifetime",
+    "lifetime-over-maximum",
+    "no-maximum-lifetime",
+    "all-users-can-use",
+    "unused",
+    "never-used",
+    "unused-scopes",
+    "near-token-quota",
+    "no-comment",
+    "expires-soon",
+    "inactive-owner-still-used",
+    "outside-networks",
+    "shared-by-programs",
+    "many-networks",
+    "interactive-service-principal",
+    "use-disagrees",
+)
+"""The ids of ``audit.EVERY_RULE``, so that command-line completion does not have to import the rules."""
+
+CAN_USE, CAN_MANAGE = "CAN_USE", "CAN_MANAGE"
 
 STATUSES = ("active", "expired")
-_OWNER_KINDS = ("user", "service principal", "deleted", "unknown")
+_OWNER_KINDS = ("user", "service_principal", "deleted", "unknown")
 _STATES = ("API_NOT_COVERED", "BACKFILLED", "COMPLETED", "DISABLED", "RUNNING", "USER_SELECTED")
 
 FIXED: Mapping[str, tuple[str, ...]] = {
@@ -16,6 +49,11 @@ FIXED: Mapping[str, tuple[str, ...]] = {
     "kind": _OWNER_KINDS,
     "autoscope_state": tuple(f"AUTOSCOPE_STATE_{state}" for state in _STATES),
     "severity": SEVERITIES,
-    "permission_level": ("CAN_USE", "CAN_MANAGE"),
+    "permission_level": (CAN_USE, CAN_MANAGE),
     "advice": ("narrow", "keep", "wait", "none"),
 }
+
+
+def unknown_level(level: str) -> errors.UsageError:
+    """Return the error about a permission level that does not exist."""
+    return errors.UsageError(f"Unknown permission level {level!r}. Use {CAN_USE} or {CAN_MANAGE}.")

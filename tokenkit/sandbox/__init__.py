@@ -1,35 +1,36 @@
-"""Databricks workspaces on this machine: token management, its permissions, SCIM, and what can go wrong with them.
+"""Simulated Databricks workspaces on this machine: token management, permissions, SCIM and injected faults.
 
 ::
 
     with Sandbox(tokens=1000) as sandbox:
         ...                                # any client, with sandbox.host and sandbox.token
 
-A workspace is an HTTP server on the loopback interface; SQLite keeps its state. The floors, from the ground: database;
-tokens, directory, permissions and settings (the state); the handlers; routes (the table of endpoints); service (what a
-request goes through); server (the sockets); workspaces (all of it together). ``faults`` and ``seed`` stand beside.
+A workspace is an HTTP server on the loopback interface; its state is in SQLite. The layers, from the bottom:
+``state/`` (tokens, directory, permissions, settings, secrets), ``handlers/`` (a function for each endpoint),
+``serving/`` (the table of endpoints, the request pipeline, the sockets) and ``sandbox.py``, which puts them together.
+``seeding/`` fills a new database.
 
-The package imports nothing else of tokenkit and nothing outside the standard library. Its names are imported when first
-used, since a command line that only lists its options should not load a server.
+The package imports only the standard library, and nothing else from tokenkit. Its names are imported on first use, so
+that a command line that only lists options does not load a server.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tokenkit.sandbox.database import DatabaseUnusableError
-    from tokenkit.sandbox.faults import Fault
-    from tokenkit.sandbox.service import RequestRecord
-    from tokenkit.sandbox.workspaces import Sandbox, SandboxWorkspace
+    from tokenkit.sandbox.sandbox import Sandbox, SandboxWorkspace
+    from tokenkit.sandbox.serving.faults import Fault
+    from tokenkit.sandbox.serving.service import RequestRecord
+    from tokenkit.sandbox.state.database import DatabaseUnusableError
 
 __all__ = ["DatabaseUnusableError", "Fault", "RequestRecord", "Sandbox", "SandboxWorkspace"]
 
 _MODULES = {
-    "DatabaseUnusableError": "database",
-    "Fault": "faults",
-    "RequestRecord": "service",
-    "Sandbox": "workspaces",
-    "SandboxWorkspace": "workspaces",
+    "DatabaseUnusableError": "state.database",
+    "Fault": "serving.faults",
+    "RequestRecord": "serving.service",
+    "Sandbox": "sandbox",
+    "SandboxWorkspace": "sandbox",
 }
 
 

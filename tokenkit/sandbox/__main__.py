@@ -1,20 +1,24 @@
 """``python -m tokenkit.sandbox``: serve workspaces until interrupted.
 
-``configure`` and ``serve`` are also what ``tokenkit sandbox`` is made of; the rest of the package is imported only
-when something is really served, so that a command line stays quick.
+``tokenkit sandbox`` also uses ``SETTINGS`` and ``serve``, with its own parser, because the sandbox imports only the
+standard library. The rest of the package is imported only when the server starts, so that the command line stays fast.
 """
 
 from __future__ import annotations
 
-import argparse
+import dataclasses
 import json
+import shlex
 import signal
 import sys
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import argparse
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
     from tokenkit.sandbox import Sandbox
@@ -22,70 +26,147 @@ if TYPE_CHECKING:
 USAGE_ERROR = 2
 
 
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """An option of the command line.
+
+    Attributes:
+        name: The option.
+        help: The help text.
+        type: The type of the value; bool for a switch.
+        default: The default value.
+        metavar: The placeholder for the value in the help.
+        choices: The valid values, if there is a fixed set.
+        is_repeated: Whether the option can be repeated.
+    """
+
+    name: str
+    help: str
+    type: type = str
+    default: str | float | None = None
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    is_repeated: bool = False
+
+
+SETTINGS = (
+    Setting("--port", "port of the first workspace; the others follow (default: free ports)", int, 0, "PORT"),
+    Setting("--tokens", "tokens in each workspace (default: 1000)", int, 1000, "N"),
+    Setting("--workspaces", "number of workspaces, each on its own port (default: 1)", int, 1, "K"),
+    Setting("--seed", "seed of the generated company (default: 0)", int, 0, "SEED"),
+    Setting("--database", "file that stores the state (default: in memory)", metavar="PATH"),
+    Setting("--latency-ms", "delay of each request, in milliseconds (default: 0)", float, 0.0, "M"),
+    Setting("--rate-limit", "requests per second for each workspace (default: no limit)", float, metavar="R"),
+    Setting("--burst", "requests allowed at once under a limit (default: one second's worth)", float, metavar="B"),
+    Setting(
+        "--fault",
+        "send the recorded response NAME to every API request, such as private-link; an unknown NAME lists all",
+        metavar="NAME",
+        is_repeated=True,
+    ),
+    Setting(
+        "--lost-tokens",
+        "what happens to the tokens of principals who lose permission (default: deleted)",
+        default="deleted",
+        choices=("deleted", "disabled_through_groups", "disabled"),
+    ),
+    Setting(
+        "--audit-ids",
+        "which token ids of the audit log are ids of the listing (default: all)",
+        default="all",
+        choices=("all", "some", "none"),
+    ),
+    Setting(
+        "--clock",
+        "time at which the workspaces start, such as 2026-03-01 (default: now); POST /sandbox/clock advances it",
+        metavar="TIME",
+    ),
+    Setting(
+        "--profiles",
+        "write profiles for the official tools to this file: an admin, a user and a service principal",
+        metavar="FILE",
+    ),
+    Setting("--json", "print hosts and credentials as one line of JSON", bool, default=False),
+)
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the sandbox to a parser."""
-    add = parser.add_argument
-    add("--port", type=int, default=0, help="the first workspace's port, the others follow (default: free ports)")
-    add("--tokens", type=int, default=1000, metavar="N", help="tokens in each workspace (default: 1000)")
-    add("--workspaces", type=int, default=1, metavar="K", help="workspaces, a port each (default: 1)")
-    add("--seed", type=int, default=0, help="another number, another company (default: 0)")
-    add("--database", metavar="PATH", help="a file that keeps the state (default: memory)")
-    add("--latency-ms", type=float, default=0, metavar="M", help="how long each request waits (default: 0)")
-    add("--rate-limit", type=float, metavar="R", help="requests a second for each workspace (default: no limit)")
-    add("--burst", type=float, metavar="B", help="requests at once under a limit (default: a second's worth)")
-    add(
-        "--fault",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="refuse every request of the API as NAME was recorded, such as private-link; a wrong NAME lists them",
-    )
-    add(
-        "--lost-tokens",
-        choices=("deleted", "disabled_through_groups", "disabled"),
-        default="deleted",
-        help="what becomes of the tokens of those who lose permission (default: deleted)",
-    )
-    add("--json", action="store_true", help="say where it is as one line of JSON")
+    for setting in SETTINGS:
+        if setting.type is bool:
+            parser.add_argument(setting.name, action="store_true", help=setting.help)
+            continue
+        parser.add_argument(
+            setting.name,
+            action="append" if setting.is_repeated else "store",
+            type=setting.type,
+            default=[] if setting.is_repeated else setting.default,
+            metavar=setting.metavar or None,
+            choices=setting.choices or None,
+            help=setting.help,
+        )
 
 
-def serve(options: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM, and return the exit code: 0, or 2 for options that cannot be served."""
-    from tokenkit.sandbox import DatabaseUnusableError, Fault, Sandbox  # noqa: PLC0415  # see above
+def serve(
+    *,
+    json: bool,
+    fault: Sequence[str],
+    port: int,
+    clock: str | None,
+    profiles: str | None,
+    **settings: Any,  # noqa: ANN401 - as Sandbox takes them
+) -> int:
+    """Serve until Ctrl-C or SIGTERM.
 
+    Args:
+        json: Whether to print hosts and credentials as JSON.
+        fault: The names of recorded responses.
+        port: The port of the first workspace.
+        clock: The time at which the workspaces start, or None for the current time.
+        profiles: The file to write profiles to, or None.
+        settings: The other parameters of ``Sandbox``.
+
+    Returns:
+        The exit code: 0, or 2 if the options are invalid.
+    """
+    # See the module docstring.
+    from tokenkit.sandbox import DatabaseUnusableError, Fault, Sandbox  # noqa: PLC0415
+    from tokenkit.sandbox.profiles import check_writable, profiles_of, write_profiles  # noqa: PLC0415
+    from tokenkit.sandbox.state.clock import running_from  # noqa: PLC0415
+
+    file = Path(profiles).expanduser() if profiles else None
     stop = threading.Event()
     try:
-        faults = [Fault.named(each) for each in options.fault]
-        sandbox = Sandbox(
-            tokens=options.tokens,
-            workspaces=options.workspaces,
-            seed=options.seed,
-            database=options.database,
-            port=options.port,
-            latency_ms=options.latency_ms,
-            rate_limit=options.rate_limit,
-            burst=options.burst,
-            lost_tokens=options.lost_tokens,
-        )
+        faults = [Fault.named(name) for name in fault]
+        if clock:
+            settings["clock"] = running_from(clock, time.time)
+        if file:
+            check_writable(file)
+        sandbox = Sandbox(port=port, **settings)
     except (ValueError, OSError, DatabaseUnusableError) as error:
-        print(f"tokenkit sandbox: {_reason(error, options)}", file=sys.stderr)  # noqa: T201
-        return USAGE_ERROR
+        return _fail(_reason(error, port))
+    if file:
+        try:
+            write_profiles(file, profiles_of(sandbox))
+        except (ValueError, OSError) as error:
+            sandbox.stop()
+            return _fail(f"cannot write {file}: {error}")
     sandbox.faults.add(*faults)
     with sandbox, _Interruption(stop):
-        _announce(sandbox, as_json=options.json)
+        _announce(sandbox, as_json=json, profiles=file)
         stop.wait()
     return 0
 
 
 class _Interruption:
-    """Turns Ctrl-C and SIGTERM into an event, and puts the old handlers back."""
+    """Turns Ctrl-C and SIGTERM into an event, and restores the previous handlers."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
         self._old: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
 
     def __enter__(self) -> None:
-        # Only the main thread may set handlers; elsewhere whoever started the thread ends it.
+        # Only the main thread can set handlers.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._old[number] = signal.signal(number, lambda *_: self._stop.set())
@@ -95,9 +176,14 @@ class _Interruption:
             signal.signal(number, handler)
 
 
-def _announce(sandbox: Sandbox, *, as_json: bool) -> None:
+def _fail(message: str) -> int:
+    print(f"tokenkit sandbox: {message}", file=sys.stderr)  # noqa: T201
+    return USAGE_ERROR
+
+
+def _announce(sandbox: Sandbox, *, as_json: bool, profiles: Path | None) -> None:
     if as_json:
-        workspaces = [{"host": each.host, "token": each.token} for each in sandbox.workspaces]
+        workspaces = [{"host": workspace.host, "token": workspace.token} for workspace in sandbox.workspaces]
         account = {
             "host": sandbox.account_host,
             "account_id": sandbox.account_id,
@@ -105,45 +191,59 @@ def _announce(sandbox: Sandbox, *, as_json: bool) -> None:
             "client_secret": sandbox.client_secret,
         }
         where = {"host": sandbox.host, "token": sandbox.token, "workspaces": workspaces, "account": account}
-        _say(json.dumps(where))
+        where["warehouse_id"] = sandbox.warehouse.warehouse_id
+        where |= {"profiles": str(profiles.absolute())} if profiles else {}
+        _print_line(json.dumps(where))
         return
     first, *others = sandbox.workspaces
-    _say(f"A sandbox of Databricks is serving {len(sandbox.workspaces)} workspace(s). Ctrl-C ends it.")
-    _say("")
-    _say(f"host:  {first.host}")
-    _say(f"token: {first.token}")
-    _say("")
-    _say("Paste this in another shell:")
-    _say(f"export DATABRICKS_HOST={first.host} DATABRICKS_TOKEN={first.token}")
-    for each in others:
-        _say(f"also {each.host} {each.token}")
+    count = len(sandbox.workspaces)
+    _print_line(f"Serving simulated Databricks workspaces: {count}. Press Ctrl-C to stop.")
+    _print_line("")
+    _print_line(f"host:  {first.host}")
+    _print_line(f"token: {first.token}")
+    _print_line(f"warehouse: {sandbox.warehouse.warehouse_id}")
+    _print_line("")
+    _print_line("Run this in another shell:")
+    warehouse = f"DATABRICKS_WAREHOUSE_ID={sandbox.warehouse.warehouse_id}"
+    _print_line(f"export DATABRICKS_HOST={first.host} DATABRICKS_TOKEN={first.token} {warehouse}")
+    if profiles:
+        _print_line("")
+        _print_line("Or use its profiles, admin, user and service-principal, with the official tools:")
+        _print_line(f"export DATABRICKS_CONFIG_FILE={shlex.quote(str(profiles.absolute()))}")
+    for workspace in others:
+        _print_line(f"also: {workspace.host} {workspace.token}")
     if others:
-        _say("")
-        _say("Or the account, as the official AccountClient signs in to it:")
-        _say(
+        _print_line("")
+        _print_line("Or sign in to the account, with the official AccountClient:")
+        _print_line(
             f"export DATABRICKS_HOST={sandbox.account_host} DATABRICKS_ACCOUNT_ID={sandbox.account_id} "
             f"DATABRICKS_CLIENT_ID={sandbox.client_id} DATABRICKS_CLIENT_SECRET={sandbox.client_secret}"
         )
 
 
-def _say(line: str) -> None:
-    # Flushed: whoever reads our output through a pipe waits for the first line.
+def _print_line(line: str) -> None:
+    # Flushed, because a program that reads this through a pipe waits for the first line.
     print(line, flush=True)  # noqa: T201
 
 
-def _reason(error: Exception, options: argparse.Namespace) -> str:
+def _reason(error: Exception, port: int) -> str:
     if isinstance(error, OSError):
-        return f"cannot listen on port {options.port or 'any'}: {error.strerror or error}"
+        reason = error.strerror or error
+        if port:
+            return f"cannot listen on port {port}: {reason}. Use --port 0 for free ports."
+        return f"cannot listen on any port: {reason}"
     return str(error)
 
 
 def main() -> int:
     """Run the command line."""
+    import argparse  # noqa: PLC0415 - `tokenkit sandbox` has another parser
+
     parser = argparse.ArgumentParser(
-        prog="python -m tokenkit.sandbox", description="Databricks workspaces on this machine."
+        prog="python -m tokenkit.sandbox", description="Serve simulated Databricks workspaces on this machine."
     )
     configure(parser)
-    return serve(parser.parse_args())
+    return serve(**vars(parser.parse_args()))
 
 
 if __name__ == "__main__":

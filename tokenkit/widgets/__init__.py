@@ -1,5 +1,6 @@
-"""The screens: what an admin filters, ticks, confirms and watches in a notebook.
+"""The interactive screens for notebooks: the explorer and the permission review.
 
-``facets`` and ``model`` know nothing of widgets; ``table``, ``confirmation``, ``work`` and ``style`` are what every
-screen is made of; ``explorer`` is one. Nothing here imports the desk: a screen is handed what it needs.
+``facets``, ``model``, ``sections``, ``formatting``, ``plan_table``, ``decision`` and ``draft`` do not use widgets: they
+describe a screen as plain data. ``face`` shows it, as ``front`` (JavaScript) or ``plain`` (ipywidgets). Nothing
+here imports the layers above; a screen gets callables as arguments.
 """

@@ -1,6 +1,6 @@
-"""An access-control list that is being edited: what it was, what it is to be, and who can be named in it.
+"""A draft of an access control list, and the names of the principals in it.
 
-Nothing here knows of widgets, and nothing is sent: a draft becomes the entries of a plan.
+This module does not depend on ipywidgets and sends no requests: the draft becomes the entries of a plan.
 """
 
 from __future__ import annotations
@@ -10,87 +10,104 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from tokenkit.core.printable import printable
 from tokenkit.frames import TEXT
-from tokenkit.review.access import ADMINS, CAN_MANAGE, CAN_USE, Identities
+from tokenkit.review.access import ADMINS, Identities
+from tokenkit.review.texts import holding_secrets
+from tokenkit.review.values import CAN_MANAGE, CAN_USE
 
-_MARKUP = r'["<>`$\\]|&#?\w+;'  # ipywidgets 7 puts what a Combobox offers into HTML
-LEVELS = (CAN_USE, CAN_MANAGE)
-KINDS = {"group": "group_name", "user": "user_name", "service principal": "service_principal_name"}
+_MARKUP = r'["<>`$\\]|&#?\w+;'
+KINDS = {"group": "group_name", "user": "user_name", "service_principal": "service_principal_name"}
 
 Key = tuple[str, str]
-"""The kind of a principal, and the name that an entry has for it."""
+"""The kind of a principal, and its name in an entry."""
 
 
 class Draft:
-    """The direct entries of a list, as they were read and as they are to be.
+    """The direct entries of a list, before and after the edits.
 
     Args:
-        permissions: The list as it was read: the columns of ``frames.PERMISSIONS``.
+        permissions: The current list, with the columns of ``frames.PERMISSIONS``.
+
+    Attributes:
+        direct: The original entries, without inherited ones.
     """
 
     def __init__(self, permissions: pd.DataFrame) -> None:
-        self._before = _levels(permissions)
+        self.direct = _direct(permissions)
+        self._before = _levels(self.direct)
         self._now = dict(self._before)
 
     def everybody(self) -> list[Key]:
-        """Return everybody who had an entry or is to have one, as they were listed and then as they were added."""
+        """Return all principals with an entry before or after the edits: the listed ones, then the added ones."""
         return list(self._before | self._now)
 
     def level(self, key: Key) -> str | None:
-        """Return the level that somebody is to have; None without an entry."""
+        """Return the new level of a principal; None without an entry."""
         return self._now.get(key)
 
+    def levels(self, key: Key) -> list[str]:
+        """Return the levels to choose from: CAN_USE, and what the entry has or had.
+
+        Databricks documents CAN_MANAGE for ``admins`` only. A newer server could have other levels.
+        """
+        known = (CAN_USE, self._before.get(key), self._now.get(key))
+        return list(dict.fromkeys(level for level in known if level is not None))
+
     def put(self, key: Key, level: str) -> None:
-        """Give somebody an entry, or another level."""
+        """Add an entry, or change its level."""
         if not self.fixed(key):
             self._now[key] = level
 
     def remove(self, key: Key) -> None:
-        """Take somebody's entry away."""
+        """Remove an entry."""
         if not self.fixed(key):
             self._now.pop(key, None)
 
     def restore(self, key: Key) -> None:
-        """Make somebody's entry what it was."""
+        """Restore the original entry."""
         if key in self._before:
             self._now[key] = self._before[key]
 
     def discard(self) -> None:
-        """Make the whole list what it was."""
+        """Restore the original list."""
         self._now = dict(self._before)
 
     def fixed(self, key: Key) -> bool:
-        """Return whether the workspace lets nobody change this entry: ``admins`` always has CAN_MANAGE."""
+        """Return whether an entry cannot be changed: ``admins`` always has CAN_MANAGE."""
         return key == ("group", ADMINS)
 
     def change(self, key: Key) -> str:
-        """Return in a word what is to become of somebody's entry; empty where nothing is."""
-        was, is_to_be = self._before.get(key), self._now.get(key)
-        if was == is_to_be:
+        """Return a short description of the change of an entry; empty without a change."""
+        before, after = self._before.get(key), self._now.get(key)
+        if before == after:
             return ""
-        return "new" if was is None else "removed" if is_to_be is None else f"was {was}"
+        return "new" if before is None else "removed" if after is None else f"was {before}"
 
     @property
     def changed(self) -> bool:
-        """Whether anything is to change."""
+        """Whether the draft has changes."""
         return self._now != self._before
 
     def entries(self) -> list[dict[str, str]]:
-        """Return the whole list as it is to be, for a plan that replaces."""
+        """Return the complete new list, for a plan that replaces the current one."""
         kept = [(key, self._now[key]) for key in self.everybody() if key in self._now]
         return [{KINDS[kind]: name, "permission_level": level} for (kind, name), level in kept]
 
     def began_as(self, permissions: pd.DataFrame) -> bool:
-        """Return whether a list is the one that the draft began with."""
-        return _levels(permissions) == self._before
+        """Return whether a list equals the original list of the draft."""
+        return _levels(_direct(permissions)) == self._before
+
+
+def _direct(permissions: pd.DataFrame) -> pd.DataFrame:
+    return permissions[~permissions["inherited"].fillna(value=False).astype(bool)]
 
 
 def _levels(permissions: pd.DataFrame) -> dict[Key, str]:
-    """Return the level of each direct entry, the higher one where there are two."""
-    inherited = permissions["inherited"].fillna(value=False).astype(bool)
+    """Return the level of each direct entry; the higher one if there are two."""
     levels: dict[Key, str] = {}
     for kind, field in KINDS.items():
-        named = permissions[permissions[field].notna() & ~inherited]
+        named = permissions[permissions[field].notna()]
         for name, level in zip(named[field], named["permission_level"], strict=True):
             if levels.get((kind, name)) != CAN_MANAGE:
                 levels[kind, name] = level
@@ -98,44 +115,57 @@ def _levels(permissions: pd.DataFrame) -> dict[Key, str]:
 
 
 class Names:
-    """What principals are called on a screen, and which of them are meant by what is typed.
+    """The displayed names of principals, and the lookup of a typed name.
 
     Args:
         identities: The workspace's principals.
     """
 
     def __init__(self, identities: Identities) -> None:
-        programs = identities.service_principals
-        ids = programs["application_id"].astype(TEXT)
-        shown = programs["display_name"].astype(TEXT) + " (" + ids + ")"
+        service_principals = identities.service_principals
+        ids = service_principals["application_id"].astype(TEXT)
+        shown = service_principals["display_name"].astype(TEXT) + " (" + ids + ")"
         self._names: dict[str, pd.Series[str]] = {
             "group": identities.groups["display_name"].astype(TEXT),
             "user": identities.users["user_name"].astype(TEXT),
-            "service principal": ids,
+            "service_principal": ids,
         }
-        self._labels = self._names | {"service principal": shown.fillna(ids)}
-        self._display_names = programs["display_name"].astype(TEXT)
-        self._programs = dict(zip(ids, self._labels["service principal"], strict=True))
+        self._labels = self._names | {"service_principal": shown.fillna(ids)}
+        self._display_names = service_principals["display_name"].astype(TEXT)
+        titles = zip(ids, service_principals["display_name"].fillna(ids), strict=True)
+        self._titles = {("service_principal", str(name)): str(title) for name, title in titles}
+        self._service_principal_labels = dict(zip(ids, self._labels["service_principal"], strict=True))
 
     def label(self, key: Key) -> str:
-        """Return what somebody is called; a service principal by its display name and its application id."""
+        """Return the displayed name; for a service principal its display name and application id."""
         kind, name = key
-        return self._programs.get(name, name) if kind == "service principal" else name
+        return self._service_principal_labels.get(name, name) if kind == "service_principal" else name
+
+    def title(self, key: Key) -> str:
+        """Return the display name of a service principal, or the name of another principal."""
+        return self._titles.get(key, key[1])
 
     def offered(self, kind: str, text: str, *, most: int = 50) -> Sequence[str]:
-        """Return the first labels of a kind that contain what was typed so far.
+        """Return the first labels of a kind that contain the typed text.
 
-        Those that a browser might take for markup are not among them: they can be typed, and are found by ``named``.
+        Labels that look like a secret, or that a screen would show in another form, are left out. They can be typed,
+        and ``named`` finds them.
         """
         labels = self._labels[kind].dropna()
-        fits = labels.str.contains(re.escape(text), case=False) & ~labels.str.contains(_MARKUP)
-        return labels[fits].sort_values().head(most).tolist()
+        fits = labels[labels.str.contains(re.escape(text), case=False)]
+        fits = fits[~holding_secrets(fits)].sort_values().head(2 * most)
+        return [label for label in fits if printable(label) == label][:most]
 
     def named(self, kind: str, text: str) -> str | None:
-        """Return the name of whoever is meant: by label, by name, or by a display name that one alone has."""
+        """Return the name for a typed text: a label, a name, or a unique display name."""
         for candidates in (self._labels[kind], self._names[kind]):
             if (found := self._names[kind][candidates == text]).size:
                 return str(found.iloc[0])
-        if kind == "service principal" and (found := self._names[kind][self._display_names == text]).size == 1:
+        if kind == "service_principal" and (found := self._names[kind][self._display_names == text]).size == 1:
             return str(found.iloc[0])
         return None
+
+
+def suggestible(labels: Sequence[str]) -> list[str]:
+    """Return the labels that a Combobox may suggest: ipywidgets 7 renders its suggestions as HTML."""
+    return [label for label in labels if not re.search(_MARKUP, label)]

@@ -1,12 +1,12 @@
-"""The ways in which tokens are told apart, each counted in milliseconds however many there are.
+"""Facets to filter tokens by. Counting takes milliseconds, even for many tokens.
 
-A facet has choices (the statuses, the owners, the rules), and says for each token which of them it has: one, several or
-none. It is two arrays, rows and codes, so that a choice is a mask and all counts are one ``bincount``.
+A facet has choices (the statuses, the owners, the rules), and a token has one, several or none of them. A facet is two
+arrays, rows and codes, so that a choice is a mask and all counts are one ``bincount``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,22 +25,26 @@ Positions = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Span:
-    """A range of whole days, both ends included; None is open. So 90.4 days are within 30 to 90."""
+    """A range of whole days, including both ends; None is unbounded. For example, 90.4 days are within 30 to 90."""
 
     low: int | None = None
     high: int | None = None
 
 
+Choice = str | Span | Collection[str]
+"""What a filter chooses of a facet: a choice, any of several, or a range of days."""
+
+
 class Facet:
-    """One way to tell tokens apart.
+    """One facet.
 
     Args:
-        title: What it is called on the screen.
-        choices: What there is to choose from.
-        rows: The positions of tokens that have a choice; one that has several stands in it several times.
-        codes: Which choice it is, as long as ``rows``.
-        size: How many tokens there are.
-        ranked: Whether choices are offered by how many tokens have them, not in their own order.
+        title: The displayed name.
+        choices: The choices.
+        rows: The positions of tokens with a choice; a token with several choices is repeated.
+        codes: The index of the choice, for each of ``rows``.
+        size: The number of tokens.
+        ranked: Whether to sort choices by their number of tokens, instead of their own order.
     """
 
     def __init__(
@@ -59,26 +63,28 @@ class Facet:
         self._rows, self._codes, self._size = rows, codes, size
         self._code_of = {choice: code for code, choice in enumerate(self.choices)}
 
-    def mask(self, choice: Any) -> Mask:  # noqa: ANN401 - days also take a Span
-        """Return which tokens have a choice; none where nobody has it."""
+    def mask(self, choices: Choice) -> Mask:
+        """Return the mask of the tokens with any of these choices."""
+        wanted = (choices,) if isinstance(choices, str | Span) else choices
+        codes = [self._code_of[choice] for choice in wanted if choice in self._code_of]
         kept = np.zeros(self._size, dtype=bool)
-        kept[self._rows[self._codes == self._code_of.get(choice, -1)]] = True
+        kept[self._rows[np.isin(self._codes, codes)]] = True
         return kept
 
     def counts(self, mask: Mask) -> dict[str, int]:
-        """Return how many of the tokens in a mask have each choice, in the order in which they are offered."""
+        """Return the number of tokens in a mask for each choice, in the displayed order."""
         found = np.bincount(self._codes[mask[self._rows]], minlength=len(self.choices))
         order = np.argsort(-found, kind="stable") if self.ranked else np.arange(len(self.choices))
         return {self.choices[code]: int(found[code]) for code in order}
 
 
 class DayFacet(Facet):
-    """Days, parted into spans; any other ``Span`` can be asked for as well.
+    """A facet of days, divided into spans. ``mask`` accepts any other ``Span`` too.
 
     Args:
-        title: What it is called on the screen.
-        days: Days of each token, absent where there are none.
-        spans: The choices and what they mean; None means absent.
+        title: The displayed name.
+        days: The days of each token, possibly absent.
+        spans: The choices and their spans; None means absent.
     """
 
     def __init__(self, title: str, days: pd.Series[Any], spans: dict[str, Span | None]) -> None:
@@ -90,22 +96,22 @@ class DayFacet(Facet):
         rows = np.flatnonzero(codes >= 0)
         super().__init__(title, list(spans), rows, codes[rows], size=len(numbers))
 
-    def mask(self, choice: str | Span) -> Mask:
-        """Return which tokens have a choice, or lie in a span."""
-        return self._within(choice) if isinstance(choice, Span) else super().mask(choice)
+    def mask(self, choices: Choice) -> Mask:
+        """Return the mask of the tokens with any of these choices, or in a span."""
+        return self._within(choices) if isinstance(choices, Span) else super().mask(choices)
 
     def _within(self, span: Span) -> Mask:
         low, high = (-np.inf if span.low is None else span.low), (np.inf if span.high is None else span.high)
-        return (self._days >= low) & (self._days <= high)  # what is absent compares as False
+        return (self._days >= low) & (self._days <= high)  # absent values compare as False
 
 
 def of_column(title: str, column: pd.Series[Any], *, order: Sequence[str] = ()) -> Facet:
-    """Return the facet of a column in which a token has one value.
+    """Return the facet of a column with one value per token.
 
     Args:
-        title: What it is called on the screen.
+        title: The displayed name.
         column: The column.
-        order: The values that come first, in this order; without it the most frequent do.
+        order: The values to list first, in this order. By default, the most frequent values are first.
     """
     codes, values = pd.factorize(column.astype(TEXT))
     names = [str(value) for value in values]
@@ -118,30 +124,38 @@ def of_column(title: str, column: pd.Series[Any], *, order: Sequence[str] = ()) 
 
 
 def of_lists(title: str, column: pd.Series[Any]) -> Facet:
-    """Return the facet of a column of lists; text is read as words, as CSV has them."""
-    if pd.api.types.infer_dtype(column, skipna=True) == "string":  # of a saved listing
+    """Return the facet of a column of lists. Strings are split at whitespace, as in CSV files."""
+    if pd.api.types.infer_dtype(column, skipna=True) == "string":  # from a saved listing
         column = column.astype(TEXT).str.split().astype(object)
     lists = array(column, TEXTS)
     return _of_pairs(title, pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists), size=len(column))
 
 
 def of_findings(title: str, findings: pd.DataFrame, *, size: int) -> Facet:
-    """Return the facet of the rules that found something about each token.
+    """Return the facet of the audit rules with findings about each token.
 
     Args:
-        title: What it is called on the screen.
-        findings: A frame with ``rule``, and ``row``: the position of the token that it is about, or -1.
-        size: How many tokens there are.
+        title: The displayed name.
+        findings: A frame with ``rule``, and ``row``: the position of the token, or -1.
+        size: The number of tokens.
     """
     found = findings[findings["row"] >= 0]
     return _of_pairs(title, found["row"].to_numpy(), pa.array(found["rule"].astype(TEXT)), size=size)
+
+
+def of_masks(title: str, masks: Mapping[str, Mask], *, size: int) -> Facet:
+    """Return the facet whose choices are masks, in their order; a token can be in several."""
+    rows = [np.flatnonzero(mask) for mask in masks.values()]
+    codes = [np.full(len(found), code) for code, found in enumerate(rows)]
+    nothing = [np.empty(0, dtype=np.intp)]
+    return Facet(title, list(masks), np.concatenate(nothing + rows), np.concatenate(nothing + codes), size=size)
 
 
 def _of_pairs(title: str, rows: npt.NDArray[Any], values: pa.Array, *, size: int) -> Facet:
     coded = pc.dictionary_encode(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values)
     codes, names = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), coded.dictionary.to_pylist()
     pairs = rows.astype(np.int64) * (len(names) + 1) + codes
-    _, first = np.unique(pairs[codes >= 0], return_index=True)  # a scope that stands twice counts once
+    _, first = np.unique(pairs[codes >= 0], return_index=True)  # a duplicate scope counts once
     kept = np.flatnonzero(codes >= 0)[first]
     columns = rows[kept].astype(np.intp), codes[kept].astype(np.intp)
     return Facet(title, names, *columns, size=size, ranked=True)

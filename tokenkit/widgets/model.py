@@ -1,14 +1,15 @@
-"""What the explorer knows: which tokens match, in what order, on which page, and which are selected.
+"""The state of the explorer: matching tokens, order, page and selection.
 
-There is no widget in here. Everything is an array over all tokens, so a change of filter, with the counts of every
-choice, takes milliseconds for a hundred thousand. **The selection is a set of keys, which are token ids**, with the
-workspace where there are several: filters, sorting, pages and a fresh listing move rows, and nothing that moves rows
-can change who is selected.
+This module does not depend on ipywidgets. All state is in arrays over all tokens, so that a change of a filter,
+including the counts of all choices, takes milliseconds for 100,000 tokens. **The selection is a set of keys**: token
+ids, with the workspace if there are several. Filters, sorting, pages and a new listing move rows, but never change the
+selected tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenkit import errors, export, frames
+from tokenkit import frames
+from tokenkit.output import export
 from tokenkit.review import lifecycle
+from tokenkit.review.usage import of_tokens
+from tokenkit.review.values import SEVERITIES
 from tokenkit.widgets import facets
-from tokenkit.widgets.facets import Facet, Mask, Positions, Span
+from tokenkit.widgets.facets import Choice, Facet, Mask, Positions, Span
 
-TEXT_FILTER = "text"
+TEXT_FILTER, QUICK_FILTER = "text", "quick"
+DANGER = "danger"
+"""The order by the severities of a token's findings."""
+USED_BY = "used_by"
+"""The order by the last sign-in in the audit log, and the facet of the programs."""
+UNUSED_DAYS, SOON_DAYS = 60, 30
 LARGEST_PAGE = 500
 IDLE_SPANS: dict[str, Span | None] = {
     "0 to 6 days": Span(None, 6),
@@ -39,180 +48,229 @@ EXPIRY_SPANS: dict[str, Span | None] = {
     "in a year or later": Span(365, None),
     "never": None,
 }
+AGE_SPANS: dict[str, Span | None] = {
+    "under 30 days": Span(None, 29),
+    "30 to 89 days": Span(30, 89),
+    "90 to 364 days": Span(90, 364),
+    "1 to 2 years": Span(365, 729),
+    "2 years or more": Span(730, None),
+}
 _SEARCHED = ("comment", "owner", "created_by_username", "token_id")
-_SEPARATOR = " "  # neither an id nor a host has one
+_SEPARATOR = " "  # neither ids nor hosts contain it
 NO_FINDINGS = pd.DataFrame({name: pd.Series(dtype=frames.TEXT) for name in ("rule", "severity", "token_id")})
 
 
 def keys_of(rows: pd.DataFrame) -> pd.Series[str]:
-    """Return what tells the tokens of a frame apart: their ids, with the workspace where the frame has that column.
+    """Return the unique keys of the tokens of a frame: their ids, with the workspace if the frame has that column.
 
-    The same id in two workspaces is two tokens, of which one may be selected and the other not.
+    The same id in two workspaces means two tokens, which are selected independently.
     """
     ids = rows["token_id"].astype(frames.TEXT)
     return ids + _SEPARATOR + rows["workspace"].astype(frames.TEXT) if "workspace" in rows.columns else ids
+
+
+def holds(condition: pd.Series[Any]) -> Mask:
+    """Return the mask of a condition, in which a missing value counts as False."""
+    return condition.astype("boolean").fillna(value=False).to_numpy(dtype=bool)
 
 
 def _array(keys: pd.Series[str]) -> pa.Array:
     return pa.array(keys, pa.large_string())
 
 
-def completed(tokens: pd.DataFrame, *, now: pd.Timestamp) -> pd.DataFrame:
-    """Return a listing with every column that the explorer reads; what it lacks is derived, or absent.
+@dataclass(frozen=True)
+class Known:
+    """What is known beside a listing and its findings.
 
-    Args:
-        tokens: A frame with the column ``token_id``: of ``Workspace.tokens`` or ``token_management.list``, or saved as
-            CSV, Excel or Parquet and read back.
-        now: The moment that ages are counted to, where the listing does not have them.
-
-    Raises:
-        UsageError: There is no column ``token_id``.
+    Attributes:
+        caller: The name of the signed-in identity; empty if it is unknown.
+        scheduled: The revocations that are scheduled: ``token_id, run_id, due``.
+        usage: What used each token; None without evidence.
     """
-    if "token_id" not in tokens.columns:
-        raise errors.UsageError("A listing to explore needs the column token_id, as ws.tokens() has it.")
-    tokens = tokens.reset_index(drop=True)
-    absent = frames.frame([], frames.TOKENS).reindex(tokens.index)
-    tokens = tokens.assign(**{name: absent[name] for name in absent.columns if name not in tokens.columns})
-    for field in frames.TOKENS:
-        if field.type == frames.TIME and not isinstance(tokens[field.name].dtype, pd.DatetimeTZDtype):
-            try:
-                tokens[field.name] = _moments(tokens[field.name])
-            except pa.ArrowInvalid as problem:
-                message = f"{field.name} holds what is no time in ISO 8601: {str(problem).splitlines()[0]}"
-            else:
-                continue
-            raise errors.UsageError(message)
-    if "idle_days" not in tokens.columns or "status" not in tokens.columns:
-        tokens = lifecycle.with_lifecycle(tokens, now=now)
-    if "owner" not in tokens.columns:
-        tokens = tokens.assign(owner=tokens["created_by_username"], owner_kind="unknown")
-    return tokens
+
+    caller: str = ""
+    scheduled: pd.DataFrame | None = None
+    usage: pd.DataFrame | None = None
 
 
-def _moments(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return times that were saved as text, as epoch milliseconds, or in another unit."""
-    # Arrow and not pd.to_datetime, which in pandas 2.2 counts nanoseconds, where the year 9999 does not fit.
-    saved = pa.array(column, from_pandas=True)
-    if pa.types.is_integer(saved.type) or pa.types.is_floating(saved.type):
-        name = str(column.name)
-        records = [{name: each} for each in saved.cast(pa.int64()).to_pylist()]
-        return frames.frame(records, pa.schema([(name, frames.TIME)]))[name]
-    return frames.to_pandas(pa.table({"time": saved.cast(frames.TIME)}))["time"]
+NOTHING_KNOWN = Known()
 
 
 class Model:
-    """A listing being explored.
+    """The model of an explorer.
 
     Args:
-        tokens: A listing, as ``completed`` returns it.
-        findings: What an audit found: a frame with ``token_id`` and ``rule`` at least.
-        page_size: How many rows a page has.
+        tokens: A listing that ``listing.completed`` returned.
+        findings: The audit findings: a frame with at least ``token_id`` and ``rule``.
+        page_size: Number of rows per page.
+        known: What else is known.
 
     Attributes:
         tokens: The listing.
-        findings: What an audit found, with ``row``: the position of the token that it is about, -1 if it is not there.
-        facets: The ways to filter, by name.
-        filters: What is chosen, by facet; ``text`` is what is searched for.
-        keys: What tells its tokens apart, as ``keys_of`` makes it.
-        selected_rows: The positions of the selected tokens, in the listing's own order.
-        page: Which page is shown, from 0.
-        sorted_by: The column of the order and whether it is turned round; None is the listing's own order.
+        scheduled: The scheduled revocations, by token id: ``run_id, due``.
+        usage: What used each token in the audit log; None without evidence.
+        evidence: Its row for each token of the listing; None without evidence.
+        findings: The audit findings, with ``row``: the position of the token, or -1 if it is not listed.
+        facets: The facets, by name.
+        filters: The current choice of each facet; ``text`` is the search text.
+        keys: The unique keys of the tokens, see ``keys_of``.
+        selected_rows: The positions of the selected tokens, in the order of the listing.
+        page: The index of the displayed page, from 0.
+        sorted_by: The column to sort by, and whether descending; None is the order of the listing.
     """
 
-    def __init__(self, tokens: pd.DataFrame, findings: pd.DataFrame | None = None, *, page_size: int = 50) -> None:
-        self.filters: dict[str, str | Span] = {}
+    def __init__(
+        self,
+        tokens: pd.DataFrame,
+        findings: pd.DataFrame | None = None,
+        *,
+        page_size: int = 50,
+        known: Known = NOTHING_KNOWN,
+    ) -> None:
+        self.filters: dict[str, Choice] = {}
         self._selection: frozenset[str] = frozenset()
         self._searched: list[pa.Array] = []
         self.sorted_by: tuple[str, bool] | None = None
         self.page = 0
         self.page_size = min(page_size, LARGEST_PAGE)
-        self._load(tokens, NO_FINDINGS if findings is None else findings)
+        self._load(tokens, NO_FINDINGS if findings is None else findings, known)
 
-    def _load(self, tokens: pd.DataFrame, findings: pd.DataFrame) -> None:
+    def _load(self, tokens: pd.DataFrame, findings: pd.DataFrame, known: Known) -> None:
         if "workspace" in tokens.columns and "workspace" not in findings.columns:
             findings = findings.merge(tokens[["token_id", "workspace"]], on="token_id")
         self.tokens, self.keys = tokens, keys_of(tokens)
-        known = pc.index_in(_array(keys_of(findings)), value_set=_array(self.keys))
-        self.findings = findings.assign(row=known.fill_null(-1).to_numpy(zero_copy_only=False))
+        place = pc.index_in(_array(keys_of(findings)), value_set=_array(self.keys))
+        self.findings = findings.assign(row=place.fill_null(-1).to_numpy(zero_copy_only=False))
+        if known.scheduled is None:
+            self.scheduled = _NOTHING_SCHEDULED
+        else:
+            self.scheduled = known.scheduled.drop_duplicates("token_id", keep="last").set_index("token_id")
+        self.usage = known.usage
+        self.evidence = None if known.usage is None else of_tokens(tokens["token_id"], known.usage)
+        days_left = lifecycle.days_left(tokens)
         self.facets: dict[str, Facet] = {
+            QUICK_FILTER: facets.of_masks("Show", self._quick_masks(known.caller, days_left), size=len(tokens)),
             "status": facets.of_column("Status", tokens["status"], order=("active", "expired")),
-            "owner_kind": facets.of_column("Kind of owner", tokens["owner_kind"]),
+            "owner_kind": facets.of_column("Owner kind", tokens["owner_kind"]),
             "owner": facets.of_column("Owner", tokens["owner"]),
-            "rule": facets.of_findings("Rule found", self.findings, size=len(tokens)),
+            "rule": facets.of_findings("Finding", self.findings, size=len(tokens)),
             "scope": facets.of_lists("Scope", tokens["scopes"]),
             "idle": facets.DayFacet("Idle for", tokens["idle_days"], IDLE_SPANS),
-            "expiry": facets.DayFacet("Ends by expiry or disuse", lifecycle.days_left(tokens), EXPIRY_SPANS),
+            "expiry": facets.DayFacet("Effective end", days_left, EXPIRY_SPANS),
+            "age": facets.DayFacet("Age", tokens["age_days"], AGE_SPANS),
         }
         if "workspace" in tokens.columns:
             self.facets["workspace"] = facets.of_column("Workspace", tokens["workspace"])
+        if self.evidence is not None:
+            self.facets[USED_BY] = facets.of_lists("Used by", self.evidence["clients"])
         self._searched = []
         self._masks: dict[str, Mask] = {}
         for name, value in self.filters.items():
             self._masks[name] = self._mask(name, value)
         self._find_selected()
         self._arrange()
-        self._look()
+        self._apply_filters()
 
-    def replace(self, tokens: pd.DataFrame, findings: pd.DataFrame | None = None) -> int:
-        """Take a fresh listing; filters, order and selection stay. Return how many selected tokens are gone from it."""
-        self._load(tokens, NO_FINDINGS if findings is None else findings)
-        gone = self.selection - set(self.keys.tolist())
-        self.selection -= gone
-        return len(gone)
+    def _quick_masks(self, caller: str, days_left: pd.Series[float]) -> dict[str, Mask]:
+        tokens = self.tokens
+        is_active = holds(tokens["status"] == "active")
+        is_severe = np.zeros(len(tokens), dtype=bool)
+        if "severity" in self.findings:
+            rows = self.findings["row"].to_numpy()[holds(self.findings["severity"] == SEVERITIES[0])]
+            is_severe[rows[rows >= 0]] = True
+        has_no_owner = holds(tokens["owner_kind"] == "deleted")
+        if "owner_active" in tokens:
+            # As text, because a saved listing has any type.
+            has_no_owner |= holds(tokens["owner_active"].astype(frames.TEXT).str.lower() == "false")
+        return {
+            "High risk": is_severe,
+            "Never expires": is_active & tokens["expiry_time"].isna().to_numpy(),
+            "Inactive owner": has_no_owner,
+            f"Unused {UNUSED_DAYS}+ days": is_active & holds(tokens["idle_days"] >= UNUSED_DAYS),
+            "Service principals": holds(tokens["owner_kind"] == "service_principal"),
+            f"Ends within {SOON_DAYS} days": is_active & holds(days_left.between(0, SOON_DAYS)),
+            "Scheduled": tokens["token_id"].isin(self.scheduled.index).to_numpy(),
+            "Mine": holds(tokens["owner"] == caller) & (caller != ""),
+        }
+
+    def replace(self, tokens: pd.DataFrame, findings: pd.DataFrame | None = None, known: Known = NOTHING_KNOWN) -> int:
+        """Replace the listing, and return the number of selected tokens that it no longer has.
+
+        Filters and order do not change.
+        """
+        self._load(tokens, NO_FINDINGS if findings is None else findings, known)
+        missing = self.selection - set(self.keys.tolist())
+        self.selection -= missing
+        return len(missing)
 
     # Filters
 
-    def narrow(self, **choices: str | Span | None) -> None:
-        """Set filters; None, or an empty text, takes one away. The first page is shown."""
+    def narrow(self, **choices: Choice | None) -> None:
+        """Set filters, and go to the first page. None, an empty text or no choice removes a filter."""
         for name, value in choices.items():
             self.filters.pop(name, None)
             self._masks.pop(name, None)
-            if value is not None and value != "":
+            if value:
                 self.filters[name] = value
                 self._masks[name] = self._mask(name, value)
         self.page = 0
-        self._look()
+        self._apply_filters()
 
     def widen(self) -> None:
-        """Take every filter away."""
+        """Remove all filters."""
         self.narrow(**dict.fromkeys(self.filters))
 
     def counts(self, name: str) -> dict[str, int]:
-        """Return how many tokens each choice of a facet would leave, given all other filters."""
-        mask = self._misses == 0
-        if name in self._masks:
-            mask = (self._misses - ~self._masks[name]) == 0
-        return self.facets[name].counts(mask)
+        """Return the number of matching tokens for each choice of a facet, given all other filters."""
+        return self.facets[name].counts(self._matches_without(name))
 
-    def _mask(self, name: str, value: str | Span) -> Mask:
+    def matching_without(self, name: str) -> int:
+        """Return the number of tokens that match all other filters."""
+        return int(np.count_nonzero(self._matches_without(name)))
+
+    def _matches_without(self, name: str) -> Mask:
+        return (self._misses - ~self._masks[name]) == 0 if name in self._masks else self._misses == 0
+
+    def total(self, name: str) -> dict[str, int]:
+        """Return the number of all tokens for each choice of a facet."""
+        return self.facets[name].counts(np.ones(len(self.tokens), dtype=bool))
+
+    def _mask(self, name: str, value: Choice) -> Mask:
         if name != TEXT_FILTER:
             return self.facets[name].mask(value)
-        if not self._searched:  # the first search makes what all search
-            texts = [pa.array(self.tokens[each].astype(frames.TEXT)) for each in _SEARCHED]
+        if not self._searched:  # computed by the first search
+            texts = [pa.array(self.tokens[name].astype(frames.TEXT)) for name in _SEARCHED]
             self._searched = [pc.utf8_lower(text) for text in texts]
         found = np.zeros(len(self.tokens), dtype=bool)
         for column in self._searched:
-            hits = pc.match_substring(column, str(value).lower()).fill_null(False)  # noqa: FBT003 - Arrow's signature
+            hits = pc.match_substring(column, str(value).lower()).fill_null(False)  # noqa: FBT003  # Arrow's signature
             found |= hits.to_numpy(zero_copy_only=False)
         return found
 
     # Order and pages
 
     def sort(self, column: str | None, *, descending: bool = False) -> None:
-        """Order by a column, what is absent at the end; None is the listing's own order. The first page is shown."""
+        """Sort by a column, with absent values last, and go to the first page. None is the order of the listing."""
         self.sorted_by = None if column is None else (column, descending)
         self.page = 0
         self._arrange()
-        self._look()
+        self._apply_filters()
 
     def _arrange(self) -> None:
-        if self.sorted_by is None or self.sorted_by[0] not in self.tokens.columns:
+        name, descending = self.sorted_by or ("", False)
+        if name == DANGER:
+            danger = self._danger()
+            self._order = np.argsort(-danger if descending else danger, kind="stable")
+            return
+        if name == USED_BY and self.evidence is not None:
+            values = self.evidence["last_login"]
+        elif name in self.tokens.columns:
+            values = self.tokens[name]
+        else:
             self._order = np.arange(len(self.tokens))
             return
-        name, descending = self.sorted_by
-        values = self.tokens[name]
         if values.dtype == object:
-            values = export.words(values)
+            values = export.cell_text(values)
         if pd.api.types.is_string_dtype(values.dtype):
             values = values.astype(frames.TEXT).str.lower()
         order = pc.array_sort_indices(
@@ -220,8 +278,18 @@ class Model:
         )
         self._order = order.to_numpy().astype(np.intp)
 
-    def _look(self) -> None:
-        misses = np.zeros(len(self.tokens), dtype=np.int8)  # how many filters each token fails
+    def _danger(self) -> Positions:
+        """Return a number for each token that is higher for more, and for more severe, findings."""
+        if "severity" not in self.findings:
+            return np.zeros(len(self.tokens), dtype=np.intp)
+        ranks = self.findings["severity"].map({name: rank for rank, name in enumerate(SEVERITIES)})
+        is_known = holds((self.findings["row"] >= 0) & ranks.notna())
+        weights = np.array([1_000_000, 1_000, 1])[ranks.to_numpy(dtype=float)[is_known].astype(np.intp)]
+        rows = self.findings["row"].to_numpy()[is_known]
+        return np.bincount(rows, weights=weights, minlength=len(self.tokens)).astype(np.intp)
+
+    def _apply_filters(self) -> None:
+        misses = np.zeros(len(self.tokens), dtype=np.int8)  # the number of filters that exclude each token
         for mask in self._masks.values():
             misses += ~mask
         self._misses = misses
@@ -230,41 +298,41 @@ class Model:
 
     @property
     def matching(self) -> int:
-        """How many tokens the filters keep."""
+        """The number of tokens that match the filters."""
         return len(self._matching)
 
     @property
     def pages(self) -> int:
-        """How many pages there are; an empty listing has one."""
+        """The number of pages; an empty listing has one."""
         return max(1, -(-len(self._matching) // self.page_size))
 
     def turn(self, page: int) -> None:
-        """Show a page, the nearest there is."""
+        """Go to a page, or to the nearest that exists."""
         self.page = max(0, min(page, self.pages - 1))
 
     def rows_on_page(self) -> Positions:
-        """Return the positions of the tokens of the page that is shown."""
+        """Return the positions of the tokens on the current page."""
         start = self.page * self.page_size
         return self._matching[start : start + self.page_size]
 
     def on_page(self) -> pd.DataFrame:
-        """Return the rows of the page that is shown."""
+        """Return the rows of the current page."""
         return self.tokens.iloc[self.rows_on_page()]
 
     def keys_on_page(self) -> list[str]:
-        """Return the keys of the rows of the page that is shown."""
+        """Return the keys of the rows of the current page."""
         return self.keys.iloc[self.rows_on_page()].tolist()
 
     @property
     def filtered(self) -> pd.DataFrame:
-        """The tokens that the filters keep, in the order that is shown."""
+        """The tokens that match the filters, in the displayed order."""
         return self.tokens.iloc[self._matching].reset_index(drop=True)
 
     # Selection
 
     @property
     def selection(self) -> frozenset[str]:
-        """The keys of the selected tokens, which is what counts; ``selected_rows`` are where they are now."""
+        """The keys of the selected tokens; ``selected_rows`` are their current positions."""
         return self._selection
 
     @selection.setter
@@ -277,39 +345,50 @@ class Model:
         self.selected_rows: Positions = np.flatnonzero(chosen.to_numpy(zero_copy_only=False))
 
     def choose(self, chosen: Collection[str], among: Collection[str]) -> None:
-        """Make these the selected ones among some tokens, such as those of a page; the others stay as they are."""
+        """Set the selection among some tokens, such as those of a page. The selection of others does not change."""
         self.selection = (self._selection - set(among)) | set(chosen)
 
     def choose_matching(self) -> None:
-        """Select every token that the filters keep, on all pages, beside what is selected already."""
+        """Add all tokens that match the filters, on all pages, to the selection."""
         self.selection = self._selection | set(self.keys.iloc[self._matching].tolist())
 
     def choose_none(self) -> None:
-        """Select nothing."""
+        """Clear the selection."""
         self.selection = ()
 
     @property
     def hidden(self) -> int:
-        """How many selected tokens the filters do not show."""
+        """The number of selected tokens that the filters hide."""
         return len(self._selection) - int(np.count_nonzero(self._misses[self.selected_rows] == 0))
 
     @property
     def selected(self) -> pd.DataFrame:
-        """The selected tokens, in the listing's own order, whatever the filters are."""
+        """The selected tokens, in the order of the listing, regardless of the filters."""
         return self.tokens.iloc[self.selected_rows].reset_index(drop=True)
 
     def selected_keys(self) -> list[str]:
-        """Return the keys of the selected tokens, in the listing's own order."""
+        """Return the keys of the selected tokens, in the order of the listing."""
         return self.keys.iloc[self.selected_rows].tolist()
 
     # Findings
 
+    def row_of(self, key: str) -> int | None:
+        """Return the position of a token; None if it is not listed."""
+        found = np.flatnonzero((self.keys == key).to_numpy(dtype=bool))
+        return int(found[0]) if len(found) else None
+
     def findings_of(self, rows: Positions) -> pd.DataFrame:
-        """Return what the audit found about some tokens, by their positions."""
+        """Return the audit findings about tokens, by their positions."""
         return self.findings[np.isin(self.findings["row"].to_numpy(), rows)]
 
     @property
     def with_findings(self) -> int:
-        """How many tokens the audit found something about."""
+        """The number of tokens with audit findings."""
         rows = self.findings["row"].to_numpy()
         return len(np.unique(rows[rows >= 0]))
+
+
+_NOTHING_SCHEDULED = pd.DataFrame(
+    {"run_id": pd.Series(dtype=frames.TEXT), "due": pd.Series(dtype="datetime64[ms, UTC]")},
+    index=pd.Index([], name="token_id", dtype=object),
+)

@@ -1,26 +1,27 @@
-"""Leaked token values: where they were seen, and which tokens of a listing they are.
+"""Leaked token values: where they occurred, and which tokens of a listing they belong to.
 
-A value is hashed where it is read, and goes no further: what is kept is where it was seen and what its hashes are.
+Each value is hashed as soon as it is read. Only its hashes and its locations are kept.
 """
 
 from tokenkit.review.leaks.documents import Source
 from tokenkit.review.leaks.matching import Leaks, matched
 from tokenkit.review.leaks.report import (
+    OCCURRENCES,
     ONE_AT_A_TIME,
-    SIGHTINGS,
     TOOLS,
     from_file,
     from_report,
     from_values,
+    prompt_values,
     seen,
-    typed,
 )
-from tokenkit.review.leaks.values import READINGS
+from tokenkit.review.leaks.values import HASH_INPUTS, OAUTH_SECRET
 
 __all__ = [
+    "HASH_INPUTS",
+    "OAUTH_SECRET",
+    "OCCURRENCES",
     "ONE_AT_A_TIME",
-    "READINGS",
-    "SIGHTINGS",
     "TOOLS",
     "Leaks",
     "Source",
@@ -28,6 +29,6 @@ __all__ = [
     "from_report",
     "from_values",
     "matched",
+    "prompt_values",
     "seen",
-    "typed",
 ]

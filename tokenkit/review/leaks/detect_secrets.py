@@ -1,15 +1,19 @@
-"""Yelp's detect-secrets: its baseline, which holds hashes, and ``audit --report``, which holds the values."""
+"""Yelp's detect-secrets: its baseline, which contains hashes, and ``audit --report``, which contains the values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tokenkit.review.leaks.finding import Finding, Tool, mapping, mappings, place, text
+from tokenkit.review.leaks.finding import Finding, Tool, location_of, mapping, mappings, text, whole
 
 
 def _wrote_baseline(found: Mapping[str, Any]) -> bool:
-    return isinstance(found.get("results"), Mapping) and not found.keys().isdisjoint({"plugins_used", "generated_at"})
+    results = found.get("results")
+    return isinstance(results, Mapping) and (
+        not found.keys().isdisjoint({"plugins_used", "generated_at"})
+        or any("hashed_secret" in secret for secrets in results.values() for secret in mappings(secrets))
+    )
 
 
 def _findings_of_baseline(found: Mapping[str, Any]) -> Iterator[Finding]:
@@ -18,8 +22,8 @@ def _findings_of_baseline(found: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(
                 texts=[text(secret, "hashed_secret")],
                 rule=text(secret, "type"),
-                place=place(text(secret, "filename") or file, text(secret, "line_number")),
-                hashed=True,
+                location=location_of(text(secret, "filename") or file, text(secret, "line_number")),
+                problem="hashed",
             )
 
 
@@ -31,8 +35,9 @@ def _findings_of_report(found: Mapping[str, Any]) -> Iterator[Finding]:
     for number, line in (mapping(found, "lines") or {"": ""}).items():
         yield Finding(
             texts=[text(found, "secrets"), str(line)],
+            other=whole(found),
             rule="",
-            place=place(text(found, "filename"), str(number)),
+            location=location_of(text(found, "filename"), str(number)),
         )
 
 

@@ -1,8 +1,8 @@
-"""What a file holds: its text, and the JSON objects or CSV rows in that.
+"""The text of a file, and the JSON objects or CSV rows in it.
 
-A report passes through terminals, pipes and shells: it is one array, or several, or an object a line or over many
-lines; in the encoding of a shell, with colors in it, and the scanner's own log between. All that is read. What is
-neither an object nor such a log is a problem with a line number, and is never passed over.
+Reports pass through terminals, pipes and shells. A report may be one array, several arrays, one object per line or an
+object over many lines. It may have any encoding that shells write, terminal colors, and lines of the scanner's log. All
+of these are read. Any other text is reported as a problem with its line number and is never skipped.
 """
 
 from __future__ import annotations
@@ -21,20 +21,24 @@ from tokenkit.review.leaks.values import values_in
 
 Source = str | os.PathLike[str] | IO[Any]
 
-# Colors and questions to the terminal. In JSON such a character can only stand as an escape.
+# Terminal colors and queries. JSON contains such a character only in its escaped form.
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
 _LOG = re.compile(
     r"🐷|(?i:trufflehog|gitleaks|ggshield|detect-secrets)"
     r"|\b(?:TRC|DBG|INF|WRN|ERR|FTL|TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|(?:info|debug|error|warn)-\d)\b"
     r"|\blevel=\w|^Script (?:started|done)|^\S+@\S+[$#%>]|^\^[A-Z]$"
 )
-_BETWEEN = " \t\r,[]\x1e\ufeff"
+_COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf")
+_LABELED = re.compile(r"([A-Z][A-Za-z_ ]*):(?:\s+(.*))?")
+_STAMP = re.compile(r"^(?:[^\t\n]*\t){0,2}\ufeff?\d{4}-\d\d-\d\dT[\d:.]+Z ?")  # of each line in the log of a pipeline
+_MARKUP = re.compile(r"<[^<>]*>")
+_BETWEEN = " \t\r,[]\ufeff"
 _DELIMITERS = ",;\t"
 _SHARE_OF_NULS = 0.25
 
 
 class Item(NamedTuple):
-    """An object of a report, the line that it begins at, and whether a scanner's log wrote it there."""
+    """An object of a report, the line on which it begins, and whether it belongs to the scanner's log."""
 
     line: int
     found: Mapping[str, Any]
@@ -42,7 +46,7 @@ class Item(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """The objects of a text, the first problem with reading it, and whether it is a report whatever its objects are."""
+    """The objects of a text, the first problem, and whether the text is a report regardless of its objects."""
 
     items: list[Item]
     problem: str
@@ -50,29 +54,39 @@ class Contents(NamedTuple):
 
 
 def name_of(source: Source) -> str:
-    """Return what a source is called in places and messages."""
-    return str(getattr(source, "name", "the input")) if hasattr(source, "read") else os.fspath(source)
+    """Return the name of a source, for locations and messages.
+
+    Raises:
+        UsageError: It is not a source.
+    """
+    if hasattr(source, "read"):
+        return str(getattr(source, "name", "the input"))
+    if isinstance(source, str | os.PathLike) and isinstance(name := os.fspath(source), str):
+        return name
+    raise errors.UsageError("Expected the path of a file, as a string or a path object, or an open file.")
 
 
 def text_of(source: Source) -> str:
-    """Return the text of a file or stream whatever its encoding, without what is meant for a terminal.
+    """Return the text of a file or stream in any encoding, without terminal control sequences.
 
     Raises:
-        UsageError: It cannot be read.
+        UsageError: The source cannot be read.
     """
     try:
         content = source.read() if hasattr(source, "read") else Path(source).expanduser().read_bytes()
     except OSError as failure:
         problem = failure.strerror or type(failure).__name__
-    except (ValueError, RuntimeError):  # a NUL in a name, or nobody's home folder
-        problem = "that is not the name of a file"
+    except (ValueError, RuntimeError):  # a NUL in the name, or the home folder of an unknown user
+        problem = "not a valid file name"
     else:
-        return _CONTROL.sub("", content if isinstance(content, str) else _decoded(content))
-    raise errors.UsageError(f"{name_of(source)} cannot be read: {problem}.")
+        if isinstance(content, str) or not content.startswith(_COMPRESSED):
+            return _CONTROL.sub("", content if isinstance(content, str) else _decoded(content))
+        problem = "it is compressed, or a workbook. Unpack it, or save it as CSV"
+    raise errors.UsageError(f"Cannot read {name_of(source)}: {problem}.")
 
 
 def _decoded(content: bytes) -> str:
-    """Return bytes as text. Values are ASCII, so a wrong guess costs letters of places and no value."""
+    """Return bytes as text. Values are ASCII, so a wrong guess damages characters of locations but no value."""
     for mark, encoding in ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if content.startswith(mark):
             return content.decode(encoding, "replace")
@@ -82,7 +96,7 @@ def _decoded(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return content.decode("latin-1")  # as Excel saves CSV in the West
+        return content.decode("latin-1")  # Excel saves CSV in a code page like this
 
 
 def items(text: str, wrote: Callable[[Mapping[str, Any]], bool]) -> Contents:
@@ -90,14 +104,53 @@ def items(text: str, wrote: Callable[[Mapping[str, Any]], bool]) -> Contents:
 
     Args:
         text: The report.
-        wrote: Whether a scanner wrote a row with these columns: a text is CSV where it is so of the first line.
+        wrote: Whether a scanner writes rows with these columns. If so for the first line, the text is CSV.
     """
+    if text.lstrip("\ufeff\r\n ").startswith("<") and "<testsuite" in text:
+        import html  # noqa: PLC0415 - only for this kind of report
+
+        text = html.unescape(_MARKUP.sub("", text))  # gitleaks' JUnit: each failure is the JSON of a finding
+    if blocks := _blocks(text, wrote):
+        return blocks
+    text = re.sub(r"^\ufeff?sep=.\r?\n", "", text)  # as Excel writes it
     heading, _, _ = text.lstrip("\ufeff\r\n").partition("\n")
     for delimiter in _DELIMITERS:
         columns = [name.strip('" \r') for name in heading.split(delimiter)]
-        if wrote(dict.fromkeys(columns)):
+        # A line of JSON that was cut behind a key of the same name is no heading.
+        if "{" not in heading and wrote(dict.fromkeys(columns)):
             return _rows(text, delimiter)
     return _objects(text)
+
+
+def _blocks(text: str, wrote: Callable[[Mapping[str, Any]], bool]) -> Contents | None:
+    """Return findings that are written for people: lines of ``Name: value``, and an empty line after each finding.
+
+    Returns:
+        None if the text has no such finding.
+    """
+    found: list[Item] = []
+    problem = ""
+    fields: dict[str, str] = {}
+    begin, unknown, last = 1, 0, ""
+    for number, line in enumerate([*text.split("\n"), ""], 1):
+        content = _STAMP.sub("", line).strip()
+        if label := _LABELED.fullmatch(content):
+            last = label[1]
+            fields[last] = f"{fields.get(last, '')}\n{label[2] or ''}".lstrip("\n")
+        elif content and fields:
+            fields[last] += f"\n{content}"  # a secret of several lines
+        elif content and not _is_skippable(content, is_before_object=False):
+            unknown = unknown or number
+        if not content:
+            lines = (f"{name}: {value}" for name, value in fields.items())
+            if wrote(fields):
+                found.append(Item(begin, fields))
+            elif not all(_is_skippable(line, is_before_object=False) for line in lines):
+                unknown = unknown or begin
+            if unknown:
+                problem = problem or f"Line {unknown} is neither a finding nor a line of the scanner's log"
+            fields, begin, unknown = {}, number + 1, 0
+    return Contents(found, problem, is_report=True) if found else None
 
 
 def _rows(text: str, delimiter: str) -> Contents:
@@ -115,12 +168,12 @@ def _rows(text: str, delimiter: str) -> Contents:
             columns = columns or [name.strip("\ufeff ") for name in row]
             line = reader.line_num + 1
     except csv.Error as failure:
-        return Contents(found, f"Line {line} is not a whole row of CSV ({failure})", is_report=True)
+        return Contents(found, f"Line {line} is not a complete row of CSV ({failure})", is_report=True)
     return Contents(found, "", is_report=True)
 
 
 def _objects(text: str) -> Contents:
-    """Return the JSON objects of a text that are in no other; arrays around them, and whether any, do not matter."""
+    """Return the outermost JSON objects of a text, in arrays or not."""
     found: list[Item] = []
     problem, is_broken = "", False
     decoder = json.JSONDecoder()
@@ -128,31 +181,31 @@ def _objects(text: str) -> Contents:
     line = 1
     while position < len(text):
         start = text.find("{", position)
-        pieces = text[position : len(text) if start < 0 else start].split("\n")
-        for number, piece in enumerate(pieces, line):
-            said = piece.strip(_BETWEEN)
-            is_before_object = start >= 0 and number == line + len(pieces) - 1
-            if said in ("", "null"):
-                depth += piece.count("[") - piece.count("]")
-            elif not _may_be_passed_over(said, is_before_object=is_before_object):
+        chunks = text[position : len(text) if start < 0 else start].split("\n")
+        for number, chunk in enumerate(chunks, line):
+            content = chunk.strip(_BETWEEN)
+            is_before_object = start >= 0 and number == line + len(chunks) - 1
+            if content in ("", "null"):
+                depth += chunk.count("[") - chunk.count("]")
+            elif not _is_skippable(content, is_before_object=is_before_object):
                 problem = problem or f"Line {number} is neither a finding nor a line of the scanner's log"
-        line += len(pieces) - 1
+        line += len(chunks) - 1
         if start < 0:
             break
-        # Once an object was broken, those of one line still tell whose report it is, in a time that is bounded.
+        # After a broken object, only objects on a single line are read, in bounded time, to identify the scanner.
         here, offset = (text[start : _line_end(text, start)], start) if is_broken else (text, 0)
         try:
             value, end = decoder.raw_decode(here, start - offset)
         except (ValueError, RecursionError):
-            problem = problem or f"Line {line} is not a whole JSON object: the report is cut short, or damaged"
+            problem = problem or f"Line {line} is not a complete JSON object: the report is truncated or damaged"
             is_broken = True
             position = _line_end(text, start)
             continue
         position = offset + end
-        found.append(Item(line, value, _is_log(value) or _LOG.search(pieces[-1]) is not None))
+        found.append(Item(line, value, _is_log(value) or _LOG.search(chunks[-1]) is not None))
         line += text.count("\n", start, position)
     if depth:
-        problem = problem or "The report is cut short: a list in it does not end"
+        problem = problem or "The report is truncated: a list does not end"
     is_empty = text.strip(f"{_BETWEEN}\n") in ("", "null")
     return Contents(found, problem, is_report=is_empty)
 
@@ -166,11 +219,11 @@ def _is_log(value: Mapping[str, Any]) -> bool:
     return "level" in value and not value.keys().isdisjoint({"msg", "message"})
 
 
-def _may_be_passed_over(said: str, *, is_before_object: bool) -> bool:
-    """Return whether a text outside of all objects is a log's, a banner's or a prompt's, and surely no broken finding.
+def _is_skippable(content: str, *, is_before_object: bool) -> bool:
+    """Return whether a text outside of all objects is a log line, a banner or a prompt, and not a broken finding.
 
-    Before an object on its line anything is: the time that a CI system writes there, for example.
+    Any text before an object on the same line is skippable, for example the timestamp of a CI system.
     """
-    if ('"' in said and not said.startswith("time=")) or values_in(said):
+    if ('"' in content and not content.startswith("time=")) or values_in(content):
         return False
-    return is_before_object or not re.search(r"\w", said) or _LOG.search(said) is not None
+    return is_before_object or not re.search(r"\w", content) or _LOG.search(content) is not None

@@ -1,11 +1,11 @@
-"""The JSON of GitGuardian's ggshield, whose scans may hold scans, of a range of commits for example."""
+"""The JSON of GitGuardian's ggshield. A scan may contain scans, for example one per commit of a range."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tokenkit.review.leaks.finding import Finding, Tool, mappings, place, text
+from tokenkit.review.leaks.finding import Finding, Tool, location_of, mappings, text, whole
 
 
 def _wrote(found: Mapping[str, Any]) -> bool:
@@ -20,11 +20,17 @@ def _findings(found: Mapping[str, Any]) -> Iterator[Finding]:
             for occurrence in mappings(incident.get("occurrences")):
                 yield Finding(
                     texts=[text(occurrence, "match")],
-                    rule="",  # what it found beside a value, a host for example, is an occurrence too
-                    place=place(text(file, "filename"), text(occurrence, "line_start")),
+                    other=whole(occurrence),
+                    rule="",  # related texts, such as a host, are listed as occurrences too
+                    location=location_of(text(file, "filename"), text(occurrence, "line_start|pre_line_start")),
                     commit=commit,
                     url=text(incident, "incident_url"),
                 )
+    for failure in mappings(found.get("errors")):
+        for file in mappings(failure.get("files")) or [failure]:
+            yield Finding(
+                texts=[""], rule="", location=text(file, "filename|description") or "?", problem="not_scanned"
+            )
     for scan in mappings(found.get("scans")):
         yield from _findings(scan)
 

@@ -1,6 +1,6 @@
-"""The reports of gitleaks: of version 8 as JSON and CSV, and of those before it, which name the fields otherwise.
+"""The reports of gitleaks: JSON and CSV of version 8, and of earlier versions, which use other field names.
 
-Its SARIF is read as anybody's (``sarif``).
+``sarif`` reads its SARIF.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tokenkit.review.leaks.finding import Finding, Tool, place, text
+from tokenkit.review.leaks.finding import Finding, Tool, location_of, text, whole
 
 
 def _wrote_8(found: Mapping[str, Any]) -> bool:
@@ -17,9 +17,10 @@ def _wrote_8(found: Mapping[str, Any]) -> bool:
 
 def _findings_8(found: Mapping[str, Any]) -> Iterator[Finding]:
     yield Finding(
-        texts=[text(found, name) for name in ("Secret", "Match", "Context")],
+        texts=[*(text(found, name) for name in ("Secret", "Match|Finding", "Context"))],
+        other=whole(found),
         rule=text(found, "RuleID"),
-        place=place(text(found, "File|SymlinkFile"), text(found, "StartLine")),
+        location=location_of(text(found, "File|SymlinkFile"), text(found, "StartLine|Line")),
         commit=text(found, "Commit"),
         url=text(found, "Link"),
     )
@@ -32,8 +33,9 @@ def _wrote_7(found: Mapping[str, Any]) -> bool:
 def _findings_7(found: Mapping[str, Any]) -> Iterator[Finding]:
     yield Finding(
         texts=[text(found, "offender"), text(found, "line")],
+        other=whole(found),
         rule=text(found, "rule|reason"),
-        place=place(text(found, "file"), text(found, "lineNumber")),
+        location=location_of(text(found, "file"), text(found, "lineNumber")),
         commit=text(found, "commit"),
         url=text(found, "leakURL"),
         source=text(found, "repoURL|repo"),

@@ -1,103 +1,106 @@
-"""Which tokens of a listing leaked."""
+"""The tokens of a listing that leaked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from tokenkit import errors
-from tokenkit.markup import element
-from tokenkit.printable import printable
+from tokenkit.core.wording import pluralize
+from tokenkit.review.leaks.values import OAUTH_SECRET
+from tokenkit.review.preview import SHOWN_ROWS, Preview, table, visible
 from tokenkit.review.texts import redacted
 
-_TOKEN_COLUMNS = [
-    "workspace",
-    "token_id",
-    "owner",
-    "owner_kind",
-    "owner_active",
-    "scopes",
-    "status",
-    "last_used_day",
-    "effective_end",
-    "comment",
-]
-_WHERE = ["place", "commit", "url", "source"]
-_SHOWN_ROWS = 20
+_OWNER_COLUMNS = ["owner", "owner_kind", "owner_active"]
+_USE_COLUMNS = ["scopes", "status", "last_used_day", "effective_end", "comment"]
+_TOKEN_COLUMNS = ["workspace", "token_id", *_OWNER_COLUMNS, *_USE_COLUMNS]
+_LOCATION_COLUMNS = ["location", "commit", "url", "source"]
+_BEHIND = ["matched_as", "scopes"]  # in the frame, not in the short view
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Leaks:
-    """Which tokens of a workspace leaked. It holds no value.
+    """The tokens of a workspace that leaked. It holds no value.
 
     Attributes:
-        tokens: A row for each token that leaked: whose it is, what it may do, when it was last used, and the ``places``
-            where its value was seen. ``reading`` says of what its id is the hash.
-        sightings: A row for each place where a value was seen: ``place, commit, token_id, reading, kind, url,
-            source``; ``token_id`` is missing for a value of no token in the listing. ``kind`` is ``access_token``,
-            ``oauth_secret`` (of a service principal: no token, and revoked elsewhere) or ``unknown``.
-        not_comparable: A row for each place where a report has no value to compare: ``place, problem, commit, url,
-            source``; ``problem`` is ``redacted``, ``hashed`` or ``missing``. **While it has rows, nothing found is not
-            an all-clear.**
-        looked_for: How many different values were looked for.
-        unmatched: How many of them are of no token in the listing. **That does not make them harmless**: another
-            workspace may have issued them.
-        name: Of which workspace.
-        plan: Makes a revocation plan of tokens.
+        tokens: A row for each leaked token, with its owner, scopes and last use. ``locations`` lists where its value
+            occurred, and ``matched_as`` says which part of the value has the token's id as its hash (``HASH_INPUTS``).
+        occurrences: A row for each occurrence of a value: ``location, commit, token_id, matched_as, kind, url,
+            source``. ``token_id`` is missing for a value of no listed token. ``kind`` is ``access_token``,
+            ``oauth_secret`` (of a service principal; it is not a token and is revoked elsewhere) or ``unknown``. If an
+            account was searched, ``secret_id`` identifies an OAuth secret of that account.
+        not_comparable: A row for each finding of a report without a value to compare: ``location, problem, commit,
+            url, source``. ``problem`` is ``redacted``, ``hashed``, ``missing``, or ``not_scanned`` where the scanner
+            reports that it failed. **If this frame has rows, an empty result is not an all-clear.**
+        looked_for: The number of distinct values that were compared.
+        unmatched: The number of those that match no listed token. **They may still be valid**: another workspace may
+            have issued them.
+        name: The workspace.
+        lines: The number of lines without a recognizable value that were compared as values and matched no token.
+            Some values have an unknown form.
+        oauth_secrets: The account's OAuth secrets that leaked: ``application_id, display_name, secret_id, status,
+            expire_time, location``. A secret that is missing here may still belong to the account, because the input
+            of its ``secret_hash`` is not documented. None if no account was searched.
     """
 
     tokens: pd.DataFrame
-    sightings: pd.DataFrame
+    occurrences: pd.DataFrame
     not_comparable: pd.DataFrame
     looked_for: int
     unmatched: int
     name: str
-    plan: Callable[..., Any] | None = field(default=None)
+    lines: int = 0
+    oauth_secrets: pd.DataFrame | None = None
+    _plan: Callable[..., Any] | None
 
     def __repr__(self) -> str:
-        return f"<Leaks on {self.name}: {self.counted()}>"
+        return f"<Leaks on {self.name}: {self.headline()}>"
+
+    def in_short(self) -> Preview:
+        """Return a short view of the leaked tokens, notes about the other values, and the counts."""
+        closing = []
+        for heading, locations in self.notes():
+            more = [f"… and {len(locations) - SHOWN_ROWS:,} more"] if len(locations) > SHOWN_ROWS else []
+            closing += [heading, *(f"- {location}" for location in locations[:SHOWN_ROWS]), *more]
+        rows = self.tokens.drop(columns=_BEHIND, errors="ignore")
+        return Preview(
+            title=visible(f"Leaks on {self.name}"),
+            tables=(table(rows),) if len(rows) else (),
+            closing=tuple(map(visible, [*closing, f"{self.headline()[:1].upper()}{self.headline()[1:]}."])),
+        )
 
     def _repr_html_(self) -> str:
-        shown = self.tokens.head(_SHOWN_ROWS)
-        shown = shown.assign(
-            **{str(name): shown[name].dt.strftime("%Y-%m-%d") for name in shown.select_dtypes("datetimetz")}
-        )
-        more = f"<p>… and {len(self.tokens) - _SHOWN_ROWS:,} more: <code>.tokens</code></p>"
-        shown = shown.assign(**{str(name): shown[name].str.join(" ") for name in shown if shown[name].dtype == object})
-        texts = {
-            str(name): shown[name].map(printable, na_action="ignore")
-            for name in shown
-            if pd.api.types.is_string_dtype(shown[name].dtype)
-        }
-        table = shown.assign(**texts).to_html(index=False, border=0, escape=True, na_rep="")
-        notes = "".join(
-            element("p", heading)
-            + element("ul", *(element("li", location) for location in locations[:_SHOWN_ROWS]))
-            + (f"<p>… and {len(locations) - _SHOWN_ROWS:,} more</p>" if len(locations) > _SHOWN_ROWS else "")
-            for heading, locations in self.notes()
-        )
-        return (
-            f"{element('p', element('b', f'Leaks on {self.name}'), f': {self.counted()}')}{table}"
-            f"{more if len(self.tokens) > _SHOWN_ROWS else ''}{notes}"
-        )
+        return self.in_short()._repr_html_()
 
-    def counted(self) -> str:
-        """Return the outcome in words."""
-        found = self.looked_for - self.unmatched
-        said = [f"of {self.looked_for:,} value{'' if self.looked_for == 1 else 's'}, {found:,} in the listing"]
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001 - as IPython calls it
+        printer.text(repr(self.in_short()))
+
+    def headline(self) -> str:
+        """Return the result as one line of text."""
+        if not self.looked_for and not len(self.not_comparable):
+            compared = f"; {pluralize(self.lines, 'line')} compared as values matched no token here"
+            return f"no value found{compared if self.lines else ''}"
+        matched_values = self.looked_for - self.unmatched
+        parts = [f"{matched_values:,} of {pluralize(self.looked_for, 'value')} matched a token here"]
         if self.unmatched:
-            said.append(f"{self.unmatched:,} not in it, which does not mean dead")
+            parts.append(f"{self.unmatched:,} matched none and may still be valid in another workspace")
         if len(self.not_comparable):
-            said.append(f"{len(self.not_comparable):,} that cannot be compared")
-        return ", ".join(said)
+            parts.append(f"{len(self.not_comparable):,} cannot be compared")
+        return ", ".join(parts)
 
     def notes(self) -> list[tuple[str, list[str]]]:
-        """Return what ``tokens`` does not show, each with its locations: what matched nothing or cannot be compared."""
-        unmatched = self.sightings[self.sightings["token_id"].isna()]
-        is_oauth = unmatched["kind"] == "oauth_secret"
+        """Return headings and locations of the values that ``tokens`` does not show: unmatched or not comparable."""
+        unmatched = self.occurrences[self.occurrences["token_id"].isna()]
+        is_oauth = unmatched["kind"] == OAUTH_SECRET
+        is_not_scanned = self.not_comparable["problem"] == "not_scanned"
+        account_note = ""
+        if self.oauth_secrets is not None:
+            is_unknown = unmatched["secret_id"].isna()
+            unmatched, is_oauth = unmatched[is_unknown], is_oauth[is_unknown]
+            account_note = " It matched no hash that the account lists; the input of those hashes is not documented"
         notes = [
             (
                 unmatched[~is_oauth],
@@ -106,68 +109,105 @@ class Leaks:
             ),
             (
                 unmatched[is_oauth],
-                "This is an OAuth secret of a service principal (dose…), not a token. Delete it in the account:",
-                "These are OAuth secrets of service principals (dose…), not tokens. Delete them in the account:",
+                "This is an OAuth secret of a service principal (dose…), not a token."
+                f"{account_note and f'{account_note}.'} Delete it in the account:",
+                "These are OAuth secrets of service principals (dose…), not tokens."
+                f"{account_note and f'{account_note}.'} Delete them in the account:",
             ),
             (
-                self.not_comparable,
-                "This cannot be compared, because the report does not hold the value. It is not an all-clear:",
-                "These cannot be compared, because the report does not hold the values. It is not an all-clear:",
+                self.not_comparable[is_not_scanned],
+                "The scanner reports that it failed here. It is not an all-clear:",
+                "The scanner reports that it failed here. It is not an all-clear:",
+            ),
+            (
+                self.not_comparable[~is_not_scanned],
+                "This finding cannot be compared because its value is not in the report. It is not an all-clear:",
+                "These findings cannot be compared because their values are not in the report. It is not an all-clear:",
             ),
         ]
-        return [(one if len(rows) == 1 else many, _locations(rows)) for rows, one, many in notes if len(rows)]
+        shown = [(one if len(rows) == 1 else many, _locations(rows)) for rows, one, many in notes if len(rows)]
+        if self.oauth_secrets is None or not len(self.oauth_secrets):
+            return shown
+        lines = [
+            f"{row['location']}: {row['display_name']} ({row['application_id']}), "
+            f"secret {row['secret_id']}, {row['status']}"
+            for row in self.oauth_secrets.fillna("").to_dict("records")
+        ]
+        return [("OAuth secrets of these service principals leaked. Delete them in the account:", lines), *shown]
 
-    def revoke(self, **settings: Any) -> Any:  # noqa: ANN401 - the plan's kind is the maker's
-        """Return a plan to revoke the tokens that leaked. It changes nothing: look at ``preview()``, then ``apply()``.
+    def revoke(self, **settings: Any) -> Any:  # noqa: ANN401 - a plan of a workspace or a fleet
+        """Return a plan to revoke the leaked tokens. It changes nothing: review ``preview()``, then ``apply()``.
 
         Args:
             settings: As for ``Workspace.revoke``: ``reason="in the repository since May"``, ``include_own=True``.
         """
-        if self.plan is None:
-            raise errors.UsageError(
-                "These were looked for in a saved listing. ws.revoke(leaks.tokens) plans on a workspace."
-            )
-        return self.plan(self.tokens, **{"reason": "leaked"} | settings)
+        if self._plan is None:
+            raise errors.UsageError("These leaks are from a saved listing. Use ws.revoke(leaks.tokens) instead.")
+        return self._plan(self.tokens, **{"reason": "leaked"} | settings)
 
 
 def _locations(rows: pd.DataFrame) -> list[str]:
-    """Return a line for each row: where to look."""
+    """Return a line of text for the location of each row."""
     shown = [name for name in ("problem", "commit", "source", "url") if name in rows]
     return [
-        row["place"] + (f" ({', '.join(known)})" if (known := [row[name] for name in shown if row[name]]) else "")
-        for row in rows[["place", *shown]].fillna("").to_dict("records")
+        row["location"] + (f" ({', '.join(known)})" if (known := [row[name] for name in shown if row[name]]) else "")
+        for row in rows[["location", *shown]].fillna("").to_dict("records")
     ]
 
 
 def matched(
-    sightings: pd.DataFrame, tokens: pd.DataFrame, *, name: str, plan: Callable[..., Any] | None = None
+    occurrences: pd.DataFrame,
+    tokens: pd.DataFrame,
+    *,
+    name: str,
+    plan: Callable[..., Any] | None = None,
+    oauth_secrets: pd.DataFrame | None = None,
 ) -> Leaks:
-    """Return which tokens of a listing were seen.
+    """Return the tokens of a listing whose values occurred.
 
     Args:
-        sightings: What ``from_values``, ``from_file`` or ``from_report`` returned.
+        occurrences: The result of ``from_values``, ``from_file`` or ``from_report``.
         tokens: A listing with owners and derived columns, of a workspace or of a fleet.
-        name: Of which workspace.
-        plan: Makes a revocation plan of tokens.
+        name: The workspace.
+        plan: Returns a revocation plan for a frame of tokens.
+        oauth_secrets: The secrets that an account lists: the columns of ``accounts.OAUTH_SECRETS``.
     """
-    hits = sightings[["value", "token_id", "reading"]].merge(tokens["token_id"])
-    seen = sightings.loc[sightings["problem"].isna(), ["value", "kind", *_WHERE]].drop_duplicates()
+    hits = occurrences[["value", "token_id", "matched_as"]].merge(tokens["token_id"])
+    seen = occurrences.loc[occurrences["problem"].isna(), ["value", "kind", *_LOCATION_COLUMNS]].drop_duplicates()
     seen = seen.merge(hits.drop_duplicates(), on="value", how="left")
-    by_token = seen.dropna(subset="token_id").drop_duplicates(["token_id", "place"]).groupby("token_id", sort=False)
-    places = by_token["place"].agg(list).astype(object)
-    columns = [name for name in _TOKEN_COLUMNS if name in tokens]  # the workspace, of a fleet's
-    leaked = tokens.loc[tokens["token_id"].isin(places.index), columns].reset_index(drop=True)
-    hidden = sightings.loc[sightings["problem"].notna(), ["place", "problem", "commit", "url", "source"]]
+    guesses = seen[seen["kind"].isna() & seen["token_id"].isna()]
+    seen = seen.drop(guesses.index).reset_index(drop=True)
+    seen["kind"] = seen["kind"].fillna("unknown")
+    by_token = seen.dropna(subset="token_id").drop_duplicates(["token_id", "location"]).groupby("token_id", sort=False)
+    locations = by_token["location"].agg(list).astype(object)
+    columns = [name for name in _TOKEN_COLUMNS if name in tokens]  # workspace: only in a fleet's listing
+    leaked = tokens.loc[tokens["token_id"].isin(locations.index), columns].reset_index(drop=True)
+    secrets = None if oauth_secrets is None else _leaked_secrets(occurrences, oauth_secrets)
+    shown = ["location", "commit", "token_id", "matched_as", "kind", "url", "source"]
+    if secrets is not None:
+        seen = seen.merge(secrets[["value", "secret_id"]].drop_duplicates(), on="value", how="left")
+        secrets, shown = secrets.drop(columns="value").drop_duplicates(ignore_index=True), [*shown, "secret_id"]
+    hidden = occurrences.loc[occurrences["problem"].notna(), ["location", "problem", "commit", "url", "source"]]
     return Leaks(
         tokens=leaked.assign(
             comment=redacted(leaked["comment"]),
-            places=places.reindex(leaked["token_id"]).array,
-            reading=by_token["reading"].first().reindex(leaked["token_id"]).array,
+            locations=locations.reindex(leaked["token_id"]).array,
+            matched_as=by_token["matched_as"].first().reindex(leaked["token_id"]).array,
         ),
-        sightings=seen[["place", "commit", "token_id", "reading", "kind", "url", "source"]],
+        occurrences=seen[shown],
         not_comparable=hidden.reset_index(drop=True),
         looked_for=seen["value"].nunique(),
         unmatched=seen.loc[seen["token_id"].isna(), "value"].nunique(),
         name=name,
-        plan=plan,
+        lines=len(guesses),
+        _plan=plan,
+        oauth_secrets=secrets,
     )
+
+
+def _leaked_secrets(occurrences: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
+    """Return the OAuth secrets of an account that leaked, and where. A hash cannot match by chance."""
+    seen = occurrences.loc[occurrences["kind"] == OAUTH_SECRET, ["location", "value", "token_id"]].dropna()
+    hashes = listed.assign(token_id=listed["secret_hash"].str.lower())
+    columns = ["application_id", "display_name", "secret_id", "status", "expire_time", "location", "value"]
+    return hashes.merge(seen.drop_duplicates(), on="token_id")[columns]

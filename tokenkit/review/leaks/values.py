@@ -1,76 +1,97 @@
-"""What a value looks like, whole or masked, and what its token's id may be.
+"""Recognition of token values, complete or masked, and the token ids that a value may have.
 
-The documentation says that a token's id is the SHA-256 of the token, and not of which bytes. So every reading of that
-is tried (``READINGS``), and the answer says which one it was. A wrong one cannot match by chance.
+The documentation says that a token's id is the SHA-256 of the token, but not of which bytes. ``hashes`` therefore tries
+every interpretation in ``HASH_INPUTS`` and reports which one matched. A wrong one cannot match by chance.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from tokenkit.redaction import PREFIX, PREFIXES
+from tokenkit.core.redaction import DATABRICKS_IN_BASE64, PREFIX, PREFIXES
 
-READINGS: Mapping[str, Callable[[str, str, str], Iterable[str | bytes]]] = {
-    "the value": lambda kind, digits, suffix: [kind + digits + suffix],
-    "the value without its suffix": lambda kind, digits, suffix: [kind + digits] if suffix else [],
-    # Some scanners know no suffix and cut it off.
-    "the value and a suffix that was cut off": lambda kind, digits, suffix: (
+HASH_INPUTS: Mapping[str, Callable[[str, str, str], Iterable[str | bytes]]] = {
+    "value": lambda kind, digits, suffix: [kind + digits + suffix],
+    "value_without_suffix": lambda kind, digits, suffix: [kind + digits] if suffix else [],
+    # Some scanners do not know the suffix and omit it.
+    "value_with_restored_suffix": lambda kind, digits, suffix: (
         [] if suffix else [f"{kind}{digits}-{number}" for number in range(10)]
     ),
-    "its digits": lambda _, digits, __: [digits],
-    "its digits and its suffix": lambda _, digits, suffix: [digits + suffix] if suffix else [],
-    "its digits as bytes": lambda _, digits, __: [bytes.fromhex(digits)],
+    "digits": lambda _, digits, __: [digits],
+    "digits_and_suffix": lambda _, digits, suffix: [digits + suffix] if suffix else [],
+    "digits_as_bytes": lambda _, digits, __: [bytes.fromhex(digits)],
 }
-"""What of a value may be hashed to the token's id: of its kind (``dapi``), its digits, and its suffix (``-2``)."""
+"""The parts of a value whose hash may be the token's id, from its prefix (``dapi``), digits and suffix (``-2``)."""
 
-# Without a boundary before it: in %20dapi… and 3Ddapi… the value is what follows the escape.
+# No boundary before the prefix: in %20dapi… and 3Ddapi… an escape precedes the value.
 _VALUE = re.compile(rf"({PREFIX})([0-9a-f]{{32}})(-\d+)?(?![0-9A-Za-z])")
 
-_MASK = r"(?:\.{3}|…|[*•█●]{2,}|[xX#]{6,}|[\[(<{]*(?i:redact|masked|hidden|removed|obfuscated)\w*)"
+_BASE64 = re.compile(DATABRICKS_IN_BASE64)
+_STANDARD = str.maketrans("-_", "+/")
+_BASE64_DIGITS = re.compile(r"[0-9A-Za-z+/_-]*\Z")
+
+_MASK = r"(?:requires login|\.{3}|…|[*•█●]{2,}|[xX#]{6,}|[\[(<{]*(?i:redact|masked|hidden|removed|obfuscated)\w*)"
 _MASKED = re.compile(_MASK)
-# In a text of any kind three dots are mostly just that: some digits must be left, or many be masked.
-_MASKED_IN_TEXT = re.compile(rf"{PREFIX}(?:[0-9a-f]{{1,31}}(?:\.{{3}}|…|[*•█●]{{2}})|[*•█●xX]{{8}})")
-_WORDS = re.compile(r"[\s=:\"'`,;()<>\[\]{}]+")
+# In free text, three dots alone are not a mask: some digits must be visible, or many characters masked.
+_MASKED_IN_TEXT = re.compile(
+    rf"{PREFIX}(?:[0-9a-f]{{1,31}}(?:\.{{3}}|…|[*•█●]{{2}})|[*•█●xX]{{8}})|\b(?:dap|dos|dke|dsa)[*•█●]{{8}}"
+)
+_SEPARATORS = re.compile(r"[\s=:\"'`,;()<>\[\]{}]+")
 
 
 def values_in(text: str) -> list[str]:
-    """Return the values in a text."""
-    return [match[0] for match in _VALUE.finditer(text)]
+    """Return the values in a text, also in Base64."""
+    decoded = [plain for match in _BASE64.finditer(text) for plain in _decoded(text, *match.span())]
+    return [match[0] for found in (text, *decoded) for match in _VALUE.finditer(found)]
+
+
+def _decoded(text: str, start: int, end: int) -> Iterator[str]:
+    """Yield what a part of Base64 text may say, for each of the four ways to divide it into groups."""
+    before = _BASE64_DIGITS.search(text[max(0, start - 4) : start])
+    digits = f"{before[0] if before else ''}{text[start:end].rstrip('=')}".translate(_STANDARD)
+    for first in range(4):
+        group = digits[first:]
+        group = group[: len(group) - (len(group) % 4 == 1)]
+        yield base64.b64decode(f"{group}{'=' * (-len(group) % 4)}").decode("latin-1")
 
 
 def masked_in(text: str) -> bool:
-    """Return whether a value stands in a text of any kind with some of its characters hidden."""
+    """Return whether a text contains a partly masked value."""
     return _MASKED_IN_TEXT.search(text) is not None
 
 
 def is_masked(text: str) -> bool:
-    """Return whether what is given as a secret is hidden, in part or whole, and may be a value by what is left."""
+    """Return whether a reported secret is masked, in part or whole, and its visible part may belong to a value."""
     mask = _MASKED.search(text)
     if not mask:
         return False
-    visible = _WORDS.split(text[: mask.start()])[-1]
+    visible = _SEPARATORS.split(text[: mask.start()])[-1]
     return any(prefix.startswith(visible) or visible.startswith(prefix) for prefix in PREFIXES)
 
 
 def kind_of(value: str) -> str:
-    """Return ``access_token``, ``oauth_secret`` (a service principal's), or ``unknown`` for a value of another form."""
+    """Return ``access_token``, ``oauth_secret`` (of a service principal), or ``unknown`` for any other form."""
     match = _VALUE.fullmatch(value)
     if not match:
         return "unknown"
-    return "oauth_secret" if match[1] == "dose" else "access_token"
+    return OAUTH_SECRET if match[1] == "dose" else "access_token"
+
+
+OAUTH_SECRET = "oauth_secret"  # noqa: S105 - a kind of value
 
 
 def hashes(value: str) -> Iterator[tuple[str, str]]:
-    """Yield what the id of a value's token may be, and by which reading."""
+    """Yield the possible token ids of a value, each with the name of its hash input."""
     match = _VALUE.fullmatch(value)
     kind, digits, suffix = match.groups(default="") if match else (value, "", "")
-    for reading, of in READINGS.items() if match else [*READINGS.items()][:1]:
-        for hashed in of(kind, digits, suffix):
-            yield sha256(hashed), reading
+    for hash_input, inputs_of in HASH_INPUTS.items() if match else [*HASH_INPUTS.items()][:1]:
+        for hashed in inputs_of(kind, digits, suffix):
+            yield sha256(hashed), hash_input
 
 
 def sha256(value: str | bytes) -> str:
-    """Return a hash as ids are written."""
+    """Return the SHA-256 in the format of a token id."""
     return hashlib.sha256(value.encode(errors="surrogatepass") if isinstance(value, str) else value).hexdigest()

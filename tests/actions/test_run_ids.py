@@ -1,0 +1,30 @@
+"""Runs named by a part of their id."""
+
+import pytest
+
+import tokenkit
+from tokenkit.actions.run_ids import whole
+
+RUNS = ["20260301-093000-1a2b3c4d", "20260301-093100-aaaaaaaa.1", "20260301-093100-aaaaaaaa.2"]
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("20260301-093000-1a2b3c4d", RUNS[0]),
+        ("1a2b3c4d", RUNS[0]),
+        ("20260301-0930", RUNS[0]),
+        ("aaaaaaaa", "20260301-093100-aaaaaaaa"),
+        ("20260301-0931", "20260301-093100-aaaaaaaa"),
+        ("aaaaaaaa.2", RUNS[2]),
+        ("ffffffff", "ffffffff"),
+        ("3c4d", "3c4d"),  # too short
+    ],
+)
+def test_a_unique_beginning_or_end_names_a_run(given, found):
+    assert whole(given, RUNS) == found
+
+
+def test_an_ambiguous_part_is_an_error():
+    with pytest.raises(tokenkit.UsageError, match=r"2 runs match '20260301': .*Give more characters"):
+        whole("20260301", RUNS)

@@ -1,0 +1,402 @@
+"""The changing commands in combination."""
+
+import json
+import os
+import pty
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+import tokenkit
+from tests.tables import last_column
+from tokenkit import cli
+from tokenkit.actions.journal import Journal
+from tokenkit.sandbox import Fault
+
+
+def in_a_terminal(line, reply, *, columns=80):
+    """Run a command in a new terminal, reply to its question, and return the output before and after the reply."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+    command = [sys.executable, "-m", "tokenkit", *line.split()]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment):
+        os.close(theirs)
+        shown = b""
+        while not shown.endswith(b"to cancel: ") and (more := os.read(ours, 4096)):
+            shown += more
+        os.write(ours, f"{reply}\n".encode())
+        before, shown = shown.decode(), b""
+        try:
+            while more := os.read(ours, 4096):
+                shown += more
+        except OSError:  # Linux: the other end is closed
+            pass
+        os.close(ours)
+    return before.replace("\r\n", "\n"), shown.decode()
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_shell_shows_the_plan_and_finally_the_counts_of_its_warnings(columns):
+    before, after = in_a_terminal("revoke --status active", "no", columns=columns)
+    preview, _, question = before.rpartition("\n")
+    plan = tokenkit.connect().revoke(tokenkit.connect().tokens(status="active"))
+    assert question.startswith(f"Type {len(plan)} to revoke {len(plan)} tokens for good on http://")
+    counts = ", ".join(f"{warning} ({count})" for warning, count in plan.warnings().items())
+    assert preview.splitlines()[-1] == f"Warnings: {counts}."
+    assert plan.preview()["token_id"].isin(tokenkit.connect().tokens()["token_id"]).all()
+    assert plan.preview()["warnings"].iloc[0] in last_column(preview, "warnings")
+    assert "(from the environment)" in question
+    assert "Nothing was changed." in after
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("line", ["revoke --status active", "permissions set group:contractors"])
+def test_a_terminal_of_ipython_shows_the_plan_before_it_asks(ipython, monkeypatch, capsys, line):
+    shown = []
+    monkeypatch.setattr("builtins.input", lambda _: shown.append(capsys.readouterr().out) or "no")
+    assert ipython.run_line_magic("tokens", line) is None
+    (before,) = shown
+    assert before.rstrip().splitlines()[-1].startswith("Warnings: ")
+    assert "… and " in before
+    assert "Nothing was changed." in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("flag", ["--dry-run", "--yes"])
+def test_the_warnings_of_a_plan_without_preview_are_shown(capsys, flag):
+    tokens = tokenkit.connect().tokens(status="active")
+    mine = tokens["owner"] == tokenkit.connect().me()
+    used = tokens[~mine].sort_values("last_used_day", na_position="first")["token_id"].iloc[-1]
+    own = tokens.loc[mine, "token_id"].iloc[0]
+    assert cli.main(["revoke", own, used, flag]) == 0
+    printed = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in printed if line.startswith(("Left out", "Warnings"))] == [
+        "Left out",
+        "Warnings",
+    ]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_dry_run_has_the_most_dangerous_tokens_first_and_no_warning_cut(capsys, monkeypatch):
+    assert cli.main(["revoke", "--status", "active", "--dry-run", "--output", "json"]) == 0
+    warnings = [row["warnings"] for row in json.loads(capsys.readouterr().out)]
+    warned = [warning != "" for warning in warnings]
+    assert warned == sorted(warned, reverse=True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(["revoke", "--status", "active", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    flowing = last_column(shown, "warnings")
+    assert all(warning in flowing for warning in warnings)
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.usefixtures("here")
+def test_undo_restores_what_an_update_changed_after_confirmation(capsys):
+    tokens = tokenkit.connect().tokens()
+    token_id = tokens.loc[tokens["owner"] != tokenkit.connect().me(), "token_id"].iloc[0]
+
+    def comment():
+        return tokenkit.connect().token_management.get(token_id).comment
+
+    def last_run():
+        capsys.readouterr()
+        assert cli.main(["journal", "--output", "json"]) == 0
+        return json.loads(capsys.readouterr().out)[-1]["run_id"]
+
+    before = comment()
+    assert cli.main(["update", token_id, "--comment", "a new one", "--yes"]) == 0
+    printed = capsys.readouterr().err
+    run_id = last_run()
+    assert f"To undo this change: tokenkit undo {run_id}" in printed
+    assert cli.main(["undo", run_id, "--dry-run", "--output", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["comment"], row["new_comment"]) == ("a new one", before)
+    assert cli.main(["undo", run_id]) == 2  # no terminal
+    assert comment() == "a new one"
+    assert cli.main(["undo", run_id, "--yes", "--reason", "the wrong ticket"]) == 0
+    assert comment() == before
+    assert tokenkit.connect().journal()["reason"].iloc[-1] == "the wrong ticket"
+    assert cli.main(["revoke", token_id, "--yes"]) == 0
+    assert cli.main(["undo", last_run(), "--yes"]) == 2
+    assert "Only runs of kind 'update' can be undone" in capsys.readouterr().err
+
+
+@pytest.fixture
+def interrupted(here):
+    """The id of a run of today of four tokens, two of which could not be revoked."""
+    workspace = tokenkit.connect()
+    tokens = workspace.tokens(status="active")
+    plan = workspace.revoke(tokens[tokens["owner"] != workspace.me()].head(4))
+    here.faults.add(Fault(method="DELETE", status=400, times=2))
+    plan.apply(progress=False)
+    here.faults.clear()
+    return plan.run_id
+
+
+@pytest.fixture
+def of_another_day(interrupted):
+    with Journal(tokenkit.connect().folder) as journal:
+        journal._connection.execute("UPDATE runs SET started_ms = started_ms - 86400000")
+    return interrupted
+
+
+def deleted(here):
+    return sum(request.method == "DELETE" for request in here.requests)
+
+
+def test_an_interrupted_run_of_today_resumes_after_showing_what_remains(here, interrupted, capsys):
+    here.requests.clear()
+    assert cli.main(["resume", interrupted]) == 0
+    printed = capsys.readouterr().err
+    assert "failed" in printed  # what remains, with the outcome in the journal
+    assert f"4 revoked. Run {interrupted}" in printed
+    assert deleted(here) == 2
+    assert cli.main(["resume", interrupted]) == 0
+    assert f"nothing remains of run {interrupted}" in capsys.readouterr().err
+    assert deleted(here) == 2
+
+
+def test_a_dry_run_of_resume_shows_what_remains_and_changes_nothing(here, interrupted, capsys):
+    here.requests.clear()
+    assert cli.main(["resume", interrupted, "--dry-run", "--output", "json"]) == 0
+    assert [row["outcome"] for row in json.loads(capsys.readouterr().out)] == ["failed", "failed"]
+    assert deleted(here) == 0
+
+
+def test_a_run_of_another_day_requires_confirmation(here, of_another_day, capsys):
+    here.requests.clear()
+    assert cli.main(["resume", of_another_day]) == 2  # no terminal
+    assert "Use --yes" in capsys.readouterr().err
+    assert deleted(here) == 0
+    assert cli.main(["resume", of_another_day, "--yes"]) == 0
+    assert deleted(here) == 2
+
+
+def test_a_staged_run_requires_confirmation_and_does_not_start_before_it_is_due(here, capsys):
+    workspace = tokenkit.connect()
+    tokens = workspace.tokens(status="active")
+    staged = workspace.revoke(tokens[tokens["owner"] != workspace.me()].head(2)).stage(grace="1d")
+    here.requests.clear()
+    assert cli.main(["resume", staged.run_id, "--yes"]) == 2
+    assert "cannot be resumed before" in capsys.readouterr().err
+    assert cli.main(["resume", staged.run_id, "--dry-run"]) == 0
+    with Journal(workspace.folder) as journal:
+        journal._connection.execute(
+            "UPDATE runs SET settings = json_set(settings, '$.due', '2026-01-01T00:00:00+00:00')"
+        )
+    assert cli.main(["resume", staged.run_id]) == 2
+    assert deleted(here) == 0
+    assert cli.main(["resume", staged.run_id, "--yes"]) == 0
+    assert deleted(here) == 2
+
+
+def test_a_run_of_a_fleet_of_another_day_requires_confirmation(here, of_another_day, capsys):
+    here.requests.clear()
+    assert cli.main(["fleet", "resume", of_another_day, "--profiles", here.host]) == 2
+    assert "Use --yes" in capsys.readouterr().err
+    assert deleted(here) == 0
+    assert cli.main(["fleet", "resume", of_another_day, "--profiles", here.host, "--yes"]) == 0
+    assert deleted(here) == 2
+
+
+def test_a_notebook_asks_for_the_count_after_showing_the_plan(here, of_another_day, ipython, monkeypatch, capsys):
+    here.requests.clear()
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "no")
+    assert ipython.run_line_magic("tokens", f"resume {of_another_day}") is None
+    assert capsys.readouterr().out.startswith("Revoke 2 tokens for good")
+    assert "Type 2 to revoke 2 tokens for good" in asked[0]
+    assert deleted(here) == 0
+    monkeypatch.setattr("builtins.input", lambda _: "2")
+    assert len(ipython.run_line_magic("tokens", f"resume {of_another_day}")) == 4
+    assert deleted(here) == 2
+
+
+def test_a_notebook_resumes_with_the_connected_workspace(company, connected, ipython, tmp_path):
+    """The workspace was connected with arguments, which are not stored."""
+    ws = connected(company, home=tmp_path / "elsewhere")
+    tokens = ws.tokens(status="active")
+    company.faults.add(Fault(method="DELETE", status=400))
+    plan = ws.revoke(tokens[tokens["owner"] != ws.me()].head(2))
+    plan.apply(progress=False)
+    company.faults.clear()
+    ipython.user_ns["ws"] = ws
+    ipython.run_line_magic("tokens", "connect ws")
+    assert ipython.run_line_magic("tokens", f"resume {plan.run_id}")["outcome"].tolist() == ["revoked"] * 2
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", ["revoke --yes", "scopes --narrow --yes"])
+@pytest.mark.parametrize("filter_", ["--owner", "--created-by"])
+def test_a_change_for_an_unknown_name_is_an_error_with_near_names_unless_none_is_allowed(
+    capsys, company, command, filter_
+):
+    before = company.workspaces[0].state.tokens.ids()
+    for name, near in (("admni@example.com", "admin@example.com"), ("Admin@exa", "admin@example.com")):
+        assert cli.main(shlex.split(f"{command} {filter_} {name}")) == 2
+        printed = capsys.readouterr().err
+        assert f" {name!r}: no user, service principal or token" in printed
+        assert near in printed
+        # All names must be known.
+        assert cli.main(shlex.split(f"{command} {filter_} admin@example.com {filter_} {name}")) == 2
+        capsys.readouterr()
+        assert cli.main(shlex.split(f"{command} {filter_} {name} --allow-none")) == 0
+        assert f" {name!r}: no user, service principal or token" in capsys.readouterr().err
+    assert company.workspaces[0].state.tokens.ids() == before
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", ["revoke --yes", "scopes --narrow --yes"])
+def test_users_service_principals_and_owners_are_known_in_any_case_and_a_pattern_never_fails(capsys, company, command):
+    ws = tokenkit.connect()
+    principals, tokens = ws.service_principals(), ws.tokens()
+    idle = min(set(ws.users()["user_name"]) - set(tokens["owner"]) - set(tokens["created_by_username"]))
+    application_id = principals["application_id"].iloc[0]
+    before = company.workspaces[0].state.tokens.ids()
+    for name in (idle, idle.upper(), application_id, "*nobody*", "nobod?"):
+        for filter_ in ("--owner", "--created-by"):
+            assert cli.main([*shlex.split(command), filter_, name, "--idle", "9000d"]) == 0, name
+    assert company.workspaces[0].state.tokens.ids() == before
+    assert "Unknown" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_repeated_filter_adds_to_the_first(capsys):
+    counts = tokenkit.connect().tokens()["owner"].value_counts()
+    names = counts.index[counts.index.str.contains("@")][:3].tolist()
+
+    def listed(line):
+        assert cli.main([*shlex.split(line), "--output", "json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    options = " ".join(f"--owner {name}" for name in names)
+    assert {row["owner"] for row in listed(f"list {options}")} == set(names)
+    assert len(listed(f"list {options}")) == counts[names].sum()
+    assert len(listed(f"revoke {options} --include-own --dry-run")) == counts[names].sum()
+    assert {row["owner"] for row in listed(f"scopes {options}")} == set(names)
+    assert len(listed(f"list {options} --status active --status expired")) == counts[names].sum()
+    creators = tokenkit.connect().tokens()["created_by_username"].value_counts()
+    both = " ".join(f"--created-by {name}" for name in creators.index[:2])
+    assert len(listed(f"list {both}")) == creators.iloc[:2].sum()
+
+
+@pytest.mark.usefixtures("here")
+def test_an_old_comment_that_looks_like_a_credential_cannot_be_restored_and_this_is_said(capsys):
+    tokens = tokenkit.connect().tokens()
+    token_id = tokens.loc[tokens["owner"] != tokenkit.connect().me(), "token_id"].iloc[0]
+    tokenkit.connect().token_management.update_token_management(
+        token_id, {"comment": "dapi0123456789abcdef0123456789abcdef"}, ["comment"]
+    )
+    assert cli.main(["update", token_id, "--comment", "clean", "--yes"]) == 0
+    printed = capsys.readouterr().err
+    assert "the old comment cannot be restored: it looks like a credential (1)" in printed
+    assert "To undo" not in printed
+    run_id = tokenkit.connect().runs()["run_id"].iloc[-1]
+    assert cli.main(["undo", run_id, "--yes"]) == 1
+    assert "nothing to restore" in capsys.readouterr().err
+
+
+def test_undo_finds_the_workspace_of_its_run(company, tmp_path, capsys):
+    (tmp_path / "databrickscfg").write_text(f"[prod]\nhost = {company.host}\ntoken = {company.token}\n")
+    ws = tokenkit.connect("prod")
+    tokens = ws.tokens()
+    plan = ws.plan_update(tokens[tokens["owner"] != ws.me()].head(1), comment="another")
+    plan.apply(progress=False)
+    assert cli.main(["undo", plan.run_id[-8:], "--yes"]) == 0
+    assert "1 updated" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_ctrl_c_at_the_question_says_that_nothing_was_changed(capsys, monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdin.readline", interrupt, raising=False)
+    before = set(tokenkit.connect().tokens()["token_id"])
+    assert cli.main(["revoke", "--status", "active"]) == 130
+    assert capsys.readouterr().err.endswith("\nNothing was changed.\n")
+    assert set(tokenkit.connect().tokens()["token_id"]) == before
+
+
+@pytest.mark.usefixtures("here")
+def test_a_finished_run_is_resumed_without_rows(capsys):
+    ws = tokenkit.connect()
+    tokens = ws.tokens(status="active")
+    plan = ws.revoke(tokens[tokens["owner"] != ws.me()].head(3))
+    plan.apply(progress=False)
+    assert cli.main(["resume", plan.run_id, "--output", "json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == []
+    assert f"nothing remains of run {plan.run_id}" in printed.err
+
+
+CHANGES = [
+    "revoke {token} --yes",
+    "update {token} --comment new --yes",
+    "scopes --narrow --yes",
+    "permissions remove group:data-engineers --yes",
+    "permissions add group:contractors",
+    "resume {run}",
+]
+
+
+@pytest.mark.parametrize("line", CHANGES)
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--columns", "help"], 0, "outcome"),
+        (["--columns", "ownr"], 2, "Unknown column 'ownr'"),
+        (["--to", "{folder}/missing/rows.csv"], 2, "its folder is missing"),
+        (["--to", "{folder}/rows.csv"], 2, "it is a folder"),
+    ],
+)
+def test_output_options_are_checked_before_anything_changes(
+    here, interrupted, tmp_path, capsys, line, options, code, said
+):
+    (tmp_path / "rows.csv").mkdir()
+    token_id = tokenkit.connect().tokens(status="active")["token_id"].iloc[-1]
+    argv = line.format(token=token_id, run=interrupted).split()
+    here.requests.clear()
+    assert cli.main([*argv, *(option.format(folder=tmp_path) for option in options)]) == code
+    assert said in "".join(capsys.readouterr())
+    assert {request.method for request in here.requests} <= {"GET"}
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("option", [["--limit", "2"], ["--sort", "owner"]])
+def test_an_option_that_does_not_limit_a_change_is_refused_with_it(option, capsys):
+    assert cli.main(["scopes", "--narrow", *option, "--yes"]) == 2
+    assert f"{option[0]} does not select what is changed" in capsys.readouterr().err
+    assert cli.main(["scopes", *option]) == 0
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("change", "undo"),
+    [
+        ("add group:contractors", "remove group:contractors"),
+        ("remove group:data-engineers", "add group:data-engineers=CAN_USE"),
+    ],
+)
+def test_a_change_of_permissions_names_its_opposite(change, undo, capsys):
+    assert cli.main(["permissions", *change.split(), "--yes"]) in (0, 1)
+    assert f"To restore the entries, but no tokens: tokenkit permissions {undo}\n" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_rule_that_is_named_and_cannot_be_checked_does_not_pass(capsys):
+    assert cli.main(["audit", "--fail-on", "high", "--rule", "outside-networks"]) == 3
+    assert "--fail-on high is undecided, not checked: outside-networks." in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_comment_that_will_be_removed_is_visible():
+    token_id = tokenkit.connect().tokens("comment.notna()", status="active")["token_id"].iloc[0]
+    before, _ = in_a_terminal(f"update {token_id} --comment= ", "no", columns=120)
+    assert "new comment" in before
+    assert "(none)" in before

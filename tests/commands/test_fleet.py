@@ -1,0 +1,277 @@
+"""``fleet …`` at both front ends: the commands of one workspace over several."""
+
+import io
+import json
+
+import pytest
+
+import tokenkit
+from tokenkit import cli
+from tokenkit.sandbox import Fault, Sandbox
+
+LISTING = "/api/2.0/token-management/tokens"
+
+
+@pytest.fixture
+def company(monkeypatch, tmp_path):
+    """Three workspaces, one profile per workspace."""
+    with Sandbox(tokens=40, workspaces=3) as sandbox:
+        path = tmp_path / "profiles"
+        sections = [
+            f"[{name}]\nhost = {workspace.host}\ntoken = {workspace.token}\n"
+            for name, workspace in zip(("prod", "dev", "test"), sandbox.workspaces, strict=True)
+        ]
+        account = {
+            "host": sandbox.account_host,
+            "account_id": sandbox.account_id,
+            "client_id": sandbox.client_id,
+            "client_secret": sandbox.client_secret,
+        }
+        sections.append("[account]\n" + "".join(f"{name} = {value}\n" for name, value in account.items()))
+        path.write_text("\n".join(sections), encoding="utf-8")
+        monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(path))
+        yield sandbox
+        assert list(sandbox.errors) == []
+
+
+@pytest.fixture
+def notebook(company, ipython):  # noqa: ARG001 - the profiles have to be there
+    return ipython
+
+
+def ids(sandbox):
+    return {token_id for workspace in sandbox.workspaces for token_id in workspace.state.tokens.ids()}
+
+
+def shell(capsys, line, code=0):
+    assert cli.main(line.split()) == code
+    return capsys.readouterr()
+
+
+def test_a_pattern_names_the_profiles_that_match_it_once_and_is_an_error_without_any(company, capsys):
+    hosts = [workspace.host for workspace in company.workspaces]
+    records = json.loads(shell(capsys, "fleet list --profiles *e*,prod,test --output json").out)
+    assert {record["workspace"] for record in records} == {hosts[1], hosts[2], hosts[0]}
+    records = json.loads(shell(capsys, "fleet list --profiles *d --output json").out)
+    assert {record["workspace"] for record in records} == {hosts[0]}
+    error = shell(capsys, "fleet list --profiles qa-*", code=2).err
+    assert error == "tokenkit: No profile matches 'qa-*'. Known: prod, dev, test, account.\n"
+
+
+@pytest.mark.parametrize("which", ["--profiles prod,dev,test", "--account account"])
+def test_both_front_ends_list_every_workspace(company, notebook, capsys, which):
+    hosts = [workspace.host for workspace in company.workspaces]
+    records = json.loads(shell(capsys, f"fleet list {which} --status active --output json").out)
+    frame = notebook.run_line_magic("tokens", f"fleet list {which} --status active")
+    assert "3 workspaces: " in capsys.readouterr().out
+    assert [record["workspace"] for record in records] == frame["workspace"].tolist()
+    assert frame["workspace"].drop_duplicates().tolist() == hosts
+
+
+@pytest.mark.usefixtures("company")
+def test_now_is_the_current_time_of_all_workspaces(capsys):
+    def ages(now):
+        line = f"fleet list --profiles prod,dev --output json --columns workspace,token_id,age_days --now {now}"
+        return {(row["workspace"], row["token_id"]): row["age_days"] for row in json.loads(shell(capsys, line)[0])}
+
+    before, after = ages("2026-03-01"), ages("2026-03-31")
+    assert len({workspace for workspace, _ in before}) == 2
+    assert {round(after[token] - age) for token, age in before.items()} == {30}
+
+
+def test_now_is_refused_if_any_workspace_is_not_a_sandbox(company, capsys, tmp_path, monkeypatch):
+    first, *_ = company.workspaces
+    path = tmp_path / "mixed.cfg"
+    path.write_text(
+        f"[sandbox]\nhost = {first.host}\ntoken = {first.token}\n"
+        "[real]\nhost = https://prod.cloud.databricks.com\ntoken = dapi0\n"
+    )
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(path))
+    requests = len(company.requests)
+    out, err = shell(capsys, "fleet list --profiles sandbox,real --now 2026-03-01", code=2)
+    assert (out, len(company.requests)) == ("", requests)
+    assert "--now is for a sandbox on this machine, not for https://prod.cloud.databricks.com" in err
+
+
+def test_a_table_names_the_workspace(company, capsys):
+    printed = shell(capsys, "fleet list --profiles prod,dev --limit 3").out
+    assert printed.startswith("workspace")
+    assert company.host in printed
+
+
+@pytest.mark.parametrize("command", ["access", "audit --findings", "journal"])
+def test_the_reading_commands_have_the_column_workspace(company, capsys, command):
+    printed = shell(capsys, f"fleet {command} --profiles prod,dev --output csv").out
+    assert "workspace" in printed.splitlines()[0].split(",")
+    assert command == "journal" or all(workspace.host in printed for workspace in company.workspaces[:2])
+
+
+def test_a_partial_result_is_printed_with_the_errors_and_exits_with_3(company, capsys):
+    failing = company.workspaces[1]
+    company.faults.add(Fault(workspace_id=failing.workspace_id, path=LISTING, status=500))
+    printed = shell(capsys, "fleet list --profiles prod,dev,test --output csv", code=3)
+    assert failing.host not in printed.out
+    assert printed.out.count("\n") > 2 * 39
+    assert "dev failed: " in printed.err  # by its profile
+    assert "INTERNAL_ERROR" in printed.err
+    company.faults.add(Fault(path=LISTING, status=500))
+    printed = shell(capsys, "fleet list --profiles prod,dev,test", code=3)
+    assert printed.err.count(" failed: ") == 3
+    assert printed.out == ""
+
+
+def test_an_audit_fails_a_pipeline_for_its_findings_first(company, capsys):
+    company.faults.add(Fault(workspace_id=company.workspaces[1].workspace_id, path=LISTING, status=500))
+    shell(capsys, "fleet audit --profiles prod,dev --fail-on low", code=1)
+    shell(capsys, "fleet audit --profiles prod,dev", code=3)
+
+
+def test_a_fleet_s_tokens_are_revoked_and_resumed(company, capsys, monkeypatch):
+    before = ids(company)
+    tokens = tokenkit.fleet(["prod", "dev"]).tokens(status="active")
+    others = tokens[tokens["owner"] != "admin@example.com"]
+    one, two = (
+        others[others["workspace"] == workspace.host]["token_id"].iloc[0] for workspace in company.workspaces[:2]
+    )
+    printed = shell(capsys, f"fleet revoke {one} {two[:12]} --profiles prod,dev --dry-run --output csv")
+    assert one in printed.out
+    assert two in printed.out
+    assert ids(company) == before
+    shell(capsys, f"fleet revoke {one} {two[:12]} --profiles prod,dev", code=2)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    result = shell(capsys, f"fleet revoke {one} {two[:12]} --profiles prod,dev --yes --reason old --output json")
+    assert [row["outcome"] for row in json.loads(result.out)] == ["revoked", "revoked"]
+    assert before - ids(company) == {one, two}
+    journal = json.loads(shell(capsys, "fleet journal --profiles prod,dev --output json").out)
+    run_id = journal[0]["run_id"].rpartition(".")[0]
+    assert {row["reason"] for row in journal} == {"old"}
+    of_the_run = json.loads(shell(capsys, f"fleet journal --profiles prod --run {run_id} --output json").out)
+    assert [row["token_id"] for row in of_the_run] == [one]
+    runs = json.loads(shell(capsys, f"fleet journal --profiles prod,dev --runs --run {run_id} --output json").out)
+    assert [(row["reason"], row["tokens"], row["remaining"]) for row in runs] == [("old", 1, 0)] * 2
+    for line in (f"fleet resume {run_id} --profiles prod,dev", f"resume {run_id}", f"resume {run_id}.1 --profile prod"):
+        finished = shell(capsys, line)
+        assert "nothing remains" in finished.err
+        assert finished.out == "Nothing found.\n"
+
+
+def test_the_count_of_all_workspaces_is_the_confirmation(company, notebook, capsys, monkeypatch):
+    before = ids(company)
+    monkeypatch.setattr("builtins.input", lambda _: "no")
+    assert notebook.run_line_magic("tokens", "fleet revoke --status active --profiles prod,dev") is None
+    assert "Revoke " in capsys.readouterr().out
+    assert ids(company) == before
+
+
+def test_a_notebook_remembers_the_fleet_of_a_variable(company, notebook):
+    notebook.user_ns["mine"] = tokenkit.fleet(["prod", "dev"])
+    assert notebook.run_line_magic("tokens", "fleet list --profiles mine")["workspace"].nunique() == 2
+    assert notebook.run_line_magic("tokens", "fleet list")["workspace"].nunique() == 2
+    assert notebook.run_line_magic("tokens", "fleet list --profiles prod")["workspace"].unique() == [company.host]
+
+
+def test_a_fleet_without_progress_shows_none_in_a_command(company, notebook):  # noqa: ARG001 - the profiles
+    notebook.user_ns |= {"mine": tokenkit.fleet(["prod"]), "quiet": tokenkit.fleet(["prod"], progress=False)}
+    notebook.run_cell("%tokens fleet list --profiles mine\n%tokens fleet list --profiles quiet").raise_error()
+    assert notebook.user_ns["mine"].shows_progress
+    assert not notebook.user_ns["quiet"].shows_progress
+
+
+def test_snapshots_are_saved_and_compared_in_every_workspace(company, capsys, tmp_path):
+    folder = tmp_path / "saved"
+    saved = json.loads(shell(capsys, f"fleet snapshot {folder} --profiles prod,dev --output json").out)
+    assert {row["host"]: row["tokens"] for row in saved} == {workspace.host: 40 for workspace in company.workspaces[:2]}
+    of_others = tokenkit.connect("dev").tokens("owner != 'admin@example.com'", status="active")
+    token_id = of_others["token_id"].iloc[0]
+    shell(capsys, f"revoke {token_id} --profile dev --yes")
+    printed = shell(capsys, f"fleet changes {folder} --profiles prod,dev --output json")
+    assert [(row["workspace"], row["token_id"]) for row in json.loads(printed.out)] == [
+        (company.workspaces[1].host, token_id)
+    ]
+    printed = shell(capsys, f"fleet changes {folder} --profiles prod,test --output json", code=3)
+    assert "has no snapshot" in printed.err
+
+
+def test_a_snapshot_that_fails_in_one_workspace_lists_the_others(company, capsys, tmp_path):
+    company.faults.add(Fault(workspace_id=company.workspaces[1].workspace_id, path=LISTING, status=500))
+    printed = shell(capsys, f"fleet snapshot {tmp_path} --profiles prod,dev --output json", code=3)
+    assert [row["host"] for row in json.loads(printed.out)] == [company.host]
+    assert "dev failed" in printed.err
+
+
+def test_permissions_are_shown_and_granted_in_every_workspace(company, capsys):
+    printed = shell(capsys, "fleet permissions add group:analysts --profiles prod,dev --output json")
+    of_prod = json.loads(shell(capsys, "permissions show --profile prod --output json").out)
+    assert "analysts" in {row["group_name"] for row in of_prod}
+    rows = json.loads(printed.out)
+    assert [row for row in rows if row.pop("workspace") == company.host] == of_prod
+    assert json.loads(shell(capsys, "fleet permissions show --profiles prod,dev --output json").out) == json.loads(
+        printed.out
+    )
+
+
+def test_permissions_are_removed_after_a_preview_and_the_number_of_deleted_tokens(
+    company, capsys, notebook, monkeypatch
+):
+    before = ids(company)
+    line = "fleet permissions set group:contractors --profiles prod,dev"
+    deleted = {row["token_id"] for row in json.loads(shell(capsys, f"{line} --dry-run --output json").out)}
+    assert deleted
+    assert "Use --yes" in shell(capsys, line, code=2).err
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or str(len(deleted) + 1))
+    assert notebook.run_line_magic("tokens", line) is None
+    assert f"Type {len(deleted)} to delete or disable {len(deleted)} tokens on 2 workspaces" in asked[0]
+    assert ids(company) == before
+    monkeypatch.setattr("builtins.input", lambda _: str(len(deleted)))
+    result = notebook.run_line_magic("tokens", line)
+    assert set(result["token_id"]) == deleted == before - ids(company)
+
+
+def test_the_explorer_opens_over_a_fleet_in_a_notebook_and_a_shell_names_the_magic(company, notebook, capsys):
+    explorer = notebook.run_line_magic("tokens", "fleet explore --profiles prod,dev --where \"status == 'active'\"")
+    assert set(explorer.filtered["workspace"]) == {workspace.host for workspace in company.workspaces[:2]}
+    assert set(explorer.filtered["status"]) == {"active"}
+    assert "%tokens fleet explore" in shell(capsys, "fleet explore --profiles prod,dev", code=2).err
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("fleet list", "--profiles prod,dev or --account NAME"),
+        ("fleet list --profiles prd", "Did you mean prod"),
+        ("fleet list --account nowhere", "no profile 'nowhere'"),
+        ("fleet", "Missing subcommand for `fleet`: list"),
+        ("fleet lst", "Did you mean list"),
+        ("fleet permissions", "Missing subcommand for `fleet permissions`: show, set, add or remove"),
+        ("fleet get abc", "There is no `fleet get`. Run `tokenkit get … --profile NAME`, or one of fleet: list,"),
+        ("fleet lab", "There is no `fleet lab`. Run `tokenkit lab …`, or"),
+        ("fleet permissions sho", "Unknown command 'fleet permissions sho'. Did you mean show"),
+        ("fleet revoke --profiles prod", "Missing selection of tokens"),
+        ("fleet list --profiles prod --profile dev", "Unknown option --profile"),
+    ],
+)
+def test_a_usage_error_has_a_next_step(company, capsys, line, message):  # noqa: ARG001
+    assert message in shell(capsys, line, code=2).err
+
+
+def test_a_name_is_unknown_to_a_fleet_if_no_workspace_knows_it(company, capsys):
+    before = ids(company)
+    message = shell(capsys, "fleet revoke --owner admni@example.com --yes --profiles prod,dev", code=2).err
+    assert "Unknown owner 'admni@example.com'" in message
+    assert "Did you mean admin@example.com" in message
+    shell(capsys, "fleet revoke --owner admni@example.com --yes --allow-none --profiles prod,dev")
+    workspaces = [tokenkit.connect(name) for name in ("prod", "dev")]
+    here, there = (set(workspace.users()["user_name"]) for workspace in workspaces)
+    only_there = min(there - here - set(workspaces[0].tokens()["owner"]))
+    shell(capsys, f"fleet revoke --owner {only_there} --idle 9000d --yes --profiles prod,dev")
+    assert ids(company) == before
+
+
+@pytest.mark.parametrize(
+    "command", ["list", "audit", "access", "permissions show", "permissions add group:admins --dry-run"]
+)
+def test_a_workspace_that_did_not_respond_is_not_counted_and_is_the_last_line(command, company, capsys):
+    company.faults.add(Fault(workspace_id=company.workspaces[1].workspace_id, status=500))
+    last = shell(capsys, f"fleet {command} --profiles prod,dev,test", code=3).err.splitlines()[-1]
+    assert last.startswith("The result is partial (2 of 3 workspaces): dev failed: ")

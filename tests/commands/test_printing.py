@@ -1,0 +1,247 @@
+"""What commands show in a terminal of 80, 120 and 200 columns, and in a pipe: nothing that is needed next is cut."""
+
+import json
+import shlex
+
+import pandas as pd
+import pytest
+from rich.cells import cell_len
+
+import tokenkit
+from tests.review.test_sign_ins import event
+from tests.review.test_sign_ins import frame as sign_ins
+from tests.tables import columns_of
+from tokenkit import cli
+from tokenkit.commands import parser, printing
+from tokenkit.commands.options import SHELL
+from tokenkit.commands.rows import as_frame
+from tokenkit.commands.table import COMMANDS
+from tokenkit.output import snapshots
+from tokenkit.sandbox import Fault
+
+WIDTHS = (80, 120, 200)
+NEEDED = (
+    "owner",
+    "principal",
+    "run_id",
+    "rule",
+    "severity",
+    "outcome",
+    "error",
+    "warnings",
+    "change",
+    "permission_level",
+)
+LINES = [
+    "list",
+    "list --expires-in 400d",
+    "list --columns owner,token_id,idle_days",
+    "audit",
+    "audit --findings",
+    "access",
+    "permissions show",
+    "permissions levels",
+    "scopes",
+    "journal",
+    "journal --tokens",
+    "changes {earlier}",
+    "find-leaked --file {leaked}",
+    "revoke --status active --dry-run",
+    "update --status active --comment x --dry-run",
+    "scopes --narrow --dry-run",
+    "permissions set group:contractors --dry-run",
+    "permissions add group:analysts --dry-run",
+    "permissions remove group:data-engineers --dry-run",
+    "resume",
+    "resume {run} --dry-run",
+    "undo {update} --dry-run",
+    "snapshot",
+    "fleet list --profiles prod,dev,staging",
+    "fleet audit --findings --profiles prod,dev",
+    "fleet access --profiles prod,dev",
+    "fleet journal --profiles prod,dev",
+    "fleet permissions show --profiles prod,dev",
+    "fleet revoke --status expired --dry-run --profiles prod,dev",
+    "fleet resume --profiles prod,dev",
+    "fleet snapshot --profiles prod,dev",
+    "fleet changes --profiles prod,dev",
+    "fleet find-leaked --file {leaked} --profiles prod,dev",
+    "fleet permissions set group:contractors --dry-run --profiles prod,dev",
+    "fleet permissions add group:analysts --dry-run --profiles prod,dev",
+    "fleet permissions remove group:data-engineers --dry-run --profiles prod,dev",
+    "usage --rows {log}",
+    "create-obo terraform --lifetime 1d --secret tokenkit/x",
+]
+RECORDS = ["connect", "get {token}"]
+WITHOUT_A_TABLE = {
+    "report": "writes a file",
+    "explore": "a widget",
+    "fleet explore": "a widget",
+    "sandbox": "serves",
+    "lab": "serves",
+    "completion": "prints a script",
+}
+
+
+def test_every_command_is_looked_at():
+    looked_at = [parser.parse(shlex.split(line), SHELL).command.path for line in [*LINES, *RECORDS]]
+    assert {*looked_at, *WITHOUT_A_TABLE} == {command.path for command in COMMANDS}
+
+
+@pytest.fixture
+def filled(own_companies, monkeypatch, tmp_path):
+    """A workspace with a history, and the names in the lines above."""
+    monkeypatch.setenv("DATABRICKS_HOST", own_companies.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", own_companies.token)
+    profiles = zip(("prod", "dev", "staging"), own_companies.workspaces, strict=True)
+    text = "".join(f"[{name}]\nhost = {each.host}\ntoken = {each.token}\n" for name, each in profiles)
+    (tmp_path / "databrickscfg").write_text(text)
+    ws = tokenkit.connect()
+    tokens = ws.tokens("owner != 'admin@example.com'", status="active")
+    tokenkit.fleet(["prod", "dev"]).snapshot()
+    log = sign_ins(*(event(token_id) for token_id in tokens["token_id"].head(3)))
+    log.to_json(tmp_path / "log.jsonl", orient="records", lines=True)
+    earlier = snapshots.write_snapshot(
+        tokens.iloc[:-5],
+        tmp_path / "earlier.parquet",
+        host=ws.host,
+        workspace_id=ws.identify(),
+        workspace=ws.name,
+        taken_at=pd.Timestamp("2026-01-01", tz="UTC"),
+    )
+    (tmp_path / "leaked.txt").write_text(f"token: {own_companies.token}")
+    update = ws.plan_update(tokens.head(2), comment="changed", reason="a test")
+    update.apply(progress=False)
+    own_companies.faults.add(Fault(method="DELETE", status=400))
+    revocation = ws.revoke(tokens.tail(2), reason="offboarding of a colleague with a long reason")
+    revocation.apply(progress=False)
+    own_companies.faults.clear()
+    return {
+        "earlier": earlier,
+        "leaked": tmp_path / "leaked.txt",
+        "log": tmp_path / "log.jsonl",
+        "run": revocation.run_id,
+        "update": update.run_id,
+        "token": tokens["token_id"].iloc[3],
+    }
+
+
+def drawn(session, call, result, monkeypatch, capsys, *, width):
+    """Return what is shown of a result in a terminal of a width, or in a pipe."""
+    capsys.readouterr()
+    monkeypatch.setenv("COLUMNS", str(width or 80))
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout.isatty", lambda: width is not None, raising=False)
+        printing.write_result(session, call, result, labels=session.labels, is_colored=False)
+    return capsys.readouterr().out
+
+
+def run(line):
+    session = cli._ShellSession()
+    call = parser.parse(shlex.split(line), SHELL)
+    return session, call, call.run(session)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_in_every_width_and_in_a_pipe_what_is_needed_next_is_whole(filled, line, monkeypatch, capsys):
+    session, call, result = run(line.format(**filled))
+    frame = as_frame(result, findings=bool(call.rows.get("findings")))
+    assert len(frame)
+    chosen = call.rows.get("columns") or frame.columns
+    needed = {
+        name: {"".join(str(value).split()) for value in frame[name].dropna() if str(value).isascii()}
+        for name in NEEDED
+        if name in chosen and name in frame
+    }
+    for width in WIDTHS:
+        text = drawn(session, call, result, monkeypatch, capsys, width=width)
+        body = text.partition("… and ")[0]
+        assert max(map(cell_len, text.splitlines())) <= width
+        found = columns_of(body)
+        for name, values in needed.items():
+            assert all(any(value in column for column in found) for value in values), (width, name)
+        if "token_id" in chosen and frame["token_id"].notna().any():
+            ids = frame["token_id"].dropna().str.slice(stop=12)
+            assert all(any(short in column for column in found) for short in ids), width
+        if session.labels:
+            assert not any(address in body for address in session.labels)
+            assert all(label in body for label in {session.labels[address] for address in frame["workspace"]})
+        assert not {"True", "False", "NaT", "<NA>", "nan"} & set(body.split())
+    piped = drawn(session, call, result, monkeypatch, capsys, width=None)
+    headings, *rows = (each.split("\t") for each in piped.splitlines())
+    assert len(rows) == len(frame)
+    assert {len(row) for row in rows} == {len(headings)}
+    assert set(needed) <= set(headings)
+    if "token_id" in headings:
+        assert [row[headings.index("token_id")] for row in rows] == frame["token_id"].fillna("").tolist()
+
+
+@pytest.mark.parametrize("line", RECORDS)
+def test_a_record_is_a_field_a_line_and_whole_in_every_width(filled, line, monkeypatch, capsys):
+    session, call, result = run(line.format(**filled))
+    (record,) = as_frame(result).to_dict("records")
+    for width in WIDTHS:
+        text = drawn(session, call, result, monkeypatch, capsys, width=width)
+        assert max(map(cell_len, text.splitlines())) <= width
+        assert len(text.splitlines()) > 5
+        flowing = "".join(text.split())
+        whole = [value for value in record.values() if isinstance(value, str)]
+        whole += [each for value in record.values() if isinstance(value, list) for each in value]
+        assert all("".join(value.split()) in flowing for value in whole)
+
+
+def test_a_token_has_its_findings_and_its_owner(filled, capsys):
+    assert cli.main(["get", filled["token"], "--output", "json"]) == 0
+    (record,) = json.loads(capsys.readouterr().out)
+    ws = tokenkit.connect()
+    found = ws.audit().findings.query("token_id == @filled['token']")
+    assert record["findings"] == [f"{row.severity} {row.rule}: {row.evidence}" for row in found.itertuples()]
+    assert record["owner"] == ws.tokens().set_index("token_id").loc[filled["token"], "owner"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_wider_terminal_has_more_columns(monkeypatch, capsys):
+    session, call, result = run("list")
+    headings = [drawn(session, call, result, monkeypatch, capsys, width=width).splitlines()[0] for width in WIDTHS]
+    assert [len(line.split("  ")) for line in headings] == sorted(len(line.split("  ")) for line in headings)
+    assert "scopes" in headings[2]
+    assert "scopes" not in headings[0]
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_columns_of_a_command_are_listed_with_examples(monkeypatch, capsys):
+    session, call, result = run("list --columns help")
+    text = drawn(session, call, result, monkeypatch, capsys, width=120)
+    assert text.split()[0] == "column"
+    assert all(name in text for name in tokenkit.connect().tokens().columns)
+
+
+@pytest.mark.parametrize(
+    "line", ["access", "audit", "permissions show", "scopes", "journal", "find-leaked --file {leaked}"]
+)
+def test_every_command_that_returns_rows_arranges_and_writes_them(filled, line, tmp_path, capsys):
+    line = line.format(**filled)
+    cli.main([*shlex.split(line), "--output", "json"])
+    records = json.loads(capsys.readouterr().out)
+    name = next(name for name in ("principal", "rule", "group_name", "owner", "run_id") if name in records[0])
+    file = tmp_path / "rows.csv"
+    cli.main([*shlex.split(line), f"--sort=-{name}", "--limit", "2", "--columns", name, "--to", str(file)])
+    assert capsys.readouterr().out == f"{file}\n"
+    expected = pd.DataFrame(records).sort_values(name, ascending=False, kind="stable")[name].head(2)
+    assert pd.read_csv(file)[name].dropna().tolist() == expected.dropna().tolist()
+
+
+@pytest.mark.parametrize("where", ["--output csv", "--output json", "", "--to {}.csv", "--to {}.json", "--to {}.xlsx"])
+@pytest.mark.usefixtures("here")
+def test_a_value_in_a_comment_is_in_nothing_that_a_command_writes(where, tmp_path, capsys):
+    value, ws = f"dapi{'9be3afe4' * 4}", tokenkit.connect()
+    plan = ws.plan_update(ws.tokens(status="active").head(1), comment=f"old key: {value}")
+    plan.apply()
+    (token,) = plan.preview()["token_id"]
+    assert ws.tokens().set_index("token_id").loc[token, "comment"] == f"old key: {value}"
+    assert cli.main(shlex.split(f"list --where \"token_id == '{token}'\" {where.format(tmp_path / 'rows')}")) == 0
+    read = {".csv": pd.read_csv, ".json": pd.read_json, ".xlsx": pd.read_excel}
+    files = [read[file.suffix](file)["comment"].item() for file in tmp_path.glob("rows.*")]
+    written = "\n".join([*files, capsys.readouterr().out])
+    assert "old key: [redacted]" in written
+    assert value not in written

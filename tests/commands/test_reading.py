@@ -1,0 +1,67 @@
+"""The arguments of the reading commands."""
+
+import io
+import shlex
+
+import pandas as pd
+import pytest
+
+from tokenkit import cli, errors
+from tokenkit.commands import reading
+from tokenkit.review import filters
+
+
+def test_an_ambiguous_prefix_is_shown_with_its_tokens(workspace):
+    listing = pd.DataFrame({"token_id": ["ab" * 30 + end * 4 for end in "12"] + ["abababab77" + "0" * 54]})
+    assert reading.whole_ids(["abababab7"], listing, workspace) == [listing["token_id"][2]]
+    with pytest.raises(errors.UsageError) as error:
+        reading.whole_ids(["abababab"], listing, workspace)
+    message = str(error.value)
+    assert " have IDs that begin with 'abababab': abababababab" in message
+    assert "abababab770000" in message
+    assert message.endswith("Give more characters.")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", ["list", "revoke --yes --allow-none"])
+@pytest.mark.parametrize(
+    ("filter_", "expected"),
+    [
+        ("--scope all-api", "No token has the scope 'all-api'. Did you mean all-apis?"),
+        ("--owner terrafrm", "Did you mean terraform?"),
+        ("--owner terraform --never-expires --idle 9000d", None),
+    ],
+)
+def test_a_filter_without_a_match_is_reported_as_misspelled(capsys, command, filter_, expected):
+    assert cli.main(shlex.split(f"{command} {filter_}")) == 0
+    printed = capsys.readouterr()
+    assert "Nothing found" in printed.out
+    assert expected in printed.err if expected else "No token has" not in printed.err
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", ["list", "revoke --dry-run", "update --comment x --dry-run"])
+@pytest.mark.parametrize("scopes", ["--scope all-apis", "--scope sql --scope all-apis", "--scope sql"])
+def test_a_filter_by_all_apis_names_the_expression_that_includes_tokens_without_scopes(capsys, command, scopes):
+    assert cli.main(shlex.split(f"{command} {scopes}")) == 0
+    message, _, expression = capsys.readouterr().err.partition('--where "')
+    assert ("Tokens without scopes can also use all APIs." in message) == ("all-apis" in scopes)
+    if expression:
+        assert (
+            cli.main(["list", "--where", expression.partition('"')[0], "--columns", "scopes", "--output", "csv"]) == 0
+        )
+        assert set(pd.read_csv(io.StringIO(capsys.readouterr().out))["scopes"].fillna("none")) == {"all-apis", "none"}
+
+
+@pytest.mark.usefixtures("here")
+def test_a_profile_without_its_option_is_recognized(capsys, monkeypatch, tmp_path):
+    (tmp_path / "profiles").write_text("[prod]\nhost = https://prod.example.com\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "profiles"))
+    assert cli.main(["list", "prod"]) == 2
+    assert "'prod' is a profile. Use --profile prod." in capsys.readouterr().err
+
+
+def test_in_a_workspace_without_tokens_nothing_is_misspelled(workspace):
+    listing = workspace.tokens()
+    assert filters.misspelt(listing, {"owner": "nobody"}) != []
+    assert filters.misspelt(listing.head(0), {"owner": "nobody"}) == []

@@ -1,0 +1,169 @@
+"""The command ``usage``: what used each token, in a shell and from a file."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import tokenkit
+from tests.review.test_sign_ins import event, frame
+from tokenkit import cli
+from tokenkit.sandbox import Sandbox
+
+
+@pytest.fixture
+def sandbox(monkeypatch):
+    with Sandbox(tokens=60) as sandbox:
+        monkeypatch.setenv("DATABRICKS_HOST", sandbox.host)
+        monkeypatch.setenv("DATABRICKS_TOKEN", sandbox.token)
+        yield sandbox
+        assert sandbox.errors == []
+
+
+def test_the_warehouse_reads_the_sandboxs_own_history(sandbox, capsys):
+    assert cli.main(["usage", "--warehouse-id", sandbox.warehouse.warehouse_id, "--output", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) > 10
+    assert all(row["logins"] > 0 and row["clients"] for row in rows)
+    assert any(row["matched"] for row in rows)
+
+
+def test_a_table_shows_programs_and_sign_ins(sandbox, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("DATABRICKS_WAREHOUSE_ID", sandbox.warehouse.warehouse_id)
+    assert cli.main(["usage", "--days", "90", "--limit", "5"]) == 0
+    heading = capsys.readouterr().out.splitlines()[0]
+    assert "used by" in heading.replace("\t", " ") or "clients" in heading
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_rows_of_a_file_need_no_warehouse(tmp_path, capsys):
+    rows = tmp_path / "rows.jsonl"
+    frame(event("a" * 64)).to_json(rows, orient="records", lines=True)
+    assert cli.main(["usage", "--rows", str(rows), "--output", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["token_id"], row["matched"]) == ("a" * 64, False)
+
+
+def test_a_stopped_warehouse_is_not_started_unasked(sandbox, capsys):
+    sandbox.warehouse.state = "STOPPED"
+    line = ["usage", "--warehouse-id", sandbox.warehouse.warehouse_id]
+    assert cli.main(line) == 2
+    assert "costs money" in capsys.readouterr().err
+    assert sandbox.warehouse.state == "STOPPED"
+    assert cli.main([*line, "--start-warehouse"]) == 0
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("days", ["0", "366"])
+def test_days_that_the_log_does_not_keep_are_a_usage_error(days):
+    assert cli.main(["usage", "--days", days]) == 2
+
+
+@pytest.fixture
+def used_rows(sandbox, tmp_path):  # noqa: ARG001 - it is what is connected to
+    """A file of the log in which a token of somebody else was used by dbt an hour ago; and the token."""
+    ws = tokenkit.connect()
+    tokens = ws.tokens("owner_kind == 'user'", status="active")
+    token_id = tokens.loc[tokens["owner"] != ws.me(), "token_id"].iloc[0]
+    rows = tmp_path / "rows.jsonl"
+    then = (ws.now() - pd.Timedelta(hours=1)).isoformat()
+    events = [event(token_id, event_time=then, user_agent="dbt/1", source_ip_address=f"192.0.{n}.1") for n in range(12)]
+    frame(*events).to_json(rows, orient="records", lines=True)
+    return str(rows), token_id
+
+
+def test_revoke_previews_what_used_each_token(used_rows, capsys):
+    rows, token_id = used_rows
+    line = ["revoke", token_id, "--usage", "--rows", rows, "--dry-run", "--output", "json"]
+    assert cli.main(line) == 0
+    out, err = capsys.readouterr()
+    (row,) = json.loads(out)
+    assert row["used_by"] == "dbt from 192.0.0.0/24 and 11 more, 12 sign-ins, 1 hour ago"
+    assert "1 of 1 token in the audit log is listed here" in err
+
+
+@pytest.mark.parametrize("to", ["audit.html", "audit.csv"])
+def test_audit_and_report_check_the_rules_that_need_evidence(used_rows, tmp_path, capsys, to):
+    rows, token_id = used_rows
+    assert (
+        cli.main(["audit", "--rule", "many-networks", "--usage", "--rows", rows, "--findings", "--output", "json"]) == 0
+    )
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["token_id"], row["evidence"]) == (token_id, "12 networks on 1 day")
+    assert cli.main(["report", "--usage", "--rows", rows, "--to", str(tmp_path / to)]) == 0
+    written = (tmp_path / to).read_text()
+    assert "12 networks" in written
+    assert "192.0." not in written
+
+
+def test_access_shows_who_uses_tokens_and_how_much_of_the_log_is_listed(used_rows, capsys):
+    rows, token_id = used_rows
+    owner = tokenkit.connect().tokens(f"token_id == '{token_id}'")["owner"].item()
+    assert cli.main(["access", "--usage", "--rows", rows, "--where", "logins > 0", "--output", "json"]) == 0
+    shown = capsys.readouterr()
+    (row,) = json.loads(shown.out)
+    assert (row["principal"], row["logins"], row["clients"]) == (owner, 12, ["dbt"])
+    assert "1 token in the audit log is listed here" in shown.err
+
+
+def test_a_fleet_has_the_same_evidence_in_access(used_rows):
+    rows, _ = used_rows
+    ws = tokenkit.connect()
+    fleet = tokenkit.fleet([ws])
+    found = fleet.access("logins > 0", usage=fleet.usage(rows=rows))
+    expected = ws.access("logins > 0", usage=ws.usage(rows=rows))
+    pd.testing.assert_frame_equal(found.drop(columns="workspace"), expected, check_dtype=False)
+    assert len(expected) == 1
+
+
+def test_resume_takes_newer_evidence(used_rows, capsys):
+    rows, token_id = used_rows
+    run_id = tokenkit.connect().revoke([token_id]).stage(grace="0h").run_id
+    assert cli.main(["resume", run_id, "--usage", "--rows", rows, "--dry-run"]) == 0
+    assert token_id in tokenkit.connect().tokens()["token_id"].tolist()
+    capsys.readouterr()
+
+
+def test_a_run_with_evidence_of_a_file_names_the_ways_to_resume_it(used_rows, capsys):
+    rows, token_id = used_rows
+    ws = tokenkit.connect()
+    run_id = ws.revoke([token_id], ws.usage(rows=rows)).stage(grace="0h").run_id
+    assert cli.main(["resume", run_id, "--yes"]) == 2
+    assert "--ignore-usage" in capsys.readouterr().err
+    assert cli.main(["resume", run_id, "--yes", "--ignore-usage"]) == 0
+    assert token_id not in ws.tokens()["token_id"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (["audit", "--rows", "rows.jsonl"], "--rows requires --usage"),
+        (["revoke", "a" * 64, "--warehouse-id", "a"], "--warehouse-id requires --usage"),
+        (["report", "--start-warehouse"], "--start-warehouse requires --usage"),
+    ],
+)
+@pytest.mark.usefixtures("sandbox")
+def test_options_of_the_log_without_usage_are_rejected(capsys, line, problem):
+    assert cli.main(line) == 2
+    assert problem in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_saved_listing_has_no_log(tmp_path, capsys):
+    snapshot = str(tokenkit.connect().snapshot(tmp_path / "s.parquet"))
+    assert cli.main(["audit", "--from", snapshot, "--usage"]) == 2
+    assert "A saved listing has no audit log" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["--days", "7"], ["--warehouse-id", "abc"], ["--start-warehouse"]])
+def test_an_option_that_rows_would_ignore_is_an_error(used_rows, option, capsys):
+    rows, _ = used_rows
+    assert cli.main(["usage", "--rows", rows, *option]) == 2
+    assert f"Omit {option[0]}, or omit --rows" in capsys.readouterr().err
+
+
+def test_in_a_pipe_the_share_of_the_logs_tokens_is_reported(used_rows, capsys):
+    rows, _ = used_rows
+    assert cli.main(["usage", "--rows", rows, "--output", "json"]) == 0
+    assert "not proven to be unused" in capsys.readouterr().err

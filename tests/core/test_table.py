@@ -1,0 +1,160 @@
+"""Tables and records for terminals: what fits is shown, what is needed is never cut."""
+
+import pytest
+from rich.cells import cell_len
+
+from tokenkit.core.table import Column, fitting, record, table
+
+OWNERS = ["annabelle.featherstone@example.com", "夜間エクスポート 二", "a b"]
+SOME = [
+    Column("severity", ["high", "low"], styles={"high": "red"}),
+    Column("owner", ["annabelle.featherstone@example.com", "a b\nc"], least=16),
+    Column(
+        "comment", ["a comment that is much longer than one would think", "夜間エクスポート 二"], least=12, is_cut=True
+    ),
+    Column("last used (UTC)", ["68 d", "never"], is_number=True),
+    Column("scopes", ["z" * 30, "z"], priority=2, least=12, is_cut=True),
+    Column("status", ["active", "active"], priority=1),
+    Column("token", ["3f1c9a0b12cd"] * 2),
+]
+# At 20 columns nothing fits, and at 50 all is folded; from 64 on, IDs are whole; then owners, headings, comments grow.
+DRAWN = {
+    50: """
+                                    last
+                                    used
+severity  owner     comment        (UTC)  token
+high      annabell  a comment…      68 d  3f1c9a0b
+          e.feathe                        12cd
+          rstone@e
+          xample.c
+          om
+low       a b       夜間エク…      never  3f1c9a0b
+          c                               12cd
+""",
+    64: """
+                                              last
+                                              used
+severity  owner                comment       (UTC)  token
+high      annabelle.featherst  a comment t…   68 d  3f1c9a0b12cd
+          one@example.com
+low       a b                  夜間エクス…   never  3f1c9a0b12cd
+          c
+""",
+    80: """
+                                                              last
+                                                              used
+severity  owner                               comment        (UTC)  token
+high      annabelle.featherstone@example.com  a comment th…   68 d  3f1c9a0b12cd
+low       a b                                 夜間エクスポ…  never  3f1c9a0b12cd
+          c
+""",
+    106: """
+severity  owner                               comment                        last used (UTC)  token
+high      annabelle.featherstone@example.com  a comment that is much longe…             68 d  3f1c9a0b12cd
+low       a b                                 夜間エクスポート 二                      never  3f1c9a0b12cd
+          c
+""",
+}
+WIDTHS = {
+    20: "severity 8, owner 8, comment 8, last used (UTC) 8, token 8",
+    100: "severity 8, owner 34, comment 23, last used (UTC) 15, token 12",
+    108: "severity 8, owner 34, comment 31, last used (UTC) 15, token 12",
+    109: "severity 8, owner 34, comment 24, last used (UTC) 15, status 6, token 12",
+    134: "severity 8, owner 34, comment 49, last used (UTC) 15, status 6, token 12",
+    135: "severity 8, owner 34, comment 24, last used (UTC) 15, scopes 24, status 6, token 12",
+    200: "severity 8, owner 34, comment 50, last used (UTC) 15, scopes 30, status 6, token 12",
+}
+COMMENTS = ["a comment that is much longer than one would think " * 2, "🚀 デプロイ ✅ " * 9, ""]
+
+
+def columns():
+    return [
+        Column("severity", ["high", "low", "medium"], styles={"high": "red"}),
+        Column("owner", OWNERS, least=16),
+        Column("comment", COMMENTS, least=12, is_cut=True),
+        Column("last used (UTC)", ["68 d", "never", "7 d"], is_number=True),
+        Column("scopes", ["z" * 30] * 3, priority=2),
+        Column("status", ["active"] * 3, priority=1),
+        Column("token", ["3f1c9a0b12cd"] * 3),
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
+def test_lines_fit_the_width_and_columns_start_below_each_other(width):
+    lines = table(columns(), width).splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert all(line == line.rstrip() for line in lines)
+    starts = [cell_len(line.partition(end)[0]) for line in lines for end in ("3f1c9a0b12cd", "token") if end in line]
+    assert len(set(starts)) == 1
+
+
+@pytest.mark.parametrize("width", [10, 30, 60, 80, 200])
+def test_a_text_that_is_not_cut_is_whole_at_any_width(width):
+    shown = {column.heading: wide for column, wide in fitting(columns(), width)}
+    text = table([Column("owner", OWNERS, least=16)], shown["owner"])
+    folded = text.split("\n")[1:]
+    assert "".join("".join(folded).split()) == "".join("".join(OWNERS).split())
+    assert "…" not in text
+
+
+def test_a_wider_terminal_has_more_columns_the_most_important_first():
+    names = {width: [column.heading for column, _ in fitting(columns(), width)] for width in (80, 120, 160)}
+    assert names[80] == ["severity", "owner", "comment", "last used (UTC)", "token"]
+    assert names[120] == ["severity", "owner", "comment", "last used (UTC)", "status", "token"]
+    assert names[160] == [column.heading for column in columns()]
+
+
+def test_only_texts_that_may_be_cut_have_an_ellipsis():
+    text = table(columns(), 90)
+    assert "…" in text
+    assert all(owner in text for owner in OWNERS if owner.isascii())
+
+
+def test_a_heading_is_folded_before_texts_are():
+    lines = table(
+        [Column("tokens without permission", ["yes"]), Column("owner", ["x" * 30], least=16)], 42
+    ).splitlines()
+    assert [line.split() for line in lines] == [["tokens"], ["without"], ["permission", "owner"], ["yes", "x" * 30]]
+
+
+def test_colors_are_control_sequences_only_on_request():
+    assert "\x1b" not in table(columns(), 80)
+    colored = table(columns(), 80, is_colored=True)
+    assert "\x1b[31mhigh\x1b[0m" in colored
+    assert "\x1b[1mseverity\x1b[0m" in colored
+
+
+def test_a_record_has_a_field_a_line_and_folds_long_values():
+    lines = record({"owner": "ann@example.com", "token id": "ab" * 32, "findings": "high: a\nlow: b"}, 40).splitlines()
+    assert lines[0] == "owner     ann@example.com"
+    assert lines[1:4] == [f"token id  {'ab' * 15}", f"          {'ab' * 15}", f"          {'ab' * 2}"]
+    assert lines[4:] == ["findings  high: a", "          low: b"]
+
+
+def test_a_table_without_rows_has_headings():
+    assert table([Column("a", []), Column("b", [])], 80) == "a  b"
+
+
+@pytest.mark.parametrize(("width", "drawn"), DRAWN.items())
+def test_a_table_is_drawn_for_its_width(width, drawn):
+    assert table(SOME, width) == drawn.strip("\n")
+
+
+@pytest.mark.parametrize(("width", "shown"), WIDTHS.items())
+def test_columns_share_the_width_and_one_more_is_shown_where_texts_stay_readable(width, shown):
+    assert ", ".join(f"{column.heading} {wide}" for column, wide in fitting(SOME, width)) == shown
+
+
+def test_a_style_is_that_of_the_whole_text_and_blanks_have_none():
+    colored = table(
+        [Column("severity", ["high", "higher", ""], styles={"high": "red", "": "bold"})], 80, is_colored=True
+    )
+    assert colored.split("\n") == ["\x1b[1mseverity\x1b[0m", "\x1b[31mhigh\x1b[0m", "higher", ""]
+    numbers = table([Column("days", ["7", "68"], is_number=True, styles={"7": "yellow"})], 80, is_colored=True)
+    assert numbers.splitlines()[1:] == ["   \x1b[33m7\x1b[0m", "  68"]
+
+
+def test_the_names_of_a_record_are_bold_and_its_values_keep_a_width_that_can_be_read():
+    lines = record({"a long name": "x" * 12, "b": "y"}, 10, is_colored=True).splitlines()
+    assert lines == ["\x1b[1ma long name\x1b[0m  xxxxxxxx", "             xxxx", "\x1b[1mb\x1b[0m            y"]
+    assert "\x1b" not in record({"a": "b"}, 10)

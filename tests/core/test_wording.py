@@ -1,0 +1,61 @@
+"""Counts with their nouns."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import tokenkit
+from tokenkit.core.wording import comma_list, not_installed, of, pluralize
+
+
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        ((0, "token"), "0 tokens"),
+        ((1, "token"), "1 token"),
+        ((2_000, "token"), "2,000 tokens"),
+    ],
+)
+def test_a_count_has_its_noun_in_singular_or_plural(arguments, written):
+    assert pluralize(*arguments) == written
+    assert of(*arguments) == written.partition(" ")[2]
+
+
+def test_a_word_with_a_plural_of_its_own_is_given_both():
+    assert (of(1, "expires", "expire"), of(2, "expires", "expire")) == ("expires", "expire")
+
+
+_COUNTED = re.compile(r"\{[^{}]*\} (?:more )?(tokens|findings|runs|values|workspaces|principals|owners|rows)\b")
+
+
+def test_no_message_has_a_fixed_plural_after_a_number():
+    """Use ``pluralize`` for a noun after a number in braces, unless a condition excludes 1."""
+    package = Path(tokenkit.__file__).parent
+    suspects = {
+        f"{path.relative_to(package)}: {found[0]}"
+        for path in sorted(package.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.JoinedStr) and (found := _COUNTED.search(ast.unparse(node)))
+    }
+    # These counts exceed 1. The last is on a button next to "Select page".
+    assert {suspect for suspect in suspects if "len(matches)" not in suspect} <= {
+        "workspaces/connect.py: {workspaces:,} workspaces",
+        "output/excel.py: {ROWS:,} rows",
+        "review/rules.py: {_QUOTA} tokens",
+        "widgets/explorer.py: {self._model.matching:,} tokens",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "items"), [("a, b", ["a", "b"]), ("a", ["a"]), (" a ,, b c,", ["a", "b c"]), ("", []), (" , ", [])]
+)
+def test_a_list_with_commas_is_read_without_blanks_and_empty_items(text, items):
+    assert comma_list(text) == items
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it():
+    message = not_installed("Excel files require openpyxl", "openpyxl")
+    assert message == "Excel files require openpyxl, which is not installed. Install it with: pip install openpyxl"
+    assert not_installed("Notebooks require X", "x[widget]").endswith("pip install 'x[widget]'")

@@ -1,0 +1,328 @@
+"""How columns are shown: short in tables, whole in records."""
+
+import pandas as pd
+import pytest
+
+from tokenkit import frames
+from tokenkit.core import table
+from tokenkit.core.table import NEEDED
+from tokenkit.review import columns
+from tokenkit.review.columns import COLUMNS
+
+
+def shown(frame, name):
+    column = columns.column(frame, name)
+    return column.heading, list(column.texts)
+
+
+@pytest.fixture
+def tokens(workspace):
+    return workspace.tokens()
+
+
+def test_days_are_short_in_a_listing(tokens):
+    row = tokens.iloc[[0]].assign(
+        idle_days=68.2, expires_in_days=26.4, expiry_time=pd.Timestamp("2026-03-27", tz="UTC")
+    )
+    row = row.assign(last_used_day=pd.Timestamp("2025-12-23", tz="UTC"))
+    assert shown(row, "last_used_day") == ("last used", ["68 d"])
+    assert shown(row, "effective_end") == ("ends", ["in 22 d"])  # after 90 days without use
+    expired = row.assign(expires_in_days=-3.0, idle_days=100.0)
+    assert shown(expired, "effective_end") == ("ends", ["3 d ago"])
+    never_used = row.assign(last_used_day=pd.NaT)
+    assert shown(never_used, "last_used_day") == ("last used", ["never"])
+
+
+def test_days_and_times_alone_are_dates_in_utc():
+    day = pd.Series(pd.to_datetime(["2026-03-01", None], utc=True))
+    time = pd.Series(pd.to_datetime(["2026-03-01 09:30", None], utc=True))
+    frame = pd.DataFrame({"last_used_day": day, "started_at": time})
+    assert shown(frame, "last_used_day") == ("last used (UTC)", ["2026-03-01", ""])
+    assert shown(frame, "started_at") == ("started (UTC)", ["2026-03-01 09:30", ""])
+
+
+def test_booleans_are_yes_or_blank_and_lists_have_commas():
+    frame = pd.DataFrame(
+        {"can_use": [True, False], "active": pd.array([True, None], "boolean"), "scopes": [["a", "b"], None]}
+    )
+    assert shown(frame, "can_use")[1] == ["yes", ""]
+    assert shown(frame, "active")[1] == ["yes", ""]
+    assert shown(frame, "scopes")[1] == ["a, b", ""]
+
+
+def test_missing_values_of_every_type_are_blank():
+    frame = pd.DataFrame(
+        {
+            "x": pd.array([None], "Int64"),
+            "y": pd.array([None], "Float64"),
+            "z": [float("nan")],
+            "t": [pd.NaT],
+            "n": [None],
+        }
+    )
+    assert [shown(frame, name)[1] for name in frame] == [[""]] * 5
+
+
+def test_texts_are_inert_and_have_no_secret():
+    secret = "dapi" + "0123456789abcdef" * 2
+    frame = pd.DataFrame({"comment": [f"\x1b[2J\u202e{secret}\nnext"]})
+    (text,) = shown(frame, "comment")[1]
+    assert not set(text) & {"\x1b", "\u202e", "\n"}
+    assert secret not in text
+
+
+def test_findings_and_owners_come_first_and_ids_last(tokens):
+    names = columns.shown_names(tokens)
+    assert names[:3] == ["owner", "comment", "status"]
+    assert names[-1] == "token_id"
+    assert "idle_days" not in names  # in "last used"
+    findings = pd.DataFrame(columns=["rule", "severity", "token_id", "owner", "evidence", "remedy"])
+    assert columns.shown_names(findings)[:2] == ["severity", "rule"]
+
+
+def test_a_column_of_the_server_is_shown_if_there_is_room_before_the_id(tokens):
+    names = columns.shown_names(tokens.assign(new_field="x"))
+    assert names[-2:] == ["new_field", "token_id"]
+    assert columns.column(tokens.assign(new_field="x"), "new_field").priority > NEEDED
+
+
+def test_what_is_needed_next_is_never_cut():
+    needed = {"run_id", "owner", "principal", "warnings", "token_id", "error", "workspace", "path"}
+    by_name = {column.name: column for column in COLUMNS}
+    assert all(by_name[name].priority == NEEDED and not by_name[name].is_cut for name in needed)
+
+
+def test_changes_show_the_cause_and_what_is_copied_in_full_on_a_narrow_terminal():
+    changes = pd.DataFrame(
+        {
+            "token_id": ["a" * 64],
+            "change": ["removed"],
+            "cause": ["revoked_by_tokenkit"],
+            "owner": ["jane.doe@example.com"],
+            "comment": ["the nightly export of the data team"],
+            "before": ["all-apis sql workspace"],
+            "run_id": ["20260301-093000-1a2b3c4d"],
+        }
+    )
+    drawn = table.table(columns.columns(changes), 80)
+    assert len(drawn.splitlines()) == 2
+    assert all(text in drawn for text in ["removed", "revoked_by_tokenkit", "jane.doe@example.com", "a" * 12])
+
+
+def test_the_journal_shows_who_and_why_before_numbers_that_are_all_zero():
+    runs = pd.DataFrame(
+        {
+            "run_id": ["20260301-093000-1a2b3c4d"],
+            "kind": ["revoke"],
+            "caller": ["admin@example.com"],
+            "reason": ["offboarding of jane"],
+            **{name: [0] for name in ("skipped", "failed", "unknown", "still_listed", "remaining")},
+        }
+    )
+    first, second = table.table(columns.columns(runs), 80).splitlines()
+    assert first.split() == ["run", "kind", "reason", "by"]
+    assert "offboarding of jane" in second
+    assert "admin@example.com" in second
+    assert "remaining" in table.table(columns.columns(runs.assign(remaining=2)), 120)
+
+
+def test_a_use_after_the_current_time_was_today():
+    tokens = pd.DataFrame({"last_used_day": pd.to_datetime(["2026-03-08"], utc=True), "idle_days": [-7.0]})
+    assert columns.column(tokens, "last_used_day").texts == ["today"]
+
+
+def test_no_column_is_twice_in_the_table():
+    names = [column.name for column in COLUMNS]
+    assert len(names) == len(set(names))
+
+
+def test_every_column_of_a_listing_is_known(tokens):
+    assert {column.name for column in COLUMNS} >= set(tokens.columns)
+    assert {column.name for column in COLUMNS} >= set(frames.PERMISSIONS.names)
+
+
+def test_a_record_has_every_field_with_a_value_whole(tokens):
+    token = tokens[tokens["scopes"].notna()].iloc[[0]].assign(findings=[["high x: because", "low y: so"]])
+    fields = columns.fields(token)
+    assert [*fields][:2] == ["findings", "owner"]
+    assert fields["findings"] == "high x: because\nlow y: so"
+    assert fields["token id"] == token["token_id"].iloc[0]
+    assert fields["idle days"] == f"{token['idle_days'].iloc[0]:,.1f}".removesuffix(".0")
+    assert columns.fields(token.assign(findings=[[]]))["findings"] == "none"
+
+
+def test_the_short_view_comes_first_in_a_notebook_and_no_column_is_lost(tokens):
+    arranged = columns.short_view_first(tokens)
+    assert [*arranged.columns[:7]] == ["comment", "owner", "status", "idle_days", "effective_end", "scopes", "token_id"]
+    assert set(arranged.columns) == set(tokens.columns)
+    assert type(arranged) is pd.DataFrame
+
+
+# The columns that a narrow terminal leaves out, from the last to the first that goes.
+GIVE_WAY = {
+    1: "waived kind status source_networks reason",
+    2: "via done matched started_at",
+    3: "permission_unused failed unknown still_listed identities",
+    4: "active skipped days_used",
+    5: "matched_as",
+    6: "idle_days expiry_time reach",
+    7: "scopes used_scopes unused_scopes",
+    8: "owner_kind finished_at",
+    9: "age_days attempts",
+    10: "created_by_username remedy",
+    11: "id",
+    12: "before after",
+}
+NARROWEST = {
+    10: "before after",
+    12: "workspace not_checked group_name service_principal_name comment new_comment new_scopes via clients reason"
+    " scopes used_scopes unused_scopes created_by_username",
+    16: "error user_name evidence locations source_networks identities",
+    20: "title findings description remedy path warnings",
+    24: "user",
+}
+CUT = "comment scopes created_by_username"
+HEADINGS = {
+    "signed_in_by": "signed in by",
+    "not_checked": "not checked",
+    "run_id": "run",
+    "user_name": "user",
+    "group_name": "group",
+    "service_principal_name": "service principal",
+    "permission_level": "level",
+    "new_permission_level": "new level",
+    "new_comment": "new comment",
+    "new_scopes": "new scopes",
+    "tokens_without_permission": "tokens without permission",
+    "can_use": "can use",
+    "permission_unused": "unused",
+    "matched_as": "matched as",
+    "still_listed": "still listed",
+    "logins": "sign-ins",
+    "last_login": "last sign-in",
+    "clients": "used by",
+    "source_networks": "from",
+    "matched": "listed",
+    "identities": "as",
+    "days_used": "days",
+    "last_used_day": "last used",
+    "idle_days": "idle",
+    "effective_end": "ends",
+    "ends_by": "by",
+    "expiry_time": "expires",
+    "used_scopes": "used scopes",
+    "unused_scopes": "unused scopes",
+    "owner_kind": "owner kind",
+    "age_days": "age",
+    "created_by_username": "created by",
+    "started_at": "started",
+    "finished_at": "finished",
+    "caller": "by",
+    "taken_at": "taken",
+    "token_id": "token",
+}
+
+
+def test_columns_give_way_in_this_order_to_these_widths_and_few_are_cut():
+    shown = [spec for spec in COLUMNS if spec.priority is not None]
+    ranks = {spec.name: spec.priority for spec in shown if spec.priority != NEEDED}
+    assert ranks == {name: rank for rank, names in GIVE_WAY.items() for name in names.split()}
+    widths = {spec.name: spec.least for spec in COLUMNS if spec.least}
+    assert widths == {name: width for width, names in NARROWEST.items() for name in names.split()}
+    assert [spec.name for spec in COLUMNS if spec.is_cut] == CUT.split()
+    assert {spec.name: spec.heading for spec in COLUMNS if spec.heading not in {"", spec.name}} == HEADINGS
+
+
+def test_a_column_that_no_table_has_room_for_is_shown_on_request_alone(tokens):
+    never = [spec.name for spec in COLUMNS if spec.priority is None]
+    assert not {*never} & {*columns.shown_names(tokens)}
+    assert {"lifetime_days", "never_expires", "created_by_id", "owner_id", "autoscope_state"} <= {*never}
+    (column,) = columns.columns(tokens, ["lifetime_days"])
+    assert (column.heading, column.priority, column.is_number) == ("lifetime days", NEEDED, True)
+    unlisted = columns.spec_of("new_field")
+    assert columns.column(tokens, "lifetime_days").priority == unlisted.priority > max(GIVE_WAY)
+    assert (unlisted.name, unlisted.least, unlisted.is_cut) == ("new_field", 12, False)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("True", "True"),
+        (True, "yes"),
+        (False, ""),
+        (0, "0"),
+        (1234567, "1234567"),
+        (1234.56, "1,234.6"),
+        (2.0, "2"),
+        (float("nan"), ""),
+        (pd.NaT, ""),
+        (pd.NA, ""),
+        (None, ""),
+        ([], ""),
+        (["a", 1], "a, 1"),
+        (("x\ny",), "x\N{REPLACEMENT CHARACTER}y"),
+    ],
+)
+def test_a_value_is_one_line(value, text):
+    assert columns.cell(value) == text
+
+
+@pytest.mark.parametrize(
+    ("idle", "expires", "last_used", "ends"),
+    [
+        (0.4, 0.0, "0 d", "in 0 d"),
+        (1.6, 3.5, "2 d", "in 4 d"),
+        (95.2, 200.0, "95 d", "in 0 d"),  # it may be deleted any day
+        (1.0, -0.6, "1 d", "1 d ago"),
+        (None, 5.0, "?", "in 5 d"),
+        (None, None, "?", "?"),
+    ],
+)
+def test_days_are_whole_and_an_unknown_number_is_a_question(idle, expires, last_used, ends):
+    frame = pd.DataFrame(
+        {
+            "idle_days": pd.array([idle], "Float64"),
+            "expires_in_days": pd.array([expires], "Float64"),
+            "age_days": pd.array([idle], "Float64"),
+            "last_used_day": pd.to_datetime(["2026-03-01"], utc=True),
+            "creation_time": pd.to_datetime(["2026-01-01"], utc=True),
+            "effective_end": pd.to_datetime(["2026-06-01"], utc=True),
+        }
+    )
+    assert shown(frame, "last_used_day") == ("last used", [last_used])
+    assert shown(frame, "effective_end") == ("ends", [ends])
+    assert shown(frame, "age_days") == ("age", ["" if idle is None else last_used])
+    assert [columns.column(frame, name).is_number for name in ("last_used_day", "age_days")] == [True, True]
+
+
+def test_only_days_and_numbers_are_aligned_to_the_right():
+    frame = pd.DataFrame({"tokens": [3], "rate": [1.5], "owner": ["a"], "idle_days": ["68"], "active": [True]})
+    day = frame.assign(last_used_day=pd.to_datetime(["2026-03-01"], utc=True)).drop(columns="idle_days")
+    aligned = [columns.column(frame, name).is_number for name in frame]
+    assert aligned == [True, True, False, True, False]
+    assert shown(frame, "idle_days") == ("idle", ["68"])
+    assert columns.column(day, "last_used_day").is_number is False
+    assert columns.column(frame.iloc[:0], "tokens").is_number is False
+
+
+def test_serious_words_have_a_color():
+    styles = columns.column(pd.DataFrame({"severity": ["high"]}), "severity").styles
+    assert styles == {
+        "high": "red",
+        "medium": "yellow",
+        "failed": "red",
+        "unknown": "red",
+        "still_listed": "yellow",
+    }
+
+
+def test_a_column_without_any_value_is_left_out_unless_it_is_asked_for():
+    frame = pd.DataFrame({"owner": ["a", "b"], "comment": ["", None], "status": ["", "active"]})
+    assert [column.heading for column in columns.columns(frame)] == ["owner", "status"]
+    assert [column.heading for column in columns.columns(frame, ["comment", "owner"])] == ["comment", "owner"]
+
+
+@pytest.mark.parametrize(("admin", "text"), [(True, "yes"), (False, "no"), (None, "unknown")])
+def test_a_record_says_whether_its_subject_is_an_admin(admin, text):
+    frame = pd.DataFrame({"user": ["a"], "admin": pd.array([admin], "boolean"), "host": ["h"], "error": [None]})
+    assert columns.fields(frame) == {"user": "a", "admin": text, "host": "h"}

@@ -1,0 +1,30 @@
+"""What a confirmation, ``resume`` and the journal have to know about a kind of run. Each kind's module has its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunKind:
+    """A kind of run.
+
+    Attributes:
+        name: Its name in the journal.
+        doing: What such a run does, as the confirmation asks it; ``{}`` stands for the number of tokens.
+        deletes_tokens: Whether it deletes tokens, so that a token that is gone after a lost response is gone by our
+            hand.
+        is_one_change: Whether it is one request, whose states are recorded beside those of the tokens. Otherwise it is
+            a request for each token, and tokens that drifted or are protected are skipped.
+        check_last_use: Whether a token that was used since the plan is skipped.
+        settings: What its settings have to contain for ``resume``, by name: a type, or a list of it.
+    """
+
+    name: str
+    doing: str
+    deletes_tokens: bool
+    is_one_change: bool = False
+    check_last_use: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,54 @@
+"""The result of a run, with a row for each token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from tokenkit import frames
+from tokenkit.actions import states
+from tokenkit.actions.journal import Entry
+from tokenkit.actions.task import Outcome
+
+RESULT = frames.schema(
+    token_id=str, owner=str, outcome=str, error=str, attempts=int, started_at=frames.TIME, finished_at=frames.TIME
+)
+ENDED_BY = "ended_by"
+"""The key in ``DataFrame.attrs`` for the cause of an early end: ``interrupt``, ``stop`` or the name of an error class.
+"""
+
+
+def result_of(entries: Sequence[Entry], unwritten: Mapping[str, Outcome] | None = None) -> pd.DataFrame:
+    """Return a row for each entry with the columns of ``RESULT``.
+
+    Args:
+        entries: The entries of a run, each with its last state.
+        unwritten: The outcomes that could not be written to the journal, by token id.
+    """
+    known = unwritten or {}
+    outcomes = [known.get(entry.token_id) or _journalled_outcome(entry) for entry in entries]
+    rows = [
+        (entry.token_id, entry.owner, end.outcome, end.error, end.attempts, end.started_at_ms, end.finished_at_ms)
+        for entry, end in zip(entries, outcomes, strict=True)
+    ]
+    return frames.frame([dict(zip(RESULT.names, row, strict=True)) for row in rows], RESULT)
+
+
+def _journalled_outcome(entry: Entry) -> Outcome:
+    """Return the outcome in the journal. An entry that is ``sent`` is ``unknown``, because its response can no longer
+    arrive.
+    """
+    return Outcome(
+        token_id=entry.token_id,
+        outcome=states.UNKNOWN if entry.state == states.SENT else entry.state,
+        error=entry.error,
+        attempts=entry.attempts,
+        started_at_ms=entry.started_at_ms,
+        finished_at_ms=None if entry.state == states.PENDING else entry.at_ms,
+    )
+
+
+def remaining(result: pd.DataFrame) -> int:
+    """Return the number of tokens of a result that remain, and that ``resume`` would process."""
+    return int((~result["outcome"].isin(list(states.SETTLED))).sum())

@@ -1,0 +1,38 @@
+"""Run ids that are given in part: a unique beginning or end of an id stands for the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tokenkit import errors
+
+SHORTEST = 8
+
+
+def whole(given: object, known: Iterable[str]) -> str:
+    """Return the id of the run that a text names: a whole id, or the beginning or end of only one.
+
+    The parts of a fleet's run count as that run, unless the text is the end of a part's own id.
+
+    Args:
+        given: The text.
+        known: The ids of all runs, and of parts of runs.
+
+    Returns:
+        The whole id, or the text itself if it names no run.
+
+    Raises:
+        UsageError: Several runs match, or the id is not a text.
+    """
+    if not isinstance(given, str):
+        raise errors.UsageError(f"run_id must be a string, not {type(given).__name__}.")
+    ids = {*known}
+    ids |= {run_id.partition(".")[0] for run_id in ids}
+    if given in ids or len(given) < SHORTEST:
+        return given
+    matches = {run_id for run_id in ids if run_id.startswith(given) or run_id.endswith(given)}
+    matches = {run_id for run_id in matches if run_id.partition(".")[0] not in matches - {run_id}}
+    if len(matches) > 1:
+        named = ", ".join(sorted(matches)[:3])
+        raise errors.UsageError(f"{len(matches)} runs match {given!r}: {named}. Give more characters.")
+    return next(iter(matches), given)

@@ -1,0 +1,1 @@
+"""The commands of the magic and the shell: their table, their implementation and their parser."""

@@ -1,0 +1,103 @@
+"""The commands that audit: audit, report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+from tokenkit import errors
+from tokenkit.commands import defaults
+from tokenkit.commands.evidence import Evidence, evidence_of
+from tokenkit.commands.reading import say_if_replaced
+from tokenkit.commands.session import FrontEnd, Session
+from tokenkit.core.wording import comma_list, pluralize
+from tokenkit.output import files
+from tokenkit.output.report import ENDINGS
+from tokenkit.review.audit import EVERY_RULE, Audit, chosen
+from tokenkit.review.handbook import explained
+from tokenkit.workspaces.base import TokenSource
+
+Threshold = tuple[str, str, Any]
+
+
+class _Rules(Evidence):
+    rules: Sequence[str]
+    skip: Sequence[str]
+    thresholds: Sequence[Threshold]
+    waivers: str | None
+
+
+def audit(session: Session[TokenSource], *, explain: str | None, **options: Unpack[_Rules]) -> Audit | str | None:
+    """Run the audit rules on the tokens of the workspace; or explain a rule, without a workspace."""
+    return _audit(session, **options) if explain is None else _explained(session.front_end, explain)
+
+
+def _audit(session: Session[TokenSource], **options: Unpack[_Rules]) -> Audit:
+    workspace = session.workspace()
+    by_rule: dict[str, dict[str, Any]] = {}
+    run = {rule.id for rule in chosen(options["rules"] or None, skip=options["skip"])}
+    usual = [threshold for threshold in map(threshold_of, defaults.read().thresholds) if threshold[0] in run]
+    for rule, name, value in [*usual, *options["thresholds"]]:
+        by_rule.setdefault(rule, {})[name] = value
+    result = workspace.audit(
+        options["rules"] or None,
+        skip=options["skip"],
+        thresholds=by_rule,
+        waivers=options["waivers"],
+        usage=evidence_of(workspace, options),
+    )
+    waived = f", {len(result.waived):,} waived" if len(result.waived) else ""
+    session.say(f"{workspace.name}: {result.headline()} in {pluralize(len(result.tokens), 'token')}{waived}.")
+    for note in result.notes:
+        session.warn(note)
+    return result
+
+
+def _explained(front_end: FrontEnd, name: str) -> str | None:
+    """Return the explanation of a rule; in a notebook, print it."""
+    text = "\n\n".join(explained(rule) for rule in chosen([name]))
+    if not front_end.returns_objects:
+        return text
+    for line in text.split("\n"):
+        front_end.say(line)
+    return None
+
+
+def report(session: Session[TokenSource], *, to: str, **options: Unpack[_Rules]) -> Path:
+    """Audit the tokens of the workspace, and write the findings to a file."""
+    files.ending_of(to, ENDINGS)  # before the audit, which takes time
+    found = _audit(session, **options)
+    say_if_replaced(session.front_end, to)
+    return found.report(to, progress=session.front_end.shows_progress)
+
+
+def threshold_of(text: str) -> Threshold:
+    """Parse a threshold: ``unused.idle_days=45``, ``broad-scope.scopes=all-apis,sql``.
+
+    Raises:
+        UsageError: The form is invalid, or the rule or the threshold does not exist.
+    """
+    address, equals, value = text.partition("=")
+    rule_id, dot, name = address.partition(".")
+    if not (equals and dot):
+        raise errors.UsageError(f"{text!r} is not a threshold. Write RULE.NAME=VALUE, as in unused.idle_days=45.")
+    by_id = {rule.id: rule for rule in EVERY_RULE}
+    if rule_id not in by_id:
+        raise errors.UsageError(f"Unknown rule {rule_id!r}. {errors.did_you_mean(rule_id, by_id)}")
+    known = by_id[rule_id].thresholds
+    if name not in known:
+        hint = errors.did_you_mean(name, known) if known else "It has no thresholds."
+        raise errors.UsageError(f"The rule {rule_id} has no threshold {name!r}. {hint}")
+    if isinstance(known[name].default, tuple):
+        return rule_id, name, tuple(comma_list(value))
+    try:
+        return rule_id, name, float(value)
+    except ValueError:
+        problem = errors.UsageError(f"{name} of {rule_id} must be a number, not {value!r}.")
+    raise problem
+
+
+def threshold_names(_: FrontEnd) -> list[str]:
+    """Return the names of the thresholds, for completion."""
+    return [f"{rule.id}.{name}=" for rule in EVERY_RULE for name in rule.thresholds]

@@ -1,0 +1,496 @@
+"""The commands that change something.
+
+Commands that delete or overwrite show a plan first, and ask for confirmation unless ``--yes`` is given.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict, Unpack
+
+import pandas as pd
+
+from tokenkit import errors
+from tokenkit.actions import creation, permissions, preview
+from tokenkit.actions.executor import INTERRUPT
+from tokenkit.actions.permissions import PermissionEffects
+from tokenkit.actions.plan import Plan
+from tokenkit.actions.result import ENDED_BY, remaining
+from tokenkit.actions.states import ALREADY_GONE, REVOKED
+from tokenkit.commands.evidence import Evidence, Log, evidence_of
+from tokenkit.commands.history import unfinished
+from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_unscoped, whole_ids
+from tokenkit.commands.session import FrontEnd, Session
+from tokenkit.core.wording import pluralize
+from tokenkit.fleets.connect import holder_of
+from tokenkit.rest.token_management import OboToken
+from tokenkit.review import access, filters
+from tokenkit.review import scopes as scopes_review
+from tokenkit.review.preview import Preview
+from tokenkit.workspaces.base import AnyWorkspace
+from tokenkit.workspaces.workspace import Workspace
+
+
+def revoke(
+    session: Session[AnyWorkspace],
+    *,
+    token_ids: Sequence[str],
+    where: str | None,
+    sort: str | None,
+    limit: int | None,
+    include_own: bool,
+    allow_none: bool,
+    reason: str | None,
+    dry_run: bool,
+    yes: bool,
+    usage: bool,
+    days: int | None,
+    rows: str | None,
+    warehouse_id: str | None,
+    start_warehouse: bool,
+    **criteria: Any,  # noqa: ANN401 - as the filters take them
+) -> pd.DataFrame | None:
+    """Revoke the tokens that the IDs or the filters select."""
+    log: Log = {"days": days, "rows": rows, "warehouse_id": warehouse_id, "start_warehouse": start_warehouse}
+    workspace = session.workspace()
+    evidence = evidence_of(workspace, {"usage": usage, **log})
+    tokens = _chosen(
+        session, workspace, token_ids, criteria, where=where, sort=sort, limit=limit, allow_none=allow_none
+    )
+    plan = workspace.revoke(tokens, evidence, include_own=include_own, reason=reason)
+    return _decide(session.front_end, plan, workspace, dry_run=dry_run, yes=yes, nothing="nothing to revoke")
+
+
+def _chosen(
+    session: Session[object],
+    workspace: AnyWorkspace,
+    token_ids: Sequence[str],
+    criteria: Mapping[str, Any],
+    *,
+    where: str | None,
+    sort: str | None,
+    limit: int | None,
+    allow_none: bool,
+) -> pd.DataFrame:
+    """Return the tokens that the IDs and the filters of a change select; IDs and filters are combined with AND.
+
+    Raises:
+        UsageError: Nothing selects tokens, an ID is unknown, or a filter names an unknown owner or creator.
+    """
+    if not token_ids and all(value is None for value in [where, *criteria.values()]):
+        raise errors.UsageError("Missing selection of tokens. Give token IDs, or a filter such as --owner or --where.")
+    tokens = selected(workspace, where, criteria, sort)
+    warn_of_unscoped(session, criteria)
+    _require_known(session.front_end, workspace, criteria, tokens, allow_none=allow_none)
+    if token_ids:
+        ids = whole_ids(token_ids, workspace.tokens(), workspace)
+        tokens = tokens[tokens["token_id"].isin(ids)]
+    return limited(tokens, limit)
+
+
+def update(
+    session: Session[Workspace],
+    *,
+    token_ids: Sequence[str],
+    where: str | None,
+    sort: str | None,
+    limit: int | None,
+    allow_none: bool,
+    comment: str | None,
+    scopes: list[str] | None,
+    allow_unknown: bool,
+    reason: str | None,
+    dry_run: bool,
+    yes: bool,
+    **criteria: Any,  # noqa: ANN401 - as the filters take them
+) -> pd.DataFrame | None:
+    """Change the comment or the scopes of the tokens that the IDs or the filters select."""
+    if comment is None and scopes is None:
+        raise errors.UsageError("Nothing to change. Give --comment or --scopes.")
+    workspace = session.workspace()
+    _check_scopes(session.front_end, workspace, scopes, allow_unknown=allow_unknown)
+    tokens = _chosen(
+        session, workspace, token_ids, criteria, where=where, sort=sort, limit=limit, allow_none=allow_none
+    )
+    plan = workspace.plan_update(tokens["token_id"], comment=comment, scopes=scopes, reason=reason)
+    nothing = f"nothing to change{'' if plan.summary().left_out else '; the tokens already have these values'}"
+    return _decide(session.front_end, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
+
+
+def scopes(
+    session: Session[AnyWorkspace],
+    *,
+    where: str | None,
+    narrow: bool,
+    allow_none: bool,
+    reason: str | None,
+    dry_run: bool,
+    yes: bool,
+    **criteria: Any,  # noqa: ANN401 - as the filters take them
+) -> pd.DataFrame | None:
+    """Compare granted scopes with scopes in use; with ``--narrow``, narrow them to the scopes in use."""
+    workspace = session.workspace()
+    advised = workspace.scopes(where, **criteria)
+    counts = ", ".join(f"{count:,} {advice}" for advice, count in advised["advice"].value_counts().items())
+    session.say(f"{workspace.name}: {pluralize(len(advised), 'token')}{f' ({counts})' if counts else ''}.")
+    if not narrow:
+        return advised
+    plan = workspace.plan_update(advised, reason=reason)
+    _require_known(session.front_end, workspace, criteria, allow_none=allow_none)
+    doing, nothing = f"narrow {pluralize(len(plan), 'token')} to the scopes in use", "nothing to narrow"
+    return _decide(session.front_end, plan, workspace, dry_run=dry_run, yes=yes, doing=doing, nothing=nothing)
+
+
+def undo(
+    session: Session[AnyWorkspace], *, run_id: str, reason: str | None, dry_run: bool, yes: bool
+) -> pd.DataFrame | None:
+    """Restore the comments and scopes that an update changed."""
+    workspace = _workspace_of_run(session, run_id)
+    plan = workspace.undo(run_id, reason=reason)
+    doing, nothing = f"restore {pluralize(len(plan), 'token')}", "nothing to restore"
+    result = _decide(session.front_end, plan, workspace, dry_run=dry_run, yes=yes, doing=doing, nothing=nothing)
+    return result if len(plan) else None
+
+
+def _workspace_of_run(session: Session[AnyWorkspace], run_id: str) -> AnyWorkspace:
+    """Return the selected or connected workspace; without one, the workspace or fleet of the run."""
+    return session.workspace() if session.is_chosen else session.front_end.connected or holder_of(run_id)
+
+
+class _PlanOptions(TypedDict):
+    allow_protected: Sequence[str]
+    reason: str | None
+
+
+class _Permissions(_PlanOptions):
+    entries: Sequence[dict[str, str]]
+    dry_run: bool
+    yes: bool
+
+
+def permissions_set(session: Session[AnyWorkspace], **options: Unpack[_Permissions]) -> pd.DataFrame | None:
+    """Replace the permissions to use tokens."""
+    workspace = session.workspace()
+    plan = workspace.plan_permissions(options["entries"], replace=True, **_of_plan(options))
+    return _change_permissions(session, workspace, plan, options)
+
+
+def permissions_add(session: Session[AnyWorkspace], **options: Unpack[_Permissions]) -> pd.DataFrame | None:
+    """Grant permission to use tokens, or change a permission level.
+
+    No confirmation is required if the change only adds entries with CAN_USE.
+    """
+    workspace = session.workspace()
+    plan = workspace.plan_permissions(options["entries"], **_of_plan(options))
+    return _change_permissions(session, workspace, plan, options)
+
+
+def permissions_remove(session: Session[AnyWorkspace], **options: Unpack[_Permissions]) -> pd.DataFrame | None:
+    """Remove entries of the permissions to use tokens, and keep the others."""
+    workspace = session.workspace()
+    plan = workspace.plan_permission_removal(options["entries"], **_of_plan(options))
+    return _change_permissions(session, workspace, plan, options)
+
+
+def _of_plan(options: _Permissions) -> _PlanOptions:
+    return {"allow_protected": options["allow_protected"], "reason": options["reason"]}
+
+
+def _change_permissions(
+    session: Session[AnyWorkspace], workspace: AnyWorkspace, plan: PermissionEffects, options: _Permissions
+) -> pd.DataFrame | None:
+    front_end, dry_run = session.front_end, options["dry_run"]
+    if not len(plan.changes):
+        session.warn(f"{workspace.name}: Nothing to change{plan.reasons()}.")
+        return permissions_of(workspace)
+    gaining = pluralize(len(plan.gaining_access), "principal")
+    session.say(
+        f"{workspace.name}: {plan.changed_entries()}. {gaining} would gain permission to use tokens, "
+        f"{len(plan.losing_access):,} would lose it, and {pluralize(len(plan), 'token')} would be deleted or disabled."
+    )
+    for principal, kind, why in plan.not_known.itertuples(index=False, name=None):
+        session.say(f"More tokens may be deleted: {kind} {principal}, {why}.")
+    if not dry_run:
+        plan.check_protection()  # before the confirmation
+    if dry_run and not len(plan):
+        return next(filter(len, [plan.losing_access, plan.gaining_access, plan.changes]))
+    if plan.summary().doing:
+        result = _decide(front_end, plan, workspace, dry_run=dry_run, yes=options["yes"])
+    else:
+        result = plan.apply(progress=front_end.shows_progress)
+        _say_additional_effects(front_end, result)
+        front_end.warn_last(f"{workspace.name}: permissions changed. Run {plan.run_id}.")
+    if dry_run or result is None:
+        return result
+    front_end.warn_last(f"{workspace.name}: {plan.changed_entries()}.")
+    front_end.warn_last(_how_to_undo(front_end.program, plan))
+    return result if len(result) else permissions_of(workspace)
+
+
+def _how_to_undo(program: str, plan: PermissionEffects) -> str:
+    """Return how to undo a change of permissions: the opposite change, or where the earlier entries are."""
+    changes = plan.changes
+    old, new = changes["permission_level"], changes["new_permission_level"]
+    if "workspace" in changes or (old.notna() & new.notna()).any() or changes["principal"].str.contains("=").any():
+        return (
+            f"The entries before the change: {program} journal --run {plan.run_id}. `permissions set` with these "
+            "restores the entries, but no tokens, and removes entries that were added since."
+        )
+    entries = changes["kind"].str.replace("_", "-") + ":" + changes["principal"]
+    lines = {"remove": entries[old.isna()], "add": (entries + "=" + old)[new.isna()]}
+    commands = [f"{program} permissions {shlex.join([verb, *named])}" for verb, named in lines.items() if len(named)]
+    return f"To restore the entries, but no tokens: {' and '.join(commands)}"
+
+
+def resume(
+    session: Session[AnyWorkspace],
+    *,
+    run_id: str | None,
+    ignore_usage: bool,
+    dry_run: bool,
+    yes: bool,
+    **options: Unpack[Evidence],
+) -> pd.DataFrame | None:
+    """Finish a run that was interrupted or staged, after showing what remains; without a run, return the unfinished.
+
+    An interrupted run that started today resumes without confirmation: its plan was confirmed today.
+    """
+    if run_id is None:
+        return unfinished(session)
+    workspace = _workspace_of_run(session, run_id)
+    evidence = evidence_of(workspace, options)
+    plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
+    if not dry_run:
+        plan.check_due()
+    in_short = preview.of(plan)
+    if not plan.summary().doing:
+        _warn(session.front_end, in_short)
+        session.warn(f"{workspace.name}: nothing remains of run {plan.run_id}.")
+        if dry_run:
+            return plan.preview()
+        result = plan.apply(progress=session.front_end.shows_progress)  # reads the listing, which may contradict it
+        return result if session.front_end.returns_objects or remaining(result) else result.head(0)
+    # If everything that remains is left out, the run only records that.
+    is_nothing_sent = not len(plan) and len(plan.left_out)
+    if not ((plan.needs_confirmation and not is_nothing_sent) or dry_run or yes):
+        session.front_end.show(in_short)
+        session.front_end.warn(
+            f"{workspace.full_name}: resuming run {plan.run_id}, which was confirmed today: {plan.summary().doing}. "
+            "To see what remains without resuming, use --dry-run."
+        )
+        yes = True
+    return _decide(session.front_end, plan, workspace, dry_run=dry_run, yes=yes)
+
+
+def create_obo(
+    session: Session[Workspace],
+    *,
+    service_principal: str,
+    comment: str | None,
+    lifetime: pd.Timedelta | None,
+    scopes: list[str] | None,
+    allow_unknown: bool,
+    autoscope: bool | None,
+    secret: str | None,
+    overwrite: bool,
+    variable: str | None = None,
+    env: str | None = None,
+    show_value: bool = False,
+) -> OboToken:
+    """Create a token that acts as a service principal, and store its value. The value is not printed by default."""
+    workspace = session.workspace()
+    # All checks run before the token is created: an error afterwards would lose its value.
+    if not session.front_end.returns_objects and not (secret or show_value):
+        raise errors.UsageError(
+            "The token value would be lost. Use --secret SCOPE/KEY to store it, or --show-value to print it."
+        )
+    if any(name and not name.isidentifier() for name in (variable, env)):
+        raise errors.UsageError("--variable and --env require the name of a variable: letters, digits and _.")
+    if secret:
+        _check_secret(workspace, secret, overwrite=overwrite)
+    _check_scopes(session.front_end, workspace, scopes, allow_unknown=allow_unknown)
+    created = creation.create(
+        workspace.plan_context(),
+        access.service_principal(workspace.service_principals(), service_principal),
+        {
+            "autoscope_enabled": autoscope,
+            "comment": comment,
+            "lifetime_seconds": None if lifetime is None else int(lifetime.total_seconds()),
+            "scopes": scopes,
+        },
+    )
+    token = created.made
+    if token is None:
+        raise errors.ResponseLostError(_without_value(session.front_end, workspace, created))
+    session.warn(f"{workspace.name}: created token {token.token_info.token_id}. Run {created.run_id}.")
+    if secret:
+        _store(workspace, token, secret)
+        session.say(f"Stored the value in the secret {secret}.")
+    if variable:
+        session.front_end.keep(variable, token.token_value, in_environment=False)
+        session.say(f"Stored the value in the variable {variable}.")
+    if env:
+        session.front_end.keep(env, token.token_value, in_environment=True)
+        session.say(f"Stored the value in the environment variable {env} of this process.")
+    return token
+
+
+def _check_secret(workspace: Workspace, secret: str, *, overwrite: bool) -> None:
+    """Raise ``UsageError`` if the secret cannot be written, or already exists."""
+    scope, slash, key = secret.partition("/")
+    if not (scope and slash and key):
+        raise errors.UsageError("Invalid secret name. Write SCOPE/KEY.")
+    if scope not in workspace.secret_scopes():
+        raise errors.UsageError(f"{workspace.name} has no secret scope {scope!r}. Create it, or use another one.")
+    if not overwrite and key in workspace.secret_keys(scope):
+        raise errors.UsageError(f"The secret {secret} already exists and may be in use. Use --overwrite to replace it.")
+
+
+def _check_scopes(front_end: FrontEnd, workspace: Workspace, scopes: list[str] | None, *, allow_unknown: bool) -> None:
+    """Confirm scopes that look like misspelled known scopes. Other unknown scopes may be new, and are accepted."""
+    if not scopes or allow_unknown:
+        return
+    near = scopes_review.misspelt(scopes, workspace.token_management.list())
+    if not near:
+        return
+    problem = " ".join(f"Unknown scope {scope!r}. Did you mean {known}?" for scope, known in near.items())
+    reply = _ask(front_end, f"{problem} Type yes to use it anyway, anything else to cancel: ")
+    if reply is None or reply.strip().lower() != "yes":
+        raise errors.UsageError(f"{problem} Use --allow-unknown for a new scope.")
+
+
+def _without_value(front_end: FrontEnd, workspace: Workspace, created: creation.Creation) -> str:
+    """Offer to revoke a token whose value was lost, and return the result as a message."""
+    advice = creation.advice(created.without_value, created.run_id)
+    if tokens := created.without_value:
+        front_end.warn(f"{created.problem} {advice}")
+        count = len(tokens)
+        reply = front_end.ask(f"Type {count} to revoke {pluralize(count, 'token')} now, anything else to keep them: ")
+        if reply is not None and reply.strip() == str(count) and _revoked(workspace, tokens):
+            return f"{created.problem.rstrip('.')}. Revoked: {', '.join(tokens)}."
+    return f"{created.problem.rstrip('.')}. {advice}"
+
+
+def _store(workspace: Workspace, token: OboToken, secret: str) -> None:
+    """Write the value to a secret. If that fails, revoke the token, whose value would be lost."""
+    scope, _, key = secret.partition("/")
+    try:
+        workspace.put_secret(scope, key, token.token_value)
+    except (errors.TokenKitError, KeyboardInterrupt) as failure:
+        problem = str(failure) or "Interrupted."
+    else:
+        return
+    token_id = str(token.token_info.token_id)
+    revoked = _revoked(workspace, [token_id])
+    after = f"Token {token_id} was revoked." if revoked else creation.advice([token_id], "")
+    raise errors.UsageError(f"The secret {secret} could not be written. {after} {problem}")
+
+
+def _revoked(workspace: Workspace, tokens: Sequence[str]) -> bool:
+    """Revoke tokens whose value was lost, and return whether all were deleted."""
+    try:
+        plan = workspace.revoke(tokens, include_own=True, reason="value was lost")
+        outcomes = plan.apply(progress=False)["outcome"]
+    except errors.TokenKitError:
+        return False
+    return len(outcomes) == len(tokens) and bool(outcomes.isin([REVOKED, ALREADY_GONE]).all())
+
+
+def _require_known(
+    front_end: FrontEnd,
+    workspace: AnyWorkspace,
+    criteria: Mapping[str, Any],
+    chosen: pd.DataFrame | None = None,
+    *,
+    allow_none: bool,
+) -> None:
+    """Raise ``UsageError`` if a filter names an unknown owner or creator; with ``--allow-none``, only warn."""
+    listing = workspace.tokens_with_aliases
+    unknown = filters.unknown_names(criteria, tokens=listing, principals=workspace.principal_names, chosen=chosen)
+    if unknown and not allow_none:
+        raise errors.UsageError(" ".join([*unknown, "Nothing was changed. Use --allow-none to allow unknown names."]))
+    for sentence in unknown or ([] if chosen is None or len(chosen) else filters.misspelt(listing(), criteria)):
+        front_end.warn(sentence)
+
+
+def _decide(
+    front_end: FrontEnd,
+    plan: Plan,
+    workspace: AnyWorkspace,
+    *,
+    dry_run: bool,
+    yes: bool,
+    doing: str = "",
+    nothing: str = "",
+) -> pd.DataFrame | None:
+    """Show a plan and apply it, after the user confirmed it or gave ``--yes``; with ``--dry-run``, return the preview.
+
+    Args:
+        front_end: The front end.
+        plan: The plan.
+        workspace: The workspace or the fleet of the plan.
+        dry_run: Whether to return the preview only.
+        yes: Whether to skip the confirmation.
+        doing: The description of the change, if it differs from the plan's own.
+        nothing: The description of a plan without tokens, which is only shown.
+
+    Returns:
+        The result or the preview; None if the user did not confirm.
+    """
+    summary = plan.summary()
+    doing = doing or summary.doing
+    if nothing and not len(plan):
+        _warn(front_end, preview.of(plan))
+        front_end.warn(f"{workspace.name}: {nothing}.")
+        return plan.preview()
+    in_short = preview.of(plan, title=doing)
+    if dry_run:
+        front_end.say(f"{workspace.full_name}: would {doing}.")
+        _warn(front_end, in_short)
+        return preview.worst_first_of(plan.preview(), list(summary.warnings)).reset_index(drop=True)
+    if yes:
+        _warn(front_end, in_short)
+    else:
+        front_end.show(in_short)
+        reply = _ask(front_end, f"Type {summary.count} to {doing} on {workspace.full_name}, anything else to cancel: ")
+        if reply is None:
+            raise errors.UsageError("Confirmation required, but there is no terminal. Use --yes or --dry-run.")
+        if reply.strip().replace(",", "") != str(summary.count):
+            front_end.warn("Nothing was changed.")
+            return None
+    result = plan.apply(progress=front_end.shows_progress)
+    interrupted = "Interrupted. " if result.attrs.get(ENDED_BY) == INTERRUPT else ""
+    front_end.warn_last(f"{interrupted}{workspace.name}: {_summary(result)} Run {plan.run_id}.")
+    _say_additional_effects(front_end, result)
+    if remaining(result):
+        front_end.warn_last(f"To finish the run: {front_end.program} resume {plan.run_id}")
+    if plan.can_be_undone:
+        front_end.warn_last(f"To undo this change: {front_end.program} undo {plan.run_id}")
+    return result
+
+
+def _ask(front_end: FrontEnd, question: str) -> str | None:
+    """Ask before a change; Ctrl-C says that nothing was changed."""
+    try:
+        return front_end.ask(question)
+    except KeyboardInterrupt:
+        front_end.warn("Nothing was changed.")
+        raise
+
+
+def _say_additional_effects(front_end: FrontEnd, result: pd.DataFrame) -> None:
+    """Show the effects of a change that were not in its plan."""
+    if beyond := permissions.beyond_preview(result):
+        front_end.warn_last(beyond)
+
+
+def _warn(front_end: FrontEnd, in_short: Preview) -> None:
+    """Show the closing lines of a plan whose preview is not shown."""
+    for line in in_short.closing:
+        front_end.warn(line)
+
+
+def _summary(result: pd.DataFrame) -> str:
+    counts = result["outcome"].value_counts()
+    return ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) + "." if len(counts) else "Done."

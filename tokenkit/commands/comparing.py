@@ -1,0 +1,124 @@
+"""The commands that compare the listing with an earlier one or with leaked values: snapshot, changes, find-leaked."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tokenkit import errors
+from tokenkit.commands.session import FrontEnd, Session
+from tokenkit.core.printable import printable
+from tokenkit.core.wording import pluralize
+from tokenkit.fleets.fleet import Fleet
+from tokenkit.output.snapshots import TAKEN_AT, WORKSPACE, list_snapshots, read_snapshot
+from tokenkit.review import leaks
+from tokenkit.review.leaks import Leaks
+from tokenkit.workspaces.base import AnyWorkspace, TokenSource
+from tokenkit.workspaces.changes import changes as compare
+from tokenkit.workspaces.workspace import Workspace
+
+LATEST = "latest"
+"""The name of the latest snapshot of the workspace, in its own folder."""
+_OF_FILES = {"from_file", "as_of"}
+
+
+def snapshot(session: Session[AnyWorkspace], *, path: str | None) -> pd.DataFrame:
+    """Save the listing, and return its row of ``Workspace.snapshots``; of a fleet, one row per workspace."""
+    workspace = session.workspace()
+    saved = list_snapshots(workspace.snapshot_files(path).values())
+    session.say(f"{workspace.name}: {pluralize(int(saved['tokens'].sum()), 'token')} saved.")
+    return saved
+
+
+def changes(session: Session[Workspace], *, before: str | None, after: str | None) -> pd.DataFrame:
+    """Return what changed since a snapshot. Two files are compared without a request to a workspace."""
+    earlier = None if before in {None, LATEST} else read_snapshot(before)
+    later = None if after is None else read_snapshot(after)
+    if earlier is None or later is None:
+        workspace = session.workspace()
+        earlier = read_snapshot(_latest(workspace)) if earlier is None else earlier
+        later = workspace.tokens() if later is None else later
+    found = compare(earlier, later)
+    since = f"{pd.Timestamp(earlier.attrs[TAKEN_AT]):%Y-%m-%d %H:%M} UTC"
+    session.say(f"{earlier.attrs[WORKSPACE]}: {_counts(found)} since {since}.")
+    return found
+
+
+def changes_of_fleet(session: Session[Fleet], *, path: str | None) -> pd.DataFrame:
+    """Return what changed in each workspace since its latest snapshot in a folder."""
+    workspaces = session.workspace()
+    found = workspaces.changes(path)
+    session.say(f"{workspaces.name}: {_counts(found)} since the latest snapshot of each workspace.")
+    return found
+
+
+def _counts(changes: pd.DataFrame) -> str:
+    counts = changes["change"].value_counts(sort=False)
+    return ", ".join(f"{count:,} {change}" for change, count in counts.items()) or "no change"
+
+
+def find_leaked(
+    session: Session[TokenSource], *, rejected: Sequence[str], file: str | None, report: str | None
+) -> Leaks:
+    """Return the leaked tokens of the workspace or the fleet."""
+    if tuple(rejected) == ("-",):
+        file, rejected = "-", ()
+    if rejected:
+        raise errors.UsageError(
+            "Do not type a token value in a command: the shell history and the process list expose it. Enter it at the "
+            "prompt, or use --file or --report. If the value was real, remove it from the history."
+        )
+    workspace = session.workspace()
+    prompts = file is None and report is None
+    found = workspace.find_leaked(
+        leaks.prompt_values(session.front_end.ask_unseen) if prompts else None,
+        file=_source(session, file),
+        report=_source(session, report),
+    )
+    # The log of a job must show that nothing was found.
+    show = session.say if found.looked_for or len(found.not_comparable) else session.warn
+    show(f"{workspace.name}: {found.headline()}.")
+    for heading, locations in found.notes():
+        session.warn(heading)
+        for location in locations:
+            session.warn(f"  {printable(location)}")
+    if session.front_end.returns_objects:
+        say_how_to_revoke(session.front_end, found, session.named)
+    return found
+
+
+def say_how_to_revoke(front_end: FrontEnd, found: Leaks, named: Mapping[str, Any]) -> None:
+    """Show the command that revokes the leaked tokens, after the result; ``named`` selects the workspaces."""
+    if not len(found.tokens):
+        return
+    argv = ["revoke", *found.tokens["token_id"].unique(), "--reason", "leaked"]
+    # Somebody else may have a leaked token, even if it is one's own.
+    argv = ["fleet", *argv] if "workspace" in found.tokens else [*argv, "--include-own"]
+    for name, value in named.items():
+        if value and name not in _OF_FILES:
+            argv += [f"--{name.replace('_', '-')}", value]
+    front_end.warn(f"To revoke {'it' if len(found.tokens) == 1 else 'them'}: {front_end.program} {shlex.join(argv)}")
+
+
+def _source(session: Session[object], path: str | None) -> leaks.Source | None:
+    """Return the source that an option names: a file, or standard input for ``-``.
+
+    Raises:
+        UsageError: There is no standard input, or it is a terminal, which would show the values.
+    """
+    if path != "-":
+        return path
+    if session.front_end.returns_objects or sys.stdin.isatty():
+        raise errors.UsageError("- reads standard input, which must be a pipe or a file. Give the path of a file.")
+    return getattr(sys.stdin, "buffer", sys.stdin)
+
+
+def _latest(workspace: Workspace) -> str:
+    saved = workspace.snapshots()
+    if not len(saved):
+        raise errors.UsageError(f"{workspace.name} has no snapshot. Run the snapshot command first.")
+    return str(saved["path"].iloc[-1])

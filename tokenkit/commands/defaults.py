@@ -1,0 +1,85 @@
+"""The table ``[defaults]`` of ``config.toml``: what commands do without an option.
+
+::
+
+    [defaults]
+    profile = "prod"                 # for commands that only read; a change names its workspace
+    output = "table"                 # or json, csv
+    columns = ["owner", "comment"]   # of `list`
+
+    [defaults.thresholds]            # of `audit` and `report`
+    "unused.idle_days" = 45
+
+An option of the command line, and the environment, have priority.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tokenkit import errors
+from tokenkit.core import config
+from tokenkit.core.home import home
+from tokenkit.review.columns import COLUMNS
+
+OUTPUTS = ("table", "json", "csv")
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What commands do without an option.
+
+    Attributes:
+        profile: The workspace of commands that only read; empty for that of the environment.
+        output: The output format.
+        columns: The columns of ``list``.
+        thresholds: The thresholds of the audit, as the option has them.
+    """
+
+    profile: str = ""
+    output: str = OUTPUTS[0]
+    columns: list[str] = field(default_factory=list)
+    thresholds: list[str] = field(default_factory=list)
+
+
+def read(folder: Path | None = None) -> Defaults:
+    """Return the defaults of the file.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or a default is unknown or invalid.
+    """
+    folder = folder or home()
+    given = dict(config.read_table(folder, config.DEFAULTS))
+    where = f"[{config.DEFAULTS}] in {folder / config.FILE_NAME}"
+    known = ("profile", "output", "columns", "thresholds")
+    for name in given:
+        if name not in known:
+            raise errors.ConfigurationError(f"{where} has an unknown key {name!r}. {errors.did_you_mean(name, known)}")
+    thresholds = given.pop("thresholds", {})
+    if not isinstance(thresholds, dict):
+        raise errors.ConfigurationError(f'thresholds of {where} must be a table: "unused.idle_days" = 45.')
+    columns = given.pop("columns", [])
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise errors.ConfigurationError(f"columns of {where} must be a list of texts.")
+    names = [column.name for column in COLUMNS]
+    for name in columns:
+        if name not in names:
+            hint = errors.did_you_mean(name, names)
+            raise errors.ConfigurationError(f"columns of {where} has an unknown column {name!r}. {hint}")
+    if not all(isinstance(value, str) for value in given.values()):
+        raise errors.ConfigurationError(f"profile and output of {where} must be texts.")
+    if given.get("output", OUTPUTS[0]) not in OUTPUTS:
+        raise errors.ConfigurationError(f"output of {where} must be {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}.")
+    return Defaults(**given, columns=columns, thresholds=[*_thresholds(thresholds)])
+
+
+def _thresholds(table: dict[str, object], rule: str = "") -> list[str]:
+    """Return thresholds as options: the key ``unused.idle_days``, with or without quotes."""
+    found = []
+    for name, value in table.items():
+        if isinstance(value, dict):
+            found += _thresholds(value, f"{name}.")
+        else:
+            found.append(f"{rule}{name}={','.join(map(str, value)) if isinstance(value, list) else value}")
+    return found

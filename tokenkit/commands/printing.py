@@ -1,0 +1,148 @@
+"""The output of the shell: tables and records for a terminal, TSV in a pipe, JSON and CSV; and the exit codes.
+
+It is imported when a command ran: it needs pandas, and the help of a command must not wait for that.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from tokenkit.actions.result import remaining
+from tokenkit.commands import defaults
+from tokenkit.commands.comparing import say_how_to_revoke
+from tokenkit.commands.parser import Call
+from tokenkit.commands.rows import arranged, as_frame
+from tokenkit.commands.session import FrontEnd
+from tokenkit.core import table
+from tokenkit.core.printable import printable
+from tokenkit.core.wording import pluralize
+from tokenkit.output import export
+from tokenkit.rest.token_management import OboToken
+from tokenkit.review import columns, preview, texts
+from tokenkit.review.audit import Audit
+from tokenkit.review.leaks import Leaks
+from tokenkit.review.values import SEVERITIES, Severity
+
+FINDINGS, UNFINISHED, UNREADABLE, INTERRUPTED = 1, 1, 3, 130
+_SCREEN_ROWS = 500
+
+
+def write_result(
+    front_end: FrontEnd, call: Call, result: object, *, labels: Mapping[str, str], is_colored: bool
+) -> None:
+    """Write the result of a command to standard output.
+
+    Args:
+        front_end: The shell.
+        call: The command.
+        result: What it returned; None and exit codes are not shown.
+        labels: The names of workspaces in tables, by address.
+        is_colored: Whether tables have colors.
+    """
+    if isinstance(result, str):
+        sys.stdout.write(f"{result}\n")
+    elif isinstance(result, OboToken) and call.params["show_value"]:
+        sys.stdout.write(f"{result.token_value}\n")
+    elif result is not None and not isinstance(result, int):
+        shown = arranged(result, call.rows, front_end, is_change=call.is_change)
+        if isinstance(shown, Path):
+            sys.stdout.write(f"{printable(str(shown))}\n")
+        else:
+            rows = as_frame(shown, findings=bool(call.rows.get("findings")))
+            _write(rows, call, labels, is_colored=is_colored)
+
+
+def exit_code(result: object, call: Call) -> int:
+    """Return the exit code of a result."""
+    if isinstance(result, int):
+        return result
+    return UNFINISHED if result is None else _code_of(result, call)
+
+
+def say_what_follows(front_end: FrontEnd, call: Call, result: object, code: int) -> None:
+    """Say after the result what to run next, or what failed."""
+    if isinstance(result, Leaks):
+        say_how_to_revoke(front_end, result, call.named)
+    if code and isinstance(result, Audit):
+        fail_on = call.printing["fail_on"]
+        front_end.warn(_failed(result, fail_on) if code == FINDINGS else _undecided(result, fail_on))
+
+
+def _code_of(result: object, call: Call) -> int:
+    """Return the exit code of a result: of a change, which may be interrupted or incomplete, an audit or leaks."""
+    if isinstance(result, Audit):
+        fail_on = call.printing["fail_on"]
+        if fail_on and result.fails(fail_on):
+            return FINDINGS
+        # Who names a rule relies on it. Without names, rules that lack data are only reported.
+        return UNREADABLE if fail_on and call.params.get("rules") and len(_not_checked(result)) else 0
+    if isinstance(result, Leaks):
+        found = FINDINGS if result.looked_for and not call.printing["exit_zero"] else 0
+        return found or (UNREADABLE if len(result.not_comparable) else 0)
+    if not isinstance(result, pd.DataFrame) or not {"outcome", "attempts"} <= set(result.columns) or "run_id" in result:
+        return 0
+    if result.attrs.get("ended_by") == "interrupt":
+        return INTERRUPTED
+    return UNFINISHED if remaining(result) else 0
+
+
+def _failed(audit: Audit, fail_on: Severity) -> str:
+    """Return in a line what failed an audit."""
+    severities = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    counts = audit.findings.loc[audit.findings["severity"].isin(severities), "rule"].value_counts(sort=False)
+    rules = ", ".join(f"{rule} ({count:,})" for rule, count in counts.items())
+    severity = fail_on if fail_on == SEVERITIES[0] else f"{fail_on} or higher"
+    found = f"{pluralize(int(counts.sum()), 'finding')} of severity {severity}"
+    return f"{audit.name}: failed by --fail-on {fail_on}: {found}: {rules}."
+
+
+def _not_checked(audit: Audit) -> list[str]:
+    return audit.summary.loc[audit.summary["not_checked"] != "", "rule"].tolist()
+
+
+def _undecided(audit: Audit, fail_on: Severity) -> str:
+    """Return in a line why an audit has no findings, but does not pass."""
+    return f"{audit.name}: --fail-on {fail_on} is undecided, not checked: {', '.join(_not_checked(audit))}."
+
+
+def _write(frame: pd.DataFrame, call: Call, labels: Mapping[str, str], *, is_colored: bool) -> None:
+    """Print rows in the selected format."""
+    of_command = defaults.read()
+    output, chosen = call.printing["output"] or of_command.output, [*frame.columns] if call.rows.get("columns") else []
+    if not chosen and call.command.path in {"list", "fleet list"}:
+        chosen = [name for name in of_command.columns if name in frame]
+    if output == "json":
+        sys.stdout.write(f"{export.json_text(texts.written(frame))}\n")
+    elif output == "csv":
+        sys.stdout.write(export.csv_text(texts.written(frame)))
+    elif not len(frame):
+        sys.stdout.write("Nothing found.\n")
+    elif not sys.stdout.isatty():
+        sys.stdout.write(export.tsv_text(texts.written(frame[list(chosen) or columns.shown_names(frame)])))
+    else:
+        sys.stdout.write(f"{_drawn(_labelled(frame, labels), call, chosen, is_colored=is_colored)}\n")
+
+
+def _drawn(frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored: bool) -> str:
+    """Return rows as a table of the terminal's width, or a record as lines."""
+    width = shutil.get_terminal_size().columns
+    if call.command.is_record:
+        return table.record(columns.fields(frame), width, is_colored=is_colored)
+    if preview.WARNINGS in frame and not chosen:
+        return preview.table(frame, limit=_SCREEN_ROWS).text(width)
+    rows = frame.head(_SCREEN_ROWS)
+    drawn = table.table(columns.columns(rows, chosen), width, is_colored=is_colored)
+    more = len(frame) - len(rows)
+    return f"{drawn}\n… and {more:,} more. Use filters, --limit or --output csv." if more else drawn
+
+
+def _labelled(frame: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return rows with the names of their workspaces in place of addresses that look alike."""
+    if "workspace" not in frame or not labels:
+        return frame
+    return frame.assign(workspace=frame["workspace"].map(lambda address: labels.get(address, address)))

@@ -1,0 +1,214 @@
+"""The commands that only read: connect, list, get, permissions, access."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+import pandas as pd
+
+from tokenkit import errors, frames
+from tokenkit.commands.evidence import Evidence, evidence_of
+from tokenkit.commands.session import FrontEnd, Session
+from tokenkit.core import wording
+from tokenkit.core.wording import pluralize
+from tokenkit.review import filters, lifecycle, scopes
+from tokenkit.review.usage import summary
+from tokenkit.workspaces.base import AnyWorkspace, TokenSource
+from tokenkit.workspaces.workspace import Workspace
+
+_SHORTEST_PREFIX = 8
+
+
+def connect(session: Session[Workspace], *, target: str | None, profile: str | None) -> Workspace | pd.DataFrame:
+    """Connect, and read the signed-in identity, so that a wrong credential fails here and not later.
+
+    Returns:
+        The workspace; for a shell, a row about it.
+    """
+    if target and profile:
+        raise errors.UsageError(f"Both a target {target!r} and a profile {profile!r} were given. Give one.")
+    workspace = session.front_end.connect(target or profile)
+    user, is_admin = workspace.me(), _is_admin(workspace)
+    admin = {True: "an admin", False: "not an admin: only admins can list and change tokens", None: "unknown role"}
+    session.say(f"Connected to {workspace.full_name} as {user} ({admin[is_admin]}).")
+    if session.front_end.returns_objects:
+        return workspace
+    return pd.DataFrame(
+        {
+            "workspace": [workspace.name],
+            "host": [workspace.host],
+            "workspace_id": [workspace.identify()],
+            "user": [user],
+            "signed_in_by": [workspace.api.origin],
+            "admin": pd.array([is_admin], dtype="boolean"),
+        }
+    )
+
+
+def _is_admin(workspace: Workspace) -> bool | None:
+    """Return whether the caller may read what only admins read; None if the response does not say."""
+    try:
+        workspace.permissions()
+    except (errors.NotAnAdminError, errors.PermissionDeniedError):
+        return False
+    except errors.ApiError:
+        return None
+    return True
+
+
+def list_tokens(
+    session: Session[TokenSource],
+    *,
+    where: str | None,
+    sort: str | None,
+    limit: int | None,
+    **criteria: Any,  # noqa: ANN401 - as the filters take them
+) -> pd.DataFrame:
+    """List the tokens that match the filters."""
+    workspace = session.workspace()
+    found = selected(workspace, where, criteria, sort)
+    if not len(found):
+        for sentence in filters.misspelt(workspace.tokens_with_aliases(), criteria):
+            session.warn(sentence)
+    warn_of_unscoped(session, criteria)
+    is_ending = criteria.get("expires_in") is not None
+    if is_ending:  # the remedy depends on which of the two ends applies
+        found = found.assign(ends_by=lifecycle.ends_by(found))
+    session.front_end.remember(found)
+    tokens = limited(found, limit)
+    cut = "" if len(tokens) == len(found) else f", of which the first {len(tokens):,}"
+    session.say(f"{workspace.name}: {pluralize(len(found), 'token')}{cut}.")
+    if is_ending and (unused := int((found["ends_by"] == lifecycle.DISUSE).sum())):
+        ends = wording.of(unused, "ends", "end")
+        session.say(
+            f"{unused:,} of them {ends} after {lifecycle.IDLE_LIMIT_DAYS} days of disuse. Use a token to keep it."
+        )
+    return tokens
+
+
+def warn_of_unscoped(session: Session[Any], criteria: Mapping[str, Any]) -> None:
+    """Show that a filter by the scope of all APIs leaves out tokens whose scopes are not stated, which can mean all."""
+    if scopes.ALL_APIS in (criteria.get("scope") or ()):
+        both = f"'{scopes.ALL_APIS}' in scopes or scopes.isna()"
+        session.warn(f'Tokens without scopes can also use all APIs. To include them, use --where "{both}" instead.')
+
+
+def say_if_replaced(front_end: FrontEnd, to: str) -> None:
+    """Show a message if a file that will be written already exists."""
+    if Path(to).exists():
+        front_end.say(f"Replacing the existing file {to}.")
+
+
+def selected(workspace: TokenSource, where: str | None, criteria: Mapping[str, Any], sort: str | None) -> pd.DataFrame:
+    """Return the tokens that match the filters of a command, sorted."""
+    tokens = workspace.tokens(where, **criteria)
+    return sorted_by(tokens, sort) if sort else tokens
+
+
+def sorted_by(frame: pd.DataFrame, sort: str) -> pd.DataFrame:
+    """Return a frame sorted by a column, in descending order for ``-COLUMN``.
+
+    Raises:
+        UsageError: The column does not exist.
+    """
+    name, descending = sort.lstrip("-"), sort.startswith("-")
+    check_columns([name], frame)
+    return frame.sort_values(name, ascending=not descending, kind="stable")
+
+
+def limited(tokens: pd.DataFrame, limit: int | None) -> pd.DataFrame:
+    """Return the first ``limit`` tokens, or all."""
+    return tokens if limit is None else tokens.head(limit)
+
+
+def get(session: Session[Workspace], *, token_id: str) -> pd.DataFrame | pd.Series[Any]:
+    """Return one token with its owner and findings: in a shell a row, in a notebook a series."""
+    workspace = session.workspace()
+    audit = workspace.audit()
+    token_id = whole_ids([token_id], audit.tokens, workspace)[0]
+    findings = audit.findings[audit.findings["token_id"] == token_id]
+    found = [f"{row.severity} {row.rule}: {row.evidence}" for row in findings.itertuples()]
+    token = audit.tokens[audit.tokens["token_id"] == token_id].reset_index(drop=True)
+    token = token.assign(findings=pd.Series([found], dtype=object))
+    session.say(f"{workspace.name}: 1 token, {pluralize(len(found), 'finding')}.")
+    if not session.front_end.returns_objects:
+        return token
+    return token.astype(object).where(token.notna(), None).iloc[0]
+
+
+def permissions_show(session: Session[AnyWorkspace]) -> pd.DataFrame:
+    """Return the permissions to use tokens, one row per principal and level."""
+    workspace = session.workspace()
+    permissions = permissions_of(workspace)
+    session.say(f"{workspace.name}: {pluralize(len(permissions), 'permission')}.")
+    return permissions
+
+
+def permissions_of(workspace: AnyWorkspace) -> pd.DataFrame:
+    """Return the permissions to use tokens; of a fleet, by workspace. Empty if no token was ever created."""
+    found = workspace.permissions()
+    return frames.frame([], frames.PERMISSIONS) if found is None else found
+
+
+def permissions_levels(session: Session[Workspace]) -> pd.DataFrame:
+    """Return the permission levels that can be granted."""
+    workspace = session.workspace()
+    levels = workspace.token_management.get_permission_levels()
+    session.say(f"{workspace.name}: {pluralize(len(levels), 'level')}.")
+    return levels
+
+
+def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpack[Evidence]) -> pd.DataFrame:
+    """Return the principals that can use or own tokens."""
+    workspace = session.workspace()
+    evidence = evidence_of(workspace, options)
+    principals = workspace.access(where, usage=evidence)
+    can_use, without = int(principals["can_use"].sum()), int(principals["tokens_without_permission"].sum())
+    session.say(
+        f"{workspace.name}: {pluralize(can_use, 'principal')} can use tokens, {without:,} have tokens "
+        "without permission."
+    )
+    if evidence is not None:
+        session.warn(f"{workspace.name}: {summary(evidence)}")
+    if unknown := int(principals["can_use"].isna().sum()):
+        session.warn(
+            f"{workspace.name}: {pluralize(unknown, 'principal')} may have permission through a group whose members "
+            "the workspace does not return. can_use is empty for these."
+        )
+    return principals
+
+
+def whole_ids(given: Sequence[str], listing: pd.DataFrame, workspace: TokenSource) -> list[str]:
+    """Return the full IDs of tokens, which may be given by a unique prefix.
+
+    Raises:
+        UsageError: No token or several tokens match, or a prefix is too short.
+    """
+    ids = listing["token_id"]
+    known = set(ids)
+    found: list[str] = []
+    for prefix in given:
+        matches = ids[ids == prefix].tolist() if prefix in known else ids[ids.str.startswith(prefix)].tolist()
+        if len(prefix) < _SHORTEST_PREFIX and prefix not in known:
+            raise errors.UsageError(
+                f"{prefix!r} is too short. Give at least {_SHORTEST_PREFIX} characters of a token ID."
+            )
+        if len(matches) != 1:
+            several = ", ".join(token_id[: len(prefix) + 6] for token_id in matches[:3])
+            raise errors.UsageError(
+                f"{len(matches)} tokens on {workspace.name} have IDs that begin with {prefix!r}: {several}. "
+                "Give more characters."
+                if matches
+                else f"There is no token {prefix!r} on {workspace.name}."
+            )
+        found += matches
+    return found
+
+
+def check_columns(names: list[str], tokens: pd.DataFrame) -> None:
+    """Raise ``UsageError`` if a column does not exist."""
+    for name in names:
+        if name not in tokens.columns:
+            raise errors.UsageError(f"Unknown column {name!r}. {errors.did_you_mean(name, tokens.columns)}")

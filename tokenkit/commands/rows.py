@@ -1,0 +1,127 @@
+"""The options of commands that return rows: the selection of rows and columns, their order, and the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from tokenkit import errors, frames
+from tokenkit.actions.result import RESULT
+from tokenkit.commands.reading import check_columns, say_if_replaced, sorted_by
+from tokenkit.commands.session import FrontEnd
+from tokenkit.output import files
+from tokenkit.rest.token_management import OboToken
+from tokenkit.review import columns, texts
+from tokenkit.review.audit import Audit
+from tokenkit.review.leaks import Leaks
+from tokenkit.workspaces.workspace import Workspace
+
+_MILLISECONDS = pd.DatetimeTZDtype("ms", "UTC")
+HELP = "help"
+"""The value of ``--columns`` that lists the columns."""
+
+
+def check(rows: Mapping[str, Any]) -> None:
+    """Check the options before the command runs.
+
+    Raises:
+        UsageError: The file type of ``--to`` is unknown, or no file can be created there.
+    """
+    if rows.get("to"):
+        files.ending_of(rows["to"])
+        files.check_folder(rows["to"])
+
+
+def of_change(rows: Mapping[str, Any]) -> pd.DataFrame | None:
+    """Check the options of a command that is about to change something, because an error afterwards is too late.
+
+    Returns:
+        The result without rows, instead of running the command, for ``--columns help``; otherwise None.
+
+    Raises:
+        UsageError: A column does not exist, or an option seems to limit what is changed.
+    """
+    if ignored := [f"--{name}" for name in ("sort", "limit") if rows.get(name) is not None]:
+        raise errors.UsageError(f"{ignored[0]} does not select what is changed. Use filters, or omit {ignored[0]}.")
+    if rows.get("columns") == [HELP]:
+        return frames.frame([], RESULT)
+    # What is shown depends on the outcome: tokens, or the entries of permissions.
+    known = dict.fromkeys([*RESULT.names, *(spec.name for spec in columns.COLUMNS)])
+    check_columns(rows.get("columns") or [], pd.DataFrame(columns=list(known)))
+    return None
+
+
+def arranged(result: object, rows: Mapping[str, Any], front_end: FrontEnd, *, is_change: bool = False) -> object:
+    """Return the result of a command as the options ask for it; without options, the result itself.
+
+    Args:
+        result: The result.
+        rows: The options.
+        front_end: The front end.
+        is_change: Whether the command changed something. Then a problem is a warning, and the result is returned.
+
+    Raises:
+        UsageError: A column does not exist, or the file cannot be written.
+    """
+    if result is None or not any(value is not None and value is not False for value in rows.values()):
+        return result
+    frame = as_frame(result, findings=bool(rows.get("findings")))
+    if rows.get("columns") == [HELP]:
+        return _described(frame)
+    if rows.get("sort"):
+        frame = sorted_by(frame, rows["sort"])
+    if rows.get("limit") is not None:
+        frame = frame.head(rows["limit"])
+    if chosen := rows.get("columns"):
+        if not is_change:
+            check_columns(chosen, frame)
+        frame = frame[[name for name in chosen if name in frame]]
+    if (to := rows.get("to")) is None:
+        return frame
+    say_if_replaced(front_end, to)
+    try:
+        return files.save({"rows": texts.written(frame)}, to, progress=front_end.shows_progress)
+    except errors.TokenKitError as problem:
+        if not is_change:
+            raise
+        front_end.warn_last(str(problem))
+        return frame
+
+
+def as_frame(result: object, *, findings: bool = False) -> pd.DataFrame:
+    """Return the result of a command as a frame.
+
+    Args:
+        result: The result.
+        findings: Whether the rows of an audit are its findings, and not its summary.
+    """
+    if isinstance(result, OboToken):
+        return frames.frame([result.token_info.as_dict()], frames.TOKENS)
+    if isinstance(result, Workspace):
+        return pd.DataFrame({"workspace": [result.name], "host": [result.host]})
+    if isinstance(result, Audit):
+        return result.findings if findings else result.summary
+    if isinstance(result, Leaks):
+        return result.tokens
+    if isinstance(result, pd.Series):
+        row = result.to_frame().T.infer_objects()
+        # pandas 2 would infer nanoseconds, which do not reach the year 9999, and gives up.
+        times = {
+            str(name): row[name].astype(_MILLISECONDS) for name in row if isinstance(row[name].iloc[0], pd.Timestamp)
+        }
+        return row.assign(**times)
+    assert isinstance(result, pd.DataFrame), type(result)
+    return result
+
+
+def _described(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of a frame, with an example of each, and which of them tables show."""
+    shown = columns.shown_names(frame)
+    names = [*shown, *(str(name) for name in frame.columns if name not in shown)]
+    examples = [next(filter(None, map(columns.cell, frame[name].head(_EXAMPLES).array)), "") for name in names]
+    return pd.DataFrame({"column": names, "example": examples, "in_tables": [name in shown for name in names]})
+
+
+_EXAMPLES = 100

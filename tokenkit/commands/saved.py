@@ -1,0 +1,47 @@
+"""Commands on a saved listing: the commands that only read tokens, with ``--from FILE`` in place of a workspace."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pandas as pd
+
+from tokenkit import errors
+from tokenkit.commands.session import FrontEnd, Session, in_one
+from tokenkit.workspaces.base import TokenSource
+from tokenkit.workspaces.saved import SavedListing
+
+_MOMENTS = {
+    "the file": "the time in the file",
+    "as_of": "the time of --as-of",
+    "now": "the current time, because the file has none",
+}
+
+
+@contextlib.contextmanager
+def in_one_or_saved(
+    front_end: FrontEnd, *, profile: str | None, from_file: str | None, as_of: pd.Timestamp | None
+) -> Iterator[Session[TokenSource]]:
+    """Open a session on the file of ``--from``, or without it on a workspace."""
+    if from_file is None and as_of is None:
+        with in_one(front_end, profile=profile) as session:
+            yield session
+        return
+    if from_file is None or profile is not None:
+        raise errors.UsageError("--from and --as-of read a file, not a workspace. Remove --profile, and give --from.")
+    listing = SavedListing(from_file, as_of=as_of)
+    front_end.warn(f"{listing.name}: ages count from {listing.now():%Y-%m-%d %H:%M} UTC, {_MOMENTS[listing.moment]}.")
+    yield Session(front_end=front_end, workspace=lambda: listing, named={})
+
+
+def moment(text: str) -> pd.Timestamp:
+    """Parse a date or a time.
+
+    Raises:
+        UsageError: The text is not a date.
+    """
+    found = pd.to_datetime(text, utc=True, errors="coerce")
+    if pd.isna(found):
+        raise errors.UsageError(f"{text!r} is not a date. Write 2026-03-01, or 2026-03-01T09:30+01:00.")
+    return found

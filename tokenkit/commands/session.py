@@ -1,0 +1,136 @@
+"""The interface between commands and front ends, and the workspace that a command runs on."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from tokenkit import errors
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tokenkit.fleets.fleet import Fleet
+    from tokenkit.review.preview import Preview
+    from tokenkit.workspaces.workspace import Workspace
+
+
+class FrontEnd(ABC):
+    """A front end: one command of a shell, or a notebook while its kernel runs.
+
+    Attributes:
+        returns_objects: Whether the user receives the result as an object; a shell only prints it.
+        program: The name of the program: ``tokenkit`` or ``%tokens``.
+    """
+
+    returns_objects = False
+    program: str
+    _listing: pd.DataFrame | None = None
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether to show progress bars."""
+        return True
+
+    @property
+    def connected(self) -> Workspace | None:
+        """The connected workspace, or None."""
+        return None
+
+    def connect(self, target: str | None) -> Workspace:
+        """Connect to a workspace, and use it for later commands."""
+        from tokenkit.workspaces.connect import connect  # noqa: PLC0415 - needs pandas, which help must not wait for
+
+        return connect(target)
+
+    def workspace_of(self, profile: str | None) -> Workspace:
+        """Return the workspace of a profile, or without one the connected workspace."""
+        return self.connect(profile)
+
+    @abstractmethod
+    def fleet(self, profiles: str | None, account: str | None, account_id: str | None) -> Fleet:
+        """Return the workspaces that the options select."""
+
+    @abstractmethod
+    def say(self, message: str) -> None:
+        """Show a message that is not part of the result."""
+
+    @abstractmethod
+    def warn(self, message: str) -> None:
+        """Show a message that must also appear in logs."""
+
+    def warn_last(self, message: str) -> None:
+        """Show a message that must also appear in logs, after a result that is printed."""
+        self.warn(message)
+
+    def conclude(self, message: str) -> None:
+        """Show a message that must also appear in logs, after all others if possible."""
+        self.warn(message)
+
+    @abstractmethod
+    def show(self, in_short: Preview) -> None:
+        """Show the preview of a plan. The closing lines come last, directly before the confirmation."""
+
+    @abstractmethod
+    def ask(self, question: str) -> str | None:
+        """Return the reply to a question, or None without a terminal."""
+
+    @abstractmethod
+    def ask_unseen(self, question: str) -> str | None:
+        """Return the reply to a question without echoing it, or None without a terminal."""
+
+    def keep(self, name: str, value: str, *, in_environment: bool) -> None:  # noqa: ARG002
+        """Set a variable of the notebook, or of the environment of the process."""
+        raise errors.UsageError("A command cannot set a variable of the shell.")
+
+    def remember(self, listing: pd.DataFrame) -> None:
+        """Keep a listing for the completion of owners and IDs."""
+        self._listing = listing
+
+    def known(self, column: str) -> list[str]:
+        """Return the values of a column of the last listing, for completion."""
+        listing = self._listing
+        return [] if listing is None or column not in listing else listing[column].dropna().unique().tolist()
+
+
+_Source_co = TypeVar("_Source_co", covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session(Generic[_Source_co]):
+    """A front end during one command, and the workspace, the fleet or the saved listing that the command runs on.
+
+    Attributes:
+        front_end: The front end.
+        workspace: Returns what the command runs on. It is called when the command needs it, so that usage errors come
+            first.
+        named: The options that select the workspaces, with their values.
+        is_chosen: Whether the options select a workspace; otherwise the session uses the connected one.
+    """
+
+    front_end: FrontEnd
+    workspace: Callable[[], _Source_co]
+    named: Mapping[str, Any]
+    is_chosen: bool = True
+
+    def say(self, message: str) -> None:
+        """Show a message that is not part of the result."""
+        self.front_end.say(message)
+
+    def warn(self, message: str) -> None:
+        """Show a message that must also appear in logs."""
+        self.front_end.warn(message)
+
+
+@contextlib.contextmanager
+def in_one(front_end: FrontEnd, *, profile: str | None = None) -> Iterator[Session[Workspace]]:
+    """Open a session on the workspace of a profile, or without one on the connected workspace."""
+    yield Session(
+        front_end=front_end,
+        workspace=lambda: front_end.workspace_of(profile),
+        named={"profile": profile},
+        is_chosen=profile is not None,
+    )

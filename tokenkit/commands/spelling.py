@@ -1,0 +1,85 @@
+"""How a command line spells what messages of the layers below name in Python: with its options and commands.
+
+A message asks for the counterpart of a piece with ``core.spelling.spelled``. A piece that no command line has, such as
+``host=…``, includes the words around it, so that its counterpart is a phrase, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+COUNTERPARTS: Mapping[str, str] = {
+    # options
+    "include_own=True": "--include-own",
+    "allow_protected=[…]": "--allow-protected",
+    "ignore_usage=True": "--ignore-usage",
+    "start_warehouse=True": "--start-warehouse",
+    "Pass account_id=…": "Add --account-id ID",
+    "Pass warehouse_id=…": "Add --warehouse-id ID",
+    "pass rows=… from an earlier query": "give the rows of an earlier query with --rows",
+    "Pass newer evidence with usage=ws.usage(…)": "Read newer evidence with --usage and its options",
+    "pass usage=ws.usage()": "--usage",
+    "pass thresholds={{{rule!r}: {{{threshold!r}: [...]}}}}": "--threshold {rule}.{threshold}=…",
+    "Pass comment=…, scopes=…, or a frame with the column new_comment or new_scopes": "Add --comment or --scopes",
+    'Pass fleet(["prod", "dev"]), or account=…': "Add --profiles prod,dev or --account NAME",
+    "Pass connect({profile!r}) instead": "Add the host to the profile",
+    "Pass a frame with the columns workspace and token_id, as fleet.tokens() returns it": (
+        "Use filters, or the rows of `{program} fleet list`"
+    ),
+    "For one workspace, use fleet.workspace(host).revoke(…)": "For one workspace, use its profile with --profile",
+    # commands
+    "fleet(account=…)": "{program} fleet … --account NAME",
+    "tokenkit.resume({run_id!r})": "`{program} resume {run_id}`",
+    "tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}": "`{program} resume {run_id}`",
+    "Fleet.runs() lists all runs": "`{program} fleet journal` lists all runs",
+    "Use Workspace.snapshots() to list snapshots": "`{program} snapshot` saves one",
+    # credentials and workspaces
+    "Pass the token as token=…": "Set DATABRICKS_HOST and DATABRICKS_TOKEN, or use a profile with --profile",
+    "Pass host=… and token=…, set": "Set",
+    ", or pass host=…": "",
+    ", or pass host=… and token=…": "",
+    ", or pass home=…,": "",
+    ", or pass workspace_id=…": "",
+    "; with connect(…, workspace_id=…) where that does not help": "; add ?o=ID to the host if that does not help",
+    "Connect there, and pass workspace=…": "Name its profile with --profile",
+    "Connect to that host and pass workspace=…": "Name its profile with --profile",
+    "Connect to {address} and pass workspace=…": "Name a profile of {address} with --profile",
+    'Name a profile of ~/.databrickscfg with connect("prod"), set DATABRICKS_HOST and DATABRICKS_TOKEN, or pass host=… '
+    'and token=… to connect(). To try tokenkit without a workspace, use connect("sandbox") or run `tokenkit lab`': (
+        "Name a profile of ~/.databrickscfg with --profile prod, or set DATABRICKS_HOST and DATABRICKS_TOKEN. To try "
+        "tokenkit without a workspace, use --profile sandbox or run `tokenkit lab`"
+    ),
+    # the errors of a fleet, which a command prints
+    "; see .errors": "",
+    ": see .errors": "",
+    "; see the fleet's .errors": "",
+    ": see the fleet's .errors": "",
+    " Use one of its .hosts.": "",
+    # the remedies of rules, as a whole
+    "Grant the permission to the groups that need it and remove it from users. ws.plan_permissions() shows which "
+    "tokens will be deleted.": (
+        "Grant the permission to the groups that need it and remove it from users. `{program} permissions set … "
+        "--dry-run` shows which tokens will be deleted."
+    ),
+    "Narrow its scopes to those that it used: ws.plan_scopes().": (
+        "Narrow its scopes to those that it used: `{program} scopes`."
+    ),
+    "Ask the owner for the purpose and record it: ws.plan_update(…, comment=…).": (
+        "Ask the owner for the purpose and record it: `{program} update … --comment`."
+    ),
+    "Find the program with ws.usage(), move it to a service principal, then revoke the token.": (
+        "Find the program with `{program} usage`, move it to a service principal, then revoke the token."
+    ),
+    "Compare the networks with ws.usage(). Create a token for each location, then revoke this one.": (
+        "Compare the networks with `{program} usage`. Create a token for each location, then revoke this one."
+    ),
+    "Check the addresses with ws.usage(). Revoke the token if they are not yours.": (
+        "Check the addresses with `{program} usage`. Revoke the token if they are not yours."
+    ),
+}
+"""The counterpart of each piece. ``{program}`` is ``tokenkit`` or ``%tokens``."""
+
+
+def counterparts(program: str) -> dict[str, str]:
+    """Return the counterpart of each piece, with the name of the program."""
+    return {piece: text.replace("{program}", program) for piece, text in COUNTERPARTS.items()}

@@ -1,0 +1,55 @@
+"""The command ``usage``: what used each token, or the chosen ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+import pandas as pd
+
+from tokenkit import errors
+from tokenkit.commands.evidence import Log, read
+from tokenkit.commands.reading import whole_ids
+from tokenkit.commands.session import Session
+from tokenkit.review import filters
+from tokenkit.review.usage import summary
+from tokenkit.workspaces.base import AnyWorkspace
+
+
+def usage(
+    session: Session[AnyWorkspace], *, token_ids: Sequence[str], owner: Sequence[str] | None, **log: Unpack[Log]
+) -> pd.DataFrame:
+    """Return what used the tokens that the IDs and owners select, or all: listed tokens first, then the most used.
+
+    Addresses are personal data: they are shown, but not stored.
+
+    Raises:
+        UsageError: An ID or an owner is unknown.
+    """
+    workspace = session.workspace()
+    chosen: set[str] | None = None
+    if token_ids or owner:
+        chosen = _chosen(workspace, token_ids, {"owner": owner} if owner else {})
+    found = read(workspace, log)
+    session.front_end.warn_last(f"{workspace.name}: {summary(found)}")
+    found = found.sort_values(["matched", "logins"], ascending=False, kind="stable", ignore_index=True)
+    if chosen is None:
+        return found
+    rows = found[found["token_id"].isin(chosen)].reset_index(drop=True)
+    if without := len(chosen.difference(rows["token_id"])):
+        session.warn(
+            f"{workspace.name}: no sign-in of {without:,} of {len(chosen):,} selected tokens in the rows that were "
+            "read. This does not prove that they are unused."
+        )
+    return rows
+
+
+def _chosen(workspace: AnyWorkspace, token_ids: Sequence[str], criteria: dict[str, Any]) -> set[str]:
+    tokens = workspace.tokens(**criteria)
+    unknown = filters.unknown_names(
+        criteria, tokens=workspace.tokens_with_aliases, principals=workspace.principal_names, chosen=tokens
+    )
+    if unknown:
+        raise errors.UsageError(" ".join(unknown))
+    chosen = set(tokens["token_id"])
+    return chosen & {*whole_ids(token_ids, workspace.tokens(), workspace)} if token_ids else chosen

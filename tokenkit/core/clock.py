@@ -1,0 +1,47 @@
+"""The current time: the system clock, or a fixed time for guides and tests."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import pandas as pd
+
+from tokenkit import errors
+
+Clock = Callable[[], pd.Timestamp]
+
+
+def system_time() -> pd.Timestamp:
+    """Return the time of the system's clock in UTC."""
+    return pd.Timestamp.now(tz="UTC")
+
+
+def clock_of(given: Clock | pd.Timestamp | str | None) -> Clock:
+    """Return a clock in UTC: the system clock by default, or a fixed time. A time without a time zone is UTC.
+
+    Raises:
+        UsageError: The argument is neither a time nor a function.
+    """
+    if given is None:
+        return lambda: system_time()  # noqa: PLW0108 - looked up when it is called, so that pages run at a fixed time
+    if callable(given):
+        return lambda: moment("clock", given())
+    timestamp = moment("clock", given)
+    return lambda: timestamp
+
+
+def moment(name: str, given: object) -> pd.Timestamp:
+    """Return an argument as a time in UTC. A time without a time zone is UTC.
+
+    Raises:
+        UsageError: The argument is not a time.
+    """
+    try:
+        timestamp = pd.Timestamp(given) if isinstance(given, str | dt.date) else None
+    except ValueError:
+        timestamp = None
+    if timestamp is None or pd.isna(timestamp):
+        hint = ", or a function that returns one" if name == "clock" else ""
+        raise errors.UsageError(f'{name} must be a time, such as "2026-03-01 09:30"{hint}.')
+    return timestamp.tz_localize("UTC") if timestamp.tzinfo is None else timestamp.tz_convert("UTC")

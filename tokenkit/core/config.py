@@ -1,0 +1,57 @@
+"""The file ``config.toml`` in the state folder: what is protected, and the defaults of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tokenkit import errors
+
+FILE_NAME = "config.toml"
+PROTECT, DEFAULTS = "protect", "defaults"
+_TABLES = (PROTECT, DEFAULTS)
+
+
+def read_table(folder: Path, table: str, *, consequence: str = "") -> Mapping[str, Any]:
+    """Return a table of the file; an empty one without a file.
+
+    Args:
+        folder: The folder of the file.
+        table: The name of the table.
+        consequence: What it means if the file cannot be read, as a part of the error.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or it has an unknown table.
+    """
+    path = folder / FILE_NAME
+    document = _document(path, consequence)
+    for name in document:
+        if name not in _TABLES:
+            raise errors.ConfigurationError(f"{path} has no table {name!r}. {errors.did_you_mean(name, _TABLES)}")
+    found = document.get(table, {})
+    if not isinstance(found, Mapping):
+        raise errors.ConfigurationError(f"{table} in {path} must be a table: [{table}].")
+    return found
+
+
+def _document(path: Path, consequence: str) -> Mapping[str, Any]:
+    import tomllib  # noqa: PLC0415 - only such a file needs it
+
+    try:
+        if path.exists() and not path.is_file():
+            problem = "it is not a file"  # a pipe would block
+        else:
+            return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        dangling = [place for place in (path, *path.parents) if place.is_symlink() and not place.exists()]
+        if not dangling:
+            return {}
+        problem = f"the target of the link {dangling[0]} does not exist"
+    except RecursionError:
+        problem = "it is nested too deeply"
+    except OSError as failure:
+        problem = failure.strerror or str(failure)
+    except ValueError as failure:
+        problem = str(failure).rstrip(".")
+    raise errors.ConfigurationError(f"{path} cannot be read{consequence}: {problem}.")

@@ -1,0 +1,76 @@
+"""The tokens of several workspaces as one frame: each workspace is queried, and all responses are processed at once.
+
+pandas takes milliseconds per frame regardless of the number of rows, and an interpreter runs one thread at a time. Each
+step is therefore executed once, for all workspaces together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+import pandas as pd
+
+from tokenkit import frames
+from tokenkit.fleets.frames import by_workspace, with_workspace
+from tokenkit.frames import ArrowChunk
+from tokenkit.rest.workspace import Owners
+from tokenkit.review.description import described
+from tokenkit.workspaces.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkspaceTokens:
+    """The responses of one workspace about its tokens.
+
+    Attributes:
+        tokens: The listing, in chunks.
+        owners: The users and service principals.
+        now: The workspace's current time.
+    """
+
+    tokens: list[ArrowChunk]
+    owners: Owners
+    now: pd.Timestamp
+
+
+def ask(workspace: Workspace, *, creator: str | None = None) -> WorkspaceTokens:
+    """Request all that ``tokens`` needs from a workspace, limited to one creator if the creator has tokens there."""
+    listing = workspace.api.chunks(created_by_username=creator)
+    if creator and not any(map(len, listing)):  # the server's comparison is case-sensitive
+        listing = workspace.api.chunks()
+    return WorkspaceTokens(tokens=listing, owners=workspace.api.owners(), now=workspace.now())
+
+
+def listing(chunks: Mapping[str, list[ArrowChunk]]) -> pd.DataFrame:
+    """Return the listings of workspaces as one frame, the workspace of each token first."""
+    together = frames.concat_chunks(list(chain.from_iterable(chunks.values())), frames.TOKENS)
+    return with_workspace(together, _lengths(chunks))
+
+
+def tokens(responses: Mapping[str, WorkspaceTokens]) -> pd.DataFrame:
+    """Return the tokens of workspaces with owner and lifecycle columns, as ``Workspace.tokens`` does.
+
+    Args:
+        responses: The responses of the workspaces, at least one.
+    """
+    chunks = {host: response.tokens for host, response in responses.items()}
+    moments = pd.Series([response.now for response in responses.values()]).repeat(list(_lengths(chunks).values()))
+    users = by_workspace({host: response.owners["users"] for host, response in responses.items()})
+    return described(
+        listing(chunks), now=moments, users=users, service_principals=service_principals(responses), within="workspace"
+    )
+
+
+def service_principals(responses: Mapping[str, WorkspaceTokens]) -> pd.DataFrame:
+    """Return the service principals of workspaces as one frame.
+
+    Args:
+        responses: The responses of the workspaces, at least one.
+    """
+    return by_workspace({host: response.owners["service_principals"] for host, response in responses.items()})
+
+
+def _lengths(chunks: Mapping[str, list[ArrowChunk]]) -> dict[str, int]:
+    return {host: sum(map(len, listed)) for host, listed in chunks.items()}

@@ -1,0 +1,1 @@
+"""Output: reports, charts, spreadsheet files and snapshots."""

@@ -1,0 +1,138 @@
+"""Exports frames as JSON records, CSV for spreadsheets, and text for terminals.
+
+Anyone with a token can write comments and names, and the server chooses the names of new fields. So every format
+neutralizes what its reader would execute: formulas in a spreadsheet, control sequences in a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tokenkit.core.printable import REPLACEMENT, UNPRINTABLE, UNPRINTABLE_IN_LINES, printable
+from tokenkit.frames import TEXT, encodable
+
+FORMULA_SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\n")
+"""The first characters that make a cell a formula in Excel, LibreOffice or Google Sheets (OWASP, "CSV Injection")."""
+
+_SIGNS = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
+_FORMULA_AT_START = rf"^(?:[\t\n]|\s*{_SIGNS})"
+# A spreadsheet that splits cells at semicolons or tabs, as in many locales, ignores quotation marks inside a cell.
+_FORMULA_AFTER_SEPARATOR = rf"[;\t\n][\s\"]*{_SIGNS}"
+_BEFORE_SIGN = re.compile(rf"([;\t\n][\s\"]*)(?={_SIGNS})")
+_ESCAPED_IN_JSON = re.compile(f"[\ud800-\udfff]|{UNPRINTABLE_IN_LINES}")
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows as JSON objects: times in ISO 8601, absent values as null, ids as integers.
+
+    NaN and infinity, which are invalid in JSON although Python would write them, are null as well.
+    """
+    plain = _iso_times(frame).astype(object).where(frame.notna(), None)
+    for name, dtype in frame.dtypes.items():
+        if pd.api.types.is_object_dtype(dtype) or pd.api.types.is_float_dtype(dtype):
+            plain[name] = pd.Series([_json_value(value) for value in plain[name]], plain.index, object)
+    return plain.to_dict("records")  # type: ignore[return-value]
+
+
+def json_text(frame: pd.DataFrame) -> str:
+    """Return the rows as JSON, with control and invisible characters escaped."""
+    text = json.dumps(records(frame), ensure_ascii=False, indent=1, allow_nan=False)
+    return _ESCAPED_IN_JSON.sub(lambda match: json.dumps(match[0])[1:-1], text)
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """Return the rows as CSV: times in ISO 8601 with time zone, lists as text, and no formulas."""
+    plain = join_lists(_iso_times(frame))
+    for name in plain.columns:
+        if pd.api.types.is_string_dtype(plain[name].dtype):
+            plain[name] = _guarded(multiline(plain[name]))
+    return plain.to_csv(index=False, header=_guarded(pd.Series(headings(frame), dtype=TEXT)).tolist())
+
+
+def tsv_text(frame: pd.DataFrame) -> str:
+    """Return the rows as tab-separated values for other programs: whole, with headings, without padding or quotes."""
+    yes = {str(name): frame[name].map({True: "yes"}) for name in frame if pd.api.types.is_bool_dtype(frame[name].dtype)}
+    plain = terminal_text(_iso_times(frame.assign(**yes)))
+    lines = ["\t".join(plain.columns), *map("\t".join, plain.itertuples(index=False, name=None))]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def terminal_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of strings for a terminal: times as dates, lists as text, absent values as empty text."""
+    plain = join_lists(frame)
+    for name in plain.columns:
+        column = plain[name]
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            plain[name] = column.dt.strftime("%Y-%m-%d")
+        elif pd.api.types.is_float_dtype(column.dtype):
+            plain[name] = column.round(1)
+    plain = plain.astype(TEXT).fillna("")
+    plain = plain.assign(**{str(name): plain[name].str.replace(UNPRINTABLE, REPLACEMENT, regex=True) for name in plain})
+    return plain.set_axis(headings(frame), axis="columns")
+
+
+def headings(frame: pd.DataFrame) -> list[str]:
+    """Return the printable names of columns, made unique."""
+    shown: list[str] = []
+    for name in map(str, frame.columns):
+        heading = printable(name)
+        while heading in shown:
+            heading += REPLACEMENT
+        shown.append(heading)
+    return shown
+
+
+def multiline(column: pd.Series[Any]) -> pd.Series[str]:
+    """Return a column of text with uniform line ends, and other control and invisible characters replaced."""
+    one_line_end = column.astype(TEXT).str.replace(r"\r\n?", "\n", regex=True)
+    return one_line_end.str.replace(UNPRINTABLE_IN_LINES, REPLACEMENT, regex=True)
+
+
+def join_lists(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with object columns converted to text; the elements of lists are separated by spaces."""
+    return frame.assign(**{str(name): cell_text(frame[name]) for name in frame if frame[name].dtype == object})
+
+
+def cell_text(column: pd.Series[Any]) -> pd.Series[str]:
+    """Return a column as text; the elements of lists are separated by spaces."""
+    return column.map(_cell_text, na_action="ignore").astype(TEXT)
+
+
+def _cell_text(value: Any) -> str:  # noqa: ANN401 - a cell
+    # An unknown field can contain half a surrogate pair, which is invalid in a text column.
+    return encodable(" ".join(map(str, value)) if isinstance(value, list | np.ndarray) else str(value))
+
+
+def _iso_times(frame: pd.DataFrame) -> pd.DataFrame:
+    times = frame.select_dtypes("datetimetz").columns
+    as_text = {str(name): frame[name].dt.strftime("%Y-%m-%dT%H:%M:%S.%f").str.slice(stop=23) + "Z" for name in times}
+    return frame.assign(**as_text)
+
+
+def _guarded(text: pd.Series[str]) -> pd.Series[str]:
+    """Return text without formulas, even if a spreadsheet splits it into cells."""
+    has_formula = text.str.contains(_FORMULA_AFTER_SEPARATOR, na=False).astype(bool)
+    if has_formula.any():
+        text = text.mask(has_formula, text[has_formula].map(_guard_after_separators))
+    return text.mask(text.str.contains(_FORMULA_AT_START, na=False).astype(bool), "'" + text)
+
+
+def _guard_after_separators(cell: str) -> str:
+    begin = len(cell) - len(cell.lstrip())  # a sign after leading whitespace is guarded at the start of the cell
+    return cell[:begin] + _BEFORE_SIGN.sub(r"\1'", cell[begin:])
+
+
+def _json_value(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | np.ndarray):
+        return [*map(_json_value, value)]
+    if isinstance(value, dict):
+        return {str(name): _json_value(item) for name, item in value.items()}
+    return value

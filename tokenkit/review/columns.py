@@ -1,0 +1,310 @@
+"""How the columns of frames are displayed: their order, format, and priority in a narrow terminal.
+
+``COLUMNS`` has a row for each column, in the order in which tables show them: findings and outcomes first, then owner
+and comment, IDs last. Tables, records, previews and completion use it. Numbers and dates are short here (``68 d``, ``in
+26 d``); JSON and CSV have the full values. pandas is not imported, so that completion can read the names quickly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tokenkit.core import table
+from tokenkit.core.printable import printable
+from tokenkit.core.redaction import redact
+from tokenkit.core.table import NEEDED
+from tokenkit.core.wording import SHORT_ID
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_UNLISTED = 50
+_MISSING = {"<NA>", "NaT", "nan"}
+_NEVER = None
+_STYLES = {"high": "red", "medium": "yellow", "failed": "red", "unknown": "red", "still_listed": "yellow"}
+UTC = " (UTC)"
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """How a column is displayed.
+
+    Attributes:
+        name: The name in frames.
+        heading: The heading, if it differs from the name.
+        show: Returns the suffix of the heading and the texts of a frame's column; by default according to the type.
+        priority: ``NEEDED``, the rank among the columns that are shown if space permits, or None for a column that is
+            shown only on request.
+        least: The minimum width when narrowed; 0 if it is never narrowed.
+        is_cut: Whether long texts are truncated instead of wrapped.
+    """
+
+    name: str
+    heading: str = ""
+    show: Callable[[pd.DataFrame, str], tuple[str, list[str]]] | None = None
+    priority: int | None = NEEDED
+    least: int = 0
+    is_cut: bool = False
+
+
+def _plain(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
+    """Show booleans as yes or blank, days and times in UTC, and lists with commas."""
+    column = frame[name]
+    if column.dtype.kind == "M":
+        is_day = bool((column.dropna() == column.dropna().dt.normalize()).all())
+        shown = column.dt.strftime("%Y-%m-%d" if is_day else "%Y-%m-%d %H:%M")
+        return UTC, shown.astype(object).where(column.notna(), "").tolist()
+    return "", [cell(value) for value in column.tolist()]
+
+
+def cell(value: Any) -> str:  # noqa: ANN401 - of any column
+    """Return a value as one printable line without secrets."""
+    if isinstance(value, str):
+        return _line(value)
+    if hasattr(value, "__len__"):
+        return _line(", ".join(map(str, value)))
+    if value is None or str(value) in _MISSING:
+        return ""
+    if str(value) in {"True", "False"}:
+        return "yes" if value else ""
+    return f"{value:,.1f}".removesuffix(".0") if isinstance(value, float) else _line(str(value))
+
+
+def _line(text: str) -> str:
+    return printable(redact(text))
+
+
+def _ago(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
+    """Show the last use as the number of days since then, if the frame has it."""
+    if "idle_days" not in frame or name not in frame:
+        return _plain(frame, name)
+    whole = frame["idle_days"].round().astype("Int64")
+    days = (whole.astype("string") + " d").mask(
+        (whole < 0).fillna(value=False), "today"
+    )  # of a clock that was set back
+    return "", days.where(frame[name].notna(), "never").fillna("?").tolist()
+
+
+def _days(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
+    if frame[name].dtype.kind not in "iuf":
+        return _plain(frame, name)
+    return "", (frame[name].round().astype("Int64").astype("string") + " d").fillna("").tolist()
+
+
+def _end(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
+    """Show when tokens stop working as the number of days until then, if the frame has the required columns."""
+    if not {"expires_in_days", "idle_days"} <= set(frame.columns):
+        return _plain(frame, name)
+    from tokenkit.review import lifecycle  # noqa: PLC0415 - needs pandas
+
+    days = lifecycle.days_left(frame).astype("Float64")
+    whole = days.abs().round().astype("Int64").astype("string")
+    shown = ("in " + whole + " d").where((days >= 0).fillna(value=True).astype(bool), whole + " d ago")
+    return "", shown.fillna("?").tolist()
+
+
+def _count(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
+    """Show a number; nothing if all rows have 0, so that the column gives way to others."""
+    suffix, texts = _plain(frame, name)
+    return suffix, texts if set(texts) != {"0"} else [""] * len(texts)
+
+
+def _new(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
+    """Show a new value. One that removes the old value is visible; a field without a new value is not."""
+    suffix, texts = _plain(frame, name)
+    is_removed = [hasattr(value, "__len__") and not len(value) for value in frame[name].tolist()]
+    return suffix, ["(none)" if removed else text for text, removed in zip(texts, is_removed, strict=True)]
+
+
+def _short_id(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
+    return "", [cell(value)[:SHORT_ID] for value in frame[name].tolist()]
+
+
+_LISTING = ("owner", "comment", "status", "last_used_day", "effective_end", "token_id")
+
+COLUMNS: tuple[ColumnSpec, ...] = (
+    ColumnSpec("workspace", least=12),
+    ColumnSpec("severity"),
+    ColumnSpec("rule"),
+    ColumnSpec("title", least=20),
+    ColumnSpec("findings", least=20),
+    ColumnSpec("user", least=24),
+    ColumnSpec("admin"),
+    ColumnSpec("signed_in_by", "signed in by"),
+    ColumnSpec("waived", priority=1),
+    ColumnSpec("not_checked", "not checked", least=12),
+    ColumnSpec("run_id", "run"),
+    ColumnSpec("kind", priority=1),
+    ColumnSpec("change"),
+    ColumnSpec("outcome"),
+    ColumnSpec("error", least=16),
+    ColumnSpec("remaining", show=_count),
+    ColumnSpec("principal"),
+    ColumnSpec("owner"),
+    ColumnSpec("user_name", "user", least=16),
+    ColumnSpec("group_name", "group", least=12),
+    ColumnSpec("service_principal_name", "service principal", least=12),
+    ColumnSpec("permission_level", "level"),
+    ColumnSpec("new_permission_level", "new level"),
+    ColumnSpec("description", least=20),
+    ColumnSpec("comment", least=12, is_cut=True),
+    ColumnSpec("new_comment", "new comment", _new, least=12),
+    ColumnSpec("evidence", least=16),
+    ColumnSpec("advice"),
+    ColumnSpec("new_scopes", "new scopes", _new, least=12),
+    ColumnSpec("tokens"),
+    ColumnSpec("tokens_without_permission", "tokens without permission"),
+    ColumnSpec("can_use", "can use"),
+    ColumnSpec("permission_unused", "unused", priority=3),
+    ColumnSpec("via", priority=2, least=12),
+    ColumnSpec("active", priority=4),
+    ColumnSpec("status", priority=1),
+    ColumnSpec("cause"),
+    ColumnSpec("before", priority=12, least=10),
+    ColumnSpec("after", priority=12, least=10),
+    ColumnSpec("locations", least=16),
+    ColumnSpec("matched_as", "matched as", priority=5),
+    ColumnSpec("done", priority=2),
+    ColumnSpec("skipped", show=_count, priority=4),
+    ColumnSpec("failed", show=_count, priority=3),
+    ColumnSpec("unknown", show=_count, priority=3),
+    ColumnSpec("still_listed", "still listed", _count, priority=3),
+    ColumnSpec("logins", "sign-ins"),
+    ColumnSpec("last_login", "last sign-in"),
+    ColumnSpec("clients", "used by", least=12),
+    ColumnSpec("source_networks", "from", priority=1, least=16),
+    ColumnSpec("matched", "listed", priority=2),
+    ColumnSpec("identities", "as", priority=3, least=16),
+    ColumnSpec("days_used", "days", priority=4),
+    ColumnSpec("last_used_day", "last used", _ago),
+    ColumnSpec("idle_days", "idle", _days, priority=6),
+    ColumnSpec("effective_end", "ends", _end),
+    ColumnSpec("ends_by", "by"),
+    ColumnSpec("expiry_time", "expires", priority=6),
+    ColumnSpec("due"),
+    ColumnSpec("reason", priority=1, least=12),
+    ColumnSpec("scopes", priority=7, least=12, is_cut=True),
+    ColumnSpec("reach", priority=6),
+    ColumnSpec("used_scopes", "used scopes", priority=7, least=12),
+    ColumnSpec("unused_scopes", "unused scopes", priority=7, least=12),
+    ColumnSpec("owner_kind", "owner kind", priority=8),
+    ColumnSpec("age_days", "age", _days, priority=9),
+    ColumnSpec("created_by_username", "created by", priority=10, least=12, is_cut=True),
+    ColumnSpec("remedy", priority=10, least=20),
+    ColumnSpec("started_at", "started", priority=2),
+    ColumnSpec("finished_at", "finished", priority=8),
+    ColumnSpec("attempts", priority=9),
+    ColumnSpec("caller", "by"),
+    ColumnSpec("taken_at", "taken"),
+    ColumnSpec("path", least=20),
+    ColumnSpec("warnings", least=20),
+    ColumnSpec("token_id", "token", _short_id),
+    ColumnSpec("id", "id", priority=11),
+    *(
+        ColumnSpec(name, show=show, priority=_NEVER)
+        for name, show in {
+            "lifetime_days": _days,
+            "expires_in_days": _days,
+            "never_expires": None,
+            "creation_time": None,
+            "created_by_id": None,
+            "owner_id": None,
+            "owner_active": None,
+            "autoscope_state": None,
+            "inferred_scopes": None,
+            "backfill_scopes": None,
+            "workspace_id": None,
+            "display_name": None,
+            "inherited": None,
+            "inherited_from_object": None,
+            "host": None,
+            "first_login": None,
+            "source_addresses": None,
+            "user_agents": None,
+            **dict.fromkeys(
+                f"{name}_counts"
+                for name in ("source_addresses", "source_networks", "user_agents", "clients", "identities")
+            ),
+            "why": None,
+            "settings": None,
+            "snapshot": None,
+            "run_started_at": None,
+        }.items()
+    ),
+)
+_BY_NAME = {column.name: column for column in COLUMNS}
+_POSITIONS = {column.name: position for position, column in enumerate(COLUMNS)}
+
+SHORT_VIEW = ("comment", "owner", "status", "idle_days", "effective_end", "scopes", "token_id")
+"""The most important columns of a listing, in the order that notebooks show."""
+
+
+def short_view_first(tokens: pd.DataFrame) -> pd.DataFrame:
+    """Return a listing with all its columns, those of ``SHORT_VIEW`` first."""
+    first = [name for name in ("workspace", *SHORT_VIEW) if name in tokens]
+    return tokens[[*first, *(name for name in tokens.columns if name not in first)]]
+
+
+def shown_names(frame: pd.DataFrame) -> list[str]:
+    """Return the columns of a frame that tables show, in their order. Unlisted columns are before the ids."""
+    specs = [spec_of(str(name)) for name in frame.columns]
+    shown = [spec.name for spec in specs if spec.priority is not _NEVER]
+    if _is_listing(frame):  # "last used" and "ends" show these days
+        shown = [name for name in shown if name not in {"idle_days", "expiry_time", "kind"}]
+    last = _POSITIONS["token_id"] - 0.5
+    return sorted(shown, key=lambda name: _POSITIONS.get(name, last))
+
+
+def _is_listing(frame: pd.DataFrame) -> bool:
+    return set(_LISTING) <= set(frame.columns)
+
+
+def spec_of(name: str) -> ColumnSpec:
+    """Return how a column is displayed. A column that is not in ``COLUMNS`` is shown if space permits."""
+    return _BY_NAME.get(name) or ColumnSpec(name, priority=_UNLISTED, least=12)
+
+
+def column(frame: pd.DataFrame, name: str) -> table.Column:
+    """Return a column of a frame for a table."""
+    spec = spec_of(name)
+    suffix, texts = (spec.show or _plain)(frame, name)
+    return table.Column(
+        heading=printable(spec.heading or name.replace("_", " ")) + suffix,
+        texts=texts,
+        priority=_UNLISTED if spec.priority is _NEVER else spec.priority,
+        least=spec.least,
+        is_cut=spec.is_cut,
+        is_number=(bool(texts) and frame[name].dtype.kind in "iuf") or (spec.show in {_days, _ago} and not suffix),
+        styles=_STYLES,
+    )
+
+
+def columns(frame: pd.DataFrame, chosen: Sequence[str] = ()) -> list[table.Column]:
+    """Return the columns of a frame for a table: the selected ones, or those that fit.
+
+    Columns without any value are omitted unless they were selected. What is copied (IDs, rules, owners) is not wrapped
+    while other columns can be narrowed.
+    """
+    if chosen:
+        return [replace(column(frame[[name]], name), priority=NEEDED) for name in chosen]
+    found = [column(frame, name) for name in shown_names(frame)]
+    if "cause" in frame:  # of changes, where the run explains the cause, and is not to be resumed
+        found = [replace(shown, priority=_UNLISTED) if shown.heading == "run" else shown for shown in found]
+    return [shown for shown in found if any(shown.texts)]
+
+
+def fields(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the first row of a frame as texts by heading, the columns of tables first. Empty fields are omitted."""
+    names = [*shown_names(frame), *(str(name) for name in frame.columns)]
+    texts = {}
+    for name in dict.fromkeys(names):
+        suffix, (text,) = _plain(frame.head(1), name)
+        if name == "findings" and isinstance(value := frame[name].iloc[0], list):
+            text = "\n".join(map(cell, value)) or "none"
+        if name == "admin" and not text:
+            text = "no" if frame[name].notna().all() else "unknown"
+        if text:
+            texts[f"{printable(name.replace('_', ' '))}{suffix}"] = text
+    return texts

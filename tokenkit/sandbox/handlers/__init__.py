@@ -1,0 +1,1 @@
+"""The implementation of each endpoint: a function from a call to a response."""

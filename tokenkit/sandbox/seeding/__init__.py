@@ -1,0 +1,1 @@
+"""The initial data of a simulated workspace: a company and its tokens."""

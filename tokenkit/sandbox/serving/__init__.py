@@ -1,0 +1,1 @@
+"""The sockets, the HTTP messages, the table of endpoints, and injected faults."""

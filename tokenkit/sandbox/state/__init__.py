@@ -1,0 +1,1 @@
+"""The state of a simulated workspace, in one SQLite database."""

@@ -1,0 +1,202 @@
+"""What the permission review shows about its draft and the plan of it: plain data, fit for JSON.
+
+All texts are redacted and printable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from tokenkit.actions.permissions import PermissionPlan
+from tokenkit.core.wording import SHORT_ID, of, pluralize
+from tokenkit.review import access
+from tokenkit.widgets import formatting, plan_table
+from tokenkit.widgets.decision import SHOWN_ROWS
+from tokenkit.widgets.draft import KINDS, Draft, Key, Names
+
+LOSING, NOT_KNOWN = "Principals losing permission", "Unknown impact: more tokens could be lost"
+_IN_USE_DAYS = 7
+_ENDS = {"group": "deleted or disabled", "user": "deleted", "service_principal": "deleted"}
+
+Section = dict[str, Any]
+Costs = Mapping[Key, Mapping[str, Any]]
+
+
+def ids(draft: Draft) -> dict[str, Key]:
+    """Return the entries by the ids that events name: their names, redacted, numbered where that makes two the same."""
+    found: dict[str, Key] = {}
+    for key in draft.everybody():
+        name = formatting.shown(" ".join(key))
+        found[name if name not in found else f"{name} ({len(found) + 1})"] = key
+    return found
+
+
+def costs_of(costs: pd.DataFrame) -> Costs:
+    """Return the row of each entry in ``access.entry_costs``."""
+    rows = zip(costs["kind"], costs["name"], costs.to_dict("records"), strict=True)
+    return {(kind, name): {str(column): value for column, value in row.items()} for kind, name, row in rows}
+
+
+def entries(draft: Draft, names: Names, costs: Costs) -> list[Section]:
+    """Return a row for each entry before or after the edits."""
+    return [
+        {
+            "id": entry,
+            "kind": key[0].replace("_", " "),
+            "name": formatting.shown(names.title(key)),
+            "detail": formatting.shown(key[1]) if names.title(key) != key[1] else "",
+            "level": draft.level(key) or "",
+            "levels": draft.levels(key),
+            "fixed": draft.fixed(key),
+            "change": draft.change(key),
+            **_cost(key, draft, costs.get(key)),
+        }
+        for entry, key in ids(draft).items()
+    ]
+
+
+def _cost(key: Key, draft: Draft, cost: Mapping[str, Any] | None) -> Section:
+    if draft.change(key) == "new":
+        return {"members": "", "alone": "", "tokens": "", "ends": ""}
+    if cost is None:
+        return {"members": "not listed", "alone": "unknown", "tokens": "unknown", "ends": ""}
+    more = "" if cost["complete"] else " or more"
+    members, alone, tokens = (f"{int(cost[name]):,}{more}" for name in ("members", "alone", "tokens"))
+    is_kept = draft.fixed(key)
+    return {
+        "members": members if key[0] == "group" else "",
+        "alone": alone,
+        "tokens": "" if is_kept else tokens,
+        "ends": "" if is_kept or tokens == "0" else _ENDS[key[0]],
+    }
+
+
+def counts(draft: Draft, tokens: pd.DataFrame) -> str:
+    """Return what there is, in numbers."""
+    entries, active = len(draft.everybody()), int((tokens["status"] == "active").sum())
+    return f"{entries:,} {of(entries, 'entry', 'entries')}, {pluralize(active, 'active token')}"
+
+
+def adding(names: Names, kind: str, text: str, *, is_added: bool = False) -> Section:
+    """Return the kinds of principals that can be added, and the names of one kind that contain a text.
+
+    Args:
+        names: The principals.
+        kind: Their kind.
+        text: The typed text.
+        is_added: Whether the text has just become an entry, so that the field is to be emptied.
+    """
+    return {
+        "kinds": [[kind.replace("_", " "), kind] for kind in KINDS],
+        "kind": kind,
+        "offered": list(names.offered(kind, text)),
+        "is_added": is_added,
+    }
+
+
+def changes(draft: Draft, names: Names) -> list[str]:
+    """Return a sentence for each change of the draft."""
+    told = []
+    for key in draft.everybody():
+        who = f"{key[0].replace('_', ' ')} {formatting.shown(names.label(key))}"
+        if change := draft.change(key):
+            level = draft.level(key)
+            told.append(
+                f"Add {who} with {level}."
+                if change == "new"
+                else f"Remove {who}."
+                if level is None
+                else f"Change {who} from {change.removeprefix('was ')} to {level}."
+            )
+    return told
+
+
+def in_one_line(sentences: list[str], *, most: int = 4) -> str:
+    """Return the first changes as one text."""
+    more = len(sentences) - most
+    return " ".join(sentences[:most]) + (f" And {pluralize(more, 'more change')}." if more > 0 else "")
+
+
+def nothing(verdict: str) -> Section:
+    """Return the impact of a draft without a plan."""
+    return {"verdict": verdict, "cards": [], "tables": []}
+
+
+def impact(plan: PermissionPlan, *, now: pd.Timestamp) -> Section:
+    """Return what a plan does to principals and tokens."""
+    tables = {NOT_KNOWN: plan.not_known, "Tokens that will be deleted or disabled": plan.preview()}
+    others = [
+        plan_table.table(rows, caption=title, now=now, most=SHOWN_ROWS) for title, rows in tables.items() if len(rows)
+    ]
+    losing = [_losing(plan.losing_access)] if len(plan.losing_access) else []
+    return {"verdict": _verdict(plan), "cards": _cards(plan, now), "tables": losing + others}
+
+
+def _losing(principals: pd.DataFrame) -> Section:
+    """Return a narrow table of the principals that lose permission, those with the most tokens first."""
+    shown = principals.sort_values("tokens", ascending=False, kind="stable").head(SHOWN_ROWS)
+    texts = [formatting.text(shown[name]).tolist() for name in ("principal", "via")]
+    effects = shown["effect"].str.replace("_", " ").where(shown["tokens"] > 0, "").tolist()
+    more = len(principals) - len(shown)
+    return {
+        "caption": LOSING,
+        "columns": ["Principal, through", "Tokens"],
+        "rows": [
+            [["two", principal, via], ["two", f"{count:,}", effect]]
+            for principal, via, count, effect in zip(*texts, shown["tokens"], effects, strict=True)
+        ],
+        "more": f"… and {pluralize(more, 'more row')}" if more else "",
+    }
+
+
+def _verdict(plan: PermissionPlan) -> str:
+    if len(plan.losing_access):
+        losing, tokens = pluralize(len(plan.losing_access), "principal"), pluralize(len(plan), "token")
+        first = (
+            f" Allow each of {pluralize(len(plan.protected), 'protected token')} first." if len(plan.protected) else ""
+        )
+        return f"{losing} would lose permission, and {tokens} would be deleted or disabled.{first}"
+    if len(plan.not_known):
+        return "It is unknown how many principals would lose permission."
+    return "No principal would lose permission, and no token would be deleted."
+
+
+def _cards(plan: PermissionPlan, now: pd.Timestamp) -> list[Section]:
+    tokens = plan.preview()
+    disabled = int((tokens["effect"] == access.DELETED_OR_DISABLED).sum())
+    in_use = int((tokens["last_used_day"] > now - pd.Timedelta(days=_IN_USE_DAYS)).sum())
+    principals = [len(plan.not_known), len(plan.gaining_access), len(plan.keeping_access)]
+    cards = [
+        (len(plan) - disabled, "{token} deleted for good", "high"),
+        (disabled, "{token} deleted or disabled (Databricks documents both)", "medium"),
+        (in_use, f"of them used in the last {_IN_USE_DAYS} days", "high"),
+        (len(plan.protected), "protected {token} among them", "high"),
+        (principals[0], "{principal} with unknown impact", "medium"),
+        (principals[1], "{principal} gaining permission", ""),
+        (principals[2], "{principal} keeping permission through another path", ""),
+    ]
+    return [
+        {
+            "count": count,
+            "label": label.format(token=of(count, "token"), principal=of(count, "principal")),
+            "level": level,
+        }
+        for count, label, level in cards
+        if count
+    ]
+
+
+def protected(offered: pd.DataFrame, allowed: Mapping[str, bool]) -> list[Section]:
+    """Return the protected tokens, each with whether the user allowed its deletion."""
+    shown = pd.DataFrame({name: formatting.text(offered[name]) for name in ("owner", "comment", "reason")}).fillna("")
+    return [
+        {
+            "id": token_id,
+            "text": " · ".join(filter(None, [token_id[:SHORT_ID], *words])),
+            "on": allowed.get(token_id, False),
+        }
+        for token_id, words in zip(offered["token_id"], shown.to_numpy().tolist(), strict=True)
+    ]

@@ -1,0 +1,91 @@
+"""Rows of a plan or of a result, as cells that every screen shows.
+
+A cell is a list whose first item is its kind: ``token`` (comment, owner, short id), ``text``, ``two`` (a line and a
+smaller one), ``pills`` (warnings), ``outcome``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+
+from tokenkit.core.wording import pluralize
+from tokenkit.widgets import formatting
+
+_NOT_SHOWN = ("id", "owner_kind", "status", "expiry_time", "attempts", "started_at", "finished_at", "created_by")
+_TITLES = {"last_used_day": "Last used", "error": "Details", "new_comment": "New comment", "via": "Through"}
+
+_VALUES = ("effect", "kind")  # of fixed sets, in the form of a query
+_LONG_ID = re.compile(r"\b[0-9a-f]{64}\b")
+
+Cell = list[Any]
+
+
+def table(rows: pd.DataFrame, *, caption: str, now: pd.Timestamp, most: int) -> dict[str, Any]:
+    """Return some rows as a table.
+
+    Args:
+        rows: Any frame.
+        caption: What they are.
+        now: The current time.
+        most: How many rows to show.
+
+    Returns:
+        ``caption, columns`` (titles), ``rows`` (lists of cells), ``more``: the line about the rows that are not shown.
+    """
+    part = rows.head(most)
+    columns: dict[str, list[Cell]] = {}
+    if "token_id" in part:
+        columns["Token"] = _tokens(part)
+        part = part.drop(columns=["token_id", "owner", "comment"], errors="ignore")
+    for name in part.columns:
+        cells = _cells(str(name), part[name], now) if name not in _NOT_SHOWN else []
+        if any(cell[1] for cell in cells):
+            columns[_TITLES.get(str(name), formatting.sentence(formatting.shown(str(name)).replace("_", " ")))] = cells
+    more = len(rows) - len(part)
+    return {
+        "caption": caption,
+        "columns": list(columns),
+        "rows": [list(cells) for cells in zip(*columns.values(), strict=True)],
+        "more": f"… and {pluralize(more, 'more row')}" if more else "",
+    }
+
+
+def line(cells: list[Cell]) -> str:
+    """Return the cells of a row as one line of text, for a list."""
+    return " · ".join(filter(None, (" ".join(filter(None, _flat(cell))) for cell in cells)))
+
+
+def _flat(cell: Cell) -> list[str]:
+    kind, *values = cell
+    if kind == "token":
+        title, owner, short = values
+        return [" · ".join(filter(None, [title or "no comment", owner, short]))]
+    return ["; ".join(values[0])] if kind == "pills" else [str(value) for value in values]
+
+
+def _tokens(rows: pd.DataFrame) -> list[Cell]:
+    absent = [""] * len(rows)
+    texts = [
+        formatting.text(rows[name]).fillna("").tolist() if name in rows else absent for name in ("comment", "owner")
+    ]
+    short = [formatting.short_id(token_id) for token_id in rows["token_id"]]
+    return [["token", *cell] for cell in zip(*texts, short, strict=True)]
+
+
+def _cells(name: str, column: pd.Series[Any], now: pd.Timestamp) -> list[Cell]:
+    if name == "last_used_day":
+        return [
+            ["two", "never", ""] if pd.isna(day) else ["two", formatting.ago(day, now), f"{day:%Y-%m-%d}"]
+            for day in column
+        ]
+    texts = formatting.text(column).fillna("").tolist()
+    if name == "error":
+        texts = [_LONG_ID.sub(lambda found: formatting.short_id(found[0]), text) for text in texts]
+    if name in _VALUES:
+        texts = [text.replace("_", " ") for text in texts]
+    if name == "warnings":
+        return [["pills", [warning for warning in text.split("; ") if warning]] for text in texts]
+    return [["outcome" if name == "outcome" else "text", text] for text in texts]

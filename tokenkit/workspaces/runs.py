@@ -1,0 +1,35 @@
+"""Finds the workspace of a run in the journal."""
+
+from __future__ import annotations
+
+from tokenkit import errors
+from tokenkit.actions.journal import Run
+from tokenkit.core.spelling import spelled
+from tokenkit.rest.hosts import Address
+from tokenkit.workspaces.connect import connect
+from tokenkit.workspaces.workspace import Workspace
+
+
+def workspace_of(run: Run) -> Workspace:
+    """Return the workspace of a run, with the sign-in of the run: its profile, or else the environment.
+
+    No request is sent. A sign-in that is now for another host is not used.
+
+    Raises:
+        UsageError: The sign-in no longer exists, or is for another workspace.
+    """
+    _, is_profile, profile = run.origin.partition("profile ")
+    named = profile if is_profile else run.host if run.origin == "unified authentication" else None
+    try:
+        workspace = connect(named, workspace_id=run.workspace_id or None)
+    except errors.ConfigurationError as failure:
+        problem = str(failure)
+    else:
+        if workspace.host == run.host:
+            return workspace
+        where = f"profile {profile!r}" if is_profile else "the environment"
+        problem = f"{where} is for {workspace.host}."
+    raise errors.UsageError(
+        f"Run {run.run_id} is of {Address(run.host, run.workspace_id)}, and was signed in by {run.origin}. "
+        f"{spelled('Connect there, and pass workspace=…')}. {problem}"
+    )

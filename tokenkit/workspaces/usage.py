@@ -1,0 +1,204 @@
+"""The sources of a workspace's audit log: rows from an earlier query, Spark, or a SQL warehouse.
+
+A query aggregates in the engine, so the result grows with the number of tokens, not of sign-ins. It always filters on
+``event_date``, by which the table is partitioned, and never on ``workspace_id``: rows of the account have 0, and one
+query covers all workspaces of a metastore's region.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import uuid
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import pandas as pd
+import pyarrow as pa
+
+from tokenkit import errors
+from tokenkit.core.progress import progress_bar
+from tokenkit.core.redaction import redact
+from tokenkit.core.spelling import spelled
+from tokenkit.rest.statements import StatementsAPI
+from tokenkit.review.audit_log import TABLE, Question
+from tokenkit.review.usage import SINCE
+
+MOST_DAYS: Final = 365
+"""The number of days that the table is retained."""
+
+_Answer = TypeVar("_Answer")
+_WAREHOUSE = "DATABRICKS_WAREHOUSE_ID"
+_STOPPED = frozenset({"STOPPED", "STOPPING"})
+_GRANTS = (
+    "An admin of the metastore can grant it: GRANT USE SCHEMA ON SCHEMA system.access TO `<you>`; "
+    "GRANT SELECT ON TABLE system.access.audit TO `<you>`."
+)
+_DENIED = ("PERMISSION", "PRIVILEGE", "NOT AUTHORIZED", "USE SCHEMA", "USE CATALOG")
+_NOT_FOUND = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND", "REQUIRES_SINGLE_PART_NAMESPACE")
+
+
+def first_day(days: int, now: pd.Timestamp) -> str:
+    """Return the first day to read, as ``2026-03-01`` (UTC).
+
+    Raises:
+        UsageError: ``days`` is not a number from 1 to 365.
+    """
+    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= MOST_DAYS:
+        raise errors.UsageError(
+            f"days must be a whole number from 1 to {MOST_DAYS}: the audit log has no earlier rows."
+        )
+    return str((now.tz_convert("UTC").floor("D") - pd.Timedelta(days=days)).date())
+
+
+def source(rows: Any, warehouse_id: str | None, *, since: str) -> dict[str, Any]:  # noqa: ANN401 - as below
+    """Return where a log is read, in a form that the journal can keep."""
+    return {"rows": True} if rows is not None else {SINCE: since, "warehouse_id": chosen_warehouse(warehouse_id)}
+
+
+def from_rows(question: Question[_Answer], rows: Any) -> _Answer:  # noqa: ANN401 - a frame of one of three libraries, or a file
+    """Return the result of a query for rows from an earlier query.
+
+    Args:
+        question: The query.
+        rows: A pandas frame, an Arrow table, a Spark DataFrame, or a file of Parquet or JSON lines.
+
+    Raises:
+        UsageError: The rows are not from the audit log, or the file cannot be read.
+    """
+    if isinstance(rows, pd.DataFrame | pa.Table):
+        return question.of_rows(rows)
+    if isinstance(rows, str | os.PathLike):
+        return question.of_rows(_read(Path(rows).expanduser()))
+    if hasattr(rows, "createOrReplaceTempView"):
+        view = f"tokenkit_{uuid.uuid4().hex}"
+        rows.createOrReplaceTempView(view)
+        try:
+            return from_spark(question, rows.sparkSession, table=view)
+        finally:
+            rows.sparkSession.catalog.dropTempView(view)
+    raise errors.UsageError(
+        f"rows cannot be {type(rows).__name__}. Pass a DataFrame of pandas or Spark, an Arrow table, or a file."
+    )
+
+
+def _read(file: Path) -> pa.Table:
+    """Return the rows of a file of Parquet or JSON lines."""
+    from pyarrow import json, parquet  # noqa: PLC0415 - needed only for files
+
+    try:
+        with file.open("rb") as content:
+            is_parquet = content.read(4) == b"PAR1"
+        return parquet.read_table(file) if is_parquet else json.read_json(file)
+    except OSError as failure:
+        problem = failure.strerror or "it is not a readable Parquet file"
+    except (pa.ArrowException, ValueError):  # the message may quote a row
+        problem = "it is neither Parquet nor JSON lines"
+    raise errors.UsageError(f"Cannot read {file}: {problem}.")
+
+
+def active_spark() -> Any | None:  # noqa: ANN401 - a SparkSession, classic or Connect
+    """Return the session of a program that already uses Spark, or None."""
+    sql = sys.modules.get("pyspark.sql")
+    return sql.SparkSession.getActiveSession() if sql else None
+
+
+def from_spark(question: Question[_Answer], spark: Any, *, table: str = TABLE, since: str | None = None) -> _Answer:  # noqa: ANN401 - as above
+    """Return the result of a query that a Spark session executes on a table.
+
+    Args:
+        question: The query.
+        spark: The session.
+        table: An identifier that tokenkit has checked.
+        since: The first day; None reads all rows.
+
+    Raises:
+        StatementFailedError: The query failed.
+    """
+    if not callable(getattr(spark, "sql", None)):
+        raise errors.UsageError(f"spark must be a SparkSession, not {type(spark).__name__}.")
+    statement = question.statement(table, since=f"DATE '{since}'" if since else None)
+    try:
+        frame = spark.sql(statement)
+        result = frame.toArrow() if hasattr(frame, "toArrow") else pa.Table.from_pandas(frame.toPandas())
+    except Exception as failure:
+        if not type(failure).__module__.startswith("pyspark"):
+            raise
+        reason = redact(str(failure).partition("\n")[0])
+    else:
+        return question.of_result(result)
+    raise _explained(errors.StatementFailedError(f"Spark could not query {table}: {reason}", reason))
+
+
+def chosen_warehouse(warehouse_id: str | None) -> str:
+    """Return the id of the warehouse in the argument or in the environment; empty if there is none.
+
+    Raises:
+        UsageError: The value is not an id.
+    """
+    chosen = warehouse_id or os.environ.get(_WAREHOUSE) or ""
+    if not re.fullmatch(r"[0-9A-Za-z_-]*", chosen):
+        raise errors.UsageError(f"{chosen!r} is not the id of a warehouse, such as 1234567890abcdef.")
+    return chosen
+
+
+def from_warehouse(
+    question: Question[_Answer],
+    statements: StatementsAPI,
+    warehouse_id: str | None,
+    *,
+    since: str,
+    may_start: bool,
+) -> _Answer:
+    """Return the result of a query that a SQL warehouse executes on the audit log.
+
+    Args:
+        question: The query.
+        statements: The API.
+        warehouse_id: The warehouse; ``DATABRICKS_WAREHOUSE_ID`` by default.
+        since: The first day.
+        may_start: Whether to start a stopped warehouse, which costs money.
+
+    Raises:
+        ConfigurationError: There is no warehouse.
+        UsageError: The warehouse is stopped, and ``may_start`` is false.
+        StatementFailedError: The query failed.
+    """
+    chosen = chosen_warehouse(warehouse_id)
+    if not chosen:
+        known = ", ".join(f"{found_id} ({name})" for found_id, name, _ in statements.warehouses()[:5])
+        raise errors.ConfigurationError(
+            f"A SQL warehouse is required to read the audit log. {spelled('Pass warehouse_id=…')}, set {_WAREHOUSE}, "
+            f"or {spelled('pass rows=… from an earlier query')}. Warehouses: {known or 'none that you can use'}."
+        )
+    if not may_start and statements.state(chosen) in _STOPPED:
+        raise errors.UsageError(
+            f"Warehouse {chosen} is stopped, and a running one costs money. "
+            f"Allow it with {spelled('start_warehouse=True')}."
+        )
+    parameters = {"since": ("DATE", since)}
+    try:
+        with progress_bar(None, "The warehouse reads the audit log", unit=" polls", shown=None) as advance:
+            result = statements.execute(
+                question.statement(), warehouse_id=chosen, parameters=parameters, on_poll=lambda _: advance(1)
+            )
+    except errors.StatementFailedError as failure:
+        explained = _explained(failure)
+    else:
+        return question.of_result(result)
+    raise explained
+
+
+def _explained(failure: errors.StatementFailedError) -> errors.StatementFailedError:
+    """Return the error with the next step, if it is known."""
+    text = failure.reason.upper()
+    if any(word in text for word in _DENIED):
+        return errors.StatementFailedError(f"You do not have permission to read {TABLE}. {_GRANTS}", failure.reason)
+    if any(word in text for word in _NOT_FOUND):
+        return errors.StatementFailedError(
+            f"{TABLE} does not exist, or you lack permission to see it. An account admin enables the system schema "
+            f"'access'. {_GRANTS}",
+            failure.reason,
+        )
+    return failure

@@ -1,0 +1,520 @@
+"""One workspace: its tokens, reviews of them, and plans to change them.
+
+The module is mostly docstrings. Methods only call other packages: ``rest/`` for requests, ``review/``, ``actions/`` for
+plans, and ``widgets/``.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
+
+import pandas as pd
+
+from tokenkit import errors
+from tokenkit.actions import permissions, resumption, revocation, schedule, update
+from tokenkit.actions.journal import Journal
+from tokenkit.actions.options import RunOptions
+from tokenkit.actions.permissions import PermissionPlan
+from tokenkit.actions.plan import PlanContext
+from tokenkit.actions.resumption import ResumePlan
+from tokenkit.actions.revocation import RevocationPlan, Tokens
+from tokenkit.actions.update import UpdatePlan
+from tokenkit.core.arguments import folder as folder_of
+from tokenkit.core.clock import Clock, clock_of
+from tokenkit.core.home import private_folder
+from tokenkit.output.snapshots import HOST, SUFFIX, TAKEN_AT, WORKSPACE_ID, list_snapshots, unused_file, write_snapshot
+from tokenkit.rest.credentials import NOT_PICKLED
+from tokenkit.rest.statements import StatementsAPI
+from tokenkit.rest.token_management import AccessControlList
+from tokenkit.rest.tracebacks import without_frames
+from tokenkit.rest.transport import RetryPolicy
+from tokenkit.rest.workspace import WorkspaceAPI
+from tokenkit.review import access, expressions, holders, owners
+from tokenkit.review import audit as audits
+from tokenkit.review import leaks as leaked
+from tokenkit.review.audit import Audit
+from tokenkit.review.description import described
+from tokenkit.review.leaks import Leaks
+from tokenkit.review.rule import Rule
+from tokenkit.review.usage import SINCE
+from tokenkit.workspaces.base import ManagedSource
+from tokenkit.workspaces.changes import FOLDER
+from tokenkit.workspaces.changes import changes as changes_between
+from tokenkit.workspaces.usage import MOST_DAYS
+
+if TYPE_CHECKING:
+    from tokenkit.rest.credentials import Credentials
+    from tokenkit.sandbox import Sandbox
+    from tokenkit.widgets.access import PermissionReview
+    from tokenkit.widgets.explorer import Explorer
+
+
+_Settings = ParamSpec("_Settings")
+_Result = TypeVar("_Result")
+
+
+def _of_api(
+    method: Callable[Concatenate[WorkspaceAPI, _Settings], _Result],
+) -> Callable[Concatenate[Workspace, _Settings], _Result]:
+    """Return a method of the API as a method of the workspace, with the same parameters and documentation."""
+
+    @functools.wraps(method)
+    def call(workspace: Workspace, /, *args: _Settings.args, **settings: _Settings.kwargs) -> _Result:
+        return method(workspace.api, *args, **settings)
+
+    return call
+
+
+class Workspace(ManagedSource[UpdatePlan]):
+    """A workspace and its tokens. ``connect`` returns one.
+
+    Attributes:
+        host: The workspace's address.
+        workspace_id: The workspace's id, as given or as the first response named it; empty until then.
+        name: The name in messages: the host, or ``sandbox``.
+        full_name: The name in confirmations, with the source of the credentials.
+        token_management: The nine operations of the Token Management API.
+        folder: The folder of the journal and the configuration.
+        sandbox: The simulated workspace that ``connect("sandbox")`` started; its ``faults`` can be set.
+        api: The requests to the workspace, without derived data.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        folder: Path,
+        clock: Clock | None = None,
+        retries: RetryPolicy | None = None,
+        sandbox: Sandbox | None = None,
+    ) -> None:
+        self.api = WorkspaceAPI(credentials, retries=retries)
+        self.host = credentials.host
+        self.name = credentials.name
+        self.token_management = self.api.token_management
+        self.full_name = self.name if sandbox is not None else f"{self.name} (from {self.api.origin})"
+        self.sandbox = sandbox
+        self.folder = folder
+        self._now = clock_of(clock)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(NOT_PICKLED)
+
+    def __repr__(self) -> str:
+        return f"<Workspace {self.name}, signed in by {self.api.origin}>"
+
+    users = _of_api(WorkspaceAPI.users)
+    service_principals = _of_api(WorkspaceAPI.service_principals)
+    groups = _of_api(WorkspaceAPI.groups)
+    owners = _of_api(WorkspaceAPI.owners)
+    principal_names = _of_api(WorkspaceAPI.principal_names)
+    me = _of_api(WorkspaceAPI.me)
+    identify = _of_api(WorkspaceAPI.identify)
+    permissions = _of_api(WorkspaceAPI.permissions)
+    token_settings = _of_api(WorkspaceAPI.token_settings)
+    read_settings = _of_api(WorkspaceAPI.read_settings)
+    secret_scopes = _of_api(WorkspaceAPI.secret_scopes)
+    secret_keys = _of_api(WorkspaceAPI.secret_keys)
+    put_secret = without_frames()(_of_api(WorkspaceAPI.put_secret))
+    close = _of_api(WorkspaceAPI.close)
+
+    @property
+    def workspace_id(self) -> str:
+        """The workspace's id, as given or as the first response named it; empty until then."""
+        return self.api.workspace_id
+
+    def now(self) -> pd.Timestamp:
+        """Return the current time, which ages and statuses refer to."""
+        return self._now()
+
+    def identities(self, granted: Collection[str] = ()) -> access.Identities:
+        """Return users, service principals and groups together, for the reviews of access.
+
+        Args:
+            granted: The names of groups whose members are required.
+        """
+        return access.Identities(**self.api.principals(granted))
+
+    def plan_context(self) -> PlanContext:
+        """Return the workspace data that plans need."""
+        return PlanContext(
+            host=self.host,
+            workspace_id=self.identify,
+            name=self.name,
+            origin=self.api.origin,
+            api=self.token_management,
+            one_shot=self.api.one_shot,
+            tokens=self.tokens,
+            identities=self.identities,
+            caller=functools.cache(self.api.caller),  # the same caller for a plan and its run
+            now=self.now,
+            usage=self._usage_again,
+            folder=self.folder,
+        )
+
+    def _usage_again(self, source: Mapping[str, Any]) -> pd.DataFrame:
+        """Return what used each token, from the source and the first day of earlier evidence."""
+        first = pd.Timestamp(source[SINCE], tz="UTC")
+        days = (self.now().tz_convert("UTC").floor("D") - first).days
+        return self.usage(min(days, MOST_DAYS), warehouse_id=source.get("warehouse_id") or None)
+
+    def _described(self, creator: str | None = None, *, with_aliases: bool) -> pd.DataFrame:
+        listing = self.token_management.list(created_by_username=creator)
+        if creator and not len(listing):  # the server's comparison is case-sensitive
+            listing = self.token_management.list()
+        self.api.note_workspace_of(listing)
+        now = self.now()
+        identities = self.api.owners()
+        tokens = described(listing, now=now, **identities)
+        tokens = owners.with_aliases(tokens, identities["service_principals"]) if with_aliases else tokens
+        # As texts: pandas writes attrs as JSON.
+        tokens.attrs |= {HOST: self.host, WORKSPACE_ID: self.workspace_id, TAKEN_AT: now.isoformat()}
+        tokens.attrs[FOLDER] = str(self.folder)
+        return tokens
+
+    def listing(self) -> pd.DataFrame:
+        """Return all tokens as the workspace lists them: the frame of ``token_management.list``.
+
+        It takes one request. ``tokens()`` adds the owners and the columns derived from times.
+
+        Returns:
+            The columns of ``frames.TOKENS``, and any that the server added.
+        """
+        listing = self.token_management.list()
+        self.api.note_workspace_of(listing)
+        return listing
+
+    def snapshot(self, path: str | os.PathLike[str] | None = None) -> Path:
+        """Save the whole listing as a Parquet file, and return the file.
+
+        ``tokenkit.read_snapshot`` returns the same frame, ``tokenkit.changes`` compares two, and pandas, DuckDB and
+        Spark can read the file. Text in comments that looks like a credential is redacted, as in the journal. Only you
+        can read the file (mode 0600).
+
+        Args:
+            path: A folder, or a file that ends in ``.parquet``, which is replaced; by default the folder ``snapshots``
+                next to the journal. In a folder, the file is named after the workspace and the time (UTC), and no file
+                is replaced.
+
+        Raises:
+            ConfigurationError: The file cannot be written.
+        """
+        tokens = self.tokens()
+        taken_at = pd.Timestamp(tokens.attrs[TAKEN_AT])
+        file = private_folder(self.folder, "snapshots") if path is None else self._snapshots_in(path)
+        if file.suffix != SUFFIX:
+            file = unused_file(file, workspace=self.name, taken_at=taken_at)
+        return write_snapshot(
+            tokens, file, host=self.host, workspace_id=self.identify(), workspace=self.name, taken_at=taken_at
+        )
+
+    def snapshots(self, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+        """Return this workspace's snapshots in a folder and its subfolders, oldest first.
+
+        Args:
+            path: The folder; by default the one that ``snapshot`` writes to.
+
+        Returns:
+            ``path, workspace, host, workspace_id, taken_at, tokens`` (the number of tokens). Snapshots of earlier
+            versions of tokenkit do not name their workspace, and are omitted.
+        """
+        found = list_snapshots(self._snapshots_in(path).rglob(f"*{SUFFIX}"))
+        mine = (found[HOST] == self.host) & (found[WORKSPACE_ID] == self.identify())
+        return found[mine.fillna(value=False)].reset_index(drop=True)
+
+    def snapshot_files(self, path: str | os.PathLike[str] | None = None) -> dict[str, Path]:
+        """Save the listing as ``snapshot`` does, and return the file by the workspace's address, as a fleet does.
+
+        Args:
+            path: As for ``snapshot``.
+
+        Raises:
+            ConfigurationError: The file cannot be written.
+        """
+        return {self.host: self.snapshot(path)}
+
+    def changes(self, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+        """Return the changes since the latest snapshot of this workspace: the frame of ``tokenkit.changes``.
+
+        Args:
+            path: The folder of the snapshots; by default the one that ``snapshot`` writes to.
+
+        Returns:
+            The columns of ``tokenkit.changes``.
+
+        Raises:
+            ConfigurationError: The folder has no snapshot of this workspace.
+        """
+        saved = self.snapshots(path)
+        if not len(saved):
+            raise errors.ConfigurationError(
+                f"{self.name} has no snapshot in {self._snapshots_in(path)}. Take one first."
+            )
+        return changes_between(saved["path"].iloc[-1], self.tokens())
+
+    def _snapshots_in(self, path: str | os.PathLike[str] | None) -> Path:
+        return self.folder / "snapshots" if path is None else folder_of("path", path)
+
+    def access(self, where: str | None = None, *, usage: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return a row for each principal that can use tokens or owns an active token.
+
+        Args:
+            where: An expression over the columns, as for ``tokens``: ``"tokens_without_permission"``.
+            usage: The result of ``usage``, for the columns ``logins``, ``last_login`` and ``clients``.
+
+        Returns:
+            ``id, principal, kind, active``; ``can_use``, ``permission_level``, ``via`` (every path of groups to the
+            permission); ``tokens`` (the number of active tokens), ``last_used_day``; ``tokens_without_permission``,
+            ``permission_unused``. See ``review.holders``. ``<NA>`` is not known: the workspace does not return the
+            members of a group. With ``usage`` also ``logins, last_login, clients``: the sign-ins with the principal's
+            tokens in the audit log. They are missing without a sign-in, which does not prove that nothing uses them.
+        """
+        permissions = self.token_management.get_permissions()
+        listing, now = self.token_management.list(), self.now()
+        granted = access.granted_groups(permissions)
+        identities = access.Identities(**self.api.principals(granted, always_with_groups=False))
+        tokens = described(listing, now=now, users=identities.users, service_principals=identities.service_principals)
+        principals = holders.holders(permissions, identities, tokens, usage)
+        return principals if where is None else expressions.where(principals, where)
+
+    def _audit(self, rules: Sequence[Rule], *, usage: pd.DataFrame | None, **settings: Any) -> Audit:  # noqa: ANN401
+        context = replace(audits.read_context(self.api, rules, now=self.now()), usage=usage)
+        listing = self.token_management.list()
+        return audits.audit(listing, context, rules=rules, name=self.name, plan=self.revoke, **settings)
+
+    def _statements(self, warehouse_id: str | None) -> StatementsAPI:  # noqa: ARG002 - a fleet looks for it
+        return self.api.statements
+
+    def _matched(self, occurrences: pd.DataFrame) -> Leaks:
+        return leaked.matched(occurrences, self.tokens(), name=self.name, plan=self.revoke)
+
+    def revoke(
+        self,
+        tokens: Tokens,
+        usage: pd.DataFrame | None = None,
+        *,
+        include_own: bool = False,
+        protect: Mapping[str, Sequence[str]] | None = None,
+        reason: str | None = None,
+    ) -> RevocationPlan:
+        """Return a plan to revoke tokens. It changes nothing: review ``preview()``, then ``apply()``.
+
+        Args:
+            tokens: A frame with the column ``token_id``, complete ids, or one id; for an expression, the frame that
+                ``tokens`` returns for it. Only the ids count; all other data of the tokens is read from the workspace.
+            usage: The result of ``usage``. The preview then shows what used each token, and warns of recent sign-ins.
+                The journal stores programs and counts, but no addresses.
+            include_own: Whether to revoke the caller's own tokens. They are left out by default, because this session
+                may use one of them.
+            protect: Tokens that are never revoked, in addition to ``[protect]`` in ``config.toml``: patterns under
+                ``owners``, ``comments``, ``token_ids``. ``apply`` and ``resume`` check both again.
+            reason: The reason, for the journal.
+
+        Raises:
+            UsageError: A value is not a token id, ``usage`` is not a result of ``usage``, or ``tokens`` selected the
+                tokens by a name that several owners share.
+            ConfigurationError: The list of protected tokens cannot be read.
+        """
+        return revocation.make(
+            self.plan_context(), tokens, include_own=include_own, protect=protect, reason=reason, usage=usage
+        )
+
+    plan_revocation = revoke
+
+    def plan_permissions(
+        self,
+        access_control_list: AccessControlList,
+        replace: bool = False,  # noqa: FBT001, FBT002 - the contract's signature
+        *,
+        allow_protected: Iterable[str] = (),
+        reason: str | None = None,
+    ) -> PermissionPlan:
+        """Return a plan to change who can use tokens: the principals that gain and lose permission, and **the tokens
+        that will be deleted**.
+
+        It changes nothing. Groups are expanded, including nested ones. A principal that keeps the permission through
+        another path keeps its tokens. ``admins`` always keeps ``CAN_MANAGE``.
+
+        Args:
+            access_control_list: As for ``token_management.set_permissions``, but the level is optional. An entry
+                without one grants ``CAN_USE``; added to others, it never lowers the level of an entry that exists.
+            replace: Whether the entries replace all others or are added to them.
+            allow_protected: Ids of protected tokens that the change may delete. If it would delete others, the plan's
+                ``protected`` lists them and ``apply()`` raises an error.
+            reason: The reason, for the journal.
+
+        Raises:
+            UsageError: An entry does not name exactly one principal, or lowers the level of ``admins``.
+            ConfigurationError: The list of protected tokens cannot be read.
+        """
+        return permissions.make(
+            self.plan_context(), access_control_list, replace=replace, allow_protected=allow_protected, reason=reason
+        )
+
+    def plan_permission_removal(
+        self,
+        access_control_list: AccessControlList,
+        *,
+        allow_protected: Iterable[str] = (),
+        reason: str | None = None,
+    ) -> PermissionPlan:
+        """Return a plan to remove entries of the permissions and keep all others. It changes nothing.
+
+        Args:
+            access_control_list: The entries to remove, as for ``plan_permissions``. A level must be the one that the
+                entry has.
+            allow_protected: As for ``plan_permissions``.
+            reason: The reason, for the journal.
+
+        Raises:
+            UsageError: There is no such entry, or it is that of ``admins``. The message suggests similar entries.
+            ConfigurationError: The list of protected tokens cannot be read.
+        """
+        plan, missing = permissions.make_removal(
+            self.plan_context(), access_control_list, allow_protected=allow_protected, reason=reason
+        )
+        permissions.check_found(self.name, missing)
+        return plan
+
+    def plan_update(
+        self,
+        tokens: Tokens,
+        *,
+        comment: str | None = None,
+        scopes: Sequence[str] | None = None,
+        reason: str | None = None,
+    ) -> UpdatePlan:
+        """Return a plan to change the comments or scopes of tokens. It changes nothing, and can be undone once applied.
+        Protected tokens are left out.
+
+        Args:
+            tokens: As for ``revoke``. Without ``comment`` and ``scopes``, a frame whose rows contain the values for
+                their own tokens: ``new_comment``, ``new_scopes`` (the columns of ``UpdatePlan.preview`` and of
+                ``scopes``). A missing value leaves the field unchanged.
+            comment: The new comment of all tokens; None leaves the comments unchanged.
+            scopes: The new scopes of all tokens; None leaves the scopes unchanged.
+            reason: The reason, for the journal.
+
+        Raises:
+            UsageError: A token does not exist, there is nothing to change, or the tokens were selected by a name that
+                several owners share.
+            ConfigurationError: The list of protected tokens cannot be read.
+        """
+        return update.make(self.plan_context(), tokens, comment=comment, scopes=scopes, reason=reason)
+
+    def explore(
+        self,
+        where: str | None = None,
+        *,
+        usage: pd.DataFrame | None = None,
+        page_size: int = 50,
+        plain: bool = False,
+    ) -> Explorer:
+        """Return the widget in which tokens are filtered, inspected, selected and changed. It displays itself.
+
+        Args:
+            where: Show only tokens for which this expression is true, as for ``tokens``.
+            usage: The result of ``usage``. The widget then shows what used each token, its plans have this evidence,
+                and a scheduled revocation reads the log again before it revokes anything.
+            page_size: The number of rows per page, at most 500.
+            plain: Whether to use only ipywidgets, for front ends that cannot load custom JavaScript.
+
+        Raises:
+            UsageError: The expression is not valid, or ``usage`` is another frame.
+        """
+        from tokenkit.widgets.actions import revoking, scheduling, updating  # noqa: PLC0415 - widgets are for notebooks
+        from tokenkit.widgets.explorer import Explorer  # noqa: PLC0415
+        from tokenkit.widgets.model import Known  # noqa: PLC0415
+        from tokenkit.widgets.source import Source  # noqa: PLC0415
+
+        if where is not None:
+            expressions.check(where)
+        context = self.plan_context()
+
+        def known() -> Known:
+            _, caller = context.caller()
+            return Known(caller=caller, scheduled=schedule.scheduled(context), usage=usage)
+
+        def read() -> tuple[pd.DataFrame, pd.DataFrame]:
+            audit = self.audit(usage=usage)
+            return expressions.where(audit.tokens, where) if where else audit.tokens, audit.findings
+
+        revoke = functools.partial(self.revoke, usage=usage)
+        source = Source(
+            name=self.name,
+            read=read,
+            now=self.now,
+            known=known,
+            actions=[revoking(revoke), scheduling(revoke, self.now), updating(self.plan_update)],
+            plan_resume=self.plan_resume,
+            cancel=lambda run_id: schedule.cancel(context, run_id),
+        )
+        return Explorer(source, page_size=page_size, plain=plain)
+
+    def review_access(self, *, plain: bool = False) -> PermissionReview:
+        """Return the widget in which a change of permissions is drafted, next to its consequences. It displays itself.
+
+        Args:
+            plain: Whether to use only ipywidgets, for front ends that cannot load custom JavaScript.
+        """
+        from tokenkit.widgets.access import PermissionReview, Source  # noqa: PLC0415 - widgets are for notebooks
+
+        def read() -> tuple[pd.DataFrame, access.Identities, pd.DataFrame]:
+            permissions = self.token_management.get_permissions()
+            return permissions, self.identities(access.granted_groups(permissions)), self.tokens()
+
+        source = Source(
+            name=self.name,
+            now=self.now,
+            read=read,
+            plan=lambda entries, **allowed: self.plan_permissions(entries, replace=True, **allowed),
+            plan_resume=self.plan_resume,
+        )
+        return PermissionReview(source, plain=plain)
+
+    def plan_resume(self, run_id: str, usage: pd.DataFrame | None = None, *, ignore_usage: bool = False) -> ResumePlan:
+        """Return the plan to finish a run of this workspace that was interrupted or staged. It changes nothing.
+
+        Args:
+            run_id: The id of the run, as in the plan's ``run_id`` and in ``runs``, or a unique beginning or end of it.
+            usage: As for ``resume``.
+            ignore_usage: As for ``resume``.
+
+        Raises:
+            UsageError: The journal in this workspace's folder has no such run, the run belongs to another workspace, or
+                its evidence of use cannot be read again.
+        """
+        return resumption.make(self.plan_context(), run_id, RunOptions(usage=usage, ignore_usage=ignore_usage))
+
+    def _resume(self, run_id: str, options: RunOptions) -> pd.DataFrame:
+        return resumption.resume_by_id(self.plan_context(), run_id, options)
+
+    def undo(self, run_id: str, *, reason: str | None = None) -> UpdatePlan:
+        """Return the plan that reverses an update, for the tokens that the journal records as updated.
+
+        Protected tokens are left out, and so are texts that are not in the journal because they look like credentials:
+        see the plan's ``left_out``.
+
+        Args:
+            run_id: The id of the run, as in ``UpdatePlan.run_id`` and ``journal``, or a unique beginning or end of it.
+            reason: The reason, for the journal; by default the id of the run.
+
+        Raises:
+            UsageError: There is no such run, or it is not an update.
+        """
+        context = self.plan_context()
+        with Journal(self.folder) as journal:
+            run = resumption.run_of(context, journal, run_id)
+        return update.undo(context, run.run_id, reason=reason)
+
+    plan_undo = undo
+
+    def _journalled(self, operation: str, read: Callable[..., pd.DataFrame]) -> pd.DataFrame:  # noqa: ARG002
+        workspace_id = self.identify()
+        with Journal(self.folder) as journal:
+            return read(journal, host=self.host, workspace_id=workspace_id)
