@@ -53,9 +53,9 @@ from benchmarks import mutations
 _ROOT = Path(__file__).resolve().parent.parent
 _PACKAGES = ("actions", "rest", "review", "core")
 _TESTS = (
-    *(f"tests/{folder}" for folder in (*_PACKAGES, "output", "workspaces", "commands", "fleets")),
-    *(f"tests/test_{name}.py" for name in ("cli", "errors", "frames", "hostile_text", "magic", "pickling")),
-    *(f"tests/test_{name}.py" for name in ("round_trips", "security")),
+    *(f"tests/{folder}/" for folder in (*_PACKAGES, "output", "workspaces", "commands", "fleets", "widgets")),
+    *(f"tests/test_{name}.py" for name in ("cli", "docstrings", "errors", "frames", "hostile_text", "magic")),
+    *(f"tests/test_{name}.py" for name in ("pickling", "round_trips", "samples", "secrets_in_names", "security")),
 )
 _LEFT_OUT = ("interruptions", "survival", "fleet_survival")  # they trace, or kill, many processes
 _PREPARED = (
