@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -86,20 +87,30 @@ def wants_close(request: Request) -> bool:
 
 def head(response: Response, *, workspace_id: int, now: float, close: bool) -> bytes:
     """Return the status line and headers of a response."""
-    try:
-        reason = HTTPStatus(response.status).phrase
-    except ValueError:
-        reason = "Unknown"
-    headers: dict[str, object] = {"server": SERVER, "date": formatdate(now, usegmt=True)}
+    headers: dict[str, object] = {"server": SERVER, "date": _date(int(now))}
     if response.status not in (204, 304):
         headers |= {"content-type": response.content_type, "content-length": len(response.body)}
     headers["x-databricks-org-id"] = workspace_id
     # The headers of the response override these; sending a header twice would be ambiguous.
     headers |= {name.lower(): value for name, value in response.headers.items()}
-    lines = [f"HTTP/1.1 {response.status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
+    status_line = f"HTTP/1.1 {response.status} {_reason(response.status)}"
+    lines = [status_line, *(f"{name}: {value}" for name, value in headers.items())]
     if close:
         lines.append("connection: close")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+@lru_cache(maxsize=2)  # formatting a date costs more than the rest of the head
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+@lru_cache
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
 
 
 def _line(stream: BufferedReader) -> str | None:
@@ -130,8 +141,7 @@ def _headers(stream: BufferedReader) -> dict[str, str]:
         line = _line(stream)
         if line == "":
             return headers
-        name, value = _parse(_HEADER, line, "a header has no name, a space beside it, or a control character")
-        name, value = name.lower(), value.rstrip(" \t")
+        name, value = _header(line)
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
         size += len(name) + len(value)
         if size > MAX_HEAD_BYTES:
@@ -139,6 +149,12 @@ def _headers(stream: BufferedReader) -> dict[str, str]:
     raise UnreadableRequestError(
         ApiError(431, "INVALID_PARAMETER_VALUE", "The request has too many headers, or too large ones")
     )
+
+
+@lru_cache(maxsize=256)  # a client sends nearly the same headers with each request
+def _header(line: str | None) -> tuple[str, str]:
+    name, value = _parse(_HEADER, line, "a header has no name, a space beside it, or a control character")
+    return name.lower(), value.rstrip(" \t")
 
 
 def _body(stream: BufferedReader, headers: dict[str, str]) -> bytes:
