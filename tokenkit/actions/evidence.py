@@ -99,16 +99,20 @@ def _gap(usage: pd.DataFrame, run: Run, *, now: pd.Timestamp) -> str:
 
 
 def _read_again(context: PlanContext, run: Run, source: Mapping[str, Any]) -> pd.DataFrame:
+    failure: errors.TokenKitError | None = None
     if SINCE not in source:
         problem = "it was read from rows that were passed"
     else:
         try:
             return context.usage(source)
-        except errors.TokenKitError as failure:
-            problem = str(failure).rstrip(".")
-    raise errors.UsageError(
+        except errors.TokenKitError as caught:
+            failure, problem = caught, str(caught).rstrip(".")
+    message = (
         f"Run {run.run_id} was planned with evidence of use, which cannot be read again: {problem}. {_how_to_proceed()}"
     )
+    if isinstance(failure, errors.WarehouseStoppedError):
+        raise errors.WarehouseStoppedError(message, failure.warehouse_id, failure.days)
+    raise errors.UsageError(message)
 
 
 def _how_to_proceed() -> str:
