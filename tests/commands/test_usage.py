@@ -1,6 +1,7 @@
 """The command ``usage``: what used each token, in a shell and from a file."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -230,6 +231,25 @@ def test_a_run_with_evidence_of_a_file_names_the_ways_to_resume_it(used_rows, ca
     assert "--ignore-usage" in capsys.readouterr().err
     assert cli.main(["resume", run_id, "--yes", "--ignore-usage"]) == 0
     assert token_id not in ws.tokens()["token_id"].tolist()
+
+
+@pytest.mark.parametrize("state", ["STOPPED", "RUNNING"])
+def test_a_run_whose_log_cannot_be_read_again_names_options_that_can_be_pasted(sandbox, capsys, monkeypatch, state):
+    ws, warehouse = tokenkit.connect(), sandbox.warehouse
+    usage = ws.usage(90, warehouse_id=warehouse.warehouse_id)
+    tokens = ws.tokens("owner_kind == 'user'", status="active")
+    unused = tokens[(tokens["owner"] != ws.me()) & ~tokens["token_id"].isin(usage["token_id"])]
+    run_id = ws.revoke(unused["token_id"].head(1), usage).stage(grace="0h").run_id
+    with monkeypatch.context() as patched:
+        patched.setattr(warehouse, "state", state)
+        patched.setattr(warehouse, "failure", "OUT_OF_MEMORY")
+        assert cli.main(["resume", run_id, "--yes"]) == 2
+        named = re.search(r"newer evidence with (--usage [^,]*), or resume without", capsys.readouterr().err)
+        start = " --start-warehouse" if state == "STOPPED" else ""
+        assert named[1] == f"--usage --days 90 --warehouse-id {warehouse.warehouse_id}{start}"
+    warehouse.state = state
+    assert cli.main(["resume", run_id, "--yes", *named[1].split()]) == 0
+    assert unused["token_id"].iloc[0] not in ws.tokens()["token_id"].tolist()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import re
 import sys
 import uuid
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -22,11 +22,8 @@ from tokenkit.core.progress import progress_bar
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
 from tokenkit.rest.statements import StatementsAPI
-from tokenkit.review.audit_log import TABLE, Question
+from tokenkit.review.audit_log import MOST_DAYS, TABLE, Question
 from tokenkit.review.usage import SINCE
-
-MOST_DAYS: Final = 365
-"""The number of days that the table is retained."""
 
 _Answer = TypeVar("_Answer")
 _WAREHOUSE = "DATABRICKS_WAREHOUSE_ID"
