@@ -121,10 +121,13 @@ def resembling(tokens: pd.DataFrame, listing: pd.DataFrame, protect: Mapping[str
     """
     counts = {str(owner): int(count) for owner, count in tokens["owner"].value_counts().items()}
     all_owners = listing.drop_duplicates(["owner", "owner_id"])
+    patterns = protect.get("owners", ()) if counts else ()
+    names = {owner: _phrases(owner) for owner in counts} if patterns else {}
+    phrases = pd.Series(names, dtype=object).explode().dropna().astype(TEXT)
     resembled: dict[str, str] = {}
-    for pattern in protect.get("owners", ()) if counts else ():
+    for pattern in patterns:
         is_unmatched = not (protected(all_owners, {"owners": [pattern]}) != "").any()
-        for owner in _similar(pattern, counts, is_unmatched=is_unmatched):
+        for owner in _similar(pattern, counts, phrases, is_unmatched=is_unmatched):
             resembled.setdefault(owner, pattern)
     return {
         f"owner {shortened(owner)} is not protected, although its name resembles the protected {shortened(pattern)}": (
@@ -134,8 +137,8 @@ def resembling(tokens: pd.DataFrame, listing: pd.DataFrame, protect: Mapping[str
     }
 
 
-def _similar(pattern: str, owners: Iterable[str], *, is_unmatched: bool) -> list[str]:
-    """Return the owners whose names resemble a pattern."""
+def _similar(pattern: str, owners: Iterable[str], phrases: pd.Series[str], *, is_unmatched: bool) -> list[str]:
+    """Return the owners whose names resemble a pattern. ``phrases`` are those of each owner."""
     name = pattern.strip("*?")
     if "*" in name or "?" in name:
         return []
@@ -144,7 +147,6 @@ def _similar(pattern: str, owners: Iterable[str], *, is_unmatched: bool) -> list
     wanted = "".join(_words(name))
     if len(wanted) < _LEAST_LETTERS or wanted.isdecimal():
         return []
-    phrases = pd.Series({owner: _phrases(owner) for owner in owners}, dtype=object).explode().dropna().astype(TEXT)
     is_like = phrases.isin(_near(wanted, phrases) if is_unmatched else [wanted])
     return phrases.index[is_like].unique().tolist()
 
