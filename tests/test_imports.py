@@ -180,6 +180,7 @@ def test_the_public_names_are_these():
         "UnavailableError",
         "UpdatePlan",
         "UsageError",
+        "WarehouseStoppedError",
         "Workspace",
         "__version__",
         "changes",

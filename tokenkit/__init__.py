@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         TokenKitError,
         UnavailableError,
         UsageError,
+        WarehouseStoppedError,
     )
     from tokenkit.fleets.connect import fleet, resume
     from tokenkit.fleets.fleet import Fleet
@@ -103,6 +104,7 @@ __all__ = [
     "UnavailableError",
     "UpdatePlan",
     "UsageError",
+    "WarehouseStoppedError",
     "Workspace",
     "__version__",
     "changes",
@@ -130,7 +132,7 @@ _NAMES = {
             "ConnectionFailedError EndpointNotFoundError FeatureDisabledError FleetError InvalidParameterError "
             "InvalidResponseError JournalError MissingScopeError NotAnAdminError NotFoundError "
             "PermissionDeniedError QuotaExceededError RateLimitedError ResponseLostError "
-            "StatementFailedError TokenKitError UnavailableError UsageError"
+            "StatementFailedError TokenKitError UnavailableError UsageError WarehouseStoppedError"
         ),
         "fleets.connect": "fleet resume",
         "fleets.fleet": "Fleet",

@@ -5,6 +5,7 @@
     TokenKitError
     ├── ConfigurationError (ValueError)         no credentials, an unknown profile, or conflicting settings
     ├── UsageError (ValueError)                 an invalid command or argument; no request was sent
+    │   └── WarehouseStoppedError               a SQL warehouse is stopped, and starting it was not allowed
     ├── ConnectionFailedError (ConnectionError) the workspace could not be reached; no request was sent
     ├── ResponseLostError (ConnectionError)     the request was sent, but no response arrived; the outcome is unknown
     ├── JournalError                            the journal cannot be written or read; a run stops before it continues
@@ -66,6 +67,24 @@ class ConfigurationError(TokenKitError, ValueError):
 
 class UsageError(TokenKitError, ValueError):
     """An invalid command or argument. No request was sent."""
+
+
+class WarehouseStoppedError(UsageError):
+    """A SQL warehouse is stopped, and starting it, which costs money, was not allowed. It was not started.
+
+    Attributes:
+        warehouse_id: The warehouse.
+        days: The number of days of the audit log that it was to read.
+    """
+
+    def __init__(self, message: str, warehouse_id: str = "", days: int = 0) -> None:
+        super().__init__(message)
+        self.warehouse_id = warehouse_id
+        self.days = days
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to rebuild the error in another process."""
+        return type(self), (*self.args, self.warehouse_id, self.days)
 
 
 class ConnectionFailedError(TokenKitError, ConnectionError):

@@ -62,13 +62,13 @@ from tokenkit.rest.transport import RetryPolicy
 from tokenkit.rest.workspace import WorkspaceAPI
 from tokenkit.review import audit as audits
 from tokenkit.review.audit import Thresholds
+from tokenkit.review.audit_log import MOST_DAYS
 from tokenkit.review.description import described
 from tokenkit.review.lifecycle import LIFECYCLE
 from tokenkit.review.owners import OWNER
 from tokenkit.review.rule import Context, Rule
 from tokenkit.review.rules import RULES
 from tokenkit.review.usage import USAGE as EVIDENCE
-from tokenkit.workspaces.usage import MOST_DAYS
 from tokenkit.workspaces.workspace import Workspace
 
 try:

@@ -173,6 +173,50 @@ def test_without_the_log_a_staged_run_sends_nothing_unless_told_to(staged, fresh
     assert outcomes(later.resume(run_id, ignore_usage=True, progress=False)) == dict.fromkeys(idle, "revoked")
 
 
+@pytest.mark.parametrize(
+    ("change", "start"),
+    [
+        ({"state": "STOPPED"}, ", start_warehouse=True"),
+        ({"failure": "OUT_OF_MEMORY"}, ""),
+        ({"log": GivenRows([])}, ""),
+    ],
+)
+def test_the_error_names_the_call_that_reads_the_period_of_the_plan_from_its_warehouse(
+    staged, fresh_sandbox, log, idle, change, start
+):
+    run_id, later = staged
+    warehouse = fresh_sandbox.warehouse
+    for name, value in change.items():
+        setattr(warehouse, name, value)
+    with pytest.raises(errors.UsageError) as raised:
+        later.resume(run_id)
+    call = f"ws.usage(days=45, warehouse_id={warehouse.warehouse_id!r}{start})"
+    assert f"Pass newer evidence with usage={call}, or resume" in str(raised.value)
+    assert isinstance(raised.value, errors.WarehouseStoppedError) == bool(start)
+    warehouse.failure, warehouse.log = None, GivenRows(log)
+    usage = eval(call, {"ws": later})  # noqa: S307 - as a user who pastes it
+    assert usage.attrs["read_from"] == {"since": "2026-01-30", "warehouse_id": warehouse.warehouse_id}
+    assert outcomes(later.resume(run_id, usage, progress=False)) == dict.fromkeys(idle, "revoked")
+
+
+def test_evidence_that_begins_after_the_plan_is_refused_with_the_days_that_suffice(staged, fresh_sandbox):
+    run_id, later = staged
+    warehouse_id = fresh_sandbox.warehouse.warehouse_id
+    with pytest.raises(errors.UsageError, match=rf"usage=ws\.usage\(days=45, warehouse_id='{warehouse_id}'\), or"):
+        later.resume(run_id, later.usage(days=5, warehouse_id=warehouse_id))
+
+
+def test_the_period_of_an_old_plan_is_cut_to_what_the_log_retains_and_spark_needs_no_warehouse(
+    fresh_sandbox, connected, idle
+):
+    ws, later = connected(fresh_sandbox), connected(fresh_sandbox, clock=NOW + pd.Timedelta(days=400))
+    usage = ws.usage(rows=frame(sign_in(idle[0], days_later=-9)))
+    usage.attrs["read_from"] = {"since": "2026-01-30", "warehouse_id": ""}
+    run_id = ws.revoke(idle, usage).stage(grace="14d").run_id
+    with pytest.raises(errors.UsageError, match=r"usage=ws\.usage\(days=365\), or resume without"):
+        later.resume(run_id)
+
+
 def test_rows_cannot_be_read_again_and_newer_ones_can_be_passed(fresh_sandbox, connected, idle):
     ws, later = connected(fresh_sandbox), connected(fresh_sandbox, clock=NOW + pd.Timedelta(days=15))
     rows = [sign_in(idle[0], days_later=-9)]

@@ -296,3 +296,96 @@ def test_in_a_shell_each_protected_token_is_allowed_by_its_id(ws, company, conne
     assert one in capsys.readouterr().err
     assert cli.main([*words, "--allow-protected", one]) == 0
     assert in_the_workspace(company, one) is None
+
+
+# Owners whose names resemble a protected one.
+
+
+def of(*owners):
+    rows = [{"token_id": f"{number:064x}", "owner_id": 1000 + number} for number in range(len(owners))]
+    return frames.frame(rows, frames.TOKENS).assign(owner=pd.Series(owners, dtype=frames.TEXT))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "owner", "others"),
+    [
+        ("terraform", "terraform-prod", ["terraform"]),
+        ("terraform", "Terraform SP", []),
+        ("terraform", "prod_terraform2", ["terraform"]),
+        ("terraform", "TerraformProd", ["terraform"]),
+        ("terraform-*", "Terraform", ["terraform-prod"]),
+        ("GitHub", "github-actions", ["github"]),
+        ("github actions", "GitHubActions", []),
+        ("terraform", "terraform@example.com", []),
+        ("terrafrom", "terraform", []),
+        ("terrafrom", "terraform-prod", []),
+        ("anna@example.com", "anna@exmaple.com", []),
+        ("annabel@example.com", "anabel@example.com", []),
+        ("*@oncall.example.com", "ann@on-call.example.com", []),
+    ],
+)
+def test_an_owner_whose_name_resembles_a_protected_one_is_found(pattern, owner, others):
+    listing = of(owner, owner, *others)
+    found = protect.resembling(listing.head(2), listing, {"owners": [pattern]})
+    expected = f"owner {owner!r} is not protected, although its name resembles the protected {pattern!r}"
+    assert found == {expected: 2}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "owner", "others"),
+    [
+        ("terraform", "airflow", ["terraform"]),
+        ("terraform", "platform-team", []),
+        ("terraform", "terraformation", ["terraform"]),
+        ("terraform", "ann@terraform.example.com", []),
+        ("terraform", "terrafrom", ["terraform"]),  # the pattern is not misspelled: it matches an owner
+        ("data", "data-engineers", ["data"]),
+        ("dbt*", "prod-dbt", []),
+        ("12345", "job-12345", []),
+        ("*", "anyone", []),
+        ("svc-*-prod", "svc-etl-test", []),
+        ("maria@example.com", "maria.lopez@example.com", ["maria@example.com"]),
+        ("maria@example.com", "mario@example.com", ["maria@example.com"]),
+        ("maria.lopez@example.com", "mario.lopez@example.com", ["maria.lopez@example.com"]),
+        ("bob@example.com", "rob@example.com", []),
+        ("bob@example.org", "rob@example.com", []),
+        ("*@oncall.example.com", "ann@example.com", []),
+        ("*@oncall.example.com", "oncall", []),
+    ],
+)
+def test_short_patterns_and_unrelated_names_do_not_resemble(pattern, owner, others):
+    listing = of(owner, *others)
+    assert protect.resembling(listing.head(1), listing, {"owners": [pattern]}) == {}
+
+
+def test_no_tokens_missing_owners_and_long_names_are_no_problem():
+    listing = of(None, " ".join("ab" * 500_000), "-", "")
+    for tokens in (listing, listing.head(0)):
+        assert protect.resembling(tokens, listing, {"owners": ["terraform"], "comments": ["x"]}) == {}
+
+
+def test_a_plan_to_revoke_warns_of_owners_that_resemble_a_protected_one(ws, victims):
+    people = victims.loc[victims["owner_kind"] == "user", "owner"].value_counts().head(4)
+    write(ws, owners=[name.partition("@")[0].replace(".", " ") for name in people.index])
+    plan = ws.revoke(victims)
+    first, count = people.index[0], people.iloc[0]
+    closing = repr(plan._in_short()).splitlines()
+    sentences = [line for line in closing if "although its name resembles the protected" in line]
+    assert len(sentences) == 3
+    assert any(line.startswith(f"Owner {first!r} is not protected") and f"({count} token" in line for line in sentences)
+    assert closing[-2] == "… and 1 more owner with such a name."
+    assert closing[-1].startswith("Warnings: ")
+    write(ws, owners=people.index.tolist())
+    assert ws.revoke(victims).summary().unprotected == []
+    assert ws.revoke([]).summary().unprotected == []
+
+
+def test_a_plan_in_a_fleet_sums_the_tokens_of_an_owner_that_resembles_a_protected_one(own_companies, tmp_path):
+    fleet = tokenkit.fleet(hands(own_companies, tmp_path))
+    tokens = fleet.tokens("owner_kind == 'service_principal'", status="active")
+    owner, count = next(iter(tokens["owner"].value_counts().items()))
+    for host in fleet.hosts:
+        write(fleet.workspace(host), owners=[f"{owner[:-1]}"])
+    (sentence,) = fleet.revoke(tokens[tokens["owner"] == owner]).summary().unprotected
+    assert sentence.startswith(f"Owner {owner!r} is not protected")
+    assert sentence.endswith(f"({count} token{'s' * (count > 1)}).")

@@ -1,6 +1,7 @@
 """The command ``usage``: what used each token, in a shell and from a file."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -52,6 +53,103 @@ def test_a_stopped_warehouse_is_not_started_unasked(sandbox, capsys):
     assert "costs money" in capsys.readouterr().err
     assert sandbox.warehouse.state == "STOPPED"
     assert cli.main([*line, "--start-warehouse"]) == 0
+
+
+QUESTION = "Start it? A running warehouse costs money. [y/N] "
+
+
+@pytest.fixture
+def stopped(sandbox, monkeypatch):
+    """The sandbox with a stopped warehouse, which commands use by default."""
+    sandbox.warehouse.state = "STOPPED"
+    monkeypatch.setenv("DATABRICKS_WAREHOUSE_ID", sandbox.warehouse.warehouse_id)
+    return sandbox
+
+
+@pytest.fixture
+def replies(monkeypatch):
+    """Reply at a terminal."""
+
+    def reply(*lines):
+        remaining = iter(lines)
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("sys.stdin.readline", lambda: next(remaining), raising=False)
+
+    return reply
+
+
+def statements_of(sandbox):
+    return [request for request in sandbox.requests if request.method == "POST" and "/api/2.0/sql/" in request.path]
+
+
+LINES = ["usage", "access --usage", "audit --usage", "report --usage --to {}", "revoke --idle 1d --usage --dry-run"]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_at_a_terminal_each_command_asks_before_it_starts_a_stopped_warehouse(stopped, replies, tmp_path, capsys, line):
+    argv = line.format(tmp_path / "audit.csv").split()
+    for reply in ("n\n", "\n", "no\n", ""):
+        replies(reply)
+        assert cli.main(argv) == 2
+        assert f"Warehouse {stopped.warehouse.warehouse_id} is stopped. {QUESTION}" in capsys.readouterr().err
+        assert stopped.warehouse.state == "STOPPED"
+        assert statements_of(stopped) == []
+    replies("Y\n")
+    assert cli.main(argv) == 0
+    assert stopped.warehouse.state == "RUNNING"
+    assert QUESTION in capsys.readouterr().err
+    assert cli.main(argv) == 0
+    assert QUESTION not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("stopped")
+def test_after_the_question_a_command_reads_the_days_that_it_was_told_to_read(replies, capsys):
+    replies("yes\n")
+    assert cli.main(["usage", "--days", "3"]) == 0
+    first_day = (pd.Timestamp.now("UTC").floor("D") - pd.Timedelta(days=3)).date()
+    assert f"in the audit log since {first_day}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", [*LINES, "revoke --idle 1d --usage --yes"])
+def test_without_a_terminal_a_stopped_warehouse_is_an_error_that_names_the_option(stopped, tmp_path, capsys, line):
+    before = set(tokenkit.connect().tokens()["token_id"])
+    assert cli.main(line.format(tmp_path / "audit.csv").split()) == 2
+    shown = capsys.readouterr().err
+    assert "--start-warehouse" in shown
+    assert QUESTION not in shown
+    assert (stopped.warehouse.state, statements_of(stopped)) == ("STOPPED", [])
+    assert set(tokenkit.connect().tokens()["token_id"]) == before
+
+
+def test_a_notebook_asks_too(stopped, ipython, monkeypatch):
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "n")
+    with pytest.raises(tokenkit.WarehouseStoppedError):
+        ipython.run_line_magic("tokens", "usage")
+    assert (stopped.warehouse.state, statements_of(stopped)) == ("STOPPED", [])
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "y")
+    assert len(ipython.run_line_magic("tokens", "usage")) > 10
+    assert [question.endswith(QUESTION) for question in asked] == [True, True]
+
+
+def test_a_staged_run_asks_before_it_starts_the_warehouse_of_its_evidence(sandbox, replies, capsys):
+    ws = tokenkit.connect()
+    usage = ws.usage(warehouse_id=sandbox.warehouse.warehouse_id)
+    tokens = ws.tokens("owner_kind == 'user'", status="active")
+    unused = tokens[(tokens["owner"] != ws.me()) & ~tokens["token_id"].isin(usage["token_id"])]
+    token_id = unused["token_id"].iloc[0]
+    run_id = ws.revoke([token_id], usage).stage(grace="0h").run_id
+    sandbox.warehouse.state = "STOPPED"
+    sandbox.requests.clear()
+    replies("n\n")
+    assert cli.main(["resume", run_id, "--yes"]) == 2
+    assert (sandbox.warehouse.state, statements_of(sandbox)) == ("STOPPED", [])
+    assert token_id in ws.tokens()["token_id"].tolist()
+    replies("y\n")
+    assert cli.main(["resume", run_id, "--yes"]) == 0
+    assert QUESTION in capsys.readouterr().err
+    assert sandbox.warehouse.state == "RUNNING"
+    assert token_id not in ws.tokens()["token_id"].tolist()
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -133,6 +231,25 @@ def test_a_run_with_evidence_of_a_file_names_the_ways_to_resume_it(used_rows, ca
     assert "--ignore-usage" in capsys.readouterr().err
     assert cli.main(["resume", run_id, "--yes", "--ignore-usage"]) == 0
     assert token_id not in ws.tokens()["token_id"].tolist()
+
+
+@pytest.mark.parametrize("state", ["STOPPED", "RUNNING"])
+def test_a_run_whose_log_cannot_be_read_again_names_options_that_can_be_pasted(sandbox, capsys, monkeypatch, state):
+    ws, warehouse = tokenkit.connect(), sandbox.warehouse
+    usage = ws.usage(90, warehouse_id=warehouse.warehouse_id)
+    tokens = ws.tokens("owner_kind == 'user'", status="active")
+    unused = tokens[(tokens["owner"] != ws.me()) & ~tokens["token_id"].isin(usage["token_id"])]
+    run_id = ws.revoke(unused["token_id"].head(1), usage).stage(grace="0h").run_id
+    with monkeypatch.context() as patched:
+        patched.setattr(warehouse, "state", state)
+        patched.setattr(warehouse, "failure", "OUT_OF_MEMORY")
+        assert cli.main(["resume", run_id, "--yes"]) == 2
+        named = re.search(r"newer evidence with (--usage [^,]*), or resume without", capsys.readouterr().err)
+        start = " --start-warehouse" if state == "STOPPED" else ""
+        assert named[1] == f"--usage --days 90 --warehouse-id {warehouse.warehouse_id}{start}"
+    warehouse.state = state
+    assert cli.main(["resume", run_id, "--yes", *named[1].split()]) == 0
+    assert unused["token_id"].iloc[0] not in ws.tokens()["token_id"].tolist()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Where the audit log is read: given rows, files, and the warehouse, with one result."""
 
+import pickle
 from collections import Counter
 
 import pandas as pd
@@ -124,8 +125,11 @@ def test_without_a_warehouse_the_error_lists_those_that_there_are(sandbox, ws):
 def test_a_stopped_warehouse_is_started_only_if_told_to(sandbox, ws):
     sandbox.warehouse.state = "STOPPED"
     before = len(sandbox.warehouse.statements)
-    with pytest.raises(errors.UsageError, match="costs money"):
-        ws.usage(warehouse_id=sandbox.warehouse.warehouse_id)
+    with pytest.raises(errors.WarehouseStoppedError, match="costs money") as stopped:
+        ws.usage(7, warehouse_id=sandbox.warehouse.warehouse_id)
+    for error in (stopped.value, pickle.loads(pickle.dumps(stopped.value))):  # noqa: S301 - our own
+        assert (error.warehouse_id, error.days) == (sandbox.warehouse.warehouse_id, 7)
+        assert str(error) == str(stopped.value)
     assert (sandbox.warehouse.state, len(sandbox.warehouse.statements)) == ("STOPPED", before)
     ws.usage(warehouse_id=sandbox.warehouse.warehouse_id, start_warehouse=True)
     assert sandbox.warehouse.state == "RUNNING"

@@ -15,7 +15,7 @@ from tokenkit.actions.options import RunOptions, RunSettings
 from tokenkit.actions.plan import PlanContext, json_values
 from tokenkit.core.spelling import spelled
 from tokenkit.review.texts import concat_columns, join_lists
-from tokenkit.review.usage import READ_FROM, SINCE, of_tokens
+from tokenkit.review.usage import READ_FROM, SINCE, of_tokens, period_and_warehouse
 
 _LATE_DAYS = 2
 """The log is delayed by hours. Without any sign-in for longer, it does not show what was used since the plan."""
@@ -65,7 +65,8 @@ def signed_in_since(
     known = _last_logins(run, settings, token_ids)
     usage = _read_again(context, run, settings.usage_from) if options.usage is None else options.usage
     if gap := _gap(usage, run, now=context.now()):
-        raise errors.UsageError(f"The evidence of use for run {run.run_id} is incomplete: {gap}. {_how_to_proceed()}")
+        next_step = _how_to_proceed(settings.usage_from, now=context.now())
+        raise errors.UsageError(f"The evidence of use for run {run.run_id} is incomplete: {gap}. {next_step}")
     evidence = of_tokens(token_ids, usage)
     found = evidence[evidence["last_login"] > known]
     days = found["last_login"].dt.strftime("%Y-%m-%d").astype(frames.TEXT)
@@ -99,20 +100,43 @@ def _gap(usage: pd.DataFrame, run: Run, *, now: pd.Timestamp) -> str:
 
 
 def _read_again(context: PlanContext, run: Run, source: Mapping[str, Any]) -> pd.DataFrame:
+    failure: errors.TokenKitError
     if SINCE not in source:
-        problem = "it was read from rows that were passed"
+        failure = errors.UsageError("it was read from rows that were passed")
     else:
         try:
             return context.usage(source)
-        except errors.TokenKitError as failure:
-            problem = str(failure).rstrip(".")
-    raise errors.UsageError(
-        f"Run {run.run_id} was planned with evidence of use, which cannot be read again: {problem}. {_how_to_proceed()}"
+        except errors.TokenKitError as caught:
+            failure = caught
+    message = (
+        f"Run {run.run_id} was planned with evidence of use, which cannot be read again: {str(failure).rstrip('.')}. "
+        f"{_how_to_proceed(source, failure, now=context.now())}"
     )
+    if isinstance(failure, errors.WarehouseStoppedError):  # which a command can start
+        raise errors.WarehouseStoppedError(message, failure.warehouse_id, failure.days)
+    raise errors.UsageError(message)
 
 
-def _how_to_proceed() -> str:
-    return (
-        f"Nothing was sent. {spelled('Pass newer evidence with usage=ws.usage(…)')}, or resume without evidence with "
-        f"{spelled('ignore_usage=True')}."
-    )
+def _how_to_proceed(
+    source: Mapping[str, Any], failure: errors.TokenKitError | None = None, *, now: pd.Timestamp
+) -> str:
+    """Return the next step, which reads the period of the plan from its warehouse if the plan read the log."""
+    ignored = f"or resume without evidence with {spelled('ignore_usage=True')}."
+    if SINCE not in source:
+        return f"Nothing was sent. {spelled('Pass newer evidence with usage=ws.usage(…)')}, {ignored}"
+    days, warehouse_id = period_and_warehouse(source, now=now)
+    if isinstance(failure, errors.WarehouseStoppedError):
+        newer = spelled(
+            "Pass newer evidence with usage=ws.usage(days={days}, warehouse_id={warehouse_id!r}, start_warehouse=True)",
+            days=str(failure.days),
+            warehouse_id=failure.warehouse_id,
+        )
+    elif warehouse_id:
+        newer = spelled(
+            "Pass newer evidence with usage=ws.usage(days={days}, warehouse_id={warehouse_id!r})",
+            days=str(days),
+            warehouse_id=warehouse_id,
+        )
+    else:
+        newer = spelled("Pass newer evidence with usage=ws.usage(days={days})", days=str(days))
+    return f"Nothing was sent. {newer}, {ignored}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,9 +24,13 @@ from tokenkit.actions.journal import Entry, Journal, Run, new_run_id
 from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import Progress, RunOptions
 from tokenkit.core.arguments import optional
+from tokenkit.core.wording import pluralize
 from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.review.access import Identities
 from tokenkit.review.preview import Preview
+
+_NAMED = 3
+"""The number of owners that a summary names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +102,7 @@ class Summary:
         count: The number to type.
         warnings: The warnings, the most severe first, each with its number of tokens or principals.
         left_out: The reasons why tokens are not in the plan, each with its number of tokens.
+        resembling: The owners whose names resemble a protected one, as phrases, each with its number of tokens.
         evidence: The coverage of the evidence of use; empty without evidence.
     """
 
@@ -104,7 +110,19 @@ class Summary:
     count: int
     warnings: Mapping[str, int]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    resembling: Mapping[str, int] = field(default_factory=dict)
     evidence: str = ""
+
+    @property
+    def unprotected(self) -> list[str]:
+        """The sentences about owners whose names resemble a protected one, the most tokens first; a few are named."""
+        owners = Counter(self.resembling)
+        named = [(f"{what[:1].upper()}{what[1:]}", count) for what, count in owners.most_common(_NAMED)]
+        more = len(owners) - len(named)
+        return [
+            *(f"{what} ({pluralize(count, 'token')})." for what, count in named),
+            *([f"… and {pluralize(more, 'more owner')} with such a name."] if more else []),
+        ]
 
 
 class Plan(ABC):

@@ -54,5 +54,5 @@ def worst_first_of(tokens: pd.DataFrame, warnings: Sequence[str]) -> pd.DataFram
 def _closing(summary: Summary) -> tuple[str, ...]:
     left_out = [f"Left out: {pluralize(count, 'token')} ({reason})." for reason, count in summary.left_out.items()]
     warnings = ", ".join(f"{what} ({count:,})" for what, count in summary.warnings.items() if count)
-    closing = [summary.evidence, *left_out, f"Warnings: {warnings}." if warnings else ""]
+    closing = [summary.evidence, *left_out, *summary.unprotected, f"Warnings: {warnings}." if warnings else ""]
     return tuple(visible(line) for line in closing if line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,12 +13,19 @@ from tokenkit import errors
 from tokenkit.core import config
 from tokenkit.core.redaction import redact
 from tokenkit.frames import TEXT
-from tokenkit.review.patterns import like
+from tokenkit.review.patterns import like, shortened
 
 _TABLE = config.PROTECT
 _TOKEN_ID = re.compile(r"[0-9a-f]{64}|(?=.*[*?])[0-9a-f*?]+", re.IGNORECASE)
 # The column of the listing that patterns are matched against, by the key in the file and in the argument.
 _COLUMNS = {"owners": "owner", "comments": "comment", "token_ids": "token_id"}
+_LEAST_LETTERS = 5
+"""Shorter patterns, such as ``data`` or ``prod``, are in too many names."""
+_CLOSE = 0.85
+"""The similarity of a misspelled name, as ``difflib`` measures it: ``terrafrom`` is one of ``terraform``."""
+_MOST_WORDS = 16
+"""The words of a name that are compared: the number of their sequences grows with its square."""
+_BOUNDARY = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)")
 
 
 def read_protected(folder: Path, more: Mapping[str, Sequence[str]] | None = None) -> dict[str, list[str]]:
@@ -97,3 +105,73 @@ def protected(tokens: pd.DataFrame, protect: Mapping[str, Sequence[str]]) -> pd.
                 matches |= (tokens["owner_id"].astype(TEXT) == pattern).fillna(value=False)
             reasons = reasons.mask(matches & (reasons == ""), f"protected: {_COLUMNS[name]} {pattern}")
     return reasons
+
+
+def resembling(tokens: pd.DataFrame, listing: pd.DataFrame, protect: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Return the owners that are not protected although their names resemble a protected one, as phrases, each with its
+    number of tokens.
+
+    A name resembles a pattern if it has its words, as ``terraform-prod`` has those of ``terraform``. A pattern that
+    matches no owner of the listing may be misspelled, so a similar name resembles it, too.
+
+    Args:
+        tokens: The tokens that are not protected.
+        listing: All tokens.
+        protect: The patterns.
+    """
+    counts = {str(owner): int(count) for owner, count in tokens["owner"].value_counts().items()}
+    all_owners = listing.drop_duplicates(["owner", "owner_id"])
+    patterns = protect.get("owners", ()) if counts else ()
+    names = {owner: _phrases(owner) for owner in counts} if patterns else {}
+    phrases = pd.Series(names, dtype=object).explode().dropna().astype(TEXT)
+    resembled: dict[str, str] = {}
+    for pattern in patterns:
+        is_unmatched = not (protected(all_owners, {"owners": [pattern]}) != "").any()
+        for owner in _similar(pattern, counts, phrases, is_unmatched=is_unmatched):
+            resembled.setdefault(owner, pattern)
+    return {
+        f"owner {shortened(owner)} is not protected, although its name resembles the protected {shortened(pattern)}": (
+            counts[owner]
+        )
+        for owner, pattern in resembled.items()
+    }
+
+
+def _similar(pattern: str, owners: Iterable[str], phrases: pd.Series[str], *, is_unmatched: bool) -> list[str]:
+    """Return the owners whose names resemble a pattern. ``phrases`` are those of each owner."""
+    name = pattern.strip("*?")
+    if "*" in name or "?" in name:
+        return []
+    if "@" in name:  # the addresses of colleagues have words in common, so only a misspelling counts
+        return [owner for owner in owners if is_unmatched and _is_near_address(owner, name)]
+    wanted = "".join(_words(name))
+    if len(wanted) < _LEAST_LETTERS or wanted.isdecimal():
+        return []
+    is_like = phrases.isin(_near(wanted, phrases) if is_unmatched else [wanted])
+    return phrases.index[is_like].unique().tolist()
+
+
+def _is_near_address(owner: str, address: str) -> bool:
+    """Return whether an address has the same name and a similar domain, or a similar name and the same domain. An
+    address without a name is a domain.
+    """
+    (name, _, domain), (own_name, _, own_domain) = (text.casefold().rpartition("@") for text in (address, owner))
+    if own_domain == domain:
+        return len(name) >= _LEAST_LETTERS and bool(_near(name, [own_name]))
+    return name in {"", own_name} and bool(_near(domain, [own_domain]))
+
+
+def _near(wanted: str, names: Iterable[str]) -> list[str]:
+    """Return the names that are equal or similar."""
+    known = set(names)
+    return difflib.get_close_matches(wanted, known, n=max(len(known), 1), cutoff=_CLOSE)
+
+
+def _phrases(owner: str) -> list[str]:
+    """Return each sequence of words in a name, joined. The domain of an address is not a part of the name."""
+    words = _words(owner.partition("@")[0])[:_MOST_WORDS]
+    return ["".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1)]
+
+
+def _words(name: str) -> list[str]:
+    return _BOUNDARY.sub(" ", name).casefold().split()

@@ -108,6 +108,7 @@ class RevocationPlan(WorkspacePlan):
         *,
         protect: Mapping[str, Sequence[str]],
         reason: str | None,
+        resembling: Mapping[str, int],
         used: Mapping[str, Mapping[str, Any]] | None = None,
         used_from: Mapping[str, Any] | None = None,
         coverage: str = "",
@@ -117,6 +118,7 @@ class RevocationPlan(WorkspacePlan):
         self._planned = planned
         self._used, self._used_from = used or {}, used_from or {}
         self._coverage = coverage
+        self._resembling = resembling
         self.left_out = left_out
 
     def _title(self) -> str:
@@ -131,6 +133,7 @@ class RevocationPlan(WorkspacePlan):
             count=len(self),
             warnings=self.warnings(),
             left_out=reasons_of(self.left_out),
+            resembling=self._resembling,
             evidence=self._coverage,
         )
 
@@ -269,7 +272,8 @@ def make(
     found = listing.set_index("token_id", drop=False).reindex(requested)
     missing = found["token_id"].isna().to_numpy()
     chosen = listing.set_index("token_id", drop=False).loc[found.index[~missing]].reset_index(drop=True)
-    reasons = _reasons_to_leave_out(context, chosen, caller_id, include_own=include_own, protect=protect)
+    patterns = protection.read_protected(context.folder, protect)
+    reasons = _reasons_to_leave_out(chosen, caller_id, include_own=include_own, patterns=patterns)
     planned = chosen[(reasons == "").to_numpy()]
     last_use, used, used_from = planned["last_used_day"], None, None
     if usage is not None:
@@ -295,6 +299,7 @@ def make(
         left_out,
         protect=protect,
         reason=reason,
+        resembling=protection.resembling(planned, listing, patterns),
         used=used,
         used_from=used_from,
         coverage="" if usage is None else coverage_of(usage),
@@ -302,14 +307,9 @@ def make(
 
 
 def _reasons_to_leave_out(
-    context: PlanContext,
-    chosen: pd.DataFrame,
-    caller_id: int,
-    *,
-    include_own: bool,
-    protect: Mapping[str, Sequence[str]],
+    chosen: pd.DataFrame, caller_id: int, *, include_own: bool, patterns: Mapping[str, Sequence[str]]
 ) -> pd.Series[str]:
-    reasons = protection.protected(chosen, protection.read_protected(context.folder, protect))
+    reasons = protection.protected(chosen, patterns)
     own = (chosen["owner_id"] == caller_id).fillna(value=False).astype(bool)
     excluded = own & (reasons == "") & (not include_own)
     return reasons.mask(excluded, f"yours; {spelled('include_own=True')} includes them")

@@ -45,7 +45,7 @@ def _audit(session: Session[TokenSource], **options: Unpack[_Rules]) -> Audit:
         skip=options["skip"],
         thresholds=by_rule,
         waivers=options["waivers"],
-        usage=evidence_of(workspace, options),
+        usage=evidence_of(session.front_end, workspace, options),
     )
     waived = f", {len(result.waived):,} waived" if len(result.waived) else ""
     session.say(f"{workspace.name}: {result.headline()} in {pluralize(len(result.tokens), 'token')}{waived}.")

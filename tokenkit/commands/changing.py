@@ -18,7 +18,7 @@ from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
 from tokenkit.actions.result import ENDED_BY, remaining
 from tokenkit.actions.states import ALREADY_GONE, REVOKED
-from tokenkit.commands.evidence import Evidence, Log, evidence_of
+from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
 from tokenkit.commands.history import unfinished
 from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_unscoped, whole_ids
 from tokenkit.commands.session import FrontEnd, Session
@@ -54,7 +54,7 @@ def revoke(
     """Revoke the tokens that the IDs or the filters select."""
     log: Log = {"days": days, "rows": rows, "warehouse_id": warehouse_id, "start_warehouse": start_warehouse}
     workspace = session.workspace()
-    evidence = evidence_of(workspace, {"usage": usage, **log})
+    evidence = evidence_of(session.front_end, workspace, {"usage": usage, **log})
     tokens = _chosen(
         session, workspace, token_ids, criteria, where=where, sort=sort, limit=limit, allow_none=allow_none
     )
@@ -259,8 +259,11 @@ def resume(
     if run_id is None:
         return unfinished(session)
     workspace = _workspace_of_run(session, run_id)
-    evidence = evidence_of(workspace, options)
-    plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
+    evidence = evidence_of(session.front_end, workspace, options)
+    try:
+        plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
+    except errors.WarehouseStoppedError as stopped:  # a staged run reads its evidence again
+        plan = workspace.plan_resume(run_id, read_if_allowed(session.front_end, workspace, stopped))
     if not dry_run:
         plan.check_due()
     in_short = preview.of(plan)

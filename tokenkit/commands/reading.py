@@ -163,7 +163,7 @@ def permissions_levels(session: Session[Workspace]) -> pd.DataFrame:
 def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpack[Evidence]) -> pd.DataFrame:
     """Return the principals that can use or own tokens."""
     workspace = session.workspace()
-    evidence = evidence_of(workspace, options)
+    evidence = evidence_of(session.front_end, workspace, options)
     principals = workspace.access(where, usage=evidence)
     can_use, without = int(principals["can_use"].sum()), int(principals["tokens_without_permission"].sum())
     session.say(

@@ -29,4 +29,5 @@ def explore(
             "`tokenkit lab` opens one. In a shell, use `tokenkit list` and `tokenkit audit`."
         )
     workspace = session.workspace()
-    return workspace.explore(where, usage=evidence_of(workspace, options), plain=plain)
+    evidence = evidence_of(session.front_end, workspace, options)
+    return workspace.explore(where, usage=evidence, plain=plain)

@@ -18,6 +18,13 @@ COUNTERPARTS: Mapping[str, str] = {
     "Pass warehouse_id=…": "Add --warehouse-id ID",
     "pass rows=… from an earlier query": "give the rows of an earlier query with --rows",
     "Pass newer evidence with usage=ws.usage(…)": "Read newer evidence with --usage and its options",
+    "Pass newer evidence with usage=ws.usage(days={days})": "Read newer evidence with --usage --days {days}",
+    "Pass newer evidence with usage=ws.usage(days={days}, warehouse_id={warehouse_id!r})": (
+        "Read newer evidence with --usage --days {days} --warehouse-id {warehouse_id}"
+    ),
+    "Pass newer evidence with usage=ws.usage(days={days}, warehouse_id={warehouse_id!r}, start_warehouse=True)": (
+        "Read newer evidence with --usage --days {days} --warehouse-id {warehouse_id} --start-warehouse"
+    ),
     "pass usage=ws.usage()": "--usage",
     "pass thresholds={{{rule!r}: {{{threshold!r}: [...]}}}}": "--threshold {rule}.{threshold}=…",
     "Pass comment=…, scopes=…, or a frame with the column new_comment or new_scopes": "Add --comment or --scopes",

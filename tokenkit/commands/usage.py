@@ -30,7 +30,7 @@ def usage(
     chosen: set[str] | None = None
     if token_ids or owner:
         chosen = _chosen(workspace, token_ids, {"owner": owner} if owner else {})
-    found = read(workspace, log)
+    found = read(session.front_end, workspace, log)
     session.front_end.warn_last(f"{workspace.name}: {summary(found)}")
     found = found.sort_values(["matched", "logins"], ascending=False, kind="stable", ignore_index=True)
     if chosen is None:

@@ -168,6 +168,7 @@ class FleetRevocationPlan(_SelectivePlan[RevocationPlan]):
             count=len(self),
             warnings=self._unplanned_warning() | self.warnings(),
             left_out=revocation.reasons_of(self.left_out),
+            resembling=self._counts(lambda summary: summary.resembling),
             evidence=self._evidence(),
         )
 

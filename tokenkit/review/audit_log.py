@@ -17,6 +17,8 @@ from tokenkit.core.wording import of
 from tokenkit.review.clients import LONGEST_USER_AGENT
 
 TABLE: Final = "system.access.audit"
+MOST_DAYS: Final = 365
+"""The number of days that the table is retained."""
 ACCOUNTS, TOKEN_LOGIN, INTERNAL = "accounts", "tokenLogin", "API_INT_PAT_TOKEN"
 """The service, action and authentication method of a sign-in with the internal token of a notebook or job."""
 FIRST_FAILURE: Final = 400

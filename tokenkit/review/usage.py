@@ -21,7 +21,7 @@ import pyarrow as pa
 from tokenkit import errors, frames
 from tokenkit.core.wording import of, pluralize
 from tokenkit.frames import TEXT
-from tokenkit.review.audit_log import ADDRESS, IDENTITY, USER_AGENT, display_names
+from tokenkit.review.audit_log import ADDRESS, IDENTITY, MOST_DAYS, USER_AGENT, display_names
 from tokenkit.review.clients import clients_of
 from tokenkit.review.sign_ins import SignIns, most_frequent
 from tokenkit.review.texts import lengths, redacted
@@ -103,6 +103,15 @@ def usage(sign_ins: SignIns, listing: pd.DataFrame, service_principals: pd.DataF
         "workspace_ids": list(sign_ins.workspace_ids),
     }
     return frame
+
+
+def period_and_warehouse(source: Mapping[str, Any], *, now: pd.Timestamp) -> tuple[int, str]:
+    """Return how to read the log of an earlier source again: the number of days, up to what the table retains, and the
+    warehouse, empty if Spark read it.
+    """
+    first_day = pd.to_datetime(source[SINCE], utc=True)
+    days = (now.tz_convert("UTC").floor("D") - first_day).days
+    return min(days, MOST_DAYS), source.get("warehouse_id") or ""
 
 
 def share(usage: pd.DataFrame) -> str:

@@ -269,7 +269,8 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
             the same columns and no rows.
 
         Raises:
-            UsageError: The rows are not from the audit log, or the warehouse is stopped.
+            UsageError: The rows are not from the audit log.
+            WarehouseStoppedError: The warehouse is stopped.
             ConfigurationError: There is no warehouse.
             StatementFailedError: The log cannot be read. The message names the missing permission.
         """
@@ -363,7 +364,9 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
         if warehouse_id is None and session is not None:
             return usage_sources.from_spark(question, session, since=since)
         statements = self._statements(warehouse_id)
-        return usage_sources.from_warehouse(question, statements, warehouse_id, since=since, may_start=may_start)
+        return usage_sources.from_warehouse(
+            question, statements, warehouse_id, days=days, since=since, may_start=may_start
+        )
 
     @abstractmethod
     def snapshot_files(self, path: str | os.PathLike[str] | None = None) -> dict[str, Path]:

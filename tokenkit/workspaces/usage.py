@@ -12,7 +12,7 @@ import re
 import sys
 import uuid
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -22,11 +22,8 @@ from tokenkit.core.progress import progress_bar
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
 from tokenkit.rest.statements import StatementsAPI
-from tokenkit.review.audit_log import TABLE, Question
+from tokenkit.review.audit_log import MOST_DAYS, TABLE, Question
 from tokenkit.review.usage import SINCE
-
-MOST_DAYS: Final = 365
-"""The number of days that the table is retained."""
 
 _Answer = TypeVar("_Answer")
 _WAREHOUSE = "DATABRICKS_WAREHOUSE_ID"
@@ -148,6 +145,7 @@ def from_warehouse(
     statements: StatementsAPI,
     warehouse_id: str | None,
     *,
+    days: int,
     since: str,
     may_start: bool,
 ) -> _Answer:
@@ -157,12 +155,13 @@ def from_warehouse(
         question: The query.
         statements: The API.
         warehouse_id: The warehouse; ``DATABRICKS_WAREHOUSE_ID`` by default.
+        days: The number of days, for the error.
         since: The first day.
         may_start: Whether to start a stopped warehouse, which costs money.
 
     Raises:
         ConfigurationError: There is no warehouse.
-        UsageError: The warehouse is stopped, and ``may_start`` is false.
+        WarehouseStoppedError: The warehouse is stopped, and ``may_start`` is false.
         StatementFailedError: The query failed.
     """
     chosen = chosen_warehouse(warehouse_id)
@@ -173,9 +172,11 @@ def from_warehouse(
             f"or {spelled('pass rows=… from an earlier query')}. Warehouses: {known or 'none that you can use'}."
         )
     if not may_start and statements.state(chosen) in _STOPPED:
-        raise errors.UsageError(
+        raise errors.WarehouseStoppedError(
             f"Warehouse {chosen} is stopped, and a running one costs money. "
-            f"Allow it with {spelled('start_warehouse=True')}."
+            f"Allow it with {spelled('start_warehouse=True')}.",
+            chosen,
+            days,
         )
     parameters = {"since": ("DATE", since)}
     try:

@@ -41,11 +41,10 @@ from tokenkit.review.audit import Audit
 from tokenkit.review.description import described
 from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import Rule
-from tokenkit.review.usage import SINCE
+from tokenkit.review.usage import period_and_warehouse
 from tokenkit.workspaces.base import ManagedSource
 from tokenkit.workspaces.changes import FOLDER
 from tokenkit.workspaces.changes import changes as changes_between
-from tokenkit.workspaces.usage import MOST_DAYS
 
 if TYPE_CHECKING:
     from tokenkit.rest.credentials import Credentials
@@ -159,9 +158,8 @@ class Workspace(ManagedSource[UpdatePlan]):
 
     def _usage_again(self, source: Mapping[str, Any]) -> pd.DataFrame:
         """Return what used each token, from the source and the first day of earlier evidence."""
-        first = pd.Timestamp(source[SINCE], tz="UTC")
-        days = (self.now().tz_convert("UTC").floor("D") - first).days
-        return self.usage(min(days, MOST_DAYS), warehouse_id=source.get("warehouse_id") or None)
+        days, warehouse_id = period_and_warehouse(source, now=self.now())
+        return self.usage(days, warehouse_id=warehouse_id or None)
 
     def _described(self, creator: str | None = None, *, with_aliases: bool) -> pd.DataFrame:
         listing = self.token_management.list(created_by_username=creator)
