@@ -126,6 +126,76 @@ def test_the_journal_shows_who_and_why_before_numbers_that_are_all_zero():
     assert "remaining" in table.table(columns.columns(runs.assign(remaining=2)), 120)
 
 
+def headings_of(frame, width):
+    return [column.heading.removesuffix(" (UTC)") for column, _ in table.fitting(columns.columns(frame), width)]
+
+
+RUNS = pd.DataFrame(
+    {
+        "run_id": ["20260301-093000-1a2b3c4d", "20260302-093000-1a2b3c4e"],
+        "kind": ["revoke", "permissions"],
+        "workspace": "https://prod.cloud.databricks.com",
+        "caller": "admin@example.com",
+        "reason": ["offboarding of everybody in the south region", None],
+        "started_at": pd.to_datetime(["2026-03-01 09:30", "2026-03-02 09:30"], utc=True),
+        "finished_at": pd.to_datetime(["2026-03-01 09:31", "2026-03-02 09:31"], utc=True),
+        "change": [None, "updated"],
+        "tokens": [85, 3],
+        "done": [80, 3],
+        "remaining": [5, 0],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (80, ["run", "kind", "remaining", "tokens", "reason", "started"]),
+        (100, ["run", "kind", "remaining", "tokens", "reason", "started"]),
+        (170, ["workspace", "run", "kind", "change", "remaining", "tokens", "done", "reason", "started", "by"]),
+    ],
+)
+def test_of_runs_the_id_the_day_the_kind_the_counts_and_the_reason_remain_in_a_narrow_terminal(width, headings):
+    assert headings_of(RUNS, width) == headings
+    lines = table.table(columns.columns(RUNS), width).splitlines()
+    assert {"20260301-093000-1a2b3c4d", "2026-03-01"} <= {*" ".join(lines).split()}
+    assert max(map(len, lines)) <= width
+
+
+def test_of_staged_runs_the_day_on_which_they_are_due_remains_too():
+    staged = RUNS.assign(due=RUNS["started_at"] + pd.Timedelta(days=14))
+    drawn = table.table(columns.columns(staged), 100)
+    assert {"2026-03-15", "2026-03-01", "20260301-093000-1a2b3c4d"} <= {*drawn.split()}
+    assert "offboardi…" in drawn
+
+
+def test_of_one_run_what_it_did_comes_before_what_the_line_about_it_says():
+    names = ["run_id", "workspace", "kind", "caller", "reason"]
+    tokens = RUNS.iloc[[0, 0]][names].assign(
+        token_id="a" * 64,
+        owner="jane.doe@example.com",
+        comment="the nightly export",
+        new_comment=None,
+        scopes=[["all-apis"], ["sql", "jobs"]],
+        new_scopes=[["sql"], None],
+        outcome="updated",
+    )
+    assert headings_of(tokens, 90) == ["outcome", "owner", "comment", "new scopes", "scopes", "token"]
+    entries = tokens[names].assign(
+        kind=["user", "group"],
+        principal="data-engineers",
+        permission_level=[None, "CAN_USE"],
+        new_permission_level=["CAN_MANAGE", None],
+        outcome="updated",
+        started_at=RUNS["started_at"].iloc[0],
+    )
+    assert headings_of(entries, 68) == ["kind", "outcome", "principal", "level", "new level"]
+    drawn = table.table(columns.columns(entries), 68).splitlines()
+    assert [line.split()[-2:] for line in drawn[1:]] == [["none", "CAN_MANAGE"], ["CAN_USE", "none"]]
+    parts = tokens.assign(run_id=[f"{tokens['run_id'].iloc[0]}.{part}" for part in (1, 2)], workspace=["a", "b"])
+    assert "workspace" in headings_of(parts, 100)
+
+
 def test_a_use_after_the_current_time_was_today():
     tokens = pd.DataFrame({"last_used_day": pd.to_datetime(["2026-03-08"], utc=True), "idle_days": [-7.0]})
     assert columns.column(tokens, "last_used_day").texts == ["today"]

@@ -7,7 +7,7 @@ and comment, IDs last. Tables, records, previews and completion use it. Numbers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +118,12 @@ def _new(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
     return suffix, ["(none)" if removed else text for text, removed in zip(texts, is_removed, strict=True)]
 
 
+def _level(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
+    """Show a permission level. Among levels before and after a change, a missing one is visible: there is no entry."""
+    suffix, texts = _plain(frame, name)
+    return suffix, [text or "none" for text in texts] if "new_permission_level" in frame else texts
+
+
 def _short_id(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
     return "", [cell(value)[:SHORT_ID] for value in frame[name].tolist()]
 
@@ -146,8 +152,8 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("user_name", "user", least=16),
     ColumnSpec("group_name", "group", least=12),
     ColumnSpec("service_principal_name", "service principal", least=12),
-    ColumnSpec("permission_level", "level"),
-    ColumnSpec("new_permission_level", "new level"),
+    ColumnSpec("permission_level", "level", _level),
+    ColumnSpec("new_permission_level", "new level", _level),
     ColumnSpec("description", least=20),
     ColumnSpec("comment", least=12, is_cut=True),
     ColumnSpec("new_comment", "new comment", _new, least=12),
@@ -235,6 +241,21 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ),
 )
 _BY_NAME = {column.name: column for column in COLUMNS}
+
+_Overrides = Mapping[str, Any]
+_FIRST: _Overrides = {"priority": NEEDED}
+_LAST: _Overrides = {"priority": _UNLISTED}
+# In a table of runs, the id, the day, the counts and the reason remain in a narrow terminal.
+_OF_RUNS: Mapping[str, _Overrides] = {
+    "kind": _FIRST,
+    "started_at": {"priority": NEEDED, "least": 10},
+    "due": {"least": 10},
+    "reason": {"priority": NEEDED, "least": 10, "is_cut": True},
+    "workspace": {"priority": 4},
+    "caller": {"priority": 4},
+    "change": {"priority": 5},
+}
+_SAID_OF_A_RUN = ("run_id", "caller", "reason")
 _POSITIONS = {column.name: position for position, column in enumerate(COLUMNS)}
 
 SHORT_VIEW = ("comment", "owner", "status", "idle_days", "effective_end", "scopes", "token_id")
@@ -289,10 +310,25 @@ def columns(frame: pd.DataFrame, chosen: Sequence[str] = ()) -> list[table.Colum
     """
     if chosen:
         return [replace(column(frame[[name]], name), priority=NEEDED) for name in chosen]
-    found = [column(frame, name) for name in shown_names(frame)]
-    if "cause" in frame:  # of changes, where the run explains the cause, and is not to be resumed
-        found = [replace(shown, priority=_UNLISTED) if shown.heading == "run" else shown for shown in found]
+    here = _in_journal(frame) if "run_id" in frame else {}
+    found = [replace(column(frame, name), **here.get(name, {})) for name in shown_names(frame)]
     return [shown for shown in found if any(shown.texts)]
+
+
+def _in_journal(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
+    """Return how columns are displayed in a frame about runs, where that differs from other frames."""
+    if "cause" in frame:  # of changes, where the run explains the cause, and is not to be resumed
+        return {"run_id": _LAST}
+    if "remaining" in frame:
+        return _OF_RUNS
+    if len(frame["run_id"].str.partition(".")[0].unique()) > 1:
+        return {"caller": _OF_RUNS["caller"]}
+    # The rows are of one run, and the line about it has these values.
+    said = [*_SAID_OF_A_RUN, *(["workspace"] if len(frame["workspace"].unique()) == 1 else [])]
+    if "principal" in frame:  # entries of permissions
+        return dict.fromkeys([*said, "started_at"], _LAST) | {"kind": _FIRST}
+    changed = ["scopes"] if frame["new_scopes"].notna().any() else []
+    return dict.fromkeys([*said, "kind"], _LAST) | dict.fromkeys(changed, _FIRST)
 
 
 def fields(frame: pd.DataFrame) -> dict[str, str]:

@@ -14,7 +14,7 @@ from tokenkit.review.values import CAN_MANAGE, CAN_USE
 FIELDS = {"user_name": "user", "group_name": "group", "service_principal_name": "service_principal"}
 """The field of an entry that names its principal, and the kind of the principal."""
 LEVELS = frames.schema(kind=str, principal=str, permission_level=str, new_permission_level=str)
-NO_ENTRY = "none"
+NO_ENTRY, UNCHANGED = "none", "unchanged"
 
 Key = tuple[str, str]
 """The field of an entry that names its principal, and the name."""
@@ -86,8 +86,12 @@ def compared(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 def changes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Return the entries that a change adds, removes or gives another level, with the columns of ``LEVELS``."""
     both = compared(before, after)
-    old, new = both["permission_level"].fillna(""), both["new_permission_level"].fillna("")
-    return both[old != new].reset_index(drop=True)
+    return both[changes_level(both)].reset_index(drop=True)
+
+
+def changes_level(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Return which entries a change adds, removes or gives another level."""
+    return rows["permission_level"].fillna("") != rows["new_permission_level"].fillna("")
 
 
 def as_change(rows: pd.DataFrame) -> pd.Series[str]:
