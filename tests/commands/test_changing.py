@@ -1,5 +1,6 @@
 """The changing commands in combination."""
 
+import io
 import json
 import os
 import pty
@@ -400,3 +401,26 @@ def test_a_comment_that_will_be_removed_is_visible():
     before, _ = in_a_terminal(f"update {token_id} --comment= ", "no", columns=120)
     assert "new comment" in before
     assert "(none)" in before
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("change", "listed"),
+    [
+        ("set group:contractors", ["Entries that change:", "Principals losing permission:"]),
+        ("add group:analysts", ["Entries that change:"]),
+    ],
+)
+def test_a_dry_run_of_permissions_shows_the_tables_that_the_confirmation_shows(change, listed, capsys, monkeypatch):
+    argv = ["permissions", *change.split()]
+    assert cli.main([*argv, "--dry-run", "--output", "json"]) == 0
+    dry = capsys.readouterr()
+    assert [line for line in dry.err.splitlines() if line.endswith(":")] == listed
+    assert json.loads(dry.out)
+    if "set" in change:
+        monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        assert cli.main(argv) == 1
+        asked, last = capsys.readouterr().err.split("Tokens that will be deleted or disabled:")
+        assert dry.err.startswith(asked.rstrip())
+        assert dry.err.rstrip().splitlines()[-1] in last

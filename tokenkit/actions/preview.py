@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -14,19 +14,26 @@ if TYPE_CHECKING:
     from tokenkit.actions.plan import Plan, Summary
 
 
-def of(plan: Plan, *, title: str | None = None, limit: int = SHOWN_ROWS) -> Preview:
+LOST_TOKENS = "Tokens that will be deleted or disabled"
+"""The caption of the tokens of a plan whose preview has more tables."""
+
+
+def of(plan: Plan, *, title: str | None = None, limit: int = SHOWN_ROWS, without: Collection[str] = ()) -> Preview:
     """Return the short preview of a plan.
 
     Args:
         plan: Any plan.
         title: The title, if the one from the plan's summary does not fit.
         limit: The maximum number of rows to show of each table.
+        without: The captions of tables that are shown elsewhere.
     """
     summary = plan.summary()
-    tables = [table(rows, caption=caption, limit=limit) for caption, rows in plan.principals().items()]
-    caption = "Tokens that will be deleted or disabled" if tables else ""
+    rows_by_caption = dict(plan.principals())
     tokens = worst_first_of(plan.preview(), list(summary.warnings))
-    tables.append(table(tokens, caption=caption, limit=limit))
+    rows_by_caption[LOST_TOKENS if rows_by_caption else ""] = tokens
+    tables = [
+        table(rows, caption=caption, limit=limit) for caption, rows in rows_by_caption.items() if caption not in without
+    ]
     doing = title or summary.doing or "nothing to do"
     return Preview(
         title=visible(doing[:1].upper() + doing[1:]),

@@ -213,19 +213,36 @@ def _change_permissions(
         session.say(f"More tokens may be deleted: {kind} {principal}, {why}.")
     if not dry_run:
         plan.check_protection()  # before the confirmation
-    if dry_run and not len(plan):
-        return next(filter(len, [plan.losing_access, plan.gaining_access, plan.changes]))
+    if dry_run:
+        # The same tables as before a confirmation, the last one as the result.
+        caption, rows = _costs(plan)
+        title = plan.summary().doing or plan.changed_entries()
+        front_end.show(preview.of(plan, title=title, without=[caption]))
+        return rows
     if plan.summary().doing:
-        result = _decide(front_end, plan, workspace, dry_run=dry_run, yes=options["yes"])
+        result = _decide(front_end, plan, workspace, dry_run=False, yes=options["yes"])
     else:
         result = plan.apply(progress=front_end.shows_progress)
         _say_additional_effects(front_end, result)
         front_end.warn_last(f"{workspace.name}: permissions changed. Run {plan.run_id}.")
-    if dry_run or result is None:
+    if result is None:
         return result
     front_end.warn_last(f"{workspace.name}: {plan.changed_entries()}.")
     front_end.warn_last(_how_to_undo(front_end.program, plan))
     return result if len(result) else permissions_of(workspace)
+
+
+def _costs(plan: PermissionEffects) -> tuple[str, pd.DataFrame]:
+    """Return the rows of a dry run, with the caption that they have in a preview: the tokens that will be lost; or else
+    the principals that lose permission, or those that gain it; or else the entries that change.
+    """
+    rows = {
+        preview.LOST_TOKENS: preview.worst_first_of(plan.preview(), []).reset_index(drop=True),
+        permissions.LOSING: plan.losing_access,
+        "": plan.gaining_access,
+        permissions.CHANGES: plan.changes,
+    }
+    return next((caption, found) for caption, found in rows.items() if len(found))
 
 
 def _how_to_undo(program: str, plan: PermissionEffects) -> str:

@@ -246,7 +246,7 @@ _Overrides = Mapping[str, Any]
 _FIRST: _Overrides = {"priority": NEEDED}
 _LAST: _Overrides = {"priority": _UNLISTED}
 # In a table of runs, the id, the day, the counts and the reason remain in a narrow terminal.
-_OF_RUNS: Mapping[str, _Overrides] = {
+_OF_RUNS: dict[str, _Overrides] = {
     "kind": _FIRST,
     "started_at": {"priority": NEEDED, "least": 10},
     "due": {"least": 10},
@@ -320,7 +320,8 @@ def _in_journal(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
     if "cause" in frame:  # of changes, where the run explains the cause, and is not to be resumed
         return {"run_id": _LAST}
     if "remaining" in frame:
-        return _OF_RUNS
+        is_of_fleet = frame.columns[0] == "workspace"
+        return _OF_RUNS | {"workspace": _FIRST} if is_of_fleet else _OF_RUNS
     if len(frame["run_id"].str.partition(".")[0].unique()) > 1:
         return {"caller": _OF_RUNS["caller"]}
     # The rows are of one run, and the line about it has these values.
