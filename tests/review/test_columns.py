@@ -106,7 +106,7 @@ def test_changes_show_the_cause_and_what_is_copied_in_full_on_a_narrow_terminal(
     )
     drawn = table.table(columns.columns(changes), 80)
     assert len(drawn.splitlines()) == 2
-    assert all(text in drawn for text in ["removed", "revoked_by_tokenkit", "jane.doe@example.com", "a" * 12])
+    assert all(text in drawn for text in ["removed", "revoked by tokenkit", "jane.doe@example.com", "a" * 12])
 
 
 def test_the_journal_shows_who_and_why_before_numbers_that_are_all_zero():
@@ -230,7 +230,7 @@ def test_the_short_view_comes_first_in_a_notebook_and_no_column_is_lost(tokens):
 
 # The columns that a narrow terminal leaves out, from the last to the first that goes.
 GIVE_WAY = {
-    1: "waived kind status source_networks reason",
+    1: "waived kind status source_networks reason effect",
     2: "via done matched started_at",
     3: "permission_unused failed unknown still_listed identities",
     4: "active skipped days_used",
@@ -375,6 +375,38 @@ def test_only_days_and_numbers_are_aligned_to_the_right():
     assert columns.column(frame.iloc[:0], "tokens").is_number is False
 
 
+def test_identifiers_of_fixed_sets_are_words_in_tables_and_records_but_texts_are_never_changed():
+    frame = pd.DataFrame(
+        {
+            "kind": ["service_principal"],
+            "change": ["owner_changed"],
+            "outcome": ["still_listed"],
+            "cause": ["unused_90_days"],
+            "effect": ["deleted_or_disabled"],
+            "matched_as": ["digits_as_bytes"],
+            "owner_kind": ["service_principal"],
+            "problem": ["not_scanned"],
+            "comment": ["still_listed"],
+            "permission_level": ["CAN_USE"],
+        }
+    )
+    texts = {name: shown(frame, name)[1][0] for name in frame}
+    assert texts == {
+        "kind": "service principal",
+        "change": "owner changed",
+        "outcome": "still listed",
+        "cause": "unused for 90 days",
+        "effect": "deleted or disabled",
+        "matched_as": "digits as bytes",
+        "owner_kind": "service principal",
+        "problem": "not scanned",
+        "comment": "still_listed",
+        "permission_level": "CAN_USE",
+    }
+    fields = columns.fields(frame)
+    assert (fields["owner kind"], fields["comment"]) == ("service principal", "still_listed")
+
+
 def test_serious_words_have_a_color():
     styles = columns.column(pd.DataFrame({"severity": ["high"]}), "severity").styles
     assert styles == {
@@ -382,7 +414,7 @@ def test_serious_words_have_a_color():
         "medium": "yellow",
         "failed": "red",
         "unknown": "red",
-        "still_listed": "yellow",
+        "still listed": "yellow",
     }
 
 

@@ -32,7 +32,7 @@ from tokenkit.frames import TEXT
 from tokenkit.rest.token_management import AccessControlList, access_entries
 from tokenkit.review import access
 from tokenkit.review import entries as acl
-from tokenkit.review.values import CAN_MANAGE, CAN_USE
+from tokenkit.review.values import CAN_MANAGE, CAN_USE, words
 
 KIND = RunKind(
     name="permissions",
@@ -147,7 +147,7 @@ def _entries(count: int) -> str:
 
 
 def _labels(rows: pd.DataFrame) -> pd.Series[str]:
-    return rows["kind"].str.replace("_", " ") + " " + rows["principal"]
+    return rows["kind"].map(words).astype(TEXT) + " " + rows["principal"]
 
 
 def _listed(texts: pd.Series[str], rows: pd.DataFrame) -> str:

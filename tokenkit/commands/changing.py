@@ -16,7 +16,7 @@ from tokenkit.actions import creation, permissions, preview
 from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
-from tokenkit.actions.result import ENDED_BY, remaining
+from tokenkit.actions.result import ENDED_BY, counts, remaining
 from tokenkit.actions.states import ALREADY_GONE, REVOKED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of
 from tokenkit.commands.history import unfinished
@@ -28,6 +28,7 @@ from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access, filters
 from tokenkit.review import scopes as scopes_review
 from tokenkit.review.preview import Preview
+from tokenkit.review.values import words
 from tokenkit.workspaces.base import AnyWorkspace
 from tokenkit.workspaces.workspace import Workspace
 
@@ -132,8 +133,8 @@ def scopes(
     """Compare granted scopes with scopes in use; with ``--narrow``, narrow them to the scopes in use."""
     workspace = session.workspace()
     advised = workspace.scopes(where, **criteria)
-    counts = ", ".join(f"{count:,} {advice}" for advice, count in advised["advice"].value_counts().items())
-    session.say(f"{workspace.name}: {pluralize(len(advised), 'token')}{f' ({counts})' if counts else ''}.")
+    advice = ", ".join(f"{count:,} {advice}" for advice, count in advised["advice"].value_counts().items())
+    session.say(f"{workspace.name}: {pluralize(len(advised), 'token')}{f' ({advice})' if advice else ''}.")
     if not narrow:
         return advised
     plan = workspace.plan_update(advised, reason=reason)
@@ -209,8 +210,8 @@ def _change_permissions(
         f"{workspace.name}: {plan.changed_entries()}. {gaining} would gain permission to use tokens, "
         f"{len(plan.losing_access):,} would lose it, and {pluralize(len(plan), 'token')} would be deleted or disabled."
     )
-    for principal, kind, why in plan.not_known.itertuples(index=False, name=None):
-        session.say(f"More tokens may be deleted: {kind} {principal}, {why}.")
+    for principal, kind, why in plan.not_known[["principal", "kind", "reason"]].itertuples(index=False, name=None):
+        session.say(f"More tokens may be deleted: {words(kind)} {principal}, {why}.")
     if not dry_run:
         plan.check_protection()  # before the confirmation
     if dry_run:
@@ -478,7 +479,7 @@ def _decide(
             return None
     result = plan.apply(progress=front_end.shows_progress)
     interrupted = "Interrupted. " if result.attrs.get(ENDED_BY) == INTERRUPT else ""
-    front_end.warn_last(f"{interrupted}{workspace.name}: {_summary(result)} Run {plan.run_id}.")
+    front_end.warn_last(f"{interrupted}{workspace.name}: {counts(result) or 'Done'}. Run {plan.run_id}.")
     _say_additional_effects(front_end, result)
     if remaining(result):
         front_end.warn_last(f"To finish the run: {front_end.program} resume {plan.run_id}")
@@ -506,8 +507,3 @@ def _warn(front_end: FrontEnd, in_short: Preview) -> None:
     """Show the closing lines of a plan whose preview is not shown."""
     for line in in_short.closing:
         front_end.warn(line)
-
-
-def _summary(result: pd.DataFrame) -> str:
-    counts = result["outcome"].value_counts()
-    return ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) + "." if len(counts) else "Done."

@@ -16,6 +16,7 @@ from tokenkit.core.printable import printable
 from tokenkit.core.redaction import redact
 from tokenkit.core.table import NEEDED
 from tokenkit.core.wording import SHORT_ID
+from tokenkit.review.values import words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _UNLISTED = 50
 _MISSING = {"<NA>", "NaT", "nan"}
 _NEVER = None
-_STYLES = {"high": "red", "medium": "yellow", "failed": "red", "unknown": "red", "still_listed": "yellow"}
+_STYLES = {"high": "red", "medium": "yellow", "failed": "red", "unknown": "red", words("still_listed"): "yellow"}
 UTC = " (UTC)"
 
 
@@ -118,6 +119,12 @@ def _new(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
     return suffix, ["(none)" if removed else text for text, removed in zip(texts, is_removed, strict=True)]
 
 
+def _words(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
+    """Show identifiers of a fixed set as words."""
+    suffix, texts = _plain(frame, name)
+    return suffix, [words(text) for text in texts]
+
+
 def _level(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
     """Show a permission level. Among levels before and after a change, a missing one is visible: there is no entry."""
     suffix, texts = _plain(frame, name)
@@ -142,9 +149,9 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("waived", priority=1),
     ColumnSpec("not_checked", "not checked", least=12),
     ColumnSpec("run_id", "run"),
-    ColumnSpec("kind", priority=1),
-    ColumnSpec("change"),
-    ColumnSpec("outcome"),
+    ColumnSpec("kind", show=_words, priority=1),
+    ColumnSpec("change", show=_words),
+    ColumnSpec("outcome", show=_words),
     ColumnSpec("error", least=16),
     ColumnSpec("remaining", show=_count),
     ColumnSpec("principal"),
@@ -167,11 +174,13 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("via", priority=2, least=12),
     ColumnSpec("active", priority=4),
     ColumnSpec("status", priority=1),
-    ColumnSpec("cause"),
+    ColumnSpec("cause", show=_words),
+    ColumnSpec("effect", show=_words, priority=1),
+    ColumnSpec("problem", show=_words),
     ColumnSpec("before", priority=12, least=10),
     ColumnSpec("after", priority=12, least=10),
     ColumnSpec("locations", least=16),
-    ColumnSpec("matched_as", "matched as", priority=5),
+    ColumnSpec("matched_as", "matched as", _words, priority=5),
     ColumnSpec("done", priority=2),
     ColumnSpec("skipped", show=_count, priority=4),
     ColumnSpec("failed", show=_count, priority=3),
@@ -195,7 +204,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("reach", priority=6),
     ColumnSpec("used_scopes", "used scopes", priority=7, least=12),
     ColumnSpec("unused_scopes", "unused scopes", priority=7, least=12),
-    ColumnSpec("owner_kind", "owner kind", priority=8),
+    ColumnSpec("owner_kind", "owner kind", _words, priority=8),
     ColumnSpec("age_days", "age", _days, priority=9),
     ColumnSpec("created_by_username", "created by", priority=10, least=12, is_cut=True),
     ColumnSpec("remedy", priority=10, least=20),
@@ -337,7 +346,8 @@ def fields(frame: pd.DataFrame) -> dict[str, str]:
     names = [*shown_names(frame), *(str(name) for name in frame.columns)]
     texts = {}
     for name in dict.fromkeys(names):
-        suffix, (text,) = _plain(frame.head(1), name)
+        show = _words if spec_of(name).show is _words else _plain
+        suffix, (text,) = show(frame.head(1), name)
         if name == "findings" and isinstance(value := frame[name].iloc[0], list):
             text = "\n".join(map(cell, value)) or "none"
         if name == "admin" and not text:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tokenkit import errors, frames
 from tokenkit.review.access import ADMINS
-from tokenkit.review.values import CAN_MANAGE, CAN_USE
+from tokenkit.review.values import CAN_MANAGE, CAN_USE, words
 
 FIELDS = {"user_name": "user", "group_name": "group", "service_principal_name": "service_principal"}
 """The field of an entry that names its principal, and the kind of the principal."""
@@ -33,7 +33,7 @@ def keys(rows: pd.DataFrame) -> list[Key]:
 
 def label(key: Key) -> str:
     """Return a principal for a message: ``group analysts``."""
-    return f"{FIELDS[key[0]].replace('_', ' ')} {key[1]}"
+    return f"{words(FIELDS[key[0]])} {key[1]}"
 
 
 def levels(entries: pd.DataFrame) -> dict[Key, str]:
@@ -165,6 +165,6 @@ def _found(key: Key, remaining: Iterable[Key], titles: Mapping[str, str]) -> Key
 def _near(key: Key, before: pd.DataFrame, titles: Mapping[str, str]) -> str:
     """Return the end of a message about an entry that does not exist: similar entries of its kind."""
     names = [name for field, name in levels(before) if field == key[0] and name != ADMINS]
-    kind = FIELDS[key[0]].replace("_", " ")
+    kind = words(FIELDS[key[0]])
     known = [*names, *(titles[name] for name in names if name in titles)]
     return errors.did_you_mean(key[1], known) if known else f"There is no entry of a {kind} that can be removed."
