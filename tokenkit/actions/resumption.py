@@ -293,7 +293,8 @@ def _reasons_to_leave_out(
     patterns = protection.read_protected(context.folder, settings.protect)
     skipped = reasons_to_skip(entries, listing, patterns, settings, check_last_use=kind.check_last_use)
     if kind.deletes_tokens:
+        due = revocation.due_of(run)  # until then, the log need not be readable
         skipped |= evidence.signed_in_since(
-            context, run, entries, options, is_staged=revocation.due_of(run) is not None
+            context, run, entries, options, is_due=due is not None and context.now() >= due
         )
     return skipped

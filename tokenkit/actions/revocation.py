@@ -358,7 +358,7 @@ def resume(
     """
     check_due(run, context.now())
     remaining = [entry for entry in entries if entry.state not in states.SETTLED]
-    signed_in = signed_in_since(context, run, remaining, options, is_staged=due_of(run) is not None)
+    signed_in = signed_in_since(context, run, remaining, options, is_due=due_of(run) is not None)
     task = Task(
         send=lambda entry: context.one_shot.delete(entry.token_id),
         look_up=lambda entry: context.one_shot.get(entry.token_id),

@@ -277,10 +277,16 @@ def resume(
     if run_id is None:
         return unfinished(session)
     workspace = _workspace_of_run(session, run_id)
+    plan = workspace.plan_resume(run_id, ignore_usage=ignore_usage or options["usage"])
+    try:
+        plan.check_due()  # before the log is read
+    except errors.UsageError as not_due:
+        if not dry_run:
+            raise
+        session.warn(str(not_due))
     evidence = evidence_of(workspace, options)
-    plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
-    if not dry_run:
-        plan.check_due()
+    if evidence is not None:
+        plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
     in_short = preview.of(plan)
     if not plan.summary().doing:
         _warn(session.front_end, in_short)
