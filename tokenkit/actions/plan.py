@@ -98,6 +98,7 @@ class Summary:
         warnings: The warnings, the most severe first, each with its number of tokens or principals.
         left_out: The reasons why tokens are not in the plan, each with its number of tokens.
         evidence: The coverage of the evidence of use; empty without evidence.
+        explained: The warnings that a sentence explains, which a preview shows instead of the number of tokens.
     """
 
     doing: str
@@ -105,6 +106,7 @@ class Summary:
     warnings: Mapping[str, int]
     left_out: Mapping[str, int] = field(default_factory=dict)
     evidence: str = ""
+    explained: Mapping[str, str] = field(default_factory=dict)
 
 
 class Plan(ABC):

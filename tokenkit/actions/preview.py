@@ -60,6 +60,7 @@ def worst_first_of(tokens: pd.DataFrame, warnings: Sequence[str]) -> pd.DataFram
 
 def _closing(summary: Summary) -> tuple[str, ...]:
     left_out = [f"Left out: {pluralize(count, 'token')} ({reason})." for reason, count in summary.left_out.items()]
-    warnings = ", ".join(f"{what} ({count:,})" for what, count in summary.warnings.items() if count)
-    closing = [summary.evidence, *left_out, f"Warnings: {warnings}." if warnings else ""]
+    counts = {what: count for what, count in summary.warnings.items() if count and what not in summary.explained}
+    warnings = ", ".join(f"{what} ({count:,})" for what, count in counts.items())
+    closing = [summary.evidence, *left_out, *summary.explained.values(), f"Warnings: {warnings}." if warnings else ""]
     return tuple(visible(line) for line in closing if line)

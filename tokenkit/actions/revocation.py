@@ -24,7 +24,7 @@ from tokenkit.actions.task import LOST_AND_GONE, Task
 from tokenkit.core.arguments import flag, table
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import of, pluralize
 from tokenkit.frames import TEXT
 from tokenkit.review import filters
 from tokenkit.review.durations import duration
@@ -34,12 +34,13 @@ from tokenkit.review.usage import summary as coverage_of
 
 KIND = RunKind(name="revoke", doing="revoke {} for good", deletes_tokens=True)
 RECENTLY_DAYS = 7
-_YOURS = "yours"
+_YOURS, LAST_TOKEN = "yours", "the last token of its owner"
+_NAMED = 5
 _WARNINGS = (
     _YOURS,
     f"used in the last {RECENTLY_DAYS} days",
     "a service principal's",
-    "the last token of its owner",
+    LAST_TOKEN,
     "expired already",
     "last used before it was created: an error in the data",
 )
@@ -132,6 +133,7 @@ class RevocationPlan(WorkspacePlan):
             warnings=self.warnings(),
             left_out=reasons_of(self.left_out),
             evidence=self._coverage,
+            explained=explained(self.losing_last_token()),
         )
 
     def preview(self) -> pd.DataFrame:
@@ -148,6 +150,12 @@ class RevocationPlan(WorkspacePlan):
     def warnings(self) -> dict[str, int]:
         """Return each warning of the preview, the most severe first, with its number of tokens."""
         return warnings_of(self._planned)
+
+    def losing_last_token(self) -> list[str]:
+        """Return the owners whose last active token will be revoked."""
+        has_warning = self._planned["warnings"].str.split("; ").map(lambda warnings: LAST_TOKEN in warnings)
+        owners = self._planned[has_warning.astype(bool)].drop_duplicates("owner_id")  # names are not unique
+        return owners["owner"].fillna(owners["owner_id"].astype(TEXT)).tolist()
 
     def apply(
         self,
@@ -212,6 +220,16 @@ def warnings_of(preview: pd.DataFrame) -> dict[str, int]:
     """Return each warning of a preview, the most severe first, with its number of tokens."""
     counts = preview["warnings"].str.split("; ").explode().value_counts()
     return {warning: int(counts[warning]) for warning in _WARNINGS if warning in counts}
+
+
+def explained(owners: Sequence[str]) -> dict[str, str]:
+    """Return the sentence about owners whose last token will be revoked, by the warning that it explains."""
+    if not owners:
+        return {}
+    more = f" and {len(owners) - _NAMED:,} more" if len(owners) > _NAMED else ""
+    lose = of(len(owners), "loses", "lose")
+    named = ", ".join(owners[:_NAMED])
+    return {LAST_TOKEN: f"{pluralize(len(owners), 'owner')} {lose} their last token: {named}{more}."}
 
 
 def reasons_of(left_out: pd.DataFrame) -> dict[str, int]:

@@ -347,7 +347,7 @@ def _closing(summary: Summary) -> list[str]:
     left_out = [
         f"Left out: {pluralize(count, 'token')} ({why.partition(';')[0]})." for why, count in summary.left_out.items()
     ]
-    return [visible(line) for line in (summary.evidence, *left_out) if line]
+    return [visible(line) for line in (summary.evidence, *left_out, *summary.explained.values()) if line]
 
 
 def _described(result: pd.DataFrame, plan: Plan) -> pd.DataFrame:
