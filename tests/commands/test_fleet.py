@@ -217,7 +217,12 @@ def test_permissions_are_removed_after_a_preview_and_the_number_of_deleted_token
     line = "fleet permissions set group:contractors --profiles prod,dev"
     deleted = {row["token_id"] for row in json.loads(shell(capsys, f"{line} --dry-run --output json").out)}
     assert deleted
-    assert "Use --yes" in shell(capsys, line, code=2).err
+    refused = shell(capsys, line, code=2).err
+    assert "Use --yes" in refused
+    preview, _, question = refused.partition("\nWarnings: ")
+    assert question
+    assert {"prod", "dev"} <= {line.split(" ")[0] for line in preview.splitlines()}
+    assert "127.0.0.1" not in preview.partition("Entries that change:")[2]
     asked = []
     monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or str(len(deleted) + 1))
     assert notebook.run_line_magic("tokens", line) is None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from tokenkit.core.wording import pluralize
-from tokenkit.review.preview import SHOWN_ROWS, WARNINGS, Preview, table, visible
+from tokenkit.review.preview import SHOWN_ROWS, WARNINGS, Preview, labelled, table, visible
 
 if TYPE_CHECKING:
     from tokenkit.actions.plan import Plan, Summary
@@ -18,7 +19,14 @@ LOST_TOKENS = "Tokens that will be deleted or disabled"
 """The caption of the tokens of a plan whose preview has more tables."""
 
 
-def of(plan: Plan, *, title: str | None = None, limit: int = SHOWN_ROWS, without: Collection[str] = ()) -> Preview:
+def of(
+    plan: Plan,
+    *,
+    title: str | None = None,
+    limit: int = SHOWN_ROWS,
+    without: Collection[str] = (),
+    labels: Mapping[str, str] = MappingProxyType({}),
+) -> Preview:
     """Return the short preview of a plan.
 
     Args:
@@ -26,13 +34,16 @@ def of(plan: Plan, *, title: str | None = None, limit: int = SHOWN_ROWS, without
         title: The title, if the one from the plan's summary does not fit.
         limit: The maximum number of rows to show of each table.
         without: The captions of tables that are shown elsewhere.
+        labels: The names of workspaces in tables, by address.
     """
     summary = plan.summary()
-    rows_by_caption = dict(plan.principals())
+    parts = dict(plan.principals())
     tokens = worst_first_of(plan.preview(), list(summary.warnings))
-    rows_by_caption[LOST_TOKENS if rows_by_caption else ""] = tokens
+    parts[LOST_TOKENS if parts else ""] = tokens
     tables = [
-        table(rows, caption=caption, limit=limit) for caption, rows in rows_by_caption.items() if caption not in without
+        table(labelled(rows, labels), caption=caption, limit=limit)
+        for caption, rows in parts.items()
+        if caption not in without
     ]
     doing = title or summary.doing or "nothing to do"
     return Preview(

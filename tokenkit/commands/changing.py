@@ -218,7 +218,7 @@ def _change_permissions(
         # The same tables as before a confirmation, the last one as the result.
         caption, rows = _costs(plan)
         title = plan.summary().doing or plan.changed_entries()
-        front_end.show(preview.of(plan, title=title, without=[caption]))
+        front_end.show(preview.of(plan, title=title, without=[caption], labels=workspace.labels))
         return rows
     if plan.summary().doing:
         result = _decide(front_end, plan, workspace, dry_run=False, yes=options["yes"])
@@ -287,7 +287,7 @@ def resume(
     evidence = evidence_of(workspace, options)
     if evidence is not None:
         plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
-    in_short = preview.of(plan)
+    in_short = preview.of(plan, labels=workspace.labels)
     if not plan.summary().doing:
         _warn(session.front_end, in_short)
         session.warn(f"{workspace.name}: nothing remains of run {plan.run_id}.")
@@ -468,7 +468,7 @@ def _decide(
         _warn(front_end, preview.of(plan))
         front_end.warn(f"{workspace.name}: {nothing}.")
         return plan.preview()
-    in_short = preview.of(plan, title=doing)
+    in_short = preview.of(plan, title=doing, labels=workspace.labels)
     if dry_run:
         front_end.say(f"{workspace.full_name}: would {doing}.")
         _warn(front_end, in_short)

@@ -6,9 +6,10 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
@@ -205,9 +206,11 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
 
     Attributes:
         full_name: The name in confirmations, with its source.
+        labels: The names of the workspaces of a fleet in tables, by address.
     """
 
     full_name: str
+    labels: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def principal_names(self) -> list[str]:
