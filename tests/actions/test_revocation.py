@@ -195,10 +195,10 @@ def test_a_preview_counts_and_names_the_owners_that_lose_their_last_token(ws):
     several = active[active.duplicated("owner_id", keep=False) & (active["owner"] != ws.me())]
     owners = several["owner"].unique().tolist()
     (line,) = _about_last_tokens(ws.revoke(several[several["owner"] == owners[0]]))
-    assert line == f"1 owner loses their last token: {owners[0]}."
+    assert line == f"Warning: 1 owner loses their last token: {owners[0]}."
     plan = ws.revoke(several)
     (line,) = _about_last_tokens(plan)
-    assert line.startswith(f"{len(owners)} owners lose their last token: ")
+    assert line.startswith(f"Warning: {len(owners)} owners lose their last token: ")
     assert line.endswith(f" and {len(owners) - 5} more.")
     assert all(name in owners for name in plan.losing_last_token())
     assert plan.summary().warnings["the last token of its owner"] == len(several)

@@ -73,5 +73,6 @@ def _closing(summary: Summary) -> tuple[str, ...]:
     left_out = [f"Left out: {pluralize(count, 'token')} ({reason})." for reason, count in summary.left_out.items()]
     counts = {what: count for what, count in summary.warnings.items() if count and what not in summary.explained}
     warnings = ", ".join(f"{what} ({count:,})" for what, count in counts.items())
-    closing = [summary.evidence, *left_out, *summary.explained.values(), f"Warnings: {warnings}." if warnings else ""]
+    explained = [f"Warning: {sentence}" for sentence in summary.explained.values()]
+    closing = [summary.evidence, *left_out, *explained, f"Warnings: {warnings}." if warnings else ""]
     return tuple(visible(line) for line in closing if line)
