@@ -76,9 +76,9 @@ def test_the_warnings_of_a_plan_without_preview_are_shown(capsys, flag):
     own = tokens.loc[mine, "token_id"].iloc[0]
     assert cli.main(["revoke", own, used, flag]) == 0
     printed = capsys.readouterr().err.splitlines()
-    assert [line.partition(":")[0] for line in printed if line.startswith(("Left out", "Warnings"))] == [
+    assert [line.partition(":")[0] for line in printed if line.startswith(("Left out", "Warning"))] == [
         "Left out",
-        "Warnings",
+        "Warning",
     ]
 
 
@@ -427,5 +427,5 @@ def test_a_dry_run_of_permissions_shows_the_tables_that_the_confirmation_shows(c
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         assert cli.main(argv) == 1
         asked, last = capsys.readouterr().err.split("Tokens that will be deleted or disabled:")
-        assert dry.err.startswith(asked.rstrip())
+        assert dry.err.startswith(f"Would {asked[0].lower()}{asked[1:].rstrip()}")
         assert dry.err.rstrip().splitlines()[-1] in last

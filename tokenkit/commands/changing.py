@@ -217,7 +217,8 @@ def _change_permissions(
     if dry_run:
         # The same tables as before a confirmation, the last one as the result.
         caption, rows = _costs(plan)
-        title = plan.summary().doing or plan.changed_entries()
+        doing = plan.summary().doing
+        title = f"would {doing}" if doing else plan.changed_entries()
         front_end.show(preview.of(plan, title=title, without=[caption], labels=workspace.labels))
         return rows
     if plan.summary().doing:

@@ -133,7 +133,7 @@ def _drawn(frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored
     width = shutil.get_terminal_size().columns
     if call.command.is_record:
         return table.record(columns.fields(frame), width, is_colored=is_colored)
-    if preview.WARNINGS in frame and not chosen:
+    if preview.is_of_plan(frame) and not chosen:
         return preview.table(frame, limit=_SCREEN_ROWS).text(width)
     rows = frame.head(_SCREEN_ROWS)
     drawn = table.table(columns.columns(rows, chosen), width, is_colored=is_colored)

@@ -115,6 +115,11 @@ def visible(text: str) -> str:
     return printable(redact(text))
 
 
+def is_of_plan(rows: pd.DataFrame) -> bool:
+    """Return whether rows are the tokens that a plan will delete, each with its warnings or the effect on it."""
+    return "token_id" in rows and (WARNINGS in rows or "effect" in rows)
+
+
 def labelled(rows: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     """Return rows with the names of their workspaces in place of addresses that look alike.
 
