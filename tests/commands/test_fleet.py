@@ -233,6 +233,16 @@ def test_permissions_are_removed_after_a_preview_and_the_number_of_deleted_token
     assert set(result["token_id"]) == deleted == before - ids(company)
 
 
+def test_a_fleet_names_the_principals_that_may_lose_more_tokens(company, capsys, monkeypatch):
+    path = "/api/2.0/preview/scim/v2/Groups"
+    groups = tokenkit.connect("prod").api._transport.call("GET", path, query={"count": 10_000})["Resources"]
+    known = [group for group in groups if group["displayName"] in {"admins", "users"}]
+    company.faults.add(Fault(path=path, status=200, body={"totalResults": len(known), "Resources": known}))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    said = shell(capsys, "fleet permissions remove group:data-engineers --profiles prod --dry-run").err
+    assert "More tokens may be deleted: group data-engineers, " in said
+
+
 def test_the_explorer_opens_over_a_fleet_in_a_notebook_and_a_shell_names_the_magic(company, notebook, capsys):
     explorer = notebook.run_line_magic("tokens", "fleet explore --profiles prod,dev --where \"status == 'active'\"")
     assert set(explorer.filtered["workspace"]) == {workspace.host for workspace in company.workspaces[:2]}
