@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
@@ -210,7 +209,7 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
     """
 
     full_name: str
-    labels: Mapping[str, str] = MappingProxyType({})
+    labels: Mapping[str, str]
 
     @abstractmethod
     def principal_names(self) -> list[str]:
