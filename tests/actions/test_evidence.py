@@ -217,6 +217,15 @@ def test_the_period_of_an_old_plan_is_cut_to_what_the_log_retains_and_spark_need
         later.resume(run_id)
 
 
+def test_before_a_run_is_due_its_evidence_is_not_required(staged, fresh_sandbox, connected, idle):
+    run_id, _ = staged
+    fresh_sandbox.warehouse.is_denied = True
+    plan = connected(fresh_sandbox).plan_resume(run_id)
+    assert {*plan.token_ids} == {*idle}
+    with pytest.raises(errors.UsageError, match="cannot be resumed before 2026-03-15"):
+        plan.check_due()
+
+
 def test_rows_cannot_be_read_again_and_newer_ones_can_be_passed(fresh_sandbox, connected, idle):
     ws, later = connected(fresh_sandbox), connected(fresh_sandbox, clock=NOW + pd.Timedelta(days=15))
     rows = [sign_in(idle[0], days_later=-9)]

@@ -7,12 +7,25 @@ import pandas as pd
 from tests.actions.examples import RUN, entries, step
 from tests.conftest import NOW
 from tokenkit.actions import history, states
+from tokenkit.actions.journal import Entry
 
 
 def test_an_empty_journal_has_the_columns(journal):
     for frame, view in ((journal.frame(), history.TOKENS), (journal.runs(), history.RUNS)):
         assert len(frame) == 0
         assert list(frame.columns) == view.columns.names
+
+
+def test_a_token_has_the_values_that_it_had_and_those_that_were_requested(journal):
+    snapshot = {"token_id": "x", "comment": "old", "scopes": ["sql"]}
+    updated = Entry(token_id="x", owner="jane", snapshot=snapshot, change={"scopes": [], "comment": ""})
+    revoked = Entry(token_id="y", owner="jane", snapshot={"token_id": "y", "comment": "nightly"})
+    journal.create_run(RUN, [updated, revoked])
+    first, second = journal.frame()[["comment", "new_comment", "scopes", "new_scopes"]].to_dict("records")
+    assert [first["comment"], first["new_comment"]] == ["old", ""]
+    assert [list(first["scopes"]), list(first["new_scopes"])] == [["sql"], []]
+    assert second["comment"] == "nightly"
+    assert pd.Series(second).isna().tolist() == [False, True, True, True]
 
 
 def test_runs_have_each_token_counted_once_by_what_became_of_it_last(journal):

@@ -11,6 +11,7 @@ import pytest
 import tokenkit
 from tests.conftest import NOW
 from tokenkit import cli
+from tokenkit.actions import preview
 from tokenkit.output import export
 
 DAY_MS = 86_400_000
@@ -187,6 +188,28 @@ def test_the_last_token_of_an_owner_is_only_the_last(ws):
     theirs = several[several["owner_id"] == owner]
     assert "the last token of its owner" not in ws.revoke(theirs.iloc[1:]).warnings()
     assert ws.revoke(theirs).warnings()["the last token of its owner"] == len(theirs)
+
+
+def test_a_preview_counts_and_names_the_owners_that_lose_their_last_token(ws):
+    active = ws.tokens("owner_kind == 'user'", status="active")
+    several = active[active.duplicated("owner_id", keep=False) & (active["owner"] != ws.me())]
+    owners = several["owner"].unique().tolist()
+    (line,) = _about_last_tokens(ws.revoke(several[several["owner"] == owners[0]]))
+    assert line == f"Warning: 1 owner loses their last token: {owners[0]}."
+    plan = ws.revoke(several)
+    (line,) = _about_last_tokens(plan)
+    assert line.startswith(f"Warning: {len(owners)} owners lose their last token: ")
+    assert line.endswith(f" and {len(owners) - 5} more.")
+    assert all(name in owners for name in plan.losing_last_token())
+    assert plan.summary().warnings["the last token of its owner"] == len(several)
+    assert _about_last_tokens(ws.revoke(several.groupby("owner_id").head(1))) == []
+    fleet = tokenkit.fleet([ws])
+    (of_fleet,) = _about_last_tokens(fleet.revoke(fleet.tokens().merge(several["token_id"])))
+    assert of_fleet == line
+
+
+def _about_last_tokens(plan):
+    return [line for line in preview.of(plan).closing if "last token" in line]
 
 
 def test_what_was_used_since_the_plan_is_skipped_unless_told_otherwise(ws, company, ids):

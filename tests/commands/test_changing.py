@@ -1,5 +1,6 @@
 """The changing commands in combination."""
 
+import io
 import json
 import os
 import pty
@@ -13,6 +14,7 @@ import tokenkit
 from tests.tables import last_column
 from tokenkit import cli
 from tokenkit.actions.journal import Journal
+from tokenkit.actions.revocation import LAST_TOKEN
 from tokenkit.sandbox import Fault
 
 
@@ -44,7 +46,8 @@ def test_a_shell_shows_the_plan_and_finally_the_counts_of_its_warnings(columns):
     preview, _, question = before.rpartition("\n")
     plan = tokenkit.connect().revoke(tokenkit.connect().tokens(status="active"))
     assert question.startswith(f"Type {len(plan)} to revoke {len(plan)} tokens for good on http://")
-    counts = ", ".join(f"{warning} ({count})" for warning, count in plan.warnings().items())
+    counted = {warning: count for warning, count in plan.warnings().items() if warning != LAST_TOKEN}
+    counts = ", ".join(f"{warning} ({count})" for warning, count in counted.items())
     assert preview.splitlines()[-1] == f"Warnings: {counts}."
     assert plan.preview()["token_id"].isin(tokenkit.connect().tokens()["token_id"]).all()
     assert plan.preview()["warnings"].iloc[0] in last_column(preview, "warnings")
@@ -73,9 +76,9 @@ def test_the_warnings_of_a_plan_without_preview_are_shown(capsys, flag):
     own = tokens.loc[mine, "token_id"].iloc[0]
     assert cli.main(["revoke", own, used, flag]) == 0
     printed = capsys.readouterr().err.splitlines()
-    assert [line.partition(":")[0] for line in printed if line.startswith(("Left out", "Warnings"))] == [
+    assert [line.partition(":")[0] for line in printed if line.startswith(("Left out", "Warning"))] == [
         "Left out",
-        "Warnings",
+        "Warning",
     ]
 
 
@@ -183,7 +186,10 @@ def test_a_staged_run_requires_confirmation_and_does_not_start_before_it_is_due(
     here.requests.clear()
     assert cli.main(["resume", staged.run_id, "--yes"]) == 2
     assert "cannot be resumed before" in capsys.readouterr().err
+    assert cli.main(["resume", staged.run_id, "--yes", "--usage", "--rows", "missing.json"]) == 2
+    assert "cannot be resumed before" in capsys.readouterr().err  # and nothing about the evidence
     assert cli.main(["resume", staged.run_id, "--dry-run"]) == 0
+    assert capsys.readouterr().err.startswith(f"Run {staged.run_id} was staged and cannot be resumed before")
     with Journal(workspace.folder) as journal:
         journal._connection.execute(
             "UPDATE runs SET settings = json_set(settings, '$.due', '2026-01-01T00:00:00+00:00')"
@@ -400,3 +406,26 @@ def test_a_comment_that_will_be_removed_is_visible():
     before, _ = in_a_terminal(f"update {token_id} --comment= ", "no", columns=120)
     assert "new comment" in before
     assert "(none)" in before
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("change", "listed"),
+    [
+        ("set group:contractors", ["Entries that change:", "Principals losing permission:"]),
+        ("add group:analysts", ["Entries that change:"]),
+    ],
+)
+def test_a_dry_run_of_permissions_shows_the_tables_that_the_confirmation_shows(change, listed, capsys, monkeypatch):
+    argv = ["permissions", *change.split()]
+    assert cli.main([*argv, "--dry-run", "--output", "json"]) == 0
+    dry = capsys.readouterr()
+    assert [line for line in dry.err.splitlines() if line.endswith(":")] == listed
+    assert json.loads(dry.out)
+    if "set" in change:
+        monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        assert cli.main(argv) == 1
+        asked, last = capsys.readouterr().err.split("Tokens that will be deleted or disabled:")
+        assert dry.err.startswith(f"Would {asked[0].lower()}{asked[1:].rstrip()}")
+        assert dry.err.rstrip().splitlines()[-1] in last

@@ -217,7 +217,12 @@ def test_permissions_are_removed_after_a_preview_and_the_number_of_deleted_token
     line = "fleet permissions set group:contractors --profiles prod,dev"
     deleted = {row["token_id"] for row in json.loads(shell(capsys, f"{line} --dry-run --output json").out)}
     assert deleted
-    assert "Use --yes" in shell(capsys, line, code=2).err
+    refused = shell(capsys, line, code=2).err
+    assert "Use --yes" in refused
+    preview, _, question = refused.partition("\nWarnings: ")
+    assert question
+    assert {"prod", "dev"} <= {line.split(" ")[0] for line in preview.splitlines()}
+    assert "127.0.0.1" not in preview.partition("Entries that change:")[2]
     asked = []
     monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or str(len(deleted) + 1))
     assert notebook.run_line_magic("tokens", line) is None
@@ -226,6 +231,16 @@ def test_permissions_are_removed_after_a_preview_and_the_number_of_deleted_token
     monkeypatch.setattr("builtins.input", lambda _: str(len(deleted)))
     result = notebook.run_line_magic("tokens", line)
     assert set(result["token_id"]) == deleted == before - ids(company)
+
+
+def test_a_fleet_names_the_principals_that_may_lose_more_tokens(company, capsys, monkeypatch):
+    path = "/api/2.0/preview/scim/v2/Groups"
+    groups = tokenkit.connect("prod").api._transport.call("GET", path, query={"count": 10_000})["Resources"]
+    known = [group for group in groups if group["displayName"] in {"admins", "users"}]
+    company.faults.add(Fault(path=path, status=200, body={"totalResults": len(known), "Resources": known}))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    said = shell(capsys, "fleet permissions remove group:data-engineers --profiles prod --dry-run").err
+    assert "More tokens may be deleted: group data-engineers, " in said
 
 
 def test_the_explorer_opens_over_a_fleet_in_a_notebook_and_a_shell_names_the_magic(company, notebook, capsys):

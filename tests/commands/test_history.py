@@ -88,7 +88,22 @@ def test_a_run_of_permissions_is_shown_by_its_entries_and_found_by_the_end_of_it
     entries = {row["principal"]: (row["permission_level"], row["new_permission_level"]) for row in found}
     assert entries["analysts"] == (None, "CAN_USE")
     assert entries["data-engineers"] == ("CAN_USE", "CAN_USE")
-    assert {(row["outcome"], row["caller"], row["reason"]) for row in found} == {
-        ("updated", "admin@example.com", "SEC-1")
-    }
+    assert [row["outcome"] for row in found] == ["updated"] + ["unchanged"] * (len(found) - 1)
+    assert found[0]["principal"] == "analysts"
+    assert {(row["caller"], row["reason"]) for row in found} == {("admin@example.com", "SEC-1")}
     assert f"run {plan.run_id}, permissions, by admin@example.com, reason: SEC-1" in said
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_that_updates_is_shown_with_the_values_before_and_after_it(rows):
+    ws = tokenkit.connect()
+    token = ws.tokens("owner != 'admin@example.com'", status="active").head(1)
+    update = ws.plan_update(token, comment="owned by the data team")
+    update.apply(progress=False)
+    ((row,), said) = rows("journal", "--run", update.run_id)
+    assert (row["comment"], row["new_comment"], row["new_scopes"]) == (
+        token["comment"].iloc[0],
+        "owned by the data team",
+        None,
+    )
+    assert f"{ws.name}: run {update.run_id}" in said

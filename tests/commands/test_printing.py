@@ -17,6 +17,7 @@ from tokenkit.commands.options import SHELL
 from tokenkit.commands.rows import as_frame
 from tokenkit.commands.table import COMMANDS
 from tokenkit.output import snapshots
+from tokenkit.review.values import words
 from tokenkit.sandbox import Fault
 
 WIDTHS = (80, 120, 200)
@@ -149,7 +150,7 @@ def test_in_every_width_and_in_a_pipe_what_is_needed_next_is_whole(filled, line,
     assert len(frame)
     chosen = call.rows.get("columns") or frame.columns
     needed = {
-        name: {"".join(str(value).split()) for value in frame[name].dropna() if str(value).isascii()}
+        name: {"".join(words(str(value)).split()) for value in frame[name].dropna() if str(value).isascii()}
         for name in NEEDED
         if name in chosen and name in frame
     }

@@ -106,7 +106,7 @@ def test_changes_show_the_cause_and_what_is_copied_in_full_on_a_narrow_terminal(
     )
     drawn = table.table(columns.columns(changes), 80)
     assert len(drawn.splitlines()) == 2
-    assert all(text in drawn for text in ["removed", "revoked_by_tokenkit", "jane.doe@example.com", "a" * 12])
+    assert all(text in drawn for text in ["removed", "revoked by tokenkit", "jane.doe@example.com", "a" * 12])
 
 
 def test_the_journal_shows_who_and_why_before_numbers_that_are_all_zero():
@@ -124,6 +124,76 @@ def test_the_journal_shows_who_and_why_before_numbers_that_are_all_zero():
     assert "offboarding of jane" in second
     assert "admin@example.com" in second
     assert "remaining" in table.table(columns.columns(runs.assign(remaining=2)), 120)
+
+
+def headings_of(frame, width):
+    return [column.heading.removesuffix(" (UTC)") for column, _ in table.fitting(columns.columns(frame), width)]
+
+
+RUNS = pd.DataFrame(
+    {
+        "run_id": ["20260301-093000-1a2b3c4d", "20260302-093000-1a2b3c4e"],
+        "kind": ["revoke", "permissions"],
+        "workspace": "https://prod.cloud.databricks.com",
+        "caller": "admin@example.com",
+        "reason": ["offboarding of everybody in the south region", None],
+        "started_at": pd.to_datetime(["2026-03-01 09:30", "2026-03-02 09:30"], utc=True),
+        "finished_at": pd.to_datetime(["2026-03-01 09:31", "2026-03-02 09:31"], utc=True),
+        "change": [None, "updated"],
+        "tokens": [85, 3],
+        "done": [80, 3],
+        "remaining": [5, 0],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (80, ["run", "kind", "remaining", "tokens", "reason", "started"]),
+        (100, ["run", "kind", "remaining", "tokens", "reason", "started"]),
+        (170, ["workspace", "run", "kind", "change", "remaining", "tokens", "done", "reason", "started", "by"]),
+    ],
+)
+def test_of_runs_the_id_the_day_the_kind_the_counts_and_the_reason_remain_in_a_narrow_terminal(width, headings):
+    assert headings_of(RUNS, width) == headings
+    lines = table.table(columns.columns(RUNS), width).splitlines()
+    assert {"20260301-093000-1a2b3c4d", "2026-03-01"} <= {*" ".join(lines).split()}
+    assert max(map(len, lines)) <= width
+
+
+def test_of_staged_runs_the_day_on_which_they_are_due_remains_too():
+    staged = RUNS.assign(due=RUNS["started_at"] + pd.Timedelta(days=14))
+    drawn = table.table(columns.columns(staged), 100)
+    assert {"2026-03-15", "2026-03-01", "20260301-093000-1a2b3c4d"} <= {*drawn.split()}
+    assert "offboardi…" in drawn
+
+
+def test_of_one_run_what_it_did_comes_before_what_the_line_about_it_says():
+    names = ["run_id", "workspace", "kind", "caller", "reason"]
+    tokens = RUNS.iloc[[0, 0]][names].assign(
+        token_id="a" * 64,
+        owner="jane.doe@example.com",
+        comment="the nightly export",
+        new_comment=None,
+        scopes=[["all-apis"], ["sql", "jobs"]],
+        new_scopes=[["sql"], None],
+        outcome="updated",
+    )
+    assert headings_of(tokens, 90) == ["outcome", "owner", "comment", "new scopes", "scopes", "token"]
+    entries = tokens[names].assign(
+        kind=["user", "group"],
+        principal="data-engineers",
+        permission_level=[None, "CAN_USE"],
+        new_permission_level=["CAN_MANAGE", None],
+        outcome="updated",
+        started_at=RUNS["started_at"].iloc[0],
+    )
+    assert headings_of(entries, 68) == ["kind", "outcome", "principal", "level", "new level"]
+    drawn = table.table(columns.columns(entries), 68).splitlines()
+    assert [line.split()[-2:] for line in drawn[1:]] == [["none", "CAN_MANAGE"], ["CAN_USE", "none"]]
+    parts = tokens.assign(run_id=[f"{tokens['run_id'].iloc[0]}.{part}" for part in (1, 2)], workspace=["a", "b"])
+    assert "workspace" in headings_of(parts, 100)
 
 
 def test_a_use_after_the_current_time_was_today():
@@ -160,7 +230,7 @@ def test_the_short_view_comes_first_in_a_notebook_and_no_column_is_lost(tokens):
 
 # The columns that a narrow terminal leaves out, from the last to the first that goes.
 GIVE_WAY = {
-    1: "waived kind status source_networks reason",
+    1: "waived kind status source_networks reason effect",
     2: "via done matched started_at",
     3: "permission_unused failed unknown still_listed identities",
     4: "active skipped days_used",
@@ -305,6 +375,38 @@ def test_only_days_and_numbers_are_aligned_to_the_right():
     assert columns.column(frame.iloc[:0], "tokens").is_number is False
 
 
+def test_identifiers_of_fixed_sets_are_words_in_tables_and_records_but_texts_are_never_changed():
+    frame = pd.DataFrame(
+        {
+            "kind": ["service_principal"],
+            "change": ["owner_changed"],
+            "outcome": ["still_listed"],
+            "cause": ["unused_90_days"],
+            "effect": ["deleted_or_disabled"],
+            "matched_as": ["digits_as_bytes"],
+            "owner_kind": ["service_principal"],
+            "problem": ["not_scanned"],
+            "comment": ["still_listed"],
+            "permission_level": ["CAN_USE"],
+        }
+    )
+    texts = {name: shown(frame, name)[1][0] for name in frame}
+    assert texts == {
+        "kind": "service principal",
+        "change": "owner changed",
+        "outcome": "still listed",
+        "cause": "unused for 90 days",
+        "effect": "deleted or disabled",
+        "matched_as": "digits as bytes",
+        "owner_kind": "service principal",
+        "problem": "not scanned",
+        "comment": "still_listed",
+        "permission_level": "CAN_USE",
+    }
+    fields = columns.fields(frame)
+    assert (fields["owner kind"], fields["comment"]) == ("service principal", "still_listed")
+
+
 def test_serious_words_have_a_color():
     styles = columns.column(pd.DataFrame({"severity": ["high"]}), "severity").styles
     assert styles == {
@@ -312,7 +414,7 @@ def test_serious_words_have_a_color():
         "medium": "yellow",
         "failed": "red",
         "unknown": "red",
-        "still_listed": "yellow",
+        "still listed": "yellow",
     }
 
 

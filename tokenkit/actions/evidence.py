@@ -40,25 +40,25 @@ def source_of(usage: pd.DataFrame) -> dict[str, Any]:
 
 
 def signed_in_since(
-    context: PlanContext, run: Run, entries: Sequence[Entry], options: RunOptions, *, is_staged: bool
+    context: PlanContext, run: Run, entries: Sequence[Entry], options: RunOptions, *, is_due: bool
 ) -> dict[str, str]:
     """Return the tokens that signed in since the plan, each with the reason to skip it.
 
-    The log is read if evidence is passed, or if the run is staged and was planned with evidence.
+    The log is read if evidence is passed, or if the run was staged, is due, and was planned with evidence.
 
     Args:
         context: The workspace.
         run: The run.
         entries: The entries that remain.
         options: The given evidence, or the choice to ignore evidence.
-        is_staged: Whether the run was staged.
+        is_due: Whether the run was staged and its grace period is over.
 
     Raises:
         UsageError: The evidence cannot be read again or does not cover the time since the plan, or the given frame is
             not a result of ``usage``.
     """
     settings = RunSettings.of(run)
-    needs_evidence = options.usage is not None or (is_staged and bool(settings.usage_from))
+    needs_evidence = options.usage is not None or (is_due and bool(settings.usage_from))
     if not entries or not needs_evidence or options.ignore_usage or settings.despite_drift:
         return {}
     token_ids = pd.Series([entry.token_id for entry in entries], dtype=frames.TEXT)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from tokenkit import frames
 from tokenkit.actions.states import DONE, FAILED, SENT, SETTLED, SKIPPED, STILL_LISTED, UNDER_WAY, UNKNOWN
+
+FIELDS = ("comment", "scopes")
+"""The fields of a token that an update can change."""
 
 
 def quoted(states: Iterable[str]) -> str:
@@ -26,11 +31,13 @@ class View:
         select: The SELECT clause, over runs ``r``.
         order: The GROUP BY and ORDER BY clauses.
         columns: The columns of the frame, including an empty one.
+        complete: Returns a row of the frame for a row of the query.
     """
 
     select: str
     order: str
     columns: pa.Schema
+    complete: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
     def read(self, connection: sqlite3.Connection, **only: str | None) -> pd.DataFrame:
         """Return the rows of the runs whose columns have the given values. None matches any value."""
@@ -38,7 +45,15 @@ class View:
         clause = f"WHERE {' AND '.join(where)} " if where else ""
         cursor = connection.execute(f"{self.select} {clause}{self.order}", list(where.values()))
         names = [column[0] for column in cursor.description]
-        return frames.frame([dict(zip(names, row, strict=True)) for row in cursor], self.columns)
+        return frames.frame([self.complete(dict(zip(names, row, strict=True))) for row in cursor], self.columns)
+
+
+def _with_values(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of a token with the fields that an update can change: as they were, and the requested values."""
+    change = json.loads(row.pop("change") or "{}")
+    before = json.loads(row["snapshot"])
+    values = {field: before.get(field) for field in FIELDS}
+    return row | values | {f"new_{field}": change.get(field) for field in FIELDS}
 
 
 _UNDER_WAY, _SETTLED = quoted(UNDER_WAY), quoted(SETTLED)
@@ -49,18 +64,21 @@ SELECT e.run_id, r.kind, r.workspace, r.host, r.workspace_id, r.caller, r.reason
 s.state AS outcome, s.error, s.attempts,
        (SELECT min(at_ms) FROM steps f WHERE f.run_id = e.run_id AND f.token_id = e.token_id AND f.state = '{SENT}') AS
        started_at, CASE WHEN s.state IN {_UNDER_WAY} THEN NULL ELSE s.at_ms END AS finished_at,
-       r.started_ms AS run_started_at, e.snapshot
+       r.started_ms AS run_started_at, e.snapshot, e.change
 FROM entries e JOIN runs r USING (run_id)
 JOIN steps s ON s.step_id = (SELECT max(step_id) FROM steps l WHERE l.run_id = e.run_id AND l.token_id = e.token_id)
 """,  # noqa: S608 - constants
     "ORDER BY r.started_ms, e.entry_id",
     frames.schema(
         **_OF_A_RUN,
-        **dict.fromkeys(("token_id", "owner", "outcome", "error"), str),
+        **dict.fromkeys(("token_id", "owner", "comment", "new_comment"), str),
+        **dict.fromkeys(("scopes", "new_scopes"), frames.TEXTS),
+        **dict.fromkeys(("outcome", "error"), str),
         attempts=int,
         **dict.fromkeys(("started_at", "finished_at", "run_started_at"), frames.TIME),
         snapshot=str,
     ),
+    _with_values,
 )
 # `resume` processes what remains: every token that is not settled, or else the change or the creation itself.
 RUNS = View(

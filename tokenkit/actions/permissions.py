@@ -32,7 +32,7 @@ from tokenkit.frames import TEXT
 from tokenkit.rest.token_management import AccessControlList, access_entries
 from tokenkit.review import access
 from tokenkit.review import entries as acl
-from tokenkit.review.values import CAN_MANAGE, CAN_USE
+from tokenkit.review.values import CAN_MANAGE, CAN_USE, words
 
 KIND = RunKind(
     name="permissions",
@@ -41,6 +41,8 @@ KIND = RunKind(
     is_one_change=True,
     settings={"asked": [dict], "before": [dict], "replace": bool},
 )
+CHANGES, LOSING = "Entries that change", "Principals losing permission"
+"""The captions of two tables of a preview."""
 _COLUMNS = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time", "effect"]
 
 
@@ -101,11 +103,7 @@ class PermissionEffects(Plan):
         worst_first = self.losing_access.sort_values("tokens", ascending=False, kind="stable")
         levels = ["permission_level", "new_permission_level"]
         entries = self.changes.drop(columns=levels).assign(change=acl.as_change(self.changes))
-        return {
-            "Entries that change": entries,
-            "Principals losing permission": worst_first,
-            "Not known: more tokens may be lost": self.not_known,
-        }
+        return {CHANGES: entries, LOSING: worst_first, "Not known: more tokens may be lost": self.not_known}
 
     def summary(self) -> Summary:
         """Return what the plan removes, the number to confirm, and the affected principals and tokens.
@@ -149,7 +147,7 @@ def _entries(count: int) -> str:
 
 
 def _labels(rows: pd.DataFrame) -> pd.Series[str]:
-    return rows["kind"].str.replace("_", " ") + " " + rows["principal"]
+    return rows["kind"].map(words).astype(TEXT) + " " + rows["principal"]
 
 
 def _listed(texts: pd.Series[str], rows: pd.DataFrame) -> str:

@@ -104,6 +104,7 @@ class Summary:
         left_out: The reasons why tokens are not in the plan, each with its number of tokens.
         resembling: The owners whose names resemble a protected one, as phrases, each with its number of tokens.
         evidence: The coverage of the evidence of use; empty without evidence.
+        explained: The warnings that a sentence explains, which a preview shows instead of the number of tokens.
     """
 
     doing: str
@@ -112,6 +113,7 @@ class Summary:
     left_out: Mapping[str, int] = field(default_factory=dict)
     resembling: Mapping[str, int] = field(default_factory=dict)
     evidence: str = ""
+    explained: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unprotected(self) -> list[str]:

@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from tokenkit.core.wording import pluralize
-from tokenkit.review.preview import SHOWN_ROWS, WARNINGS, Preview, table, visible
+from tokenkit.review.preview import SHOWN_ROWS, WARNINGS, Preview, labelled, table, visible
 
 if TYPE_CHECKING:
     from tokenkit.actions.plan import Plan, Summary
 
 
-def of(plan: Plan, *, title: str | None = None, limit: int = SHOWN_ROWS) -> Preview:
+LOST_TOKENS = "Tokens that will be deleted or disabled"
+"""The caption of the tokens of a plan whose preview has more tables."""
+
+
+def of(
+    plan: Plan,
+    *,
+    title: str | None = None,
+    limit: int = SHOWN_ROWS,
+    without: Collection[str] = (),
+    labels: Mapping[str, str] = MappingProxyType({}),
+) -> Preview:
     """Return the short preview of a plan.
 
     Args:
         plan: Any plan.
         title: The title, if the one from the plan's summary does not fit.
         limit: The maximum number of rows to show of each table.
+        without: The captions of tables that are shown elsewhere.
+        labels: The names of workspaces in tables, by address.
     """
     summary = plan.summary()
-    tables = [table(rows, caption=caption, limit=limit) for caption, rows in plan.principals().items()]
-    caption = "Tokens that will be deleted or disabled" if tables else ""
+    parts = dict(plan.principals())
     tokens = worst_first_of(plan.preview(), list(summary.warnings))
-    tables.append(table(tokens, caption=caption, limit=limit))
+    parts[LOST_TOKENS if parts else ""] = tokens
+    tables = [
+        table(labelled(rows, labels), caption=caption, limit=limit)
+        for caption, rows in parts.items()
+        if caption not in without
+    ]
     doing = title or summary.doing or "nothing to do"
     return Preview(
         title=visible(doing[:1].upper() + doing[1:]),
@@ -53,6 +71,14 @@ def worst_first_of(tokens: pd.DataFrame, warnings: Sequence[str]) -> pd.DataFram
 
 def _closing(summary: Summary) -> tuple[str, ...]:
     left_out = [f"Left out: {pluralize(count, 'token')} ({reason})." for reason, count in summary.left_out.items()]
-    warnings = ", ".join(f"{what} ({count:,})" for what, count in summary.warnings.items() if count)
-    closing = [summary.evidence, *left_out, *summary.unprotected, f"Warnings: {warnings}." if warnings else ""]
+    counts = {what: count for what, count in summary.warnings.items() if count and what not in summary.explained}
+    warnings = ", ".join(f"{what} ({count:,})" for what, count in counts.items())
+    explained = [f"Warning: {sentence}" for sentence in summary.explained.values()]
+    closing = [
+        summary.evidence,
+        *left_out,
+        *summary.unprotected,
+        *explained,
+        f"Warnings: {warnings}." if warnings else "",
+    ]
     return tuple(visible(line) for line in closing if line)

@@ -10,6 +10,7 @@ from tokenkit import frames
 from tokenkit.actions import states
 from tokenkit.actions.journal import Entry
 from tokenkit.actions.task import Outcome
+from tokenkit.review.values import words
 
 RESULT = frames.schema(
     token_id=str, owner=str, outcome=str, error=str, attempts=int, started_at=frames.TIME, finished_at=frames.TIME
@@ -47,6 +48,11 @@ def _journalled_outcome(entry: Entry) -> Outcome:
         started_at_ms=entry.started_at_ms,
         finished_at_ms=None if entry.state == states.PENDING else entry.at_ms,
     )
+
+
+def counts(result: pd.DataFrame) -> str:
+    """Return the number of tokens of each outcome as a text; empty without tokens."""
+    return ", ".join(f"{count:,} {words(str(outcome))}" for outcome, count in result["outcome"].value_counts().items())
 
 
 def remaining(result: pd.DataFrame) -> int:

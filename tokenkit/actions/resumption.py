@@ -18,6 +18,7 @@ from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import Progress, RunOptions, RunSettings
 from tokenkit.actions.plan import Plan, PlanContext, Summary
+from tokenkit.actions.result import counts
 from tokenkit.actions.run import reasons_to_skip
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import pluralize
@@ -96,8 +97,8 @@ class ResumePlan(RemainingPlan):
 
         If nothing remains, ``doing`` is empty and the count is 0.
         """
-        words = self._remaining["warnings"].str.split("; ").explode()
-        warnings = {str(name): int(count) for name, count in words[words != ""].value_counts().items()}
+        texts = self._remaining["warnings"].str.split("; ").explode()
+        warnings = {str(name): int(count) for name, count in texts[texts != ""].value_counts().items()}
         doing = what_is_done(self.run.kind, len(self)) if self._is_open else ""
         usage = self._options.usage
         return Summary(
@@ -249,9 +250,7 @@ def what_is_done(kind: str, count: int) -> str:
 
 def report(name: str, run_id: str, result: pd.DataFrame) -> str:
     """Return the counts of a run's outcomes as a line of text."""
-    counts = result["outcome"].value_counts()
-    counted = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) or "no token was affected"
-    return f"{name}: {counted}. Run {run_id}."
+    return f"{name}: {counts(result) or 'no token was affected'}. Run {run_id}."
 
 
 def _current(
@@ -294,7 +293,8 @@ def _reasons_to_leave_out(
     patterns = protection.read_protected(context.folder, settings.protect)
     skipped = reasons_to_skip(entries, listing, patterns, settings, check_last_use=kind.check_last_use)
     if kind.deletes_tokens:
+        due = revocation.due_of(run)  # until then, the log need not be readable
         skipped |= evidence.signed_in_since(
-            context, run, entries, options, is_staged=revocation.due_of(run) is not None
+            context, run, entries, options, is_due=due is not None and context.now() >= due
         )
     return skipped

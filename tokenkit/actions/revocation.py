@@ -24,7 +24,7 @@ from tokenkit.actions.task import LOST_AND_GONE, Task
 from tokenkit.core.arguments import flag, table
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import of, pluralize
 from tokenkit.frames import TEXT
 from tokenkit.review import filters
 from tokenkit.review.durations import duration
@@ -34,12 +34,13 @@ from tokenkit.review.usage import summary as coverage_of
 
 KIND = RunKind(name="revoke", doing="revoke {} for good", deletes_tokens=True)
 RECENTLY_DAYS = 7
-_YOURS = "yours"
+_YOURS, LAST_TOKEN = "yours", "the last token of its owner"
+_NAMED = 5
 _WARNINGS = (
     _YOURS,
     f"used in the last {RECENTLY_DAYS} days",
     "a service principal's",
-    "the last token of its owner",
+    LAST_TOKEN,
     "expired already",
     "last used before it was created: an error in the data",
 )
@@ -135,6 +136,7 @@ class RevocationPlan(WorkspacePlan):
             left_out=reasons_of(self.left_out),
             resembling=self._resembling,
             evidence=self._coverage,
+            explained=explained(self.losing_last_token()),
         )
 
     def preview(self) -> pd.DataFrame:
@@ -151,6 +153,12 @@ class RevocationPlan(WorkspacePlan):
     def warnings(self) -> dict[str, int]:
         """Return each warning of the preview, the most severe first, with its number of tokens."""
         return warnings_of(self._planned)
+
+    def losing_last_token(self) -> list[str]:
+        """Return the owners whose last active token will be revoked."""
+        has_warning = self._planned["warnings"].str.split("; ").map(lambda warnings: LAST_TOKEN in warnings)
+        owners = self._planned[has_warning.astype(bool)].drop_duplicates("owner_id")  # names are not unique
+        return owners["owner"].fillna(owners["owner_id"].astype(TEXT)).tolist()
 
     def apply(
         self,
@@ -215,6 +223,16 @@ def warnings_of(preview: pd.DataFrame) -> dict[str, int]:
     """Return each warning of a preview, the most severe first, with its number of tokens."""
     counts = preview["warnings"].str.split("; ").explode().value_counts()
     return {warning: int(counts[warning]) for warning in _WARNINGS if warning in counts}
+
+
+def explained(owners: Sequence[str]) -> dict[str, str]:
+    """Return the sentence about owners whose last token will be revoked, by the warning that it explains."""
+    if not owners:
+        return {}
+    more = f" and {len(owners) - _NAMED:,} more" if len(owners) > _NAMED else ""
+    lose = of(len(owners), "loses", "lose")
+    named = ", ".join(owners[:_NAMED])
+    return {LAST_TOKEN: f"{pluralize(len(owners), 'owner')} {lose} their last token: {named}{more}."}
 
 
 def reasons_of(left_out: pd.DataFrame) -> dict[str, int]:
@@ -358,7 +376,7 @@ def resume(
     """
     check_due(run, context.now())
     remaining = [entry for entry in entries if entry.state not in states.SETTLED]
-    signed_in = signed_in_since(context, run, remaining, options, is_staged=due_of(run) is not None)
+    signed_in = signed_in_since(context, run, remaining, options, is_due=due_of(run) is not None)
     task = Task(
         send=lambda entry: context.one_shot.delete(entry.token_id),
         look_up=lambda entry: context.one_shot.get(entry.token_id),

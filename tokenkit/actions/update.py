@@ -13,6 +13,7 @@ from tokenkit import errors, frames
 from tokenkit.actions import journal as records
 from tokenkit.actions import protect as protection
 from tokenkit.actions import states
+from tokenkit.actions.history import FIELDS
 from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import WORKERS, Progress, RunOptions, RunSettings
@@ -28,7 +29,6 @@ from tokenkit.frames import TokenInfo
 from tokenkit.review import filters
 
 KIND = RunKind(name="update", doing="change {}", deletes_tokens=False, check_last_use=False)
-FIELDS = ("comment", "scopes")
 PREVIEW = frames.schema(
     token_id=str, owner=str, comment=str, new_comment=str, scopes=frames.TEXTS, new_scopes=frames.TEXTS
 )

@@ -16,7 +16,7 @@ from tokenkit.actions import creation, permissions, preview
 from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
-from tokenkit.actions.result import ENDED_BY, remaining
+from tokenkit.actions.result import ENDED_BY, counts, remaining
 from tokenkit.actions.states import ALREADY_GONE, REVOKED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
 from tokenkit.commands.history import unfinished
@@ -28,6 +28,7 @@ from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access, filters
 from tokenkit.review import scopes as scopes_review
 from tokenkit.review.preview import Preview
+from tokenkit.review.values import words
 from tokenkit.workspaces.base import AnyWorkspace
 from tokenkit.workspaces.workspace import Workspace
 
@@ -132,8 +133,8 @@ def scopes(
     """Compare granted scopes with scopes in use; with ``--narrow``, narrow them to the scopes in use."""
     workspace = session.workspace()
     advised = workspace.scopes(where, **criteria)
-    counts = ", ".join(f"{count:,} {advice}" for advice, count in advised["advice"].value_counts().items())
-    session.say(f"{workspace.name}: {pluralize(len(advised), 'token')}{f' ({counts})' if counts else ''}.")
+    advice = ", ".join(f"{count:,} {advice}" for advice, count in advised["advice"].value_counts().items())
+    session.say(f"{workspace.name}: {pluralize(len(advised), 'token')}{f' ({advice})' if advice else ''}.")
     if not narrow:
         return advised
     plan = workspace.plan_update(advised, reason=reason)
@@ -209,23 +210,41 @@ def _change_permissions(
         f"{workspace.name}: {plan.changed_entries()}. {gaining} would gain permission to use tokens, "
         f"{len(plan.losing_access):,} would lose it, and {pluralize(len(plan), 'token')} would be deleted or disabled."
     )
-    for principal, kind, why in plan.not_known.itertuples(index=False, name=None):
-        session.say(f"More tokens may be deleted: {kind} {principal}, {why}.")
+    for principal, kind, why in plan.not_known[["principal", "kind", "reason"]].itertuples(index=False, name=None):
+        session.say(f"More tokens may be deleted: {words(kind)} {principal}, {why}.")
     if not dry_run:
         plan.check_protection()  # before the confirmation
-    if dry_run and not len(plan):
-        return next(filter(len, [plan.losing_access, plan.gaining_access, plan.changes]))
+    if dry_run:
+        # The same tables as before a confirmation, the last one as the result.
+        caption, rows = _costs(plan)
+        doing = plan.summary().doing
+        title = f"would {doing}" if doing else plan.changed_entries()
+        front_end.show(preview.of(plan, title=title, without=[caption], labels=workspace.labels))
+        return rows
     if plan.summary().doing:
-        result = _decide(front_end, plan, workspace, dry_run=dry_run, yes=options["yes"])
+        result = _decide(front_end, plan, workspace, dry_run=False, yes=options["yes"])
     else:
         result = plan.apply(progress=front_end.shows_progress)
         _say_additional_effects(front_end, result)
         front_end.warn_last(f"{workspace.name}: permissions changed. Run {plan.run_id}.")
-    if dry_run or result is None:
+    if result is None:
         return result
     front_end.warn_last(f"{workspace.name}: {plan.changed_entries()}.")
     front_end.warn_last(_how_to_undo(front_end.program, plan))
     return result if len(result) else permissions_of(workspace)
+
+
+def _costs(plan: PermissionEffects) -> tuple[str, pd.DataFrame]:
+    """Return the rows of a dry run, with the caption that they have in a preview: the tokens that will be lost; or else
+    the principals that lose permission, or those that gain it; or else the entries that change.
+    """
+    rows = {
+        preview.LOST_TOKENS: preview.worst_first_of(plan.preview(), []).reset_index(drop=True),
+        permissions.LOSING: plan.losing_access,
+        "": plan.gaining_access,
+        permissions.CHANGES: plan.changes,
+    }
+    return next((caption, found) for caption, found in rows.items() if len(found))
 
 
 def _how_to_undo(program: str, plan: PermissionEffects) -> str:
@@ -259,14 +278,20 @@ def resume(
     if run_id is None:
         return unfinished(session)
     workspace = _workspace_of_run(session, run_id)
-    evidence = evidence_of(session.front_end, workspace, options)
     try:
-        plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
+        plan = workspace.plan_resume(run_id, ignore_usage=ignore_usage or options["usage"])
     except errors.WarehouseStoppedError as stopped:  # a staged run reads its evidence again
         plan = workspace.plan_resume(run_id, read_if_allowed(session.front_end, workspace, stopped))
-    if not dry_run:
-        plan.check_due()
-    in_short = preview.of(plan)
+    try:
+        plan.check_due()  # before the log is read
+    except errors.UsageError as not_due:
+        if not dry_run:
+            raise
+        session.warn(str(not_due))
+    evidence = evidence_of(session.front_end, workspace, options)
+    if evidence is not None:
+        plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
+    in_short = preview.of(plan, labels=workspace.labels)
     if not plan.summary().doing:
         _warn(session.front_end, in_short)
         session.warn(f"{workspace.name}: nothing remains of run {plan.run_id}.")
@@ -447,7 +472,7 @@ def _decide(
         _warn(front_end, preview.of(plan))
         front_end.warn(f"{workspace.name}: {nothing}.")
         return plan.preview()
-    in_short = preview.of(plan, title=doing)
+    in_short = preview.of(plan, title=doing, labels=workspace.labels)
     if dry_run:
         front_end.say(f"{workspace.full_name}: would {doing}.")
         _warn(front_end, in_short)
@@ -464,7 +489,7 @@ def _decide(
             return None
     result = plan.apply(progress=front_end.shows_progress)
     interrupted = "Interrupted. " if result.attrs.get(ENDED_BY) == INTERRUPT else ""
-    front_end.warn_last(f"{interrupted}{workspace.name}: {_summary(result)} Run {plan.run_id}.")
+    front_end.warn_last(f"{interrupted}{workspace.name}: {counts(result) or 'Done'}. Run {plan.run_id}.")
     _say_additional_effects(front_end, result)
     if remaining(result):
         front_end.warn_last(f"To finish the run: {front_end.program} resume {plan.run_id}")
@@ -492,8 +517,3 @@ def _warn(front_end: FrontEnd, in_short: Preview) -> None:
     """Show the closing lines of a plan whose preview is not shown."""
     for line in in_short.closing:
         front_end.warn(line)
-
-
-def _summary(result: pd.DataFrame) -> str:
-    counts = result["outcome"].value_counts()
-    return ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) + "." if len(counts) else "Done."

@@ -17,6 +17,7 @@ from tokenkit.fleets.fleet import Fleet
 from tokenkit.output.snapshots import TAKEN_AT, WORKSPACE, list_snapshots, read_snapshot
 from tokenkit.review import leaks
 from tokenkit.review.leaks import Leaks
+from tokenkit.review.values import words
 from tokenkit.workspaces.base import AnyWorkspace, TokenSource
 from tokenkit.workspaces.changes import changes as compare
 from tokenkit.workspaces.workspace import Workspace
@@ -58,7 +59,7 @@ def changes_of_fleet(session: Session[Fleet], *, path: str | None) -> pd.DataFra
 
 def _counts(changes: pd.DataFrame) -> str:
     counts = changes["change"].value_counts(sort=False)
-    return ", ".join(f"{count:,} {change}" for change, count in counts.items()) or "no change"
+    return ", ".join(f"{count:,} {words(str(change))}" for change, count in counts.items()) or "no change"
 
 
 def find_leaked(

@@ -15,7 +15,8 @@ from tokenkit.actions.options import DUE
 from tokenkit.commands.session import Session
 from tokenkit.core.home import home
 from tokenkit.core.wording import pluralize
-from tokenkit.review.entries import LEVELS
+from tokenkit.frames import TEXT
+from tokenkit.review.entries import LEVELS, UNCHANGED, changes_level
 from tokenkit.workspaces.base import AnyWorkspace
 
 _EVERYWHERE = "All workspaces"
@@ -46,6 +47,8 @@ def _one_run(session: Session[AnyWorkspace], given: str, *, runs: bool, tokens: 
         hint = errors.did_you_mean(given, known) if known else "The journal is empty."
         raise errors.UsageError(f"{name}: the journal has no run {given!r}. {hint}")
     count = int(found["tokens"].sum())
+    workspaces = found["workspace"].unique()
+    name = name if len(workspaces) > 1 else workspaces[0]
     says = f"{name}: run {run_id}, {found['kind'].iloc[0]}, by {found['caller'].iloc[0]}"
     reason = found["reason"].dropna()
     says += f", reason: {reason.iloc[0]}" if len(reason) else ""
@@ -65,9 +68,14 @@ def _one_run(session: Session[AnyWorkspace], given: str, *, runs: bool, tokens: 
 
 
 def _entries(run: Mapping[Hashable, Any]) -> pd.DataFrame:
-    """Return the entries of a workspace before and after a change of permissions, with the outcome of the change."""
+    """Return the entries of a workspace before and after a change of permissions, those that it changes first.
+
+    These have the outcome of the change, the others ``unchanged``.
+    """
     of_run = {name: run[name] for name in ("run_id", "workspace", "caller", "reason", "started_at")}
-    rows = permissions.recorded_levels(json.loads(run["settings"])).assign(outcome=run["change"], **of_run)
+    rows = permissions.recorded_levels(json.loads(run["settings"])).assign(**of_run)
+    rows = rows.assign(outcome=pd.Series(run["change"], rows.index, dtype=TEXT).where(changes_level(rows), UNCHANGED))
+    rows = rows.sort_values("outcome", key=lambda outcomes: outcomes == UNCHANGED, kind="stable", ignore_index=True)
     return rows[["run_id", "workspace", *LEVELS.names, "outcome", "caller", "reason", "started_at"]]
 
 

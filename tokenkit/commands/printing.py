@@ -125,7 +125,7 @@ def _write(frame: pd.DataFrame, call: Call, labels: Mapping[str, str], *, is_col
     elif not sys.stdout.isatty():
         sys.stdout.write(export.tsv_text(texts.written(frame[list(chosen) or columns.shown_names(frame)])))
     else:
-        sys.stdout.write(f"{_drawn(_labelled(frame, labels), call, chosen, is_colored=is_colored)}\n")
+        sys.stdout.write(f"{_drawn(preview.labelled(frame, labels), call, chosen, is_colored=is_colored)}\n")
 
 
 def _drawn(frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored: bool) -> str:
@@ -133,16 +133,9 @@ def _drawn(frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored
     width = shutil.get_terminal_size().columns
     if call.command.is_record:
         return table.record(columns.fields(frame), width, is_colored=is_colored)
-    if preview.WARNINGS in frame and not chosen:
+    if preview.is_of_plan(frame) and not chosen:
         return preview.table(frame, limit=_SCREEN_ROWS).text(width)
     rows = frame.head(_SCREEN_ROWS)
     drawn = table.table(columns.columns(rows, chosen), width, is_colored=is_colored)
     more = len(frame) - len(rows)
     return f"{drawn}\n… and {more:,} more. Use filters, --limit or --output csv." if more else drawn
-
-
-def _labelled(frame: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
-    """Return rows with the names of their workspaces in place of addresses that look alike."""
-    if "workspace" not in frame or not labels:
-        return frame
-    return frame.assign(workspace=frame["workspace"].map(lambda address: labels.get(address, address)))

@@ -132,6 +132,10 @@ class FleetRevocationPlan(_SelectivePlan[RevocationPlan]):
         """Return each warning of the preview, the most severe first, with its number of tokens."""
         return revocation.warnings_of(self.preview())
 
+    def losing_last_token(self) -> list[str]:
+        """Return the owners whose last active token in a workspace will be revoked."""
+        return [*dict.fromkeys(chain.from_iterable(plan.losing_last_token() for plan in self.plans.values()))]
+
     def apply(
         self,
         *,
@@ -170,6 +174,7 @@ class FleetRevocationPlan(_SelectivePlan[RevocationPlan]):
             left_out=revocation.reasons_of(self.left_out),
             resembling=self._counts(lambda summary: summary.resembling),
             evidence=self._evidence(),
+            explained=revocation.explained(self.losing_last_token()),
         )
 
 

@@ -7,7 +7,7 @@ and comment, IDs last. Tables, records, previews and completion use it. Numbers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from tokenkit.core.printable import printable
 from tokenkit.core.redaction import redact
 from tokenkit.core.table import NEEDED
 from tokenkit.core.wording import SHORT_ID
+from tokenkit.review.values import words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _UNLISTED = 50
 _MISSING = {"<NA>", "NaT", "nan"}
 _NEVER = None
-_STYLES = {"high": "red", "medium": "yellow", "failed": "red", "unknown": "red", "still_listed": "yellow"}
+_STYLES = {"high": "red", "medium": "yellow", "failed": "red", "unknown": "red", words("still_listed"): "yellow"}
 UTC = " (UTC)"
 
 
@@ -118,6 +119,18 @@ def _new(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
     return suffix, ["(none)" if removed else text for text, removed in zip(texts, is_removed, strict=True)]
 
 
+def _words(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
+    """Show identifiers of a fixed set as words."""
+    suffix, texts = _plain(frame, name)
+    return suffix, [words(text) for text in texts]
+
+
+def _level(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
+    """Show a permission level. Among levels before and after a change, a missing one is visible: there is no entry."""
+    suffix, texts = _plain(frame, name)
+    return suffix, [text or "none" for text in texts] if "new_permission_level" in frame else texts
+
+
 def _short_id(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
     return "", [cell(value)[:SHORT_ID] for value in frame[name].tolist()]
 
@@ -136,9 +149,9 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("waived", priority=1),
     ColumnSpec("not_checked", "not checked", least=12),
     ColumnSpec("run_id", "run"),
-    ColumnSpec("kind", priority=1),
-    ColumnSpec("change"),
-    ColumnSpec("outcome"),
+    ColumnSpec("kind", show=_words, priority=1),
+    ColumnSpec("change", show=_words),
+    ColumnSpec("outcome", show=_words),
     ColumnSpec("error", least=16),
     ColumnSpec("remaining", show=_count),
     ColumnSpec("principal"),
@@ -146,8 +159,8 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("user_name", "user", least=16),
     ColumnSpec("group_name", "group", least=12),
     ColumnSpec("service_principal_name", "service principal", least=12),
-    ColumnSpec("permission_level", "level"),
-    ColumnSpec("new_permission_level", "new level"),
+    ColumnSpec("permission_level", "level", _level),
+    ColumnSpec("new_permission_level", "new level", _level),
     ColumnSpec("description", least=20),
     ColumnSpec("comment", least=12, is_cut=True),
     ColumnSpec("new_comment", "new comment", _new, least=12),
@@ -161,11 +174,13 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("via", priority=2, least=12),
     ColumnSpec("active", priority=4),
     ColumnSpec("status", priority=1),
-    ColumnSpec("cause"),
+    ColumnSpec("cause", show=_words),
+    ColumnSpec("effect", show=_words, priority=1),
+    ColumnSpec("problem", show=_words),
     ColumnSpec("before", priority=12, least=10),
     ColumnSpec("after", priority=12, least=10),
     ColumnSpec("locations", least=16),
-    ColumnSpec("matched_as", "matched as", priority=5),
+    ColumnSpec("matched_as", "matched as", _words, priority=5),
     ColumnSpec("done", priority=2),
     ColumnSpec("skipped", show=_count, priority=4),
     ColumnSpec("failed", show=_count, priority=3),
@@ -189,7 +204,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("reach", priority=6),
     ColumnSpec("used_scopes", "used scopes", priority=7, least=12),
     ColumnSpec("unused_scopes", "unused scopes", priority=7, least=12),
-    ColumnSpec("owner_kind", "owner kind", priority=8),
+    ColumnSpec("owner_kind", "owner kind", _words, priority=8),
     ColumnSpec("age_days", "age", _days, priority=9),
     ColumnSpec("created_by_username", "created by", priority=10, least=12, is_cut=True),
     ColumnSpec("remedy", priority=10, least=20),
@@ -235,6 +250,21 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ),
 )
 _BY_NAME = {column.name: column for column in COLUMNS}
+
+_Overrides = Mapping[str, Any]
+_FIRST: _Overrides = {"priority": NEEDED}
+_LAST: _Overrides = {"priority": _UNLISTED}
+# In a table of runs, the id, the day, the counts and the reason remain in a narrow terminal.
+_OF_RUNS: dict[str, _Overrides] = {
+    "kind": _FIRST,
+    "started_at": {"priority": NEEDED, "least": 10},
+    "due": {"least": 10},
+    "reason": {"priority": NEEDED, "least": 10, "is_cut": True},
+    "workspace": {"priority": 4},
+    "caller": {"priority": 4},
+    "change": {"priority": 5},
+}
+_SAID_OF_A_RUN = ("run_id", "caller", "reason")
 _POSITIONS = {column.name: position for position, column in enumerate(COLUMNS)}
 
 SHORT_VIEW = ("comment", "owner", "status", "idle_days", "effective_end", "scopes", "token_id")
@@ -289,10 +319,26 @@ def columns(frame: pd.DataFrame, chosen: Sequence[str] = ()) -> list[table.Colum
     """
     if chosen:
         return [replace(column(frame[[name]], name), priority=NEEDED) for name in chosen]
-    found = [column(frame, name) for name in shown_names(frame)]
-    if "cause" in frame:  # of changes, where the run explains the cause, and is not to be resumed
-        found = [replace(shown, priority=_UNLISTED) if shown.heading == "run" else shown for shown in found]
+    here = _in_journal(frame) if "run_id" in frame else {}
+    found = [replace(column(frame, name), **here.get(name, {})) for name in shown_names(frame)]
     return [shown for shown in found if any(shown.texts)]
+
+
+def _in_journal(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
+    """Return how columns are displayed in a frame about runs, where that differs from other frames."""
+    if "cause" in frame:  # of changes, where the run explains the cause, and is not to be resumed
+        return {"run_id": _LAST}
+    if "remaining" in frame:
+        is_of_fleet = frame.columns[0] == "workspace"
+        return _OF_RUNS | {"workspace": _FIRST} if is_of_fleet else _OF_RUNS
+    if len(frame["run_id"].str.partition(".")[0].unique()) > 1:
+        return {"caller": _OF_RUNS["caller"]}
+    # The rows are of one run, and the line about it has these values.
+    said = [*_SAID_OF_A_RUN, *(["workspace"] if len(frame["workspace"].unique()) == 1 else [])]
+    if "principal" in frame:  # entries of permissions
+        return dict.fromkeys([*said, "started_at"], _LAST) | {"kind": _FIRST}
+    changed = ["scopes"] if frame["new_scopes"].notna().any() else []
+    return dict.fromkeys([*said, "kind"], _LAST) | dict.fromkeys(changed, _FIRST)
 
 
 def fields(frame: pd.DataFrame) -> dict[str, str]:
@@ -300,7 +346,8 @@ def fields(frame: pd.DataFrame) -> dict[str, str]:
     names = [*shown_names(frame), *(str(name) for name in frame.columns)]
     texts = {}
     for name in dict.fromkeys(names):
-        suffix, (text,) = _plain(frame.head(1), name)
+        show = _words if spec_of(name).show is _words else _plain
+        suffix, (text,) = show(frame.head(1), name)
         if name == "findings" and isinstance(value := frame[name].iloc[0], list):
             text = "\n".join(map(cell, value)) or "none"
         if name == "admin" and not text:

@@ -9,12 +9,12 @@ import pandas as pd
 
 from tokenkit import errors, frames
 from tokenkit.review.access import ADMINS
-from tokenkit.review.values import CAN_MANAGE, CAN_USE
+from tokenkit.review.values import CAN_MANAGE, CAN_USE, words
 
 FIELDS = {"user_name": "user", "group_name": "group", "service_principal_name": "service_principal"}
 """The field of an entry that names its principal, and the kind of the principal."""
 LEVELS = frames.schema(kind=str, principal=str, permission_level=str, new_permission_level=str)
-NO_ENTRY = "none"
+NO_ENTRY, UNCHANGED = "none", "unchanged"
 
 Key = tuple[str, str]
 """The field of an entry that names its principal, and the name."""
@@ -33,7 +33,7 @@ def keys(rows: pd.DataFrame) -> list[Key]:
 
 def label(key: Key) -> str:
     """Return a principal for a message: ``group analysts``."""
-    return f"{FIELDS[key[0]].replace('_', ' ')} {key[1]}"
+    return f"{words(FIELDS[key[0]])} {key[1]}"
 
 
 def levels(entries: pd.DataFrame) -> dict[Key, str]:
@@ -86,8 +86,12 @@ def compared(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 def changes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Return the entries that a change adds, removes or gives another level, with the columns of ``LEVELS``."""
     both = compared(before, after)
-    old, new = both["permission_level"].fillna(""), both["new_permission_level"].fillna("")
-    return both[old != new].reset_index(drop=True)
+    return both[changes_level(both)].reset_index(drop=True)
+
+
+def changes_level(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Return which entries a change adds, removes or gives another level."""
+    return rows["permission_level"].fillna("") != rows["new_permission_level"].fillna("")
 
 
 def as_change(rows: pd.DataFrame) -> pd.Series[str]:
@@ -161,6 +165,6 @@ def _found(key: Key, remaining: Iterable[Key], titles: Mapping[str, str]) -> Key
 def _near(key: Key, before: pd.DataFrame, titles: Mapping[str, str]) -> str:
     """Return the end of a message about an entry that does not exist: similar entries of its kind."""
     names = [name for field, name in levels(before) if field == key[0] and name != ADMINS]
-    kind = FIELDS[key[0]].replace("_", " ")
+    kind = words(FIELDS[key[0]])
     known = [*names, *(titles[name] for name in names if name in titles)]
     return errors.did_you_mean(key[1], known) if known else f"There is no entry of a {kind} that can be removed."

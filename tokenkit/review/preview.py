@@ -7,6 +7,7 @@ first. The closing lines give the complete counts, are never truncated, and come
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +113,23 @@ class Preview:
 def visible(text: str) -> str:
     """Return a text without secrets and without terminal control characters."""
     return printable(redact(text))
+
+
+def is_of_plan(rows: pd.DataFrame) -> bool:
+    """Return whether rows are the tokens that a plan will delete, each with its warnings or the effect on it."""
+    return "token_id" in rows and (WARNINGS in rows or "effect" in rows)
+
+
+def labelled(rows: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return rows with the names of their workspaces in place of addresses that look alike.
+
+    Args:
+        rows: Any frame.
+        labels: The names of the workspaces by address.
+    """
+    if "workspace" not in rows or not labels:
+        return rows
+    return rows.assign(workspace=rows["workspace"].map(lambda address: labels.get(address, address)))
 
 
 def table(rows: pd.DataFrame, *, caption: str = "", limit: int = SHOWN_ROWS) -> Table:

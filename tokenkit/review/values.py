@@ -1,4 +1,6 @@
-"""The columns with a fixed set of values, so that a misspelled value is an error instead of an empty result."""
+"""The columns with a fixed set of values, so that a misspelled value is an error instead of an empty result; and the
+words for values where a person reads them.
+"""
 
 from __future__ import annotations
 
@@ -52,6 +54,34 @@ FIXED: Mapping[str, tuple[str, ...]] = {
     "permission_level": (CAN_USE, CAN_MANAGE),
     "advice": ("narrow", "keep", "wait", "none"),
 }
+
+
+WORDS: Mapping[str, str] = {
+    "service_principal": "service principal",
+    "access_token": "access token",
+    "oauth_secret": "OAuth secret",
+    "already_gone": "already gone",
+    "still_listed": "still listed",
+    "deleted_or_disabled": "deleted or disabled",
+    "owner_changed": "owner changed",
+    "scopes_changed": "scopes changed",
+    "comment_changed": "comment changed",
+    "first_used": "first used",
+    "revoked_by_tokenkit": "revoked by tokenkit",
+    "revoked_externally": "revoked externally",
+    "unused_90_days": "unused for 90 days",
+    "value_without_suffix": "value without suffix",
+    "value_with_restored_suffix": "value with restored suffix",
+    "digits_and_suffix": "digits and suffix",
+    "digits_as_bytes": "digits as bytes",
+    "not_scanned": "not scanned",
+}
+"""The words for values that are identifiers, in tables, previews and widgets. Frames and files have the identifiers."""
+
+
+def words(value: str) -> str:
+    """Return the words for a value of a fixed set."""
+    return WORDS.get(value, value)
 
 
 def unknown_level(level: str) -> errors.UsageError:

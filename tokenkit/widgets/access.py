@@ -18,7 +18,7 @@ from tokenkit.actions.permissions import PermissionPlan, beyond_preview
 from tokenkit.actions.plan import Plan
 from tokenkit.core.arguments import flag
 from tokenkit.review import access
-from tokenkit.review.values import CAN_USE
+from tokenkit.review.values import CAN_USE, words
 from tokenkit.widgets import access_sections as sections
 from tokenkit.widgets import face, style
 from tokenkit.widgets.actions import Action, Answers
@@ -168,7 +168,7 @@ class PermissionReview(Screen):
         name = self._names.named(kind, text) if kind in KINDS else None
         if name is None:
             self._tell(
-                f"{self._source.name} has no {kind.replace('_', ' ')} {text!r}. Choose one of the suggestions.",
+                f"{self._source.name} has no {words(kind)} {text!r}. Choose one of the suggestions.",
                 is_error=True,
             )
             return

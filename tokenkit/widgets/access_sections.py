@@ -13,6 +13,7 @@ import pandas as pd
 from tokenkit.actions.permissions import PermissionPlan
 from tokenkit.core.wording import SHORT_ID, of, pluralize
 from tokenkit.review import access
+from tokenkit.review.values import words
 from tokenkit.widgets import formatting, plan_table
 from tokenkit.widgets.decision import SHOWN_ROWS
 from tokenkit.widgets.draft import KINDS, Draft, Key, Names
@@ -45,7 +46,7 @@ def entries(draft: Draft, names: Names, costs: Costs) -> list[Section]:
     return [
         {
             "id": entry,
-            "kind": key[0].replace("_", " "),
+            "kind": words(key[0]),
             "name": formatting.shown(names.title(key)),
             "detail": formatting.shown(key[1]) if names.title(key) != key[1] else "",
             "level": draft.level(key) or "",
@@ -90,7 +91,7 @@ def adding(names: Names, kind: str, text: str, *, is_added: bool = False) -> Sec
         is_added: Whether the text has just become an entry, so that the field is to be emptied.
     """
     return {
-        "kinds": [[kind.replace("_", " "), kind] for kind in KINDS],
+        "kinds": [[words(kind), kind] for kind in KINDS],
         "kind": kind,
         "offered": list(names.offered(kind, text)),
         "is_added": is_added,
@@ -101,7 +102,7 @@ def changes(draft: Draft, names: Names) -> list[str]:
     """Return a sentence for each change of the draft."""
     told = []
     for key in draft.everybody():
-        who = f"{key[0].replace('_', ' ')} {formatting.shown(names.label(key))}"
+        who = f"{words(key[0])} {formatting.shown(names.label(key))}"
         if change := draft.change(key):
             level = draft.level(key)
             told.append(
@@ -139,7 +140,7 @@ def _losing(principals: pd.DataFrame) -> Section:
     """Return a narrow table of the principals that lose permission, those with the most tokens first."""
     shown = principals.sort_values("tokens", ascending=False, kind="stable").head(SHOWN_ROWS)
     texts = [formatting.text(shown[name]).tolist() for name in ("principal", "via")]
-    effects = shown["effect"].str.replace("_", " ").where(shown["tokens"] > 0, "").tolist()
+    effects = shown["effect"].map(words).where(shown["tokens"] > 0, "").tolist()
     more = len(principals) - len(shown)
     return {
         "caption": LOSING,

@@ -17,8 +17,10 @@ import pandas as pd
 from tokenkit import errors
 from tokenkit.actions.plan import Plan, Summary
 from tokenkit.actions.preview import worst_first_of
+from tokenkit.actions.states import PENDING, STATES
 from tokenkit.core.wording import pluralize
 from tokenkit.review.preview import visible
+from tokenkit.review.values import words
 from tokenkit.widgets import formatting, plan_table
 from tokenkit.widgets.actions import Action, Field, resuming
 from tokenkit.widgets.background import deliverer, in_background
@@ -43,7 +45,7 @@ _COUNTED = {
     "the last token of its owner": "the last token of its owner",
     "expired already": "already expired",
 }
-_OUTCOMES = {"pending": "not sent", "already_gone": "already gone", "still_listed": "still listed"}
+_OUTCOMES = {state: words(state) for state in STATES} | {PENDING: "not sent"}
 _URGENCY = ("failed", "unknown", "still_listed", "pending", "skipped", "already_gone")
 
 
@@ -345,7 +347,8 @@ def _closing(summary: Summary) -> list[str]:
     left_out = [
         f"Left out: {pluralize(count, 'token')} ({why.partition(';')[0]})." for why, count in summary.left_out.items()
     ]
-    return [visible(line) for line in (summary.evidence, *left_out, *summary.unprotected) if line]
+    lines = (summary.evidence, *left_out, *summary.unprotected, *summary.explained.values())
+    return [visible(line) for line in lines if line]
 
 
 def _described(result: pd.DataFrame, plan: Plan) -> pd.DataFrame:

@@ -19,11 +19,11 @@ from tokenkit.output.export import cell_text
 from tokenkit.review import lifecycle
 from tokenkit.review.audit import EVERY_RULE
 from tokenkit.review.scopes import ALL_APIS, AUTHENTICATION
-from tokenkit.review.values import SEVERITIES
+from tokenkit.review.values import FIXED, SEVERITIES, words
 
 LONGEST_CELL = 160
 SHOWN_FINDINGS, SHOWN_SCOPES, SHOWN_OTHERS = 2, 2, 8
-KINDS = {"service_principal": "service principal", "deleted": "deleted", "unknown": "unknown owner", "user": "user"}
+KINDS = {kind: words(kind) for kind in FIXED["owner_kind"]} | {"unknown": "unknown owner"}
 _TITLES = {rule.id: rule.title for rule in EVERY_RULE}
 _HAS_EVERYTHING = "all APIs"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from tokenkit.review.values import words
 from tokenkit.widgets import rows, style
 from tokenkit.widgets.confirmation import Confirmation
 from tokenkit.widgets.draft import KINDS, suggestible
@@ -61,7 +62,7 @@ class PlainReview(PlainFace):
         self.widget = style.screen(head, self._notice.widget, self._decision.widget, self._browse)
 
     def _build_form(self) -> widgets.Box:
-        kinds = [(kind.replace("_", " "), kind) for kind in KINDS]
+        kinds = [(words(kind), kind) for kind in KINDS]
         self._kind = style.field(widgets.Dropdown, description="Add", options=kinds, layout={"width": "130px"})
         self._name = style.field(
             widgets.Combobox,

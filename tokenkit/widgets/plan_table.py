@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from tokenkit.core.wording import pluralize
+from tokenkit.review.values import words
 from tokenkit.widgets import formatting
 
 _NOT_SHOWN = ("id", "owner_kind", "status", "expiry_time", "attempts", "started_at", "finished_at", "created_by")
@@ -85,7 +86,7 @@ def _cells(name: str, column: pd.Series[Any], now: pd.Timestamp) -> list[Cell]:
     if name == "error":
         texts = [_LONG_ID.sub(lambda found: formatting.short_id(found[0]), text) for text in texts]
     if name in _VALUES:
-        texts = [text.replace("_", " ") for text in texts]
+        texts = [words(text) for text in texts]
     if name == "warnings":
         return [["pills", [warning for warning in text.split("; ") if warning]] for text in texts]
     return [["outcome" if name == "outcome" else "text", text] for text in texts]

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -205,9 +205,11 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
 
     Attributes:
         full_name: The name in confirmations, with its source.
+        labels: The names of the workspaces of a fleet in tables, by address.
     """
 
     full_name: str
+    labels: Mapping[str, str]
 
     @abstractmethod
     def principal_names(self) -> list[str]:
@@ -385,9 +387,11 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
         id is unknown is asked for it.
 
         Returns:
-            ``run_id, kind, workspace, host, workspace_id, caller, reason, token_id, owner, outcome, error, attempts,
-            started_at, finished_at, run_started_at, snapshot`` (JSON of the token before the change). Without runs the
-            frame has the same columns and no rows. A fleet's frame has ``workspace`` as its first column.
+            ``run_id, kind, workspace, host, workspace_id, caller, reason, token_id, owner, comment, new_comment,
+            scopes, new_scopes, outcome, error, attempts, started_at, finished_at, run_started_at, snapshot`` (JSON of
+            the token before the change). ``comment`` and ``scopes`` are of the token before the change. The new values
+            are those that an update requested; a field that it did not change has none. Without runs the frame has the
+            same columns and no rows. A fleet's frame has ``workspace`` as its first column.
 
         Raises:
             JournalError: The journal is damaged.

@@ -77,6 +77,7 @@ class Workspace(ManagedSource[UpdatePlan]):
         workspace_id: The workspace's id, as given or as the first response named it; empty until then.
         name: The name in messages: the host, or ``sandbox``.
         full_name: The name in confirmations, with the source of the credentials.
+        labels: Empty; for a fleet, the names of its workspaces in tables.
         token_management: The nine operations of the Token Management API.
         folder: The folder of the journal and the configuration.
         sandbox: The simulated workspace that ``connect("sandbox")`` started; its ``faults`` can be set.
@@ -97,6 +98,7 @@ class Workspace(ManagedSource[UpdatePlan]):
         self.name = credentials.name
         self.token_management = self.api.token_management
         self.full_name = self.name if sandbox is not None else f"{self.name} (from {self.api.origin})"
+        self.labels: Mapping[str, str] = {}
         self.sandbox = sandbox
         self.folder = folder
         self._now = clock_of(clock)
