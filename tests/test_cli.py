@@ -462,6 +462,21 @@ def test_now_is_the_current_time_of_a_command_on_a_sandbox(shell):
     assert ages("--now", "2026-03-31") == pytest.approx(ages("--now", "2026-03-01") + 30, abs=1)
 
 
+def test_now_is_the_current_time_of_a_saved_listing_without_a_time(shell, tmp_path):
+    file = tmp_path / "x.json"
+    file.write_text('[{"token_id": "x", "creation_time": 1740787200000}]')  # 2025-03-01
+
+    def read(*options):
+        code, out, err = shell("list", "--from", str(file), "--output", "json", *options)
+        assert code == 0
+        return json.loads(out)[0]["age_days"], err
+
+    age, said = read("--now", "2025-03-11")
+    assert age == 10
+    assert "ages count from 2025-03-11 00:00 UTC, the current time" in said
+    assert read("--now", "2025-03-11", "--as-of", "2025-03-06")[0] == 5
+
+
 def test_now_is_rejected_for_any_other_host(shell, monkeypatch):
     monkeypatch.setenv("DATABRICKS_HOST", "https://prod.cloud.databricks.com")
     code, out, err = shell("list", "--now", "2026-03-01")

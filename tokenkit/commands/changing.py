@@ -23,7 +23,6 @@ from tokenkit.commands.history import unfinished
 from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_unscoped, whole_ids
 from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.wording import pluralize
-from tokenkit.fleets.connect import holder_of
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access, filters
 from tokenkit.review import scopes as scopes_review
@@ -155,7 +154,8 @@ def undo(
 
 def _workspace_of_run(session: Session[AnyWorkspace], run_id: str) -> AnyWorkspace:
     """Return the selected or connected workspace; without one, the workspace or fleet of the run."""
-    return session.workspace() if session.is_chosen else session.front_end.connected or holder_of(run_id)
+    front_end = session.front_end
+    return session.workspace() if session.is_chosen else front_end.connected or front_end.holder_of(run_id)
 
 
 class _PlanOptions(TypedDict):

@@ -205,9 +205,11 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
 
     Attributes:
         full_name: The name in confirmations, with its source.
+        hosts: The addresses of the workspaces.
     """
 
     full_name: str
+    hosts: tuple[str, ...]
 
     @abstractmethod
     def principal_names(self) -> list[str]:

@@ -62,15 +62,26 @@ class SavedListing(TokenSource):
     Attributes:
         name: The file.
         moment: The source of the reference time: ``the file``, ``as_of`` or ``now``.
+
+    Args:
+        path: As for ``read_listing``.
+        as_of: As for ``read_listing``.
+        now: The current time, or None for the system clock's.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, as_of: Clock | pd.Timestamp | str | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        as_of: Clock | pd.Timestamp | str | None = None,
+        now: pd.Timestamp | None = None,
+    ) -> None:
         file = file_of("path", path)
         self.name = str(file)
         self._listing = _read(file)
         in_file = self._listing.attrs.get(TAKEN_AT)
         self.moment = "the file" if in_file else "now" if as_of is None else "as_of"
-        self._now = clock_of(clock_of(in_file or as_of)())
+        self._now = clock_of(clock_of(in_file or (now if as_of is None else as_of))())
 
     def now(self) -> pd.Timestamp:
         """Return the reference time for ages."""

@@ -95,6 +95,7 @@ class Workspace(ManagedSource[UpdatePlan]):
     ) -> None:
         self.api = WorkspaceAPI(credentials, retries=retries)
         self.host = credentials.host
+        self.hosts = (self.host,)
         self.name = credentials.name
         self.token_management = self.api.token_management
         self.full_name = self.name if sandbox is not None else f"{self.name} (from {self.api.origin})"
