@@ -5,7 +5,9 @@ import shlex
 
 import pandas as pd
 import pytest
+import requests
 
+import tokenkit
 from tokenkit import cli, errors
 from tokenkit.commands import reading
 from tokenkit.review import filters
@@ -37,6 +39,23 @@ def test_a_filter_without_a_match_is_reported_as_misspelled(capsys, command, fil
     printed = capsys.readouterr()
     assert "Nothing found" in printed.out
     assert expected in printed.err if expected else "No token has" not in printed.err
+
+
+@pytest.mark.parametrize("command", ["list", "revoke --yes --allow-none"])
+def test_an_owner_who_was_offboarded_is_not_taken_for_another_one(here, capsys, command):
+    ws = tokenkit.connect()
+    users = ws.users()
+    name, user_id = users[~users["user_name"].isin(ws.tokens()["owner"])].iloc[0][["user_name", "id"]]
+    without = f"No token has the owner {name!r}"
+    assert cli.main(shlex.split(f"{command} --owner {name}")) == 0
+    assert f"{without}. A user or service principal has this name." in capsys.readouterr().err
+    path = f"/api/2.0/preview/scim/v2/Users/{user_id}"
+    requests.delete(here.host + path, headers={"Authorization": f"Bearer {here.token}"}, timeout=10).raise_for_status()
+    assert cli.main(shlex.split(f"{command} --owner {name}")) == 0
+    said = capsys.readouterr().err
+    assert "no user" in said
+    assert "service principal" in said
+    assert "has this name." in said
 
 
 @pytest.mark.usefixtures("here")

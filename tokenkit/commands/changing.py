@@ -410,7 +410,9 @@ def _require_known(
     unknown = filters.unknown_names(criteria, tokens=listing, principals=workspace.principal_names, chosen=chosen)
     if unknown and not allow_none:
         raise errors.UsageError(" ".join([*unknown, "Nothing was changed. Use --allow-none to allow unknown names."]))
-    for sentence in unknown or ([] if chosen is None or len(chosen) else filters.misspelt(listing(), criteria)):
+    if not unknown and chosen is not None and not len(chosen):
+        unknown = filters.misspelt(listing(), criteria, workspace.principal_names)
+    for sentence in unknown:
         front_end.warn(sentence)
 
 

@@ -70,7 +70,7 @@ def list_tokens(
     workspace = session.workspace()
     found = selected(workspace, where, criteria, sort)
     if not len(found):
-        for sentence in filters.misspelt(workspace.tokens_with_aliases(), criteria):
+        for sentence in filters.misspelt(workspace.tokens_with_aliases(), criteria, workspace.principal_names):
             session.warn(sentence)
     warn_of_unscoped(session, criteria)
     is_ending = criteria.get("expires_in") is not None

@@ -89,6 +89,10 @@ class TokenSource(ABC):
         """Return all tokens as ``tokens`` does, with ``owners.ALIASES``: all names of each owner."""
         return self._described(with_aliases=True)
 
+    @abstractmethod
+    def principal_names(self) -> list[str] | None:
+        """Return all names and ids of users and service principals, or None if they are not known."""
+
     @with_filters
     def scopes(self, where: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401
         """Return for each token its granted scopes, the scopes in use, and the smallest sufficient set.

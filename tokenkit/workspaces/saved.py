@@ -120,9 +120,8 @@ class SavedListing(TokenSource):
         """Raise an error, because changes require a workspace."""
         raise errors.UsageError("A saved listing cannot be changed. Omit --from to use the workspace.")
 
-    def principal_names(self) -> NoReturn:
-        """Raise an error, because only changes check names."""
-        self.plan_update()
+    def principal_names(self) -> None:
+        """Return None, because a file has no identities."""
 
     def snapshots(self) -> NoReturn:
         """Raise an error, because a file has no snapshots."""
