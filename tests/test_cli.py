@@ -102,6 +102,16 @@ def test_the_summary_follows_the_table(screen, sandbox):
     assert "300 tokens" not in screen("list", "--quiet")
 
 
+def test_the_summary_of_access_counts_the_rows_and_all_principals(screen, workspace):
+    everyone, at = workspace.access(), ["--now", f"{workspace.now():%Y-%m-%d}"]
+    without = everyone["tokens_without_permission"].fillna(value=False)
+    have = "has" if without.sum() == 1 else "have"
+    shown = f"{without.sum()} of {len(everyone)} principals: 0 can use tokens, {without.sum()} {have} tokens without"
+    assert shown in screen("access", "--where", "tokens_without_permission", "--limit", "1", *at)
+    shown = f": {len(everyone)} principals: {everyone['can_use'].sum()} can use tokens, {without.sum()} {have} "
+    assert shown in screen("access", *at)
+
+
 def test_an_audit_that_fails_says_in_a_line_on_standard_error_what_failed(shell, sandbox):
     code, out, err = shell(
         "audit", "--rule", "no-expiry", "--rule", "unused", "--fail-on", "medium", "--output", "json"

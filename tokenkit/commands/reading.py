@@ -11,9 +11,8 @@ import pandas as pd
 from tokenkit import errors, frames
 from tokenkit.commands.evidence import Evidence, evidence_of
 from tokenkit.commands.session import FrontEnd, Session
-from tokenkit.core import wording
-from tokenkit.core.wording import pluralize
-from tokenkit.review import filters, lifecycle, scopes
+from tokenkit.core.wording import of, part_of, pluralize
+from tokenkit.review import expressions, filters, lifecycle, scopes
 from tokenkit.review.usage import summary
 from tokenkit.workspaces.base import AnyWorkspace, TokenSource
 from tokenkit.workspaces.workspace import Workspace
@@ -81,7 +80,7 @@ def list_tokens(
     cut = "" if len(tokens) == len(found) else f", of which the first {len(tokens):,}"
     session.say(f"{workspace.name}: {pluralize(len(found), 'token')}{cut}.")
     if is_ending and (unused := int((found["ends_by"] == lifecycle.DISUSE).sum())):
-        ends = wording.of(unused, "ends", "end")
+        ends = of(unused, "ends", "end")
         session.say(
             f"{unused:,} of them {ends} after {lifecycle.IDLE_LIMIT_DAYS} days of disuse. Use a token to keep it."
         )
@@ -164,11 +163,12 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
     """Return the principals that can use or own tokens."""
     workspace = session.workspace()
     evidence = evidence_of(workspace, options)
-    principals = workspace.access(where, usage=evidence)
+    everyone = workspace.access(usage=evidence)
+    principals = everyone if where is None else expressions.where(everyone, where)
     can_use, without = int(principals["can_use"].sum()), int(principals["tokens_without_permission"].sum())
     session.say(
-        f"{workspace.name}: {pluralize(can_use, 'principal')} can use tokens, {without:,} have tokens "
-        "without permission."
+        f"{workspace.name}: {part_of(len(principals), len(everyone), 'principal')}: {can_use:,} can use tokens, "
+        f"{without:,} {of(without, 'has', 'have')} tokens without permission."
     )
     if evidence is not None:
         session.warn(f"{workspace.name}: {summary(evidence)}")
