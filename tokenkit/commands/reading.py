@@ -12,7 +12,7 @@ from tokenkit import errors, frames
 from tokenkit.commands.evidence import Evidence, evidence_of
 from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.wording import of, part_of, pluralize
-from tokenkit.review import expressions, filters, lifecycle, scopes
+from tokenkit.review import filters, lifecycle, scopes
 from tokenkit.review.usage import summary
 from tokenkit.workspaces.base import AnyWorkspace, TokenSource
 from tokenkit.workspaces.workspace import Workspace
@@ -164,7 +164,7 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
     workspace = session.workspace()
     evidence = evidence_of(workspace, options)
     everyone = workspace.access(usage=evidence)
-    principals = everyone if where is None else expressions.where(everyone, where)
+    principals = workspace.filtered(everyone, where)
     can_use, without = int(principals["can_use"].sum()), int(principals["tokens_without_permission"].sum())
     session.say(
         f"{workspace.name}: {part_of(len(principals), len(everyone), 'principal')}: {can_use:,} can use tokens, "

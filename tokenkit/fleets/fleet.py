@@ -65,6 +65,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
     def __init__(self, members: Members, *, oauth_secrets: Callable[[], pd.DataFrame] | None = None) -> None:
         self.hosts = members.hosts
         self.labels: Mapping[str, str] = members.labels
+        self._value_names = {"workspace": {label: host for host, label in self.labels.items()}}
         self._members = members
         self._oauth_secrets = oauth_secrets
         self._apply = functools.partial(runs.apply, members)
@@ -229,7 +230,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
             FleetError: No workspace responded.
         """
         principals = self._concat("access", lambda workspace: workspace.access(usage=usage))
-        return principals if where is None else expressions.where(principals, where)
+        return self.filtered(principals, where)
 
     def _audit(self, rules: Sequence[Rule], *, usage: pd.DataFrame | None, **settings: Any) -> Audit:  # noqa: ANN401
         audits = self._members.each("audit", lambda workspace: workspace.audit(rules, usage=usage, **settings))
@@ -414,7 +415,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
 
         def read() -> tuple[pd.DataFrame, pd.DataFrame]:
             read_last[:] = [audit := self.audit(usage=usage)]
-            return expressions.where(audit.tokens, where) if where else audit.tokens, audit.findings
+            return self.filtered(audit.tokens, where), audit.findings
 
         def lacks() -> str:
             failed = len(self._members.failures["audit"])

@@ -6,9 +6,10 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
@@ -46,6 +47,8 @@ class TokenSource(ABC):
     """
 
     name: str
+    _value_names: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    """Names that an expression can use for the values of a column; see ``expressions.where``."""
 
     @abstractmethod
     def _described(self, creator: str | None = None, *, with_aliases: bool) -> pd.DataFrame:
@@ -83,7 +86,19 @@ class TokenSource(ABC):
         found = filters.matching(found, **criteria)
         if "workspace" in found:  # rows of a fleet have no unique index
             found = found.reset_index(drop=True)
-        return expressions.where(found, where) if where else found
+        return self.filtered(found, where)
+
+    def filtered(self, rows: pd.DataFrame, where: str | None) -> pd.DataFrame:
+        """Return the rows for which an expression is true; without an expression, all.
+
+        Args:
+            rows: A frame of this source.
+            where: As for ``tokens``.
+
+        Raises:
+            UsageError: As for ``tokens``.
+        """
+        return rows if where is None else expressions.where(rows, where, self._value_names)
 
     def tokens_with_aliases(self) -> pd.DataFrame:
         """Return all tokens as ``tokens`` does, with ``owners.ALIASES``: all names of each owner."""
@@ -111,7 +126,8 @@ class TokenSource(ABC):
             FleetError: No workspace of the fleet responded.
         """
         filters.check(where, criteria)
-        return scopes.advised(self.tokens(**criteria), where)
+        advised, described = scopes.advised(self.tokens(**criteria))
+        return advised if where is None else advised.loc[self.filtered(described, where).index]
 
     @abstractmethod
     def _audit(self, rules: Sequence[Rule], *, usage: pd.DataFrame | None, **settings: Any) -> Audit:  # noqa: ANN401

@@ -22,7 +22,6 @@ from tokenkit.core.clock import Clock, clock_of
 from tokenkit.core.redaction import redact
 from tokenkit.output.snapshots import TAKEN_AT, WORKSPACE, read_snapshot
 from tokenkit.review import audit as audits
-from tokenkit.review import expressions
 from tokenkit.review import leaks as leaked
 from tokenkit.review.audit import Audit
 from tokenkit.review.description import described_alone
@@ -117,7 +116,7 @@ class SavedListing(TokenSource):
         from tokenkit.widgets.source import Source  # noqa: PLC0415
 
         found = self.audit(usage=usage)
-        tokens = found.tokens if where is None else expressions.where(found.tokens, where)
+        tokens = self.filtered(found.tokens, where)
         source = Source(
             name=self.name,
             read=lambda: (tokens, found.findings),

@@ -281,7 +281,7 @@ class Workspace(ManagedSource[UpdatePlan]):
         identities = access.Identities(**self.api.principals(granted, always_with_groups=False))
         tokens = described(listing, now=now, users=identities.users, service_principals=identities.service_principals)
         principals = holders.holders(permissions, identities, tokens, usage)
-        return principals if where is None else expressions.where(principals, where)
+        return self.filtered(principals, where)
 
     def _audit(self, rules: Sequence[Rule], *, usage: pd.DataFrame | None, **settings: Any) -> Audit:  # noqa: ANN401
         context = replace(audits.read_context(self.api, rules, now=self.now()), usage=usage)
@@ -443,7 +443,7 @@ class Workspace(ManagedSource[UpdatePlan]):
 
         def read() -> tuple[pd.DataFrame, pd.DataFrame]:
             audit = self.audit(usage=usage)
-            return expressions.where(audit.tokens, where) if where else audit.tokens, audit.findings
+            return self.filtered(audit.tokens, where), audit.findings
 
         revoke = functools.partial(self.revoke, usage=usage)
         source = Source(
