@@ -227,7 +227,7 @@ def test_connect_shows_the_workspace(shell, sandbox):
     code, out, _ = shell("connect", "--output", "json")
     assert code == 0
     (record,) = json.loads(out)
-    assert record.pop("workspace_id").isdigit()
+    assert record.pop("workspace_id") == sandbox.workspaces[0].workspace_id
     assert record == {
         "workspace": sandbox.host,
         "host": sandbox.host,
