@@ -174,6 +174,21 @@ def test_columns_sort_and_limit_arrange_the_table(shell):
     assert idle == sorted(idle, reverse=True)
 
 
+@pytest.mark.parametrize("command", ["list", "update --status active --comment x --yes"])
+def test_columns_are_accepted_by_their_headings_in_any_case(shell, command):
+    code, out, _ = shell(*command.split(), "--columns", "Owner,TOKEN", "--output", "csv")
+    assert (code, out.splitlines()[0]) == (0, "owner,token_id")
+
+
+def test_a_table_is_sorted_by_a_heading(shell):
+    by_name, by_heading = (
+        shell("list", f"--sort=-{name}", "--columns", "token_id,last used (UTC)", "--output", "csv")
+        for name in ("last_used_day", "last used")
+    )
+    assert by_heading == by_name
+    assert by_name[1].startswith("token_id,last_used_day\n")
+
+
 def test_an_empty_result_is_a_message_in_a_table_and_an_empty_list_in_json(shell):
     assert shell("list", "--owner", "nobody")[:2] == (0, "Nothing found.\n")
     assert json.loads(shell("list", "--owner", "nobody", "--output", "json")[1]) == []

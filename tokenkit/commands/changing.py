@@ -83,7 +83,7 @@ def _chosen(
     warn_of_unscoped(session, criteria)
     _require_known(session.front_end, workspace, criteria, tokens, allow_none=allow_none)
     if token_ids:
-        ids = whole_ids(token_ids, workspace.tokens(), workspace)
+        ids = whole_ids(token_ids, workspace.tokens(), workspace, session.front_end.program)
         tokens = tokens[tokens["token_id"].isin(ids)]
     return limited(tokens, limit)
 
