@@ -261,6 +261,8 @@ def test_the_explorer_opens_over_a_fleet_in_a_notebook_and_a_shell_names_the_mag
         ("fleet permissions sho", "Unknown command 'fleet permissions sho'. Did you mean show"),
         ("fleet revoke --profiles prod", "Missing selection of tokens"),
         ("fleet list --profiles prod --profile dev", "Unknown option --profile"),
+        ("fleet list --profiles prod --fail-on high", "--fail-on, which belongs to `audit` and `fleet audit`."),
+        ("fleet snapshot all.parquet --profiles prod", "all.parquet is not a folder: snapshots are Parquet files."),
     ],
 )
 def test_a_usage_error_has_a_next_step(company, capsys, line, message):  # noqa: ARG001

@@ -33,6 +33,7 @@ from tokenkit.fleets.audit import joined_audit
 from tokenkit.fleets.frames import by_workspace
 from tokenkit.fleets.members import Members
 from tokenkit.fleets.plans import FleetPermissionPlan, FleetResumePlan, FleetRevocationPlan, FleetUpdatePlan
+from tokenkit.output.snapshots import check_target
 from tokenkit.rest.credentials import NOT_PICKLED
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.rest.token_management import AccessControlList
@@ -287,8 +288,10 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
             path: As for ``snapshot``.
 
         Raises:
+            UsageError: The path is not that of a folder.
             FleetError: No workspace responded.
         """
+        check_target(self._dataset(path), is_folder=True)
         folder = private_folder(self._members.folders()[0], "snapshots") if path is None else self._dataset(path)
 
         def save(workspace: Workspace) -> Path:

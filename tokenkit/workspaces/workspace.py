@@ -27,7 +27,16 @@ from tokenkit.actions.update import UpdatePlan
 from tokenkit.core.arguments import folder as folder_of
 from tokenkit.core.clock import Clock, clock_of
 from tokenkit.core.home import private_folder
-from tokenkit.output.snapshots import HOST, SUFFIX, TAKEN_AT, WORKSPACE_ID, list_snapshots, unused_file, write_snapshot
+from tokenkit.output.snapshots import (
+    HOST,
+    SUFFIX,
+    TAKEN_AT,
+    WORKSPACE_ID,
+    check_target,
+    list_snapshots,
+    unused_file,
+    write_snapshot,
+)
 from tokenkit.rest.credentials import NOT_PICKLED
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.rest.token_management import AccessControlList
@@ -203,8 +212,10 @@ class Workspace(ManagedSource[UpdatePlan]):
                 is replaced.
 
         Raises:
+            UsageError: The path has the suffix of another kind of file.
             ConfigurationError: The file cannot be written.
         """
+        check_target(self._snapshots_in(path))
         tokens = self.tokens()
         taken_at = pd.Timestamp(tokens.attrs[TAKEN_AT])
         file = private_folder(self.folder, "snapshots") if path is None else self._snapshots_in(path)
