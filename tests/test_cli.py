@@ -102,6 +102,24 @@ def test_the_summary_follows_the_table(screen, sandbox):
     assert "300 tokens" not in screen("list", "--quiet")
 
 
+def test_quiet_leaves_out_hints_and_no_warning(shell, company, monkeypatch, tmp_path):
+    monkeypatch.setenv("DATABRICKS_HOST", company.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", company.token)
+    owner = tokenkit.connect().tokens("owner != 'admin@example.com'", status="active")["owner"].iloc[0]
+    update = ["update", "--owner", owner, "--comment"]
+    assert "To undo this change: tokenkit undo " in shell(*update, "x", "--yes")[2]
+    said = shell(*update, "y", "--yes", "--quiet")[2]
+    assert "updated. Run " in said
+    assert "To undo" not in said
+    (tmp_path / "x.txt").write_text(company.token)
+    assert "To revoke it: " in shell("find-leaked", "--file", str(tmp_path / "x.txt"))[2]
+    assert "To revoke" not in shell("find-leaked", "--file", str(tmp_path / "x.txt"), "--quiet")[2]
+    plan = ["permissions", "set", "group:contractors", "--dry-run"]
+    warned = [line for line in shell(*plan)[2].splitlines() if line.startswith("Warnings: ")]
+    assert warned
+    assert set(warned) <= set(shell(*plan, "--quiet")[2].splitlines())
+
+
 def test_the_summary_of_access_counts_the_rows_and_all_principals(screen, workspace):
     everyone, at = workspace.access(), ["--now", f"{workspace.now():%Y-%m-%d}"]
     without = everyone["tokens_without_permission"].fillna(value=False)

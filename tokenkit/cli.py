@@ -232,6 +232,11 @@ class _ShellSession(FrontEnd):
         """Write to standard error after the result."""
         self._summary.append(message)
 
+    def hint(self, message: str) -> None:
+        """Write to standard error after the result, without ``--quiet``."""
+        if not self._is_quiet:
+            self.warn_last(message)
+
     def sum_up(self) -> None:
         """Write the collected messages."""
         for message in self._summary:

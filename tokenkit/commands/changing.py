@@ -210,7 +210,7 @@ def _change_permissions(
         f"{len(plan.losing_access):,} would lose it, and {pluralize(len(plan), 'token')} would be deleted or disabled."
     )
     for principal, kind, why in plan.not_known.itertuples(index=False, name=None):
-        session.say(f"More tokens may be deleted: {kind} {principal}, {why}.")
+        session.warn(f"More tokens may be deleted: {kind} {principal}, {why}.")
     if not dry_run:
         plan.check_protection()  # before the confirmation
     if dry_run and not len(plan):
@@ -224,7 +224,7 @@ def _change_permissions(
     if dry_run or result is None:
         return result
     front_end.warn_last(f"{workspace.name}: {plan.changed_entries()}.")
-    front_end.warn_last(_how_to_undo(front_end.program, plan))
+    front_end.hint(_how_to_undo(front_end.program, plan))
     return result if len(result) else permissions_of(workspace)
 
 
@@ -468,7 +468,7 @@ def _decide(
     if remaining(result):
         front_end.warn_last(f"To finish the run: {front_end.program} resume {plan.run_id}")
     if plan.can_be_undone:
-        front_end.warn_last(f"To undo this change: {front_end.program} undo {plan.run_id}")
+        front_end.hint(f"To undo this change: {front_end.program} undo {plan.run_id}")
     return result
 
 

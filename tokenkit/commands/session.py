@@ -75,6 +75,10 @@ class FrontEnd(ABC):
         """Show a message that must also appear in logs, after a result that is printed."""
         self.warn(message)
 
+    def hint(self, message: str) -> None:
+        """Show what can be run next, after the result, also in logs. ``--quiet`` leaves it out."""
+        self.warn_last(message)
+
     def conclude(self, message: str) -> None:
         """Show a message that must also appear in logs, after all others if possible."""
         self.warn(message)
