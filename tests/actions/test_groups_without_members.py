@@ -108,7 +108,7 @@ def test_a_command_warns_of_each_group_that_is_not_known(company, answer, monkey
     answer(GROUPS, lambda group: group if group["displayName"] in {"admins", "users"} else None)
     monkeypatch.setenv("DATABRICKS_HOST", company.host)
     monkeypatch.setenv("DATABRICKS_TOKEN", company.token)
-    assert cli.main(["permissions", "set", "group:contractors", "--dry-run", *quiet]) == 0
+    assert cli.main(["permissions", "set", "user:admin@example.com", "--dry-run", *quiet]) == 0
     assert "More tokens may be deleted: group " in capsys.readouterr().err
 
 
