@@ -102,6 +102,34 @@ def test_the_summary_follows_the_table(screen, sandbox):
     assert "300 tokens" not in screen("list", "--quiet")
 
 
+def test_quiet_leaves_out_hints_and_no_warning(shell, company, monkeypatch, tmp_path):
+    monkeypatch.setenv("DATABRICKS_HOST", company.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", company.token)
+    owner = tokenkit.connect().tokens("owner != 'admin@example.com'", status="active")["owner"].iloc[0]
+    update = ["update", "--owner", owner, "--comment"]
+    assert "To undo this change: tokenkit undo " in shell(*update, "x", "--yes")[2]
+    said = shell(*update, "y", "--yes", "--quiet")[2]
+    assert "updated. Run " in said
+    assert "To undo" not in said
+    (tmp_path / "x.txt").write_text(company.token)
+    assert "To revoke it: " in shell("find-leaked", "--file", str(tmp_path / "x.txt"))[2]
+    assert "To revoke" not in shell("find-leaked", "--file", str(tmp_path / "x.txt"), "--quiet")[2]
+    plan = ["permissions", "set", "group:contractors", "--dry-run"]
+    warned = [line for line in shell(*plan)[2].splitlines() if line.startswith("Warnings: ")]
+    assert warned
+    assert set(warned) <= set(shell(*plan, "--quiet")[2].splitlines())
+
+
+def test_the_summary_of_access_counts_the_rows_and_all_principals(screen, workspace):
+    everyone, at = workspace.access(), ["--now", f"{workspace.now():%Y-%m-%d}"]
+    without = everyone["tokens_without_permission"].fillna(value=False)
+    have = "has" if without.sum() == 1 else "have"
+    shown = f"{without.sum()} of {len(everyone)} principals: 0 can use tokens, {without.sum()} {have} tokens without"
+    assert shown in screen("access", "--where", "tokens_without_permission", "--limit", "1", *at)
+    shown = f": {len(everyone)} principals: {everyone['can_use'].sum()} can use tokens, {without.sum()} {have} "
+    assert shown in screen("access", *at)
+
+
 def test_an_audit_that_fails_says_in_a_line_on_standard_error_what_failed(shell, sandbox):
     code, out, err = shell(
         "audit", "--rule", "no-expiry", "--rule", "unused", "--fail-on", "medium", "--output", "json"
@@ -164,6 +192,21 @@ def test_columns_sort_and_limit_arrange_the_table(shell):
     assert idle == sorted(idle, reverse=True)
 
 
+@pytest.mark.parametrize("command", ["list", "update --status active --comment x --yes"])
+def test_columns_are_accepted_by_their_headings_in_any_case(shell, command):
+    code, out, _ = shell(*command.split(), "--columns", "Owner,TOKEN", "--output", "csv")
+    assert (code, out.splitlines()[0]) == (0, "owner,token_id")
+
+
+def test_a_table_is_sorted_by_a_heading(shell):
+    by_name, by_heading = (
+        shell("list", f"--sort=-{name}", "--columns", "token_id,last used (UTC)", "--output", "csv")
+        for name in ("last_used_day", "last used")
+    )
+    assert by_heading == by_name
+    assert by_name[1].startswith("token_id,last_used_day\n")
+
+
 def test_an_empty_result_is_a_message_in_a_table_and_an_empty_list_in_json(shell):
     assert shell("list", "--owner", "nobody")[:2] == (0, "Nothing found.\n")
     assert json.loads(shell("list", "--owner", "nobody", "--output", "json")[1]) == []
@@ -217,7 +260,7 @@ def test_connect_shows_the_workspace(shell, sandbox):
     code, out, _ = shell("connect", "--output", "json")
     assert code == 0
     (record,) = json.loads(out)
-    assert record.pop("workspace_id").isdigit()
+    assert record.pop("workspace_id") == sandbox.workspaces[0].workspace_id
     assert record == {
         "workspace": sandbox.host,
         "host": sandbox.host,
@@ -460,6 +503,21 @@ def test_now_is_the_current_time_of_a_command_on_a_sandbox(shell):
         return json.loads(out)[0]["age_days"]
 
     assert ages("--now", "2026-03-31") == pytest.approx(ages("--now", "2026-03-01") + 30, abs=1)
+
+
+def test_now_is_the_current_time_of_a_saved_listing_without_a_time(shell, tmp_path):
+    file = tmp_path / "x.json"
+    file.write_text('[{"token_id": "x", "creation_time": 1740787200000}]')  # 2025-03-01
+
+    def read(*options):
+        code, out, err = shell("list", "--from", str(file), "--output", "json", *options)
+        assert code == 0
+        return json.loads(out)[0]["age_days"], err
+
+    age, said = read("--now", "2025-03-11")
+    assert age == 10
+    assert "ages count from 2025-03-11 00:00 UTC, the current time" in said
+    assert read("--now", "2025-03-11", "--as-of", "2025-03-06")[0] == 5
 
 
 def test_now_is_rejected_for_any_other_host(shell, monkeypatch):

@@ -29,7 +29,9 @@ FUNCTIONS |= {f"{name}.{each.__name__}": each for name, cls in CLASSES.items() f
 TAKING = {name: each for name, each in FUNCTIONS.items() if set(inspect.signature(each).parameters) - {"self", "cls"}}
 GIVING_FRAMES = {name for name, each in FUNCTIONS.items() if each.__annotations__.get("return") == "pd.DataFrame"}
 # Its further columns are for commands, and cannot be typed in a query.
-GIVING_FRAMES -= {f"tokenkit.{kind}.tokens_with_aliases" for kind in ("Workspace", "Fleet")}
+GIVING_FRAMES -= {
+    f"tokenkit.{kind}.{name}" for kind in ("Workspace", "Fleet") for name in ("tokens_with_aliases", "filtered")
+}
 
 
 def section(docstring, title):

@@ -38,4 +38,4 @@ def test_only_a_404_with_such_a_code_means_that_a_token_does_not_exist():
 def test_a_similar_name_is_suggested_or_else_all_are_listed():
     assert errors.did_you_mean("ownr", ["owner", "status"]) == "Did you mean owner?"
     assert errors.did_you_mean("xyz", ["owner", "status"]) == "Known: owner, status."
-    assert errors.did_you_mean("xyz", ["owner"] * 2_000).endswith("owner and 1,960 more.")
+    assert errors.did_you_mean("xyz", ["owner"] * 2_000) == "None of the 2,000 known names is similar."

@@ -35,11 +35,10 @@ from tokenkit.core.redaction import redact
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import pandas as pd
-
     from tokenkit.commands.parser import Call
     from tokenkit.fleets.fleet import Fleet
     from tokenkit.review.preview import Preview
+    from tokenkit.workspaces.base import AnyWorkspace
     from tokenkit.workspaces.workspace import Workspace
 
 _USAGE, _UNREADABLE, _FAILED, _INTERRUPTED = 2, 3, 70, 130
@@ -160,12 +159,11 @@ class _ShellSession(FrontEnd):
         self._summary: list[str] = []
         self._conclusions: list[str] = []
         self._is_quiet = False
-        self._now: pd.Timestamp | None = None
         self._is_colorless = bool(os.getenv("NO_COLOR"))
 
     def apply(self, printing: Mapping[str, Any]) -> None:
         """Apply the options ``--quiet``, ``--no-color`` and ``--now``."""
-        self._now = printing.get("now")
+        self.now = printing.get("now")
         self._is_quiet = bool(printing.get("quiet"))
         self._is_colorless |= bool(printing.get("no_color"))
 
@@ -193,14 +191,21 @@ class _ShellSession(FrontEnd):
     def workspace_of(self, profile: str | None) -> Workspace:
         from tokenkit.workspaces.connect import connect  # noqa: PLC0415 - as above
 
-        workspace = connect(profile, clock=self._now)
+        workspace = connect(profile, clock=self.now)
         self._check_now([workspace.host])
         return workspace
+
+    def holder_of(self, run_id: str) -> AnyWorkspace:
+        from tokenkit.fleets.connect import holder_of  # noqa: PLC0415 - as above
+
+        holder = holder_of(run_id, clock=self.now)
+        self._check_now(holder.hosts)
+        return holder
 
     def fleet(self, profiles: str | None, account: str | None, account_id: str | None) -> Fleet:
         from tokenkit.commands.fleet import fleet_of  # noqa: PLC0415 - as above
 
-        self._fleet = fleet_of(profiles, account, account_id, now=self._now)
+        self._fleet = fleet_of(profiles, account, account_id, now=self.now)
         self._check_now(self._fleet.hosts)
         return self._fleet
 
@@ -208,7 +213,7 @@ class _ShellSession(FrontEnd):
         """Check that all hosts are this machine's, if ``--now`` was given."""
         from tokenkit.rest.hosts import is_loopback  # noqa: PLC0415 - as above
 
-        others = [] if self._now is None else [host for host in hosts if not is_loopback(host)]
+        others = [] if self.now is None else [host for host in hosts if not is_loopback(host)]
         if others:
             raise errors.UsageError(f"--now is for a sandbox on this machine, not for {others[0]}. Remove --now.")
 
@@ -226,6 +231,11 @@ class _ShellSession(FrontEnd):
     def warn_last(self, message: str) -> None:
         """Write to standard error after the result."""
         self._summary.append(message)
+
+    def hint(self, message: str) -> None:
+        """Write to standard error after the result, without ``--quiet``."""
+        if not self._is_quiet:
+            self.warn_last(message)
 
     def sum_up(self) -> None:
         """Write the collected messages."""

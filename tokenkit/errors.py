@@ -38,7 +38,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from tokenkit.core.printable import printable
@@ -223,14 +223,20 @@ _MAX_LISTED = 40
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return the last sentence of a message about an unknown name: similar names, or a list of the known ones."""
+    """Return the last sentence of a message about an unknown name: similar names, or the known ones if they are few."""
     names = list(known)
     by_lower = {candidate.lower(): candidate for candidate in names}
     similar = difflib.get_close_matches(name.lower(), by_lower, n=2, cutoff=0.7)
     if similar:
         return f"Did you mean {' or '.join(quoted(by_lower[candidate]) for candidate in similar)}?"
-    more = f" and {len(names) - _MAX_LISTED:,} more" if len(names) > _MAX_LISTED else ""
-    return f"Known: {', '.join(map(quoted, names[:_MAX_LISTED]))}{more}."
+    return known_names(names)
+
+
+def known_names(names: Collection[str], at_most: int = _MAX_LISTED) -> str:
+    """Return a list of the known names, as the last sentence of a message; of many, only how many there are."""
+    if len(names) > at_most:
+        return f"None of the {len(names):,} known names is similar."
+    return f"Known: {', '.join(map(quoted, names))}."
 
 
 def quoted(name: str) -> str:

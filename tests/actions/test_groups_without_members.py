@@ -102,6 +102,16 @@ def test_a_group_that_is_not_listed_at_all_is_not_known(ws, answer):
     assert plan.summary().count > 0
 
 
+@pytest.mark.usefixtures("ws")
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+def test_a_command_warns_of_each_group_that_is_not_known(company, answer, monkeypatch, capsys, quiet):
+    answer(GROUPS, lambda group: group if group["displayName"] in {"admins", "users"} else None)
+    monkeypatch.setenv("DATABRICKS_HOST", company.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", company.token)
+    assert cli.main(["permissions", "set", "user:admin@example.com", "--dry-run", *quiet]) == 0
+    assert "More tokens may be deleted: group " in capsys.readouterr().err
+
+
 def test_a_member_who_is_in_no_listing_loses_tokens_as_others_do(ws, answer):
     whole = set(ws.plan_permissions(EVERYTHING_IS_GONE, replace=True).token_ids)
     answer(PEOPLE[0], lambda user: user if user["userName"] == "admin@example.com" else None)

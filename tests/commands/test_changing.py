@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 import tokenkit
@@ -168,6 +169,33 @@ def test_a_dry_run_of_resume_shows_what_remains_and_changes_nothing(here, interr
     assert cli.main(["resume", interrupted, "--dry-run", "--output", "json"]) == 0
     assert [row["outcome"] for row in json.loads(capsys.readouterr().out)] == ["failed", "failed"]
     assert deleted(here) == 0
+
+
+@pytest.mark.usefixtures("here")
+def test_now_is_the_current_time_of_a_run_whose_workspace_is_not_named(capsys):
+    tokens = tokenkit.connect().tokens("owner != 'admin@example.com'", status="active")
+    assert cli.main(["update", tokens["token_id"].iloc[0], "--comment", "x", "--yes"]) == 0
+    updated = tokenkit.connect().runs()["run_id"].iloc[-1]
+    plan = tokenkit.connect().revoke(tokens.tail(1)).stage(grace="14d")
+    late, early = (f"{plan.due + pd.Timedelta(days=days):%Y-%m-%d}" for days in (1, -2))
+    capsys.readouterr()
+    assert cli.main(["resume", plan.run_id, "--yes", "--now", early]) == 2
+    assert "cannot be resumed before" in capsys.readouterr().err
+    assert cli.main(["resume", plan.run_id, "--yes", "--now", late, "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["started_at"].startswith(late)
+    assert cli.main(["undo", updated, "--yes", "--now", late, "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["started_at"].startswith(late)
+
+
+@pytest.mark.usefixtures("here")
+def test_now_is_rejected_for_a_run_of_any_other_host(interrupted, capsys, monkeypatch):
+    other = "https://prod.cloud.databricks.com"
+    with Journal(tokenkit.connect().folder) as journal:
+        journal._connection.execute("UPDATE runs SET host = ?", [other])
+    monkeypatch.setenv("DATABRICKS_HOST", other)
+    for line in (["resume", interrupted], ["resume", interrupted, "--dry-run"]):
+        assert cli.main([*line, "--now", "2026-03-01"]) == 2
+        assert f"--now is for a sandbox on this machine, not for {other}" in capsys.readouterr().err
 
 
 def test_a_run_of_another_day_requires_confirmation(here, of_another_day, capsys):

@@ -93,6 +93,18 @@ def test_now_is_refused_if_any_workspace_is_not_a_sandbox(company, capsys, tmp_p
     assert "--now is for a sandbox on this machine, not for https://prod.cloud.databricks.com" in err
 
 
+@pytest.mark.usefixtures("company")
+@pytest.mark.parametrize("command", ["list", "access"])
+def test_where_takes_the_names_that_tables_show(capsys, command):
+    line = f"fleet {command} --profiles prod,dev --output json --where workspace=='{{}}'"
+    host = tokenkit.connect("dev").host
+    found = json.loads(shell(capsys, line.format("dev")).out)
+    assert {row["workspace"] for row in found} == {host}
+    assert len(json.loads(shell(capsys, line.format(host)).out)) == len(found)
+    assert "Invalid workspace: 'de'. Did you mean dev?" in shell(capsys, line.format("de"), code=2).err
+    assert "Known: prod, dev." in shell(capsys, line.format("https://elsewhere.example.com"), code=2).err
+
+
 def test_a_table_names_the_workspace(company, capsys):
     printed = shell(capsys, "fleet list --profiles prod,dev --limit 3").out
     assert printed.startswith("workspace")
@@ -264,6 +276,8 @@ def test_the_explorer_opens_over_a_fleet_in_a_notebook_and_a_shell_names_the_mag
         ("fleet permissions sho", "Unknown command 'fleet permissions sho'. Did you mean show"),
         ("fleet revoke --profiles prod", "Missing selection of tokens"),
         ("fleet list --profiles prod --profile dev", "Unknown option --profile"),
+        ("fleet list --profiles prod --fail-on high", "--fail-on, which belongs to `audit` and `fleet audit`."),
+        ("fleet snapshot all.parquet --profiles prod", "all.parquet is not a folder: snapshots are Parquet files."),
     ],
 )
 def test_a_usage_error_has_a_next_step(company, capsys, line, message):  # noqa: ARG001

@@ -5,21 +5,47 @@ import shlex
 
 import pandas as pd
 import pytest
+import requests
 
+import tokenkit
 from tokenkit import cli, errors
 from tokenkit.commands import reading
 from tokenkit.review import filters
 
 
+def test_a_heading_of_several_columns_is_an_error_that_names_them():
+    frame = pd.DataFrame(columns=["ends_by", "caller", "owner"])
+    assert reading.names_of_columns(["Owner", "caller"], frame) == ["owner", "caller"]
+    with pytest.raises(errors.UsageError, match=r"'by' is the heading of several columns\. Use ends_by or caller\."):
+        reading.names_of_columns(["by"], frame)
+
+
 def test_an_ambiguous_prefix_is_shown_with_its_tokens(workspace):
     listing = pd.DataFrame({"token_id": ["ab" * 30 + end * 4 for end in "12"] + ["abababab77" + "0" * 54]})
-    assert reading.whole_ids(["abababab7"], listing, workspace) == [listing["token_id"][2]]
+    assert reading.whole_ids(["abababab7"], listing, workspace, "tokenkit") == [listing["token_id"][2]]
     with pytest.raises(errors.UsageError) as error:
-        reading.whole_ids(["abababab"], listing, workspace)
+        reading.whole_ids(["abababab"], listing, workspace, "tokenkit")
     message = str(error.value)
     assert " have IDs that begin with 'abababab': abababababab" in message
     assert "abababab770000" in message
     assert message.endswith("Give more characters.")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", ["get {}", "update {} --comment x --dry-run", "revoke {} --dry-run"])
+def test_a_token_that_tokenkit_revoked_is_shown_with_its_run(capsys, command):
+    ws = tokenkit.connect()
+    token_id = ws.tokens("owner != 'admin@example.com'")["token_id"].iloc[0]
+    plan = ws.revoke(token_id)
+    done = plan.apply(progress=False)["finished_at"].iloc[0]
+    for given in (token_id, token_id[:12]):
+        assert cli.main(command.format(given).split()) == 2
+        assert capsys.readouterr().err == (
+            f"tokenkit: There is no token {given!r} on {ws.name}: run {plan.run_id} revoked it on {done:%Y-%m-%d}. "
+            f"For details: tokenkit journal --run {plan.run_id}\n"
+        )
+    assert cli.main(command.format("f" * 64).split()) == 2
+    assert capsys.readouterr().err == f"tokenkit: There is no token {'f' * 64!r} on {ws.name}.\n"
 
 
 @pytest.mark.usefixtures("here")
@@ -37,6 +63,23 @@ def test_a_filter_without_a_match_is_reported_as_misspelled(capsys, command, fil
     printed = capsys.readouterr()
     assert "Nothing found" in printed.out
     assert expected in printed.err if expected else "No token has" not in printed.err
+
+
+@pytest.mark.parametrize("command", ["list", "revoke --yes --allow-none"])
+def test_an_owner_who_was_offboarded_is_not_taken_for_another_one(here, capsys, command):
+    ws = tokenkit.connect()
+    users = ws.users()
+    name, user_id = users[~users["user_name"].isin(ws.tokens()["owner"])].iloc[0][["user_name", "id"]]
+    without = f"No token has the owner {name!r}"
+    assert cli.main(shlex.split(f"{command} --owner {name}")) == 0
+    assert f"{without}. A user or service principal has this name." in capsys.readouterr().err
+    path = f"/api/2.0/preview/scim/v2/Users/{user_id}"
+    requests.delete(here.host + path, headers={"Authorization": f"Bearer {here.token}"}, timeout=10).raise_for_status()
+    assert cli.main(shlex.split(f"{command} --owner {name}")) == 0
+    said = capsys.readouterr().err
+    assert "no user" in said
+    assert "service principal" in said
+    assert "has this name." in said
 
 
 @pytest.mark.usefixtures("here")

@@ -98,6 +98,10 @@ def test_every_counterpart_is_of_a_piece_that_a_message_spells():
     assert {piece for _, piece in pieces()} | {*remedies()} == {*COUNTERPARTS}
 
 
+def test_no_template_names_python():
+    assert [path.name for path in ROOT.glob("output/*.jinja") if PYTHON.search(path.read_text("utf-8"))] == []
+
+
 def test_no_other_text_below_the_commands_names_python():
     allowed = {*COUNTERPARTS}
     found = [

@@ -31,6 +31,12 @@ def test_records_are_json_with_exact_ids_iso_times_and_null_for_absent_values():
     assert (records[1]["comment"], records[1]["owner_id"], records[1]["scopes"]) == (None, None, [])
 
 
+def test_the_id_of_a_workspace_is_a_number_in_json_where_a_frame_has_text():
+    ids = pd.Series(["5336466741831618", "9" * 19, "", None, "x"], dtype=frames.TEXT)
+    found = [record["workspace_id"] for record in export.records(pd.DataFrame({"workspace_id": ids}))]
+    assert found == [5336466741831618, 10**19 - 1, None, None, "x"]
+
+
 @pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")'])
 def test_the_csv_contains_no_formulas(formula):
     text = export.csv_text(frames.frame([{"comment": formula, "scopes": [formula]}], frames.TOKENS))

@@ -12,6 +12,8 @@ import tokenkit
 from tests.conftest import NOW
 from tests.review.test_sign_ins import event, frame
 from tokenkit import errors, frames
+from tokenkit.commands.spelling import counterparts
+from tokenkit.core.spelling import spelling
 from tokenkit.output import report
 from tokenkit.review import audit as audits
 from tokenkit.review.rule import Context
@@ -80,9 +82,19 @@ def test_the_page_shows_the_findings_the_workspace_and_the_time(audit, page):
     headlines = dict(zip(page.texts["span"], page.texts["b"], strict=False))
     assert headlines["findings of high severity"] == str(int((audit.findings["severity"] == "high").sum()))
     assert headlines["never expire"] == str(int(audit.tokens.query("status == 'active'")["never_expires"].sum()))
-    assert headlines["unused for 60 days or more"] == str(
-        len(audit.tokens.query("status == 'active' and idle_days >= 60"))
-    )
+    unused = audit.tokens.query("status == 'active' and idle_days >= 60")
+    never_used = int(unused["last_used_day"].isna().sum())
+    assert headlines[f"unused for 60 days or more, {never_used} of them never used"] == str(len(unused))
+    assert len(unused) - never_used == audit.summary.set_index("rule")["findings"]["unused"]
+
+
+def test_the_page_names_python_or_commands_by_who_makes_it(audit):
+    with spelling(counterparts("tokenkit")):
+        of_command = Page(report.html(audit)).texts["code"]
+    of_python = Page(report.html(audit)).texts["code"]
+    assert {'audit.report("audit.xlsx")', 'audit.tokens.sort_values("effective_end")'} <= {*of_python}
+    assert {"tokenkit report --to audit.xlsx", "tokenkit list --status active --sort effective_end"} <= {*of_command}
+    assert not any("audit." in text.removesuffix("audit.xlsx") for text in of_command)
 
 
 def test_every_rule_with_findings_has_a_row_with_reason_and_remedy_and_a_link_to_them(audit, page):

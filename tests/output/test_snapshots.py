@@ -77,6 +77,16 @@ def test_a_snapshot_is_saved_next_to_the_journal_or_to_a_given_path(workspace, t
     assert [path.name for path in named.parent.iterdir()] == ["mine.parquet"]
 
 
+def test_a_name_of_another_kind_of_file_does_not_become_a_folder(workspace, tmp_path):
+    for name in ("x.json", "x.csv", "x.PARQUET"):
+        with pytest.raises(errors.UsageError, match=rf"{name} is not a file that ends in \.parquet, or a folder"):
+            workspace.snapshot(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "x.json").mkdir()
+    assert workspace.snapshot(tmp_path / "x.json").parent == tmp_path / "x.json"
+    assert workspace.snapshot(tmp_path / "v1.2").parent == tmp_path / "v1.2"
+
+
 def test_only_the_owner_can_read_a_snapshot_with_any_umask(workspace):
     before = os.umask(0)
     try:

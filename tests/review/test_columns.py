@@ -201,6 +201,30 @@ def test_a_use_after_the_current_time_was_today():
     assert columns.column(tokens, "last_used_day").texts == ["today"]
 
 
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("owner", ["owner"]),
+        ("OWNER", ["owner"]),
+        (" Last Used (UTC)", ["last_used_day"]),
+        ("ends", ["effective_end"]),
+        ("age days", ["age_days"]),
+        ("by", ["ends_by", "caller"]),
+        ("token", ["token_id"]),
+        ("new_Field", ["New_field"]),
+        ("nothing", []),
+    ],
+)
+def test_a_column_is_meant_by_its_name_or_its_heading(given, found):
+    names = ["owner", "last_used_day", "effective_end", "age_days", "ends_by", "caller", "token_id", "New_field"]
+    assert columns.named(given, names) == found
+
+
+def test_the_name_of_a_column_goes_before_the_heading_of_another():
+    assert columns.named("user", ["user", "user_name"]) == ["user"]
+    assert columns.named("user", ["user_name"]) == ["user_name"]
+
+
 def test_no_column_is_twice_in_the_table():
     names = [column.name for column in COLUMNS]
     assert len(names) == len(set(names))

@@ -193,6 +193,32 @@ def test_a_severity_is_one_of_three():
         expressions.where(findings, "severity == 'critical'")
 
 
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("workspace == 'prod'", [0]),
+        ("'prod' == workspace", [0]),
+        ("workspace == 'https://a'", [0]),
+        ("workspace != 'prod'", [1, 2]),
+        ("workspace in ['dev', 'https://a'] and not owner == 'prod'", [0, 1]),
+        ("workspace.isin(['prod', 'dev']) == True", [0, 1]),
+        ("workspace not in ('prod',) & owner in ['prod']", [2]),
+        ("workspace.str.contains('b')", [1]),
+    ],
+)
+def test_a_value_can_be_given_by_its_name(expression, expected):
+    rows = pd.DataFrame({"workspace": ["https://a", "https://b", "https://c"], "owner": ["x", "y", "prod"]})
+    names = {"workspace": {"prod": "https://a", "dev": "https://b", "https://c": "https://c"}}
+    assert expressions.where(rows, expression, names).index.tolist() == expected
+
+
+@pytest.mark.parametrize("compared", ["== 'prd'", "in ['prod', 'prd']", ".isin(['prd'])"])
+def test_a_value_without_a_name_is_an_error_with_a_similar_one(compared):
+    rows = pd.DataFrame({"workspace": ["https://a"]})
+    with pytest.raises(errors.UsageError, match=r"Invalid workspace: 'prd'\. Did you mean prod\?"):
+        expressions.where(rows, f"workspace {compared}", {"workspace": {"prod": "https://a"}})
+
+
 def test_values_that_are_made_of_a_column_are_not_held_to_its_set():
     assert selected("status.str.upper() == 'EXPIRED'") == ["expired"]
     assert selected("(status == 'expired') == True") == ["expired"]

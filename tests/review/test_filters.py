@@ -199,6 +199,32 @@ def test_an_unknown_name_has_three_suggestions_at_the_most():
     assert sentence.endswith("Did you mean etl-0 or etl-1 or etl-2?")
 
 
+def test_nobody_is_suggested_whose_name_is_not_similar():
+    everyone = [f"user.{number}@example.com" for number in range(99)]
+    sentence = names_unknown({"owner": "nobody.here@example.com"}, principals=[*everyone, "bjorn.cohen@example.com"])
+    assert re.search(r"no user, service principal or token has this name\. None of the 1\d\d known names", sentence)
+
+
+def test_a_principal_without_tokens_is_not_a_misspelled_name():
+    def said(names, **criteria):
+        (sentence,) = filters.misspelt(TOKENS, criteria, lambda: names)
+        return sentence
+
+    known = ["ann.b@example.com"]
+    assert said(known, owner="Ann.B@example.com") == (
+        "No token has the owner 'Ann.B@example.com'. A user or service principal has this name."
+    )
+    gone = said(known, created_by="ann.bo@example.com")
+    assert gone.startswith(
+        "No token has the created_by 'ann.bo@example.com', and no user or service principal has this name. "
+    )
+    assert gone.endswith("Did you mean ann.b@example.com?")
+    assert said(None, owner="Anne@example.com") == (
+        "No token has the owner 'Anne@example.com'. Did you mean Ann@Example.com?"
+    )
+    assert said(known, owner="x*").startswith("No token has the owner 'x*'. ")
+
+
 def test_principals_are_requested_only_if_the_tokens_are_not_conclusive():
     def never():
         raise AssertionError

@@ -95,7 +95,32 @@ def test_a_snapshot_has_its_own_moment_and_owners(workspace, tmp_path):
     assert pd.Timestamp(saved.attrs["taken_at"]) == NOW
 
 
+@pytest.mark.parametrize("options", ["--output json", "--to x.json"])
+def test_json_of_list_is_a_listing_with_its_owners(sandbox, workspace, monkeypatch, capsys, tmp_path, options):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABRICKS_HOST", sandbox.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", sandbox.token)
+    assert cli.main(["list", "--now", "2026-01-01", *options.split()]) == 0
+    if not Path("x.json").exists():
+        Path("x.json").write_text(capsys.readouterr().out)
+    saved = tokenkit.read_listing("x.json", as_of=workspace.now())
+    same = tokenkit.read_snapshot(workspace.snapshot(tmp_path / "x.parquet"))
+    pd.testing.assert_frame_equal(saved, same)
+    assert {"user", "service_principal"} <= {*saved["owner_kind"]}
+
+
+def test_a_time_after_nanoseconds_is_read_too(tmp_path):
+    columns = tokenkit.read_listing(API).columns
+    token = dict.fromkeys(columns) | {"token_id": "x", "expiry_time": "9999-12-31T23:59:59.999Z"}
+    (tmp_path / "x.json").write_text(json.dumps([token]))
+    assert tokenkit.read_listing(tmp_path / "x.json")["expiry_time"].iloc[0].year == 9999
+
+
 WRONG = {
+    "some columns of ours": '[{"token_id": "x", "owner": "ann@example.com"}]',
+    "a time of ours that is none": json.dumps(
+        [dict.fromkeys(tokenkit.read_listing(API).columns) | {"token_id": "x", "creation_time": "yesterday"}]
+    ),
     "nothing": "",
     "another answer": '{"users": []}',
     "permissions": (SAMPLES / "permissions.json").read_text(),

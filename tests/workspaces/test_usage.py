@@ -12,7 +12,7 @@ import tokenkit
 from tests.conftest import NOW
 from tests.review.test_sign_ins import event, frame
 from tokenkit import errors
-from tokenkit.sandbox import Sandbox
+from tokenkit.sandbox import Fault, Sandbox
 from tokenkit.sandbox.state.audit_rows import GivenRows
 
 DAY = pd.Timedelta(days=1)
@@ -120,6 +120,22 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(ws, tmp_path):
 def test_without_a_warehouse_the_error_lists_those_that_there_are(sandbox, ws):
     with pytest.raises(errors.ConfigurationError, match=sandbox.warehouse.warehouse_id):
         ws.usage()
+
+
+@pytest.mark.parametrize("settings", [{}, {"start_warehouse": True}])
+def test_an_unknown_warehouse_is_an_error_that_lists_those_that_there_are(sandbox, ws, settings):
+    known = f"Warehouses: {sandbox.warehouse.warehouse_id} "
+    with pytest.raises(errors.UsageError, match="SQL warehouse 1234 does not exist in ") as raised:
+        ws.usage(warehouse_id="1234", **settings)
+    assert known in str(raised.value)
+    with pytest.raises(errors.UsageError, match=known):
+        tokenkit.fleet([ws]).usage(warehouse_id="1234", **settings)
+    sandbox.faults.add(
+        Fault(path="/api/2.0/sql/warehouses/1234", status=400, body={"error_code": "INVALID_PARAMETER_VALUE"})
+    )
+    with pytest.raises(errors.UsageError, match="does not exist"):
+        ws.usage(warehouse_id="1234", **settings)
+    sandbox.faults.clear()
 
 
 def test_a_stopped_warehouse_is_started_only_if_told_to(sandbox, ws):

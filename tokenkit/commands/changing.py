@@ -23,7 +23,6 @@ from tokenkit.commands.history import unfinished
 from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_unscoped, whole_ids
 from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.wording import pluralize
-from tokenkit.fleets.connect import holder_of
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access, filters
 from tokenkit.review import scopes as scopes_review
@@ -85,7 +84,7 @@ def _chosen(
     warn_of_unscoped(session, criteria)
     _require_known(session.front_end, workspace, criteria, tokens, allow_none=allow_none)
     if token_ids:
-        ids = whole_ids(token_ids, workspace.tokens(), workspace)
+        ids = whole_ids(token_ids, workspace.tokens(), workspace, session.front_end.program)
         tokens = tokens[tokens["token_id"].isin(ids)]
     return limited(tokens, limit)
 
@@ -156,7 +155,8 @@ def undo(
 
 def _workspace_of_run(session: Session[AnyWorkspace], run_id: str) -> AnyWorkspace:
     """Return the selected or connected workspace; without one, the workspace or fleet of the run."""
-    return session.workspace() if session.is_chosen else session.front_end.connected or holder_of(run_id)
+    front_end = session.front_end
+    return session.workspace() if session.is_chosen else front_end.connected or front_end.holder_of(run_id)
 
 
 class _PlanOptions(TypedDict):
@@ -211,7 +211,7 @@ def _change_permissions(
         f"{len(plan.losing_access):,} would lose it, and {pluralize(len(plan), 'token')} would be deleted or disabled."
     )
     for principal, kind, why in plan.not_known[["principal", "kind", "reason"]].itertuples(index=False, name=None):
-        session.say(f"More tokens may be deleted: {words(kind)} {principal}, {why}.")
+        session.warn(f"More tokens may be deleted: {words(kind)} {principal}, {why}.")
     if not dry_run:
         plan.check_protection()  # before the confirmation
     if dry_run:
@@ -230,7 +230,7 @@ def _change_permissions(
     if result is None:
         return result
     front_end.warn_last(f"{workspace.name}: {plan.changed_entries()}.")
-    front_end.warn_last(_how_to_undo(front_end.program, plan))
+    front_end.hint(_how_to_undo(front_end.program, plan))
     return result if len(result) else permissions_of(workspace)
 
 
@@ -438,7 +438,9 @@ def _require_known(
     unknown = filters.unknown_names(criteria, tokens=listing, principals=workspace.principal_names, chosen=chosen)
     if unknown and not allow_none:
         raise errors.UsageError(" ".join([*unknown, "Nothing was changed. Use --allow-none to allow unknown names."]))
-    for sentence in unknown or ([] if chosen is None or len(chosen) else filters.misspelt(listing(), criteria)):
+    if not unknown and chosen is not None and not len(chosen):
+        unknown = filters.misspelt(listing(), criteria, workspace.principal_names)
+    for sentence in unknown:
         front_end.warn(sentence)
 
 
@@ -494,7 +496,7 @@ def _decide(
     if remaining(result):
         front_end.warn_last(f"To finish the run: {front_end.program} resume {plan.run_id}")
     if plan.can_be_undone:
-        front_end.warn_last(f"To undo this change: {front_end.program} undo {plan.run_id}")
+        front_end.hint(f"To undo this change: {front_end.program} undo {plan.run_id}")
     return result
 
 

@@ -102,7 +102,7 @@ def say_how_to_revoke(front_end: FrontEnd, found: Leaks, named: Mapping[str, Any
     for name, value in named.items():
         if value and name not in _OF_FILES:
             argv += [f"--{name.replace('_', '-')}", value]
-    front_end.warn(f"To revoke {'it' if len(found.tokens) == 1 else 'them'}: {front_end.program} {shlex.join(argv)}")
+    front_end.hint(f"To revoke {'it' if len(found.tokens) == 1 else 'them'}: {front_end.program} {shlex.join(argv)}")
 
 
 def _source(session: Session[object], path: str | None) -> leaks.Source | None:

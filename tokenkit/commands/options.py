@@ -258,7 +258,7 @@ FROM = (
     option(
         "--from from_file",
         FILE,
-        "read a saved listing, not a workspace: a snapshot, or JSON of the API or the Databricks CLI",
+        "read a saved listing, not a workspace: a snapshot, or JSON of `list`, the API or the Databricks CLI",
     ),
     option("--as-of", MOMENT, "the reference time for ages, if the file has none (default: now)"),
 )

@@ -27,6 +27,7 @@ from tokenkit.version import __version__
 
 _PROGRAMS = {SHELL: "tokenkit", MAGIC: "%tokens"}
 _WIDTHS = {MAGIC: 100}  # of help; in a shell, the width of the terminal. A kernel may inherit an invisible terminal.
+_FEW = 3
 _LEADING = {name: option for option in (PROFILE, *OF_FLEET, *PRINTING) for name in option.opts}
 """The options that may also precede the command."""
 _NAMING_VARIABLES = ("DATABRICKS_CONFIG_PROFILE", "DATABRICKS_HOST", "DATABRICKS_RUNTIME_VERSION")
@@ -227,7 +228,13 @@ class _Command(click.Command):
             raise errors.UsageError(
                 f"`{self._row.path}` requires a workspace. Only {', '.join(most)} and {last} can read files."
             )
-        raise errors.UsageError(f"Unknown option {name}. {errors.did_you_mean(name, options)}")
+        holders = [
+            f"`{row.path}`"
+            for row in commands_at(self._front_end)
+            if any(name in param.opts for param in row.params_at(self._front_end))
+        ]
+        elsewhere = f", which belongs to {' and '.join(holders)}" if 0 < len(holders) <= _FEW else ""
+        raise errors.UsageError(f"Unknown option {name}{elsewhere}. {errors.did_you_mean(name, options)}")
 
     def invoke(self, ctx: click.Context) -> Call:
         """Return the call, for the front end to run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
@@ -9,11 +10,11 @@ from typing import Any, Unpack
 import pandas as pd
 
 from tokenkit import errors, frames
+from tokenkit.actions.states import REVOKED
 from tokenkit.commands.evidence import Evidence, evidence_of
 from tokenkit.commands.session import FrontEnd, Session
-from tokenkit.core import wording
-from tokenkit.core.wording import pluralize
-from tokenkit.review import filters, lifecycle, scopes
+from tokenkit.core.wording import of, part_of, pluralize
+from tokenkit.review import columns, filters, lifecycle, scopes
 from tokenkit.review.usage import summary
 from tokenkit.workspaces.base import AnyWorkspace, TokenSource
 from tokenkit.workspaces.workspace import Workspace
@@ -70,7 +71,7 @@ def list_tokens(
     workspace = session.workspace()
     found = selected(workspace, where, criteria, sort)
     if not len(found):
-        for sentence in filters.misspelt(workspace.tokens_with_aliases(), criteria):
+        for sentence in filters.misspelt(workspace.tokens_with_aliases(), criteria, workspace.principal_names):
             session.warn(sentence)
     warn_of_unscoped(session, criteria)
     is_ending = criteria.get("expires_in") is not None
@@ -81,7 +82,7 @@ def list_tokens(
     cut = "" if len(tokens) == len(found) else f", of which the first {len(tokens):,}"
     session.say(f"{workspace.name}: {pluralize(len(found), 'token')}{cut}.")
     if is_ending and (unused := int((found["ends_by"] == lifecycle.DISUSE).sum())):
-        ends = wording.of(unused, "ends", "end")
+        ends = of(unused, "ends", "end")
         session.say(
             f"{unused:,} of them {ends} after {lifecycle.IDLE_LIMIT_DAYS} days of disuse. Use a token to keep it."
         )
@@ -113,8 +114,8 @@ def sorted_by(frame: pd.DataFrame, sort: str) -> pd.DataFrame:
     Raises:
         UsageError: The column does not exist.
     """
-    name, descending = sort.lstrip("-"), sort.startswith("-")
-    check_columns([name], frame)
+    descending = sort.startswith("-")
+    (name,) = names_of_columns([sort.lstrip("-")], frame)
     return frame.sort_values(name, ascending=not descending, kind="stable")
 
 
@@ -127,7 +128,7 @@ def get(session: Session[Workspace], *, token_id: str) -> pd.DataFrame | pd.Seri
     """Return one token with its owner and findings: in a shell a row, in a notebook a series."""
     workspace = session.workspace()
     audit = workspace.audit()
-    token_id = whole_ids([token_id], audit.tokens, workspace)[0]
+    token_id = whole_ids([token_id], audit.tokens, workspace, session.front_end.program)[0]
     findings = audit.findings[audit.findings["token_id"] == token_id]
     found = [f"{row.severity} {row.rule}: {row.evidence}" for row in findings.itertuples()]
     token = audit.tokens[audit.tokens["token_id"] == token_id].reset_index(drop=True)
@@ -164,11 +165,12 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
     """Return the principals that can use or own tokens."""
     workspace = session.workspace()
     evidence = evidence_of(session.front_end, workspace, options)
-    principals = workspace.access(where, usage=evidence)
+    everyone = workspace.access(usage=evidence)
+    principals = workspace.filtered(everyone, where)
     can_use, without = int(principals["can_use"].sum()), int(principals["tokens_without_permission"].sum())
     session.say(
-        f"{workspace.name}: {pluralize(can_use, 'principal')} can use tokens, {without:,} have tokens "
-        "without permission."
+        f"{workspace.name}: {part_of(len(principals), len(everyone), 'principal')}: {can_use:,} can use tokens, "
+        f"{without:,} {of(without, 'has', 'have')} tokens without permission."
     )
     if evidence is not None:
         session.warn(f"{workspace.name}: {summary(evidence)}")
@@ -180,11 +182,18 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
     return principals
 
 
-def whole_ids(given: Sequence[str], listing: pd.DataFrame, workspace: TokenSource) -> list[str]:
+def whole_ids(given: Sequence[str], listing: pd.DataFrame, workspace: AnyWorkspace, program: str) -> list[str]:
     """Return the full IDs of tokens, which may be given by a unique prefix.
 
+    Args:
+        given: The IDs or prefixes.
+        listing: The tokens.
+        workspace: The workspace or the fleet of the listing.
+        program: The name of the program, for the next step.
+
     Raises:
-        UsageError: No token or several tokens match, or a prefix is too short.
+        UsageError: No token or several tokens match, or a prefix is too short. If a run on this computer revoked the
+            token, the message names the run.
     """
     ids = listing["token_id"]
     known = set(ids)
@@ -201,14 +210,38 @@ def whole_ids(given: Sequence[str], listing: pd.DataFrame, workspace: TokenSourc
                 f"{len(matches)} tokens on {workspace.name} have IDs that begin with {prefix!r}: {several}. "
                 "Give more characters."
                 if matches
-                else f"There is no token {prefix!r} on {workspace.name}."
+                else f"There is no token {prefix!r} on {workspace.name}{_revoked_by(prefix, workspace, program) or '.'}"
             )
         found += matches
     return found
 
 
-def check_columns(names: list[str], tokens: pd.DataFrame) -> None:
-    """Raise ``UsageError`` if a column does not exist."""
-    for name in names:
-        if name not in tokens.columns:
-            raise errors.UsageError(f"Unknown column {name!r}. {errors.did_you_mean(name, tokens.columns)}")
+def _revoked_by(prefix: str, workspace: AnyWorkspace, program: str) -> str:
+    """Return the run that revoked a token, as the end of a message; an empty text if the journal has none."""
+    with contextlib.suppress(errors.TokenKitError):  # the token is not there, whether or not the journal can be read
+        past = workspace.journal()
+        past = past[(past["outcome"] == REVOKED) & past["token_id"].str.startswith(prefix)]
+        if len(past) and (past["token_id"] == past["token_id"].iloc[0]).all():
+            run = past.iloc[-1]
+            return (
+                f": run {run['run_id']} revoked it on {run['finished_at']:%Y-%m-%d}. For details: {program} journal "
+                f"--run {run['run_id']}"
+            )
+    return ""
+
+
+def names_of_columns(given: Sequence[str], frame: pd.DataFrame) -> list[str]:
+    """Return the names of columns, which may be given by their headings in tables.
+
+    Raises:
+        UsageError: A column does not exist, or several have the heading.
+    """
+    names = []
+    for text in given:
+        found = columns.named(text, frame.columns)
+        if not found:
+            raise errors.UsageError(f"Unknown column {text!r}. {errors.did_you_mean(text, frame.columns)}")
+        if len(found) > 1:
+            raise errors.UsageError(f"{text!r} is the heading of several columns. Use {' or '.join(found)}.")
+        names += found
+    return names

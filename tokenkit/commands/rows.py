@@ -9,7 +9,7 @@ import pandas as pd
 
 from tokenkit import errors, frames
 from tokenkit.actions.result import RESULT
-from tokenkit.commands.reading import check_columns, say_if_replaced, sorted_by
+from tokenkit.commands.reading import names_of_columns, say_if_replaced, sorted_by
 from tokenkit.commands.session import FrontEnd
 from tokenkit.output import files
 from tokenkit.rest.token_management import OboToken
@@ -49,7 +49,9 @@ def of_change(rows: Mapping[str, Any]) -> pd.DataFrame | None:
         return frames.frame([], RESULT)
     # What is shown depends on the outcome: tokens, or the entries of permissions.
     known = dict.fromkeys([*RESULT.names, *(spec.name for spec in columns.COLUMNS)])
-    check_columns(rows.get("columns") or [], pd.DataFrame(columns=list(known)))
+    for name in rows.get("columns") or []:
+        if not columns.named(name, known):
+            raise errors.UsageError(f"Unknown column {name!r}. {errors.did_you_mean(name, known)}")
     return None
 
 
@@ -75,9 +77,9 @@ def arranged(result: object, rows: Mapping[str, Any], front_end: FrontEnd, *, is
     if rows.get("limit") is not None:
         frame = frame.head(rows["limit"])
     if chosen := rows.get("columns"):
-        if not is_change:
-            check_columns(chosen, frame)
-        frame = frame[[name for name in chosen if name in frame]]
+        if is_change:  # what is shown depends on the outcome
+            chosen = [name for name in chosen if len(columns.named(name, frame.columns)) == 1]
+        frame = frame[names_of_columns(chosen, frame)]
     if (to := rows.get("to")) is None:
         return frame
     say_if_replaced(front_end, to)

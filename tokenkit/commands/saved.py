@@ -30,7 +30,7 @@ def in_one_or_saved(
         return
     if from_file is None or profile is not None:
         raise errors.UsageError("--from and --as-of read a file, not a workspace. Remove --profile, and give --from.")
-    listing = SavedListing(from_file, as_of=as_of)
+    listing = SavedListing(from_file, as_of=as_of, now=front_end.now)
     front_end.warn(f"{listing.name}: ages count from {listing.now():%Y-%m-%d %H:%M} UTC, {_MOMENTS[listing.moment]}.")
     yield Session(front_end=front_end, workspace=lambda: listing, named={})
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tokenkit.fleets.fleet import Fleet
     from tokenkit.review.preview import Preview
+    from tokenkit.workspaces.base import AnyWorkspace
     from tokenkit.workspaces.workspace import Workspace
 
 
@@ -24,9 +25,11 @@ class FrontEnd(ABC):
     Attributes:
         returns_objects: Whether the user receives the result as an object; a shell only prints it.
         program: The name of the program: ``tokenkit`` or ``%tokens``.
+        now: The current time of the command; None for the system clock.
     """
 
     returns_objects = False
+    now: pd.Timestamp | None = None
     program: str
     _listing: pd.DataFrame | None = None
 
@@ -50,6 +53,12 @@ class FrontEnd(ABC):
         """Return the workspace of a profile, or without one the connected workspace."""
         return self.connect(profile)
 
+    def holder_of(self, run_id: str) -> AnyWorkspace:
+        """Return the workspace or the fleet of a run in the journal."""
+        from tokenkit.fleets.connect import holder_of  # noqa: PLC0415 - as above
+
+        return holder_of(run_id)
+
     @abstractmethod
     def fleet(self, profiles: str | None, account: str | None, account_id: str | None) -> Fleet:
         """Return the workspaces that the options select."""
@@ -65,6 +74,10 @@ class FrontEnd(ABC):
     def warn_last(self, message: str) -> None:
         """Show a message that must also appear in logs, after a result that is printed."""
         self.warn(message)
+
+    def hint(self, message: str) -> None:
+        """Show what can be run next, after the result, also in logs. ``--quiet`` leaves it out."""
+        self.warn_last(message)
 
     def conclude(self, message: str) -> None:
         """Show a message that must also appear in logs, after all others if possible."""

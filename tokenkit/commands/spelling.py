@@ -40,6 +40,11 @@ COUNTERPARTS: Mapping[str, str] = {
     "tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}": "`{program} resume {run_id}`",
     "Fleet.runs() lists all runs": "`{program} fleet journal` lists all runs",
     "Use Workspace.snapshots() to list snapshots": "`{program} snapshot` saves one",
+    'audit.report("audit.xlsx")': "{program} report --to audit.xlsx",
+    'audit.tokens.sort_values("effective_end")': "{program} list --status active --sort effective_end",
+    "For other formats, use the methods of the DataFrame that tokens() returns": (
+        "For other formats, use `{program} list --to FILE`"
+    ),
     # credentials and workspaces
     "Pass the token as token=…": "Set DATABRICKS_HOST and DATABRICKS_TOKEN, or use a profile with --profile",
     "Pass host=… and token=…, set": "Set",

@@ -29,7 +29,7 @@ def usage(
     workspace = session.workspace()
     chosen: set[str] | None = None
     if token_ids or owner:
-        chosen = _chosen(workspace, token_ids, {"owner": owner} if owner else {})
+        chosen = _chosen(workspace, token_ids, {"owner": owner} if owner else {}, session.front_end.program)
     found = read(session.front_end, workspace, log)
     session.front_end.warn_last(f"{workspace.name}: {summary(found)}")
     found = found.sort_values(["matched", "logins"], ascending=False, kind="stable", ignore_index=True)
@@ -44,7 +44,7 @@ def usage(
     return rows
 
 
-def _chosen(workspace: AnyWorkspace, token_ids: Sequence[str], criteria: dict[str, Any]) -> set[str]:
+def _chosen(workspace: AnyWorkspace, token_ids: Sequence[str], criteria: dict[str, Any], program: str) -> set[str]:
     tokens = workspace.tokens(**criteria)
     unknown = filters.unknown_names(
         criteria, tokens=workspace.tokens_with_aliases, principals=workspace.principal_names, chosen=tokens
@@ -52,4 +52,4 @@ def _chosen(workspace: AnyWorkspace, token_ids: Sequence[str], criteria: dict[st
     if unknown:
         raise errors.UsageError(" ".join(unknown))
     chosen = set(tokens["token_id"])
-    return chosen & {*whole_ids(token_ids, workspace.tokens(), workspace)} if token_ids else chosen
+    return chosen & {*whole_ids(token_ids, workspace.tokens(), workspace, program)} if token_ids else chosen

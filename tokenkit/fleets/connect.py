@@ -183,8 +183,12 @@ def resume(
     return holder.resume(run_id, usage, ignore_usage=ignore_usage, progress=progress)
 
 
-def holder_of(run_id: str) -> AnyWorkspace:
+def holder_of(run_id: str, clock: Clock | pd.Timestamp | None = None) -> AnyWorkspace:
     """Return the workspace or fleet of a run in the journal of the state folder, with the sign-in of the run.
+
+    Args:
+        run_id: As for ``resume``.
+        clock: As for ``connect``.
 
     Raises:
         UsageError: There is no such run, or there is no sign-in for its workspace.
@@ -193,8 +197,8 @@ def holder_of(run_id: str) -> AnyWorkspace:
         run_id = journal.whole_run_id(run_id)
         parts = journal.parts(run_id)
         run = None if parts else journal.run(run_id)
-    return workspace_of(run) if run is not None else Fleet(Members(_member_of(part) for part in parts))
+    return workspace_of(run, clock) if run is not None else Fleet(Members(_member_of(part, clock) for part in parts))
 
 
-def _member_of(run: Run) -> Member:
-    return Member(Address(run.host, run.workspace_id), state_folder(), lambda: workspace_of(run))
+def _member_of(run: Run, clock: Clock | pd.Timestamp | None) -> Member:
+    return Member(Address(run.host, run.workspace_id), state_folder(), lambda: workspace_of(run, clock))

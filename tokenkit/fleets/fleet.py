@@ -33,6 +33,7 @@ from tokenkit.fleets.audit import joined_audit
 from tokenkit.fleets.frames import by_workspace
 from tokenkit.fleets.members import Members
 from tokenkit.fleets.plans import FleetPermissionPlan, FleetResumePlan, FleetRevocationPlan, FleetUpdatePlan
+from tokenkit.output.snapshots import check_target
 from tokenkit.rest.credentials import NOT_PICKLED
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.rest.token_management import AccessControlList
@@ -65,6 +66,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
     def __init__(self, members: Members, *, oauth_secrets: Callable[[], pd.DataFrame] | None = None) -> None:
         self.hosts = members.hosts
         self.labels: Mapping[str, str] = members.labels
+        self._value_names = {"workspace": {label: host for host, label in self.labels.items()}}
         self._members = members
         self._oauth_secrets = oauth_secrets
         self._apply = functools.partial(runs.apply, members)
@@ -229,7 +231,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
             FleetError: No workspace responded.
         """
         principals = self._concat("access", lambda workspace: workspace.access(usage=usage))
-        return principals if where is None else expressions.where(principals, where)
+        return self.filtered(principals, where)
 
     def _audit(self, rules: Sequence[Rule], *, usage: pd.DataFrame | None, **settings: Any) -> Audit:  # noqa: ANN401
         audits = self._members.each("audit", lambda workspace: workspace.audit(rules, usage=usage, **settings))
@@ -286,8 +288,10 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
             path: As for ``snapshot``.
 
         Raises:
+            UsageError: The path is not that of a folder.
             FleetError: No workspace responded.
         """
+        check_target(self._dataset(path), is_folder=True)
         folder = private_folder(self._members.folders()[0], "snapshots") if path is None else self._dataset(path)
 
         def save(workspace: Workspace) -> Path:
@@ -414,7 +418,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
 
         def read() -> tuple[pd.DataFrame, pd.DataFrame]:
             read_last[:] = [audit := self.audit(usage=usage)]
-            return expressions.where(audit.tokens, where) if where else audit.tokens, audit.findings
+            return self.filtered(audit.tokens, where), audit.findings
 
         def lacks() -> str:
             failed = len(self._members.failures["audit"])

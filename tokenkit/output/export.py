@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from tokenkit.core.printable import REPLACEMENT, UNPRINTABLE, UNPRINTABLE_IN_LINES, printable
-from tokenkit.frames import TEXT, encodable
+from tokenkit.frames import TEXT, TOKENS, encodable
 
 FORMULA_SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\n")
 """The first characters that make a cell a formula in Excel, LibreOffice or Google Sheets (OWASP, "CSV Injection")."""
@@ -25,15 +26,20 @@ _FORMULA_AT_START = rf"^(?:[\t\n]|\s*{_SIGNS})"
 # A spreadsheet that splits cells at semicolons or tabs, as in many locales, ignores quotation marks inside a cell.
 _FORMULA_AFTER_SEPARATOR = rf"[;\t\n][\s\"]*{_SIGNS}"
 _BEFORE_SIGN = re.compile(rf"([;\t\n][\s\"]*)(?={_SIGNS})")
+_IDS = frozenset(field.name for field in TOKENS if field.type == pa.int64())
 _ESCAPED_IN_JSON = re.compile(f"[\ud800-\udfff]|{UNPRINTABLE_IN_LINES}")
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows as JSON objects: times in ISO 8601, absent values as null, ids as integers.
 
-    NaN and infinity, which are invalid in JSON although Python would write them, are null as well.
+    NaN and infinity, which are invalid in JSON although Python would write them, are null as well. The id of a
+    workspace is text in the journal and in snapshots, and an integer here.
     """
     plain = _iso_times(frame).astype(object).where(frame.notna(), None)
+    for name in _IDS.intersection(frame.columns):
+        if frame[name].dtype == TEXT:
+            plain[name] = pd.Series([_id(value) for value in plain[name]], plain.index, object)
     for name, dtype in frame.dtypes.items():
         if pd.api.types.is_object_dtype(dtype) or pd.api.types.is_float_dtype(dtype):
             plain[name] = pd.Series([_json_value(value) for value in plain[name]], plain.index, object)
@@ -126,6 +132,11 @@ def _guarded(text: pd.Series[str]) -> pd.Series[str]:
 def _guard_after_separators(cell: str) -> str:
     begin = len(cell) - len(cell.lstrip())  # a sign after leading whitespace is guarded at the start of the cell
     return cell[:begin] + _BEFORE_SIGN.sub(r"\1'", cell[begin:])
+
+
+def _id(text: str | None) -> int | str | None:
+    """Return an id as a number; an unknown one, which is empty, as None."""
+    return int(text) if text and re.fullmatch("[0-9]{1,19}", text) else text or None
 
 
 def _json_value(value: Any) -> Any:  # noqa: ANN401 - JSON

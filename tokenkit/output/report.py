@@ -17,6 +17,7 @@ import pandas as pd
 
 from tokenkit import errors
 from tokenkit.core import wording
+from tokenkit.core.spelling import spelled
 from tokenkit.frames import TEXT
 from tokenkit.output import charts, export, files, page
 from tokenkit.output.charts import DARK, LIGHT, Palette
@@ -91,6 +92,8 @@ def _context(audit: Audit) -> dict[str, object]:
         "waived": _rows(_with_comments(waived.head(_ROWS_PER_TABLE), audit.tokens)),
         "waived_more": len(waived) - _ROWS_PER_TABLE,
         "comment_length": _COMMENT_LENGTH,
+        "how_to_save_all": spelled('audit.report("audit.xlsx")'),
+        "how_to_sort": spelled('audit.tokens.sort_values("effective_end")'),
         "version": __version__,
     }
 
@@ -103,11 +106,17 @@ def _numbers(audit: Audit) -> list[tuple[int, str, str]]:
     never, soon, owners = int(active["never_expires"].sum()), len(_soon(audit)), int(active["owner"].nunique())
     by_severity = {severity: int(found.get(severity, 0)) for severity in SEVERITIES}
     active_tokens = wording.of(len(active), "active token")
+    unused = active[active["idle_days"] >= UNUSED_DAYS]
+    never_used = int(unused["last_used_day"].isna().sum())
     return [
         *((n, f"{wording.of(n, 'finding')} of {severity} severity", severity) for severity, n in by_severity.items()),
         (len(active), f"{active_tokens}; {expired:,} expired" if expired else active_tokens, ""),
         (never, wording.of(never, "never expires", "never expire"), ""),
-        (int((active["idle_days"] >= UNUSED_DAYS).sum()), f"unused for {UNUSED_DAYS} days or more", ""),
+        (
+            len(unused),
+            f"unused for {UNUSED_DAYS} days or more{f', {never_used:,} of them never used' if never_used else ''}",
+            "",
+        ),
         (soon, f"{wording.of(soon, 'stops', 'stop')} working within {SOON_DAYS} days", ""),
         (owners, f"{wording.of(owners, 'owner')} of active tokens", ""),
     ]

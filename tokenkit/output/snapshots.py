@@ -24,6 +24,7 @@ from tokenkit.core import arguments
 from tokenkit.core.home import make_folder, replacing
 from tokenkit.core.spelling import spelled
 from tokenkit.frames import TEXT
+from tokenkit.output import files
 from tokenkit.review.lifecycle import LIFECYCLE
 from tokenkit.review.texts import written
 
@@ -142,6 +143,25 @@ def list_snapshots(files: Iterable[Path]) -> pd.DataFrame:
     # With equal times, the longer name is the later snapshot: …-2.parquet, …-10.parquet.
     order = found.assign(length=found["path"].str.len()).sort_values([TAKEN_AT, "length", "path"], kind="stable").index
     return found.loc[order].reset_index(drop=True)
+
+
+def check_target(path: Path, *, is_folder: bool = False) -> None:
+    """Check that a path does not look like another kind of file, because a folder of this name would be created.
+
+    Args:
+        path: A folder, or a file for a snapshot.
+        is_folder: Whether it can only be a folder.
+
+    Raises:
+        UsageError: It has the suffix of another kind of file.
+    """
+    is_file = path.suffix.lower() in {SUFFIX, ".html", *files.ENDINGS}
+    if is_file and (is_folder or path.suffix != SUFFIX) and not path.is_dir():
+        target = "a folder" if is_folder else f"a file that ends in {SUFFIX}, or a folder"
+        raise errors.UsageError(
+            f"{path} is not {target}: snapshots are Parquet files. "
+            f"{spelled('For other formats, use the methods of the DataFrame that tokens() returns')}."
+        )
 
 
 def unused_file(folder: Path, *, workspace: str, taken_at: pd.Timestamp) -> Path:

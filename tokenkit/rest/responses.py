@@ -218,7 +218,7 @@ CAUSES: tuple[Cause, ...] = (
     # Only a 404 with one of these codes: the outcome "already_gone" depends on it.
     Cause(
         errors.NotFoundError,
-        "It may have been revoked, or belong to another workspace. List again.",
+        "It may have been deleted, or belong to another workspace. List again.",
         ("NOT_FOUND", "RESOURCE_DOES_NOT_EXIST"),
         on=(404,),
     ),

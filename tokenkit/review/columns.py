@@ -7,7 +7,7 @@ and comment, IDs last. Tables, records, previews and completion use it. Numbers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -294,6 +294,14 @@ def _is_listing(frame: pd.DataFrame) -> bool:
 def spec_of(name: str) -> ColumnSpec:
     """Return how a column is displayed. A column that is not in ``COLUMNS`` is shown if space permits."""
     return _BY_NAME.get(name) or ColumnSpec(name, priority=_UNLISTED, least=12)
+
+
+def named(given: str, names: Iterable[str]) -> list[str]:
+    """Return the columns that a user means: by the name, or by the heading in tables, in any case."""
+    known = [*map(str, names)]
+    wanted = given.strip().removesuffix(UTC).lower()
+    found = [name for name in known if wanted in {name.lower(), name.lower().replace("_", " "), spec_of(name).heading}]
+    return [given] if given in known else found
 
 
 def column(frame: pd.DataFrame, name: str) -> table.Column:

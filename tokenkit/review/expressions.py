@@ -28,6 +28,7 @@ import re
 import time
 import tokenize
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -101,13 +102,16 @@ def check(expression: str) -> None:
     _Checker(expression).visit(_parsed(expression))
 
 
-def where(tokens: pd.DataFrame, expression: str) -> pd.DataFrame:
+def where(
+    tokens: pd.DataFrame, expression: str, names: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+) -> pd.DataFrame:
     """Return the tokens for which an expression is true.
 
     Args:
         tokens: Any frame. The expression can use its columns.
         expression: ``"idle_days > 60 and owner_kind == 'user'"``, ``"'sql' in scopes"``,
             ``"comment.str.contains('ci')"``. Patterns use RE2 syntax, without lookarounds and backreferences.
+        names: All values of a column by another name that the expression can use instead, for each such column.
 
     Raises:
         UsageError: The expression does not parse, uses an unknown column, does more than read columns, is not a
@@ -116,6 +120,7 @@ def where(tokens: pd.DataFrame, expression: str) -> pd.DataFrame:
     tree = _parsed(expression)
     _Checker(expression, tokens.columns).visit(tree)
     try:
+        _Naming(names).visit(tree)
         return tokens[truth(_tristate(_Evaluation(tokens).value(tree.body)))]
     except errors.UsageError as error:
         problem = str(error)
@@ -282,6 +287,37 @@ def _is_single_constant(node: ast.expr) -> bool:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return isinstance(node.operand, ast.Constant) and type(node.operand.value) in {int, float}
     return isinstance(node, ast.Constant)
+
+
+class _Naming(ast.NodeVisitor):
+    """Replaces the names of values by the values, where a column is compared with them."""
+
+    def __init__(self, names: Mapping[str, Mapping[str, str]]) -> None:
+        self._names = names
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        self._replace([node.left, *node.comparators])
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name, target = _method(node)
+        if name == "isin":
+            self._replace([target, *node.args, *(keyword.value for keyword in node.keywords)])
+        self.generic_visit(node)
+
+    def _replace(self, operands: list[ast.expr]) -> None:
+        columns = [operand.id for operand in operands if isinstance(operand, ast.Name) and operand.id in self._names]
+        constants = [element for operand in operands for element in getattr(operand, "elts", [operand])]
+        for column in columns:
+            for constant in constants:
+                if isinstance(constant, ast.Constant) and isinstance(constant.value, str):
+                    constant.value = self._value(column, constant.value)
+
+    def _value(self, column: str, name: str) -> str:
+        values = self._names[column]
+        if name not in values and name not in values.values():
+            raise errors.UsageError(f"Invalid {column}: {name!r}. {errors.did_you_mean(name, values)}")
+        return values.get(name, name)
 
 
 class _Evaluation:

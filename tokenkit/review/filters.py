@@ -125,19 +125,31 @@ def check(expression: str | None, criteria: Mapping[str, Any]) -> dict[str, list
     return values
 
 
-def misspelt(tokens: pd.DataFrame, criteria: Mapping[str, Any]) -> list[str]:
+def misspelt(
+    tokens: pd.DataFrame, criteria: Mapping[str, Any], principals: Callable[[], Iterable[str] | None] = lambda: None
+) -> list[str]:
     """Return a message for each value that matches no token, with a similar known value.
 
     Args:
         tokens: The whole listing, with the derived columns. For an empty listing there are no messages.
         criteria: The names of ``FILTERS`` with their values.
+        principals: Returns the names and ids of users and service principals, or None if they are not known. Called
+            only if an owner or creator matches no token: someone without tokens is not a misspelled name.
     """
-    if not len(tokens):
-        return []
-    return [
-        f"No token has the {filter_.name} {value!r}. {_near(value, filter_.known(tokens))}"
-        for filter_, value in _without_match(tokens, criteria)
-    ]
+    unmatched = _without_match(tokens, criteria) if len(tokens) else []
+    is_asked = any(filter_.names_principals and not _is_pattern(value) for filter_, value in unmatched)
+    names = principals() if is_asked else None
+    return [_without_tokens(filter_, value, filter_.known(tokens), names) for filter_, value in unmatched]
+
+
+def _without_tokens(filter_: Filter, value: str, known: list[str], names: Iterable[str] | None) -> str:
+    """Return a message about a value of no token."""
+    no_token = f"No token has the {filter_.name} {value!r}"
+    if names is None or not filter_.names_principals or _is_pattern(value):
+        return f"{no_token}. {_near(value, known)}"
+    if value.lower() in {name.lower() for name in names}:
+        return f"{no_token}. A user or service principal has this name."
+    return f"{no_token}, and no user or service principal has this name. {_near(value, {*names, *known})}"
 
 
 def only_creator(values: Mapping[str, list[Any]]) -> str | None:
@@ -267,22 +279,22 @@ def _without_match(tokens: pd.DataFrame, criteria: Mapping[str, Any]) -> list[tu
 
 
 def _near(given: str, known: Iterable[str]) -> str:
-    """Return a suggestion for an unknown name: names that contain it, or else the result of ``did_you_mean``.
+    """Return a suggestion for an unknown name: names that contain it, or similar ones, or all if they are few.
 
-    The local part of an email address is also compared.
+    Of email addresses only the local part is compared: with a common domain, everyone's address is similar.
     """
-    # Addresses first and ids last: a list of known names is cut off.
+    # Addresses first and ids last.
     names = sorted(known, key=lambda name: (name.isdigit(), "@" not in name, name))
     containing = [name for name in names if given.lower() in name.lower()]
     by_local_part = {name.partition("@")[0].lower(): name for name in names}
-    similar = difflib.get_close_matches(given.partition("@")[0].lower(), by_local_part, n=2, cutoff=0.7)
+    similar = difflib.get_close_matches(given.partition("@")[0].lower(), by_local_part, n=2, cutoff=0.75)
     near = containing[:_MOST_NEAR] or [by_local_part[name] for name in similar]
     if near and given:
         return f"Did you mean {' or '.join(map(errors.quoted, near))}?"
-    return errors.did_you_mean(given, names)
+    return errors.known_names(names, at_most=_MOST_LISTED)
 
 
-_MOST_NEAR = 3
+_MOST_NEAR, _MOST_LISTED = 3, 12
 
 
 def matching(

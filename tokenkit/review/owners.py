@@ -92,7 +92,7 @@ def with_owners_known(tokens: pd.DataFrame) -> pd.DataFrame:
     Without the workspace's identities, ``owner_kind`` is ``unknown``.
     """
     if set(tokens.columns) >= set(OWNER.names):
-        return tokens
+        return tokens[[*tokens.columns.difference(OWNER.names, sort=False), *OWNER.names]]
     users, service_principals = (frames.frame([], columns) for columns in (frames.USERS, frames.SERVICE_PRINCIPALS))
     unknown = pd.array([pd.NA] * len(tokens), dtype="boolean")
     derived = with_owners(tokens, users=users, service_principals=service_principals)

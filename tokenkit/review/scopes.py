@@ -122,15 +122,12 @@ def advise(tokens: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def advised(tokens: pd.DataFrame, where: str | None) -> pd.DataFrame:
-    """Return the result of ``advise`` for which an expression over its columns and those of the tokens is true."""
+def advised(tokens: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the result of ``advise``, with the workspace of each token, and the tokens with these columns."""
     found = advise(tokens)
     if "workspace" in tokens:
         found.insert(0, "workspace", tokens["workspace"])
-    if not where:
-        return found
-    both = tokens.join(found[found.columns.difference(tokens.columns)])
-    return found.loc[expressions.where(both, where).index]
+    return found, tokens.join(found[found.columns.difference(tokens.columns)])
 
 
 def _first(cases: Sequence[tuple[Any, ...]], *, otherwise: tuple[str, ...]) -> list[pd.Series[str]]:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
@@ -46,6 +47,8 @@ class TokenSource(ABC):
     """
 
     name: str
+    _value_names: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    """Names that an expression can use for the values of a column; see ``expressions.where``."""
 
     @abstractmethod
     def _described(self, creator: str | None = None, *, with_aliases: bool) -> pd.DataFrame:
@@ -83,11 +86,27 @@ class TokenSource(ABC):
         found = filters.matching(found, **criteria)
         if "workspace" in found:  # rows of a fleet have no unique index
             found = found.reset_index(drop=True)
-        return expressions.where(found, where) if where else found
+        return self.filtered(found, where)
+
+    def filtered(self, rows: pd.DataFrame, where: str | None) -> pd.DataFrame:
+        """Return the rows for which an expression is true; without an expression, all.
+
+        Args:
+            rows: A frame of this source.
+            where: As for ``tokens``.
+
+        Raises:
+            UsageError: As for ``tokens``.
+        """
+        return rows if where is None else expressions.where(rows, where, self._value_names)
 
     def tokens_with_aliases(self) -> pd.DataFrame:
         """Return all tokens as ``tokens`` does, with ``owners.ALIASES``: all names of each owner."""
         return self._described(with_aliases=True)
+
+    @abstractmethod
+    def principal_names(self) -> list[str] | None:
+        """Return all names and ids of users and service principals, or None if they are not known."""
 
     @with_filters
     def scopes(self, where: str | None = None, **criteria: Any) -> pd.DataFrame:  # noqa: ANN401
@@ -107,7 +126,8 @@ class TokenSource(ABC):
             FleetError: No workspace of the fleet responded.
         """
         filters.check(where, criteria)
-        return scopes.advised(self.tokens(**criteria), where)
+        advised, described = scopes.advised(self.tokens(**criteria))
+        return advised if where is None else advised.loc[self.filtered(described, where).index]
 
     @abstractmethod
     def _audit(self, rules: Sequence[Rule], *, usage: pd.DataFrame | None, **settings: Any) -> Audit:  # noqa: ANN401
@@ -205,10 +225,12 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
 
     Attributes:
         full_name: The name in confirmations, with its source.
+        hosts: The addresses of the workspaces.
         labels: The names of the workspaces of a fleet in tables, by address.
     """
 
     full_name: str
+    hosts: tuple[str, ...]
     labels: Mapping[str, str]
 
     @abstractmethod

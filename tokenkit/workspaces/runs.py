@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from tokenkit import errors
 from tokenkit.actions.journal import Run
+from tokenkit.core.clock import Clock
 from tokenkit.core.spelling import spelled
 from tokenkit.rest.hosts import Address
 from tokenkit.workspaces.connect import connect
 from tokenkit.workspaces.workspace import Workspace
 
 
-def workspace_of(run: Run) -> Workspace:
+def workspace_of(run: Run, clock: Clock | pd.Timestamp | None = None) -> Workspace:
     """Return the workspace of a run, with the sign-in of the run: its profile, or else the environment.
 
     No request is sent. A sign-in that is now for another host is not used.
+
+    Args:
+        run: The run.
+        clock: As for ``connect``.
 
     Raises:
         UsageError: The sign-in no longer exists, or is for another workspace.
@@ -21,7 +28,7 @@ def workspace_of(run: Run) -> Workspace:
     _, is_profile, profile = run.origin.partition("profile ")
     named = profile if is_profile else run.host if run.origin == "unified authentication" else None
     try:
-        workspace = connect(named, workspace_id=run.workspace_id or None)
+        workspace = connect(named, workspace_id=run.workspace_id or None, clock=clock)
     except errors.ConfigurationError as failure:
         problem = str(failure)
     else:

@@ -1,11 +1,12 @@
-"""A saved listing, without a workspace: a snapshot, or the JSON of the API or of the official CLI.
+"""A saved listing, without a workspace: a snapshot, or the JSON of the API, the official CLI or ``tokenkit list``.
 
-It contains only the data of a listing. Owners are known only in a snapshot. Other data of a workspace (permissions,
-settings, identities) is not known, and operations that need it raise an error.
+It contains only the data of a listing. Owners are known only in what tokenkit wrote. Other data of a workspace
+(permissions, settings, identities) is not known, and operations that need it raise an error.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
+import pyarrow as pa
 
 from tokenkit import errors, frames
 from tokenkit.core.arguments import file as file_of
@@ -20,11 +22,12 @@ from tokenkit.core.clock import Clock, clock_of
 from tokenkit.core.redaction import redact
 from tokenkit.output.snapshots import TAKEN_AT, WORKSPACE, read_snapshot
 from tokenkit.review import audit as audits
-from tokenkit.review import expressions
 from tokenkit.review import leaks as leaked
 from tokenkit.review.audit import Audit
 from tokenkit.review.description import described_alone
 from tokenkit.review.leaks import Leaks, documents
+from tokenkit.review.lifecycle import LIFECYCLE
+from tokenkit.review.owners import OWNER
 from tokenkit.review.rule import Context, Rule
 from tokenkit.workspaces.base import TokenSource
 
@@ -32,6 +35,12 @@ if TYPE_CHECKING:
     from tokenkit.widgets.explorer import Explorer
 
 _PARQUET = b"PAR1"
+_DERIVED = frozenset([*LIFECYCLE.names, *OWNER.names])
+"""The columns that only tokenkit's own JSON has, which also differs from the API's in that times are text."""
+_WITH_OWNERS = pa.schema([*frames.TOKENS, *OWNER])
+_SAVED = frozenset(_WITH_OWNERS.names)
+_TIMES = tuple(field.name for field in frames.TOKENS if field.type == frames.TIME)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LINE = re.compile(r"Line [\d,]+")
 
 
@@ -43,12 +52,13 @@ def read_listing(path: str | os.PathLike[str], *, as_of: Clock | pd.Timestamp | 
     ids and reads all other data again.
 
     Args:
-        path: A snapshot, or JSON from the API (``{"token_infos": […]}``) or the official CLI (``[…]``).
+        path: A snapshot, or JSON from the API (``{"token_infos": […]}``), the official CLI (``[…]``) or ``tokenkit list
+            --output json``.
         as_of: The time of the listing, for a file without a time.
 
     Returns:
-        The columns of ``Workspace.tokens``. JSON contains no owners: ``owner`` is the creator's name if the creator
-        owns the token, or else the owner's id; ``owner_kind`` is ``unknown`` and ``owner_active`` is missing.
+        The columns of ``Workspace.tokens``. JSON of the API contains no owners: ``owner`` is the creator's name if the
+        creator owns the token, or else the owner's id; ``owner_kind`` is ``unknown`` and ``owner_active`` is missing.
 
     Raises:
         UsageError: The file cannot be read, or is not a listing.
@@ -62,15 +72,26 @@ class SavedListing(TokenSource):
     Attributes:
         name: The file.
         moment: The source of the reference time: ``the file``, ``as_of`` or ``now``.
+
+    Args:
+        path: As for ``read_listing``.
+        as_of: As for ``read_listing``.
+        now: The current time, or None for the system clock's.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, as_of: Clock | pd.Timestamp | str | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        as_of: Clock | pd.Timestamp | str | None = None,
+        now: pd.Timestamp | None = None,
+    ) -> None:
         file = file_of("path", path)
         self.name = str(file)
         self._listing = _read(file)
         in_file = self._listing.attrs.get(TAKEN_AT)
         self.moment = "the file" if in_file else "now" if as_of is None else "as_of"
-        self._now = clock_of(clock_of(in_file or as_of)())
+        self._now = clock_of(clock_of(in_file or (now if as_of is None else as_of))())
 
     def now(self) -> pd.Timestamp:
         """Return the reference time for ages."""
@@ -95,7 +116,7 @@ class SavedListing(TokenSource):
         from tokenkit.widgets.source import Source  # noqa: PLC0415
 
         found = self.audit(usage=usage)
-        tokens = found.tokens if where is None else expressions.where(found.tokens, where)
+        tokens = self.filtered(found.tokens, where)
         source = Source(
             name=self.name,
             read=lambda: (tokens, found.findings),
@@ -109,9 +130,8 @@ class SavedListing(TokenSource):
         """Raise an error, because changes require a workspace."""
         raise errors.UsageError("A saved listing cannot be changed. Omit --from to use the workspace.")
 
-    def principal_names(self) -> NoReturn:
-        """Raise an error, because only changes check names."""
-        self.plan_update()
+    def principal_names(self) -> None:
+        """Return None, because a file has no identities."""
 
     def snapshots(self) -> NoReturn:
         """Raise an error, because a file has no snapshots."""
@@ -131,15 +151,36 @@ def _read(path: Path) -> pd.DataFrame:
         if tokens_of_response is None:
             problem = problem or _describe_response(response, line)
         records |= {str(record["token_id"]): record for record in tokens_of_response or []}
+    is_output = any(not _DERIVED.isdisjoint(record) for record in records.values())
+    if is_output and not all(_SAVED.issubset(record) for record in records.values()):
+        problem = problem or "it does not have all columns of `tokenkit list`, so save it without --columns"
     if not problem:
         try:
+            if is_output:
+                return frames.frame(map(_as_sent, records.values()), _WITH_OWNERS)
             return frames.frame(records.values(), frames.TOKENS)
         except errors.InvalidResponseError as failure:
             problem = str(failure).rstrip(".")
     raise errors.UsageError(
-        f"{path} is not a saved listing: {problem[:1].lower()}{problem[1:]}. Save one with `tokenkit snapshot FILE` or "
-        "`databricks token-management list --output json`."
+        f"{path} is not a saved listing: {problem[:1].lower()}{problem[1:]}. Save one with `tokenkit snapshot FILE`, "
+        "`tokenkit list --output json` or `databricks token-management list --output json`."
     )
+
+
+def _as_sent(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a token of tokenkit's own JSON as the API sends it, with its owner. Its age is derived again."""
+    times = {name: _milliseconds(record[name]) for name in _TIMES}
+    return {name: value for name, value in record.items() if name not in LIFECYCLE.names} | times
+
+
+def _milliseconds(given: object) -> object:
+    """Return a time that is written in ISO 8601 as the API sends it; any other value is returned as it is."""
+    try:
+        found = dt.datetime.fromisoformat(given) if isinstance(given, str) else None
+    except ValueError:
+        found = None
+    # Not timestamp(), a float that can be a millisecond less.
+    return given if found is None or found.tzinfo is None else (found - _EPOCH) // dt.timedelta(milliseconds=1)
 
 
 def _damage(problem: str) -> str:

@@ -7,6 +7,7 @@ query covers all workspaces of a metastore's region.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -26,6 +27,7 @@ from tokenkit.review.audit_log import MOST_DAYS, TABLE, Question
 from tokenkit.review.usage import SINCE
 
 _Answer = TypeVar("_Answer")
+_MOST_NAMED = 5
 _WAREHOUSE = "DATABRICKS_WAREHOUSE_ID"
 _STOPPED = frozenset({"STOPPED", "STOPPING"})
 _GRANTS = (
@@ -161,17 +163,17 @@ def from_warehouse(
 
     Raises:
         ConfigurationError: There is no warehouse.
+        UsageError: The warehouse does not exist.
         WarehouseStoppedError: The warehouse is stopped, and ``may_start`` is false.
         StatementFailedError: The query failed.
     """
     chosen = chosen_warehouse(warehouse_id)
     if not chosen:
-        known = ", ".join(f"{found_id} ({name})" for found_id, name, _ in statements.warehouses()[:5])
         raise errors.ConfigurationError(
             f"A SQL warehouse is required to read the audit log. {spelled('Pass warehouse_id=…')}, set {_WAREHOUSE}, "
-            f"or {spelled('pass rows=… from an earlier query')}. Warehouses: {known or 'none that you can use'}."
+            f"or {spelled('pass rows=… from an earlier query')}. {_known_warehouses(statements)}"
         )
-    if not may_start and statements.state(chosen) in _STOPPED:
+    if _state(statements, chosen) in _STOPPED and not may_start:
         raise errors.WarehouseStoppedError(
             f"Warehouse {chosen} is stopped, and a running one costs money. "
             f"Allow it with {spelled('start_warehouse=True')}.",
@@ -189,6 +191,28 @@ def from_warehouse(
     else:
         return question.of_result(result)
     raise explained
+
+
+def _state(statements: StatementsAPI, warehouse_id: str) -> str:
+    """Return the state of a warehouse.
+
+    Raises:
+        UsageError: It does not exist.
+    """
+    # Databricks rejects an id that no warehouse can have as invalid.
+    with contextlib.suppress(errors.NotFoundError, errors.InvalidParameterError):
+        return statements.state(warehouse_id)
+    raise errors.UsageError(
+        f"SQL warehouse {warehouse_id} does not exist in {statements.name}, or you cannot use it. "
+        f"{_known_warehouses(statements)}"
+    )
+
+
+def _known_warehouses(statements: StatementsAPI) -> str:
+    """Return the warehouses that the caller can use, as a sentence."""
+    found = [f"{warehouse_id} ({name})" for warehouse_id, name, _ in statements.warehouses()]
+    more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
+    return f"Warehouses: {', '.join(found[:_MOST_NAMED]) or 'none that you can use'}{more}."
 
 
 def _explained(failure: errors.StatementFailedError) -> errors.StatementFailedError:

@@ -27,7 +27,16 @@ from tokenkit.actions.update import UpdatePlan
 from tokenkit.core.arguments import folder as folder_of
 from tokenkit.core.clock import Clock, clock_of
 from tokenkit.core.home import private_folder
-from tokenkit.output.snapshots import HOST, SUFFIX, TAKEN_AT, WORKSPACE_ID, list_snapshots, unused_file, write_snapshot
+from tokenkit.output.snapshots import (
+    HOST,
+    SUFFIX,
+    TAKEN_AT,
+    WORKSPACE_ID,
+    check_target,
+    list_snapshots,
+    unused_file,
+    write_snapshot,
+)
 from tokenkit.rest.credentials import NOT_PICKLED
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.rest.token_management import AccessControlList
@@ -95,6 +104,7 @@ class Workspace(ManagedSource[UpdatePlan]):
     ) -> None:
         self.api = WorkspaceAPI(credentials, retries=retries)
         self.host = credentials.host
+        self.hosts = (self.host,)
         self.name = credentials.name
         self.token_management = self.api.token_management
         self.full_name = self.name if sandbox is not None else f"{self.name} (from {self.api.origin})"
@@ -202,8 +212,10 @@ class Workspace(ManagedSource[UpdatePlan]):
                 is replaced.
 
         Raises:
+            UsageError: The path has the suffix of another kind of file.
             ConfigurationError: The file cannot be written.
         """
+        check_target(self._snapshots_in(path))
         tokens = self.tokens()
         taken_at = pd.Timestamp(tokens.attrs[TAKEN_AT])
         file = private_folder(self.folder, "snapshots") if path is None else self._snapshots_in(path)
@@ -280,7 +292,7 @@ class Workspace(ManagedSource[UpdatePlan]):
         identities = access.Identities(**self.api.principals(granted, always_with_groups=False))
         tokens = described(listing, now=now, users=identities.users, service_principals=identities.service_principals)
         principals = holders.holders(permissions, identities, tokens, usage)
-        return principals if where is None else expressions.where(principals, where)
+        return self.filtered(principals, where)
 
     def _audit(self, rules: Sequence[Rule], *, usage: pd.DataFrame | None, **settings: Any) -> Audit:  # noqa: ANN401
         context = replace(audits.read_context(self.api, rules, now=self.now()), usage=usage)
@@ -442,7 +454,7 @@ class Workspace(ManagedSource[UpdatePlan]):
 
         def read() -> tuple[pd.DataFrame, pd.DataFrame]:
             audit = self.audit(usage=usage)
-            return expressions.where(audit.tokens, where) if where else audit.tokens, audit.findings
+            return self.filtered(audit.tokens, where), audit.findings
 
         revoke = functools.partial(self.revoke, usage=usage)
         source = Source(
