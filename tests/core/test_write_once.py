@@ -84,11 +84,12 @@ def test_a_file_system_without_fsync_keeps_a_file_when_it_is_closed(tmp_path, mo
 @pytest.mark.parametrize("name", ["fsync", "close"])
 def test_a_file_that_was_not_kept_is_an_error(tmp_path, monkeypatch, name):
     real_close = os.close
-    monkeypatch.setattr(
-        os, name, lambda handle: (real_close(handle) if name == "close" else None, failing(errno.EIO)(0))
-    )
-    with pytest.raises(OSError, match="Input/output error"):
-        create(tmp_path / "new", b"content")
+    with monkeypatch.context() as patched:  # pytest deletes the folder with the same functions
+        patched.setattr(
+            os, name, lambda handle: (real_close(handle) if name == "close" else None, failing(errno.EIO)(0))
+        )
+        with pytest.raises(OSError, match="Input/output error"):
+            create(tmp_path / "new", b"content")
 
 
 def test_sqlite_is_tried_and_leaves_nothing(tmp_path, monkeypatch):

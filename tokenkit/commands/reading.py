@@ -170,7 +170,7 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
     can_use, without = int(principals["can_use"].sum()), int(principals["tokens_without_permission"].sum())
     session.say(
         f"{workspace.name}: {part_of(len(principals), len(everyone), 'principal')}: {can_use:,} can use tokens, "
-        f"{without:,} {of(without, 'has', 'have')} tokens without permission."
+        f"{without:,} {of(without, 'has tokens', 'have tokens')} without permission."
     )
     if evidence is not None:
         session.warn(f"{workspace.name}: {summary(evidence)}")
