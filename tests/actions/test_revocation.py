@@ -324,6 +324,17 @@ def test_two_service_principals_of_one_name_get_a_notice_each(ws):
     assert ws.revoke(owners).stage().notices["owner"].tolist() == ["twin", "twin"]
 
 
+@pytest.mark.parametrize("act", [lambda plan: plan.apply(), lambda plan: plan.stage()])
+def test_a_plan_that_was_staged_is_neither_applied_at_once_nor_staged_again(ws, company, ids, act):
+    tokens = ws.tokens(status="active")
+    plan = ws.revoke(tokens[tokens["owner"] != "admin@example.com"].head(2))
+    staged, before = plan.stage(grace="14d"), ids(company)
+    with pytest.raises(tokenkit.UsageError, match=f"staged as run {staged.run_id}, which is due on 2026-03-15"):
+        act(plan)
+    assert ids(company) == before
+    assert len(ws.runs()) == 1
+
+
 def test_a_staged_revocation_waits_for_its_day_and_spares_what_came_alive(ws, company, connected, ids):
     tokens = ws.tokens(status="active", idle="10d")
     chosen = tokens[tokens["owner"] != "admin@example.com"].head(5)

@@ -409,7 +409,6 @@ def test_an_option_that_does_not_limit_a_change_is_refused_with_it(option, capsy
     assert cli.main(["scopes", *option]) == 0
 
 
-@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("change", "undo"),
     [
@@ -417,9 +416,13 @@ def test_an_option_that_does_not_limit_a_change_is_refused_with_it(option, capsy
         ("remove group:data-engineers", "add group:data-engineers=CAN_USE"),
     ],
 )
-def test_a_change_of_permissions_names_its_opposite(change, undo, capsys):
-    assert cli.main(["permissions", *change.split(), "--yes"]) in (0, 1)
-    assert f"To restore the entries, but no tokens: tokenkit permissions {undo}\n" in capsys.readouterr().err
+@pytest.mark.parametrize("where", [[], ["--profile", "prod"]])
+def test_a_change_of_permissions_names_its_opposite_in_the_same_workspace(change, undo, where, here, tmp_path, capsys):
+    (tmp_path / "databrickscfg").write_text(f"[prod]\nhost = {here.host}\ntoken = {here.token}\n")
+    assert cli.main(["permissions", *change.split(), "--yes", *where]) in (0, 1)
+    said = capsys.readouterr().err
+    assert f"To restore the entries, but no tokens: tokenkit permissions {' '.join([undo, *where])}\n" in said
+    assert ("Removing an entry deletes tokens, which are shown first." in said) == undo.startswith("remove")
 
 
 @pytest.mark.usefixtures("here")

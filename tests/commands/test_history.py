@@ -5,6 +5,7 @@ import json
 import pytest
 
 import tokenkit
+from tests.fleets.examples import hands
 from tokenkit import cli
 from tokenkit.sandbox import Fault
 
@@ -44,7 +45,7 @@ def test_without_arguments_the_journal_shows_the_runs_of_all_workspaces(own_comp
     assert len(found) == 3
     assert {row["host"] for row in found} == {each.host for each in own_companies.workspaces[:2]}
     assert "All workspaces: 3 runs in the journal." in said
-    assert f"tokenkit resume {unfinished['staged']}" in said
+    assert f"To finish a run: tokenkit resume {unfinished['interrupted']}\n" in said
     assert list(own_companies.requests) == []
 
 
@@ -71,6 +72,16 @@ def test_with_a_profile_the_journal_is_of_one_workspace(own_companies, unfinishe
     monkeypatch.setenv("DATABRICKS_TOKEN", second.token)
     found, _ = rows("journal", "--profile", second.host)
     assert [row["run_id"] for row in found] == [unfinished["staged"]]
+
+
+def test_of_a_fleet_s_run_the_whole_is_suggested(own_companies, rows):
+    fleet = tokenkit.fleet(hands(own_companies))
+    own_companies.faults.add(Fault(method="DELETE", status=400))
+    run = fleet.revoke(fleet.tokens("owner != 'admin@example.com'").groupby("workspace").head(1))
+    run.apply(progress=False)
+    found, said = rows("resume")
+    assert {row["run_id"] for row in found} == {f"{run.run_id}.{part}" for part in (1, 2, 3)}
+    assert said.endswith(f"To finish a run: tokenkit resume {run.run_id}\n")
 
 
 def test_on_a_computer_without_runs_there_is_nothing(capsys):

@@ -120,6 +120,7 @@ class RevocationPlan(WorkspacePlan):
         self._used, self._used_from = used or {}, used_from or {}
         self._coverage = coverage
         self._resembling = resembling
+        self._due: pd.Timestamp | None = None
         self.left_out = left_out
 
     def _title(self) -> str:
@@ -186,6 +187,7 @@ class RevocationPlan(WorkspacePlan):
             remains.
 
         Raises:
+            UsageError: The plan is staged; nothing was sent.
             ConfigurationError: The protected tokens cannot be read; nothing was sent.
             JournalError: The journal cannot be written; nothing was sent.
         """
@@ -216,7 +218,15 @@ class RevocationPlan(WorkspacePlan):
         due = self._context.now() + duration(grace)
         with Journal(self._context.folder) as journal:
             run, _ = self._record(journal, self._settings(RunOptions()) | {DUE: due.isoformat()})
+        self._due = due
         return StagedRevocation(run.run_id, due, self._planned)
+
+    def _check(self) -> None:
+        if self._due is not None:
+            raise errors.UsageError(
+                f"The plan is staged as run {self.run_id}, which is due on {self._due:%Y-%m-%d}. "
+                "To revoke the tokens before, make a new plan."
+            )
 
 
 def warnings_of(preview: pd.DataFrame) -> dict[str, int]:

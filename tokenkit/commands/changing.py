@@ -21,7 +21,7 @@ from tokenkit.actions.states import ALREADY_GONE, REVOKED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
 from tokenkit.commands.history import unfinished
 from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_unscoped, whole_ids
-from tokenkit.commands.session import FrontEnd, Session
+from tokenkit.commands.session import FrontEnd, Session, naming
 from tokenkit.core.wording import pluralize
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access, filters
@@ -230,7 +230,7 @@ def _change_permissions(
     if result is None:
         return result
     front_end.warn_last(f"{workspace.name}: {plan.changed_entries()}.")
-    front_end.hint(_how_to_undo(front_end.program, plan))
+    front_end.hint(_how_to_undo(session, plan))
     return result if len(result) else permissions_of(workspace)
 
 
@@ -247,9 +247,9 @@ def _costs(plan: PermissionEffects) -> tuple[str, pd.DataFrame]:
     return next((caption, found) for caption, found in rows.items() if len(found))
 
 
-def _how_to_undo(program: str, plan: PermissionEffects) -> str:
+def _how_to_undo(session: Session[Any], plan: PermissionEffects) -> str:
     """Return how to undo a change of permissions: the opposite change, or where the earlier entries are."""
-    changes = plan.changes
+    program, changes = session.front_end.program, plan.changes
     old, new = changes["permission_level"], changes["new_permission_level"]
     if "workspace" in changes or (old.notna() & new.notna()).any() or changes["principal"].str.contains("=").any():
         return (
@@ -258,8 +258,12 @@ def _how_to_undo(program: str, plan: PermissionEffects) -> str:
         )
     entries = changes["kind"].str.replace("_", "-") + ":" + changes["principal"]
     lines = {"remove": entries[old.isna()], "add": (entries + "=" + old)[new.isna()]}
-    commands = [f"{program} permissions {shlex.join([verb, *named])}" for verb, named in lines.items() if len(named)]
-    return f"To restore the entries, but no tokens: {' and '.join(commands)}"
+    where = naming(session.named)
+    commands = [
+        f"{program} permissions {shlex.join([verb, *named, *where])}" for verb, named in lines.items() if len(named)
+    ]
+    warning = "Removing an entry deletes tokens, which are shown first. " if len(lines["remove"]) else ""
+    return f"{warning}To restore the entries, but no tokens: {' and '.join(commands)}"
 
 
 def resume(

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tokenkit import errors
-from tokenkit.commands.session import FrontEnd, Session
+from tokenkit.commands.session import FrontEnd, Session, naming
 from tokenkit.core.printable import printable
 from tokenkit.core.wording import pluralize
 from tokenkit.fleets.fleet import Fleet
@@ -24,7 +24,6 @@ from tokenkit.workspaces.workspace import Workspace
 
 LATEST = "latest"
 """The name of the latest snapshot of the workspace, in its own folder."""
-_OF_FILES = {"from_file", "as_of"}
 
 
 def snapshot(session: Session[AnyWorkspace], *, path: str | None) -> pd.DataFrame:
@@ -96,12 +95,10 @@ def say_how_to_revoke(front_end: FrontEnd, found: Leaks, named: Mapping[str, Any
     """Show the command that revokes the leaked tokens, after the result; ``named`` selects the workspaces."""
     if not len(found.tokens):
         return
-    argv = ["revoke", *found.tokens["token_id"].unique(), "--reason", "leaked"]
+    fleet = ["fleet"] if "workspace" in found.tokens else []
+    ids = found.tokens["token_id"].unique()
     # Somebody else may have a leaked token, even if it is one's own.
-    argv = ["fleet", *argv] if "workspace" in found.tokens else [*argv, "--include-own"]
-    for name, value in named.items():
-        if value and name not in _OF_FILES:
-            argv += [f"--{name.replace('_', '-')}", value]
+    argv = [*fleet, "revoke", *ids, "--reason", "leaked", "--include-own", *naming(named)]
     front_end.hint(f"To revoke {'it' if len(found.tokens) == 1 else 'them'}: {front_end.program} {shlex.join(argv)}")
 
 

@@ -12,7 +12,7 @@ from tokenkit import errors, frames
 from tokenkit.actions import permissions, run_ids
 from tokenkit.actions.journal import Journal
 from tokenkit.actions.options import DUE
-from tokenkit.commands.session import Session
+from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.home import home
 from tokenkit.core.wording import pluralize
 from tokenkit.frames import TEXT
@@ -109,10 +109,19 @@ def _with_due(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _say_what_remains(session: Session[AnyWorkspace], runs: pd.DataFrame) -> None:
-    remaining = runs.loc[runs["remaining"] > 0, "run_id"].tolist()
+    is_due = ~(runs["due"] > _now(session.front_end)) if "due" in runs else True
+    ids = runs.loc[(runs["remaining"] > 0) & is_due, "run_id"]
+    of_fleet = ids.str.replace(r"\..*", "", regex=True)  # of RUN.1, the part of a workspace
+    remaining = ids.mask(of_fleet.duplicated(keep=False), of_fleet).drop_duplicates().tolist()
     if remaining:
         several = f" ({pluralize(len(remaining), 'run')} unfinished)" if len(remaining) > 1 else ""
         session.say(f"To finish a run{several}: {session.front_end.program} resume {remaining[-1]}")
+
+
+def _now(front_end: FrontEnd) -> pd.Timestamp:
+    if front_end.connected is not None:
+        return front_end.connected.now()
+    return front_end.now or pd.Timestamp.now("UTC")
 
 
 def _of_run(rows: pd.DataFrame, run_id: str) -> pd.Series[bool]:

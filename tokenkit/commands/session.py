@@ -138,6 +138,15 @@ class Session(Generic[_Source_co]):
         self.front_end.warn(message)
 
 
+_OF_FILES = {"from_file", "as_of"}
+
+
+def naming(named: Mapping[str, Any]) -> list[str]:
+    """Return the options that select the workspaces of a command, as arguments for the command to suggest."""
+    options = {name: value for name, value in named.items() if value and name not in _OF_FILES}
+    return [argument for name, value in options.items() for argument in (f"--{name.replace('_', '-')}", value)]
+
+
 @contextlib.contextmanager
 def in_one(front_end: FrontEnd, *, profile: str | None = None) -> Iterator[Session[Workspace]]:
     """Open a session on the workspace of a profile, or without one on the connected workspace."""
