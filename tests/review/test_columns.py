@@ -126,6 +126,13 @@ def test_the_journal_shows_who_and_why_before_numbers_that_are_all_zero():
     assert "remaining" in table.table(columns.columns(runs.assign(remaining=2)), 120)
 
 
+def test_an_update_that_removes_the_scopes_of_a_token_says_that_nothing_limits_it():
+    removed = pd.DataFrame({"token_id": ["a" * 64], "new_comment": [""], "new_scopes": [[]]})
+    drawn = table.table(columns.columns(removed), 120)
+    assert "(not limited)" in drawn
+    assert "(none)" in drawn  # of the comment
+
+
 def headings_of(frame, width):
     return [column.heading.removesuffix(" (UTC)") for column, _ in table.fitting(columns.columns(frame), width)]
 

@@ -112,11 +112,15 @@ def _count(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
     return suffix, texts if set(texts) != {"0"} else [""] * len(texts)
 
 
+# What a token without a value has. Without scopes, it can do whatever its owner can.
+_REMOVED = {"new_comment": "(none)", "new_scopes": "(not limited)"}
+
+
 def _new(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
     """Show a new value. One that removes the old value is visible; a field without a new value is not."""
     suffix, texts = _plain(frame, name)
     is_removed = [hasattr(value, "__len__") and not len(value) for value in frame[name].tolist()]
-    return suffix, ["(none)" if removed else text for text, removed in zip(texts, is_removed, strict=True)]
+    return suffix, [_REMOVED[name] if removed else text for text, removed in zip(texts, is_removed, strict=True)]
 
 
 def _words(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
