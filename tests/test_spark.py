@@ -17,7 +17,7 @@ from tests.parts import missing
 from tests.review.test_sign_ins import event, frame
 from tokenkit import errors, frames
 from tokenkit.review import audit as audits
-from tokenkit.review.rule import Context
+from tokenkit.review.rule import IN_LISTINGS, Context
 from tokenkit.sandbox import Fault, Sandbox
 from tokenkit.sandbox.state.account import ACCOUNT
 from tokenkit.sandbox.state.audit_rows import GivenRows
@@ -319,7 +319,7 @@ def test_tokens_in_spark_are_audited_by_the_same_rules_per_workspace(load, accou
     thresholds = {"near-token-quota": {"at_least": 2}}
     tokens = load(profiles="w0, w1, nowhere").repartition(7)
     found = tokenkit.spark.audit(tokens, also=[long_comment], thresholds=thresholds, skip=["unused"], now=NOW).toArrow()
-    chosen = [rule for rule in audits.chosen(also=[long_comment], skip=["unused"]) if set(rule.needs) <= {"owners"}]
+    chosen = [rule for rule in audits.chosen(also=[long_comment], skip=["unused"]) if set(rule.needs) <= IN_LISTINGS]
     expected = [
         audits.audit(tokens_of(workspace), Context(now=NOW), rules=chosen, thresholds=thresholds).findings.assign(
             workspace=workspace.host

@@ -66,7 +66,7 @@ from tokenkit.review.audit_log import MOST_DAYS
 from tokenkit.review.description import described
 from tokenkit.review.lifecycle import LIFECYCLE
 from tokenkit.review.owners import OWNER
-from tokenkit.review.rule import Context, Rule
+from tokenkit.review.rule import IN_LISTINGS, Context, Rule
 from tokenkit.review.rules import RULES
 from tokenkit.review.usage import USAGE as EVIDENCE
 from tokenkit.workspaces.workspace import Workspace
@@ -167,7 +167,7 @@ def audit(
     if missing:
         raise errors.UsageError(f"Not a DataFrame of tokens: {', '.join(missing)} is missing. Use databricks_tokens.")
     chosen = audits.chosen(rules, also=also, skip=skip)
-    unsupported = [rule.id for rule in chosen if set(rule.needs) - {"owners"}]
+    unsupported = [rule.id for rule in chosen if set(rule.needs) - IN_LISTINGS]
     if unsupported and rules is not None:
         raise errors.UsageError(
             f"A listing does not contain the data that {' and '.join(unsupported)} needs. Read the format "

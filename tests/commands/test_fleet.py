@@ -1,11 +1,15 @@
 """``fleet …`` at both front ends: the commands of one workspace over several."""
 
+import contextlib
 import io
 import json
+import signal
+import threading
 
 import pytest
 
 import tokenkit
+from tests.waiting import wait_until
 from tokenkit import cli
 from tokenkit.sandbox import Fault, Sandbox
 
@@ -295,6 +299,42 @@ def test_a_name_is_unknown_to_a_fleet_if_no_workspace_knows_it(company, capsys):
     only_there = min(there - here - set(workspaces[0].tokens()["owner"]))
     shell(capsys, f"fleet revoke --owner {only_there} --idle 9000d --yes --profiles prod,dev")
     assert ids(company) == before
+
+
+@contextlib.contextmanager
+def interrupted(sandbox):
+    """Press Ctrl-C at the first revocation, while the others wait for their responses."""
+    over = threading.Event()
+
+    def press():
+        wait_until(lambda: over.is_set() or any(record.method == "DELETE" for record in sandbox.requests))
+        if not over.is_set():
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    sandbox.faults.add(Fault(method="DELETE", path=f"{LISTING}/*", offset=1, latency_ms=300))
+    presser = threading.Thread(target=press)
+    presser.start()
+    try:
+        yield
+    finally:
+        over.set()
+        presser.join()
+
+
+@pytest.mark.parametrize("line", ["revoke {ids}", "resume {run}"])
+def test_an_interrupted_run_says_so_and_exits_with_130(company, capsys, line):
+    fleet = tokenkit.fleet(["prod", "dev"])
+    tokens = fleet.tokens(status="active")
+    tokens = tokens[tokens["owner"] != "admin@example.com"].groupby("workspace").head(3)
+    plan = fleet.revoke(tokens)
+    if "run" in line:
+        stop = threading.Event()
+        stop.set()
+        plan.apply(progress=False, stop=stop)
+    line = line.format(ids=" ".join(tokens["token_id"]), run=plan.run_id)
+    with interrupted(company):
+        printed = shell(capsys, f"fleet {line} --profiles prod,dev --yes", code=130)
+    assert "Interrupted. " in printed.err
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,7 @@ def test_stopping_leaves_the_rest_planned_and_resumable(own_companies, tmp_path)
     before = ids(own_companies)
     result = plan.apply(progress=False, stop=stop)
     assert set(result["outcome"]) == {"pending"}
+    assert result.attrs["ended_by"] == "stop"
     assert ids(own_companies) == before
     assert set(fleet.resume(plan.run_id, progress=False)["outcome"]) == {"revoked"}
 

@@ -6,8 +6,9 @@ import pytest
 from tokenkit import frames
 from tokenkit.core import table
 from tokenkit.core.table import NEEDED
-from tokenkit.review import columns
+from tokenkit.review import columns, lifecycle
 from tokenkit.review.columns import COLUMNS
+from tokenkit.widgets import formatting
 
 
 def shown(frame, name):
@@ -24,7 +25,9 @@ def test_days_are_short_in_a_listing(tokens):
     row = tokens.iloc[[0]].assign(
         idle_days=68.2, expires_in_days=26.4, expiry_time=pd.Timestamp("2026-03-27", tz="UTC")
     )
-    row = row.assign(last_used_day=pd.Timestamp("2025-12-23", tz="UTC"))
+    row = row.assign(
+        creation_time=pd.Timestamp("2025-06-01", tz="UTC"), last_used_day=pd.Timestamp("2025-12-23", tz="UTC")
+    )
     assert shown(row, "last_used_day") == ("last used", ["68 d"])
     assert shown(row, "effective_end") == ("ends", ["in 22 d"])  # after 90 days without use
     expired = row.assign(expires_in_days=-3.0, idle_days=100.0)
@@ -203,9 +206,25 @@ def test_of_one_run_what_it_did_comes_before_what_the_line_about_it_says():
     assert "workspace" in headings_of(parts, 100)
 
 
-def test_a_use_after_the_current_time_was_today():
-    tokens = pd.DataFrame({"last_used_day": pd.to_datetime(["2026-03-08"], utc=True), "idle_days": [-7.0]})
-    assert columns.column(tokens, "last_used_day").texts == ["today"]
+@pytest.mark.parametrize(
+    ("now", "created", "used", "text"),
+    [
+        ("2026-03-01T16:00", "2026-01-01T00:00", "2026-03-01", "today"),
+        ("2026-03-01T23:59", "2026-03-01T20:00", "2026-03-01", "today"),
+        ("2026-03-01T10:00", "2026-02-28T20:00", "2026-02-28", "1 d"),
+        ("2026-03-01T00:00", "2026-02-28T07:13", "2026-02-28", "1 d"),
+        ("2026-03-01T23:59", "2026-01-01T00:00", "2026-02-28", "1 d"),
+        ("2026-03-01T16:00", "2026-01-01T00:00", "2026-03-08", "today"),  # the clock was set back
+    ],
+)
+def test_the_day_of_the_last_use_is_today_or_its_number_of_days_ago(now, created, used, text):
+    times = {"creation_time": created, "last_used_day": used}
+    document = {name: pd.Timestamp(time, tz="UTC").value // 10**6 for name, time in times.items()}
+    listing = frames.frame([{"token_id": "x", **document}], frames.TOKENS)
+    tokens = lifecycle.with_lifecycle(listing, now=pd.Timestamp(now, tz="UTC"))
+    assert shown(tokens, "last_used_day") == ("last used", [text])
+    in_widgets = formatting.ago(tokens["last_used_day"].iloc[0], pd.Timestamp(now, tz="UTC"))
+    assert in_widgets.removesuffix(" ago") == text
 
 
 @pytest.mark.parametrize(
@@ -371,8 +390,8 @@ def test_a_value_is_one_line(value, text):
 @pytest.mark.parametrize(
     ("idle", "expires", "last_used", "ends"),
     [
-        (0.4, 0.0, "0 d", "in 0 d"),
-        (1.6, 3.5, "2 d", "in 4 d"),
+        (0.7, 0.0, "today", "in 0 d"),
+        (1.6, 3.5, "1 d", "in 4 d"),
         (95.2, 200.0, "95 d", "in 0 d"),  # it may be deleted any day
         (1.0, -0.6, "1 d", "1 d ago"),
         (None, 5.0, "?", "in 5 d"),
@@ -392,7 +411,7 @@ def test_days_are_whole_and_an_unknown_number_is_a_question(idle, expires, last_
     )
     assert shown(frame, "last_used_day") == ("last used", [last_used])
     assert shown(frame, "effective_end") == ("ends", [ends])
-    assert shown(frame, "age_days") == ("age", ["" if idle is None else last_used])
+    assert shown(frame, "age_days") == ("age", ["" if idle is None else f"{idle:.0f} d"])
     assert [columns.column(frame, name).is_number for name in ("last_used_day", "age_days")] == [True, True]
 
 

@@ -106,6 +106,16 @@ def test_the_headline_counts_the_values_that_matched_and_those_that_did_not():
     assert matched(leaks.from_values([])).headline() == "no value found"
 
 
+def test_an_oauth_secret_is_not_counted_as_a_value_that_another_workspace_may_have_issued():
+    secrets = ["dose" + DIGITS, "dose" + DIGITS[::-1]]
+    assert matched(leaks.from_values([VALUE, OTHER, *secrets]), sha256(VALUE)).headline() == (
+        "1 of 4 values matched a token here, 1 matched none and may still be valid in another workspace, "
+        "2 are OAuth secrets"
+    )
+    alone = matched(leaks.from_values([secrets[0], secrets[0]]))
+    assert alone.headline() == "0 of 1 value matched a token here, 1 is an OAuth secret"
+
+
 def test_leaks_are_compared_as_objects_and_not_by_their_frames():
     one, other = (matched(leaks.from_values(VALUE), sha256(VALUE)) for _ in range(2))
     assert one == one  # noqa: PLR0124
@@ -369,7 +379,7 @@ def test_the_secrets_of_an_account_are_named_and_the_other_values_stay():
         ["app-1", "s-1"]
     ]
     assert "value" not in found.oauth_secrets
-    assert (found.looked_for, found.unmatched) == (4, 3)
+    assert (found.looked_for, found.unmatched, found.unmatched_secrets) == (4, 1, 2)
     headings = [heading for heading, _ in found.notes()]
     assert [locations for _, locations in found.notes()] == [
         ["value 2: etl (app-1), secret s-1, ACTIVE", "value 4: etl (app-1), secret s-1, ACTIVE"],

@@ -12,6 +12,7 @@ import tokenkit
 from tests.conftest import NOW
 from tests.review.test_leaks import VALUE, gitleaks, sha256
 from tokenkit import cli, errors
+from tokenkit.core.wording import pluralize
 from tokenkit.workspaces.saved import SavedListing
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "databricks"
@@ -177,6 +178,33 @@ def test_the_reading_commands_read_a_file_and_name_the_reference_time_of_ages(ca
     assert "ages count from 2025-10-10 00:00 UTC, the time of --as-of" in printed.err
     assert cli.main([*shlex.split(line), "--from", str(API)]) == 0
     assert "the current time, because the file has none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["x.json", "x.parquet"])
+def test_comments_that_were_redacted_when_saved_are_no_all_clear(sandbox, workspace, monkeypatch, tmp_path, name):
+    monkeypatch.setenv("DATABRICKS_HOST", sandbox.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", sandbox.token)
+    found = len(workspace.audit(["secret-in-comment"]).findings)
+    file = tmp_path / name
+    assert cli.main(["snapshot", str(file)] if name == "x.parquet" else ["list", "--to", str(file)]) == 0
+    audit = SavedListing(file).audit(["secret-in-comment", "no-comment"])
+    reason = f"secrets are redacted when a listing is saved: [redacted] is in {pluralize(found, 'comment')}"
+    summary = audit.summary.set_index("rule")
+    assert summary.loc["secret-in-comment", "not_checked"] == f"needs the workspace's comments ({reason})"
+    assert pd.isna(summary.loc["secret-in-comment", "findings"])
+    assert summary.loc["no-comment", "not_checked"] == ""
+    assert cli.main(["audit", "--rule", "secret-in-comment", "--fail-on", "high", "--from", str(file)]) == 3
+
+
+def test_without_a_redacted_comment_a_saved_listing_is_checked_for_secrets(tmp_path):
+    columns = dict.fromkeys(tokenkit.read_listing(API).columns)
+    saved = [columns | {"token_id": "x", "comment": "nightly job"}]
+    sent = [{"token_id": "x", "comment": "key [redacted]"}, {"token_id": "y", "comment": "key dapi" + "0" * 32}]
+    for tokens, found in ((saved, []), (sent, ["y"])):  # in what the API sent, a person wrote [redacted]
+        (tmp_path / "x.json").write_text(json.dumps(tokens))
+        audit = SavedListing(tmp_path / "x.json").audit(["secret-in-comment"])
+        assert audit.summary["not_checked"].tolist() == [""]
+        assert audit.findings["token_id"].tolist() == found
 
 
 @pytest.mark.usefixtures("offline")

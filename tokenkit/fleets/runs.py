@@ -103,7 +103,9 @@ def apply(members: Members, made: Mapping[str, P], options: RunOptions) -> tuple
         )
         ended = _execute(members, run_id, list(begun.values()), aggregator, options, failures=failures)
     missed = {host: _not_recorded(made[host], failure) for host, failure in failures.items()}
-    return run_id, frames.concat([ended, by_workspace(missed, empty=RESULT)])
+    result = frames.concat([ended, by_workspace(missed, empty=RESULT)])
+    result.attrs = ended.attrs  # pandas drops them
+    return run_id, result
 
 
 def resume(members: Members, run_id: str, options: RunOptions) -> pd.DataFrame:

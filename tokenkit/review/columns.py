@@ -78,14 +78,14 @@ def _line(text: str) -> str:
 
 
 def _ago(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
-    """Show the last use as the number of days since then, if the frame has it."""
-    if "idle_days" not in frame or name not in frame:
+    """Show the last use as the number of days since then, if the frame has the required columns."""
+    if not {"idle_days", "creation_time"} <= set(frame.columns):
         return _plain(frame, name)
-    whole = frame["idle_days"].round().astype("Int64")
-    days = (whole.astype("string") + " d").mask(
-        (whole < 0).fillna(value=False), "today"
-    )  # of a clock that was set back
-    return "", days.where(frame[name].notna(), "never").fillna("?").tolist()
+    from tokenkit.review import lifecycle  # noqa: PLC0415 - needs pandas
+
+    days = lifecycle.days_since_use(frame)
+    shown = (days.astype("string") + " d").mask((days == 0).fillna(value=False), "today")
+    return "", shown.where(frame[name].notna(), "never").fillna("?").tolist()
 
 
 def _days(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:

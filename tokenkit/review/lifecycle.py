@@ -78,6 +78,24 @@ def last_seen(tokens: pd.DataFrame) -> pd.Series[pd.Timestamp]:
     return _moments(_later(_times(tokens["last_used_day"]), _times(tokens["creation_time"])), tokens.index)
 
 
+def days_since_use(tokens: pd.DataFrame) -> pd.Series[int]:
+    """Return the number of days (UTC) since the day of each token's last use.
+
+    Unlike ``idle_days``, it does not depend on the time of the creation on that day.
+
+    Args:
+        tokens: A listing as ``with_lifecycle`` returns it.
+
+    Returns:
+        Indexed like ``tokens``: 0 if a token was used today, or after the current time of a clock that was set back.
+        ``<NA>`` if it was never used, or if ``idle_days`` is missing.
+    """
+    before_seen = _days(_times(last_seen(tokens)) - _times(tokens["last_used_day"]), tokens.index)
+    since = (tokens["idle_days"].astype("Float64") + before_seen) * _DAY_MS
+    # Rounded to milliseconds: a sum of fractions of days can be just below a whole day.
+    return (since.round() // _DAY_MS).clip(lower=0).astype("Int64")
+
+
 def days_left(tokens: pd.DataFrame) -> pd.Series[float]:
     """Return the days until each token stops working, by expiry or by disuse, whichever is earlier.
 

@@ -41,7 +41,8 @@ class Context:
         permissions: Who can use tokens (``TokenManagementAPI.get_permissions``).
         settings: The workspace's token settings (``Workspace.token_settings``).
         usage: What used each token, from the audit log (``Workspace.usage``).
-        unread: The reason why an input cannot be read, by its name: ``permissions``, or one of ``settings``.
+        unread: The reason why an input cannot be read, by its name: ``permissions``, one of ``settings``, or
+            ``comments`` of a listing that was saved.
     """
 
     now: pd.Timestamp
@@ -54,6 +55,7 @@ class Context:
     def known(self) -> set[str]:
         """Return the names of the known parts, as in ``Rule.needs``, except the owner columns of the listing."""
         found = {name for name in ("permissions", "settings", "usage") if getattr(self, name) is not None}
+        found |= {"comments"} - self.unread.keys()
         if self.settings is not None:
             found |= SETTINGS - self.unread.keys()
             found -= {"settings"} if SETTINGS & self.unread.keys() else set()
@@ -62,6 +64,9 @@ class Context:
             found |= {"principals"} if people.unlisted_groups() & set(admins) else {"principals", "identities"}
         return found
 
+
+IN_LISTINGS = {"owners", "comments"}
+"""The parts that a listing can have itself, without a workspace."""
 
 SETTINGS = {setting.name for setting in fields(TokenSettings)}
 """The names of the single settings that a rule can need."""
@@ -94,7 +99,8 @@ class Rule:
             the owner's tokens. Evidence about the workspace is one text, or None.
         subject: The subject of a finding: a token, an owner or the workspace.
         needs: The required parts of the context: ``settings`` or the name of a single setting, ``permissions``,
-            ``identities``, ``principals`` (``identities`` without the groups), ``owners`` (the owner columns).
+            ``identities``, ``principals`` (``identities`` without the groups), ``owners`` (the owner columns),
+            ``comments`` (unredacted).
         expired_too: Whether the rule also receives expired tokens.
         sat: The rule of the Security Analysis Tool that it implements, in whole or in part.
         thresholds: The values that the function compares with.

@@ -48,6 +48,7 @@ _LONGEST_QUOTE = 80
     severity="high",
     why="Comments are visible to every admin and appear in every listing and export.",
     remedy="Revoke the credential in the comment, then change the comment.",
+    needs=("comments",),
     expired_too=True,
 )
 def secret_in_comment(tokens: pd.DataFrame, _: Context) -> pd.Series[str]:

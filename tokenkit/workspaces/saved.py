@@ -19,7 +19,8 @@ import pyarrow as pa
 from tokenkit import errors, frames
 from tokenkit.core.arguments import file as file_of
 from tokenkit.core.clock import Clock, clock_of
-from tokenkit.core.redaction import redact
+from tokenkit.core.redaction import REDACTED, redact
+from tokenkit.core.wording import pluralize
 from tokenkit.output.snapshots import TAKEN_AT, WORKSPACE, read_snapshot
 from tokenkit.review import audit as audits
 from tokenkit.review import leaks as leaked
@@ -103,7 +104,7 @@ class SavedListing(TokenSource):
         return tokens
 
     def _audit(self, rules: Sequence[Rule], *, usage: pd.DataFrame | None, **settings: Any) -> Audit:  # noqa: ANN401
-        context = Context(now=self.now(), usage=usage)
+        context = Context(now=self.now(), usage=usage, unread=_unread(self._listing))
         return audits.audit(self._listing, context, rules=rules, name=self.name, **settings)
 
     def _matched(self, occurrences: pd.DataFrame) -> Leaks:
@@ -165,6 +166,18 @@ def _read(path: Path) -> pd.DataFrame:
         f"{path} is not a saved listing: {problem[:1].lower()}{problem[1:]}. Save one with `tokenkit snapshot FILE`, "
         "`tokenkit list --output json` or `databricks token-management list --output json`."
     )
+
+
+def _unread(listing: pd.DataFrame) -> dict[str, str]:
+    """Return the reason why the comments of a listing cannot be checked for secrets; empty if they can be.
+
+    Only what tokenkit wrote is redacted. Elsewhere ``[redacted]`` is a person's text, as it can be in a comment here,
+    so it does not prove that there was a secret.
+    """
+    is_redacted = TAKEN_AT in listing.attrs or not set(OWNER.names).isdisjoint(listing)
+    count = int(listing["comment"].str.contains(REDACTED, regex=False).sum()) if is_redacted else 0
+    where = f"{REDACTED} is in {pluralize(count, 'comment')}"
+    return {"comments": f"secrets are redacted when a listing is saved: {where}"} if count else {}
 
 
 def _as_sent(record: Mapping[str, Any]) -> dict[str, Any]:

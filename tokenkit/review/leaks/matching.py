@@ -37,13 +37,14 @@ class Leaks:
             reports that it failed. **If this frame has rows, an empty result is not an all-clear.**
         looked_for: The number of distinct values that were compared.
         unmatched: The number of those that match no listed token. **They may still be valid**: another workspace may
-            have issued them.
+            have issued them. OAuth secrets are not among them.
         name: The workspace.
         lines: The number of lines without a recognizable value that were compared as values and matched no token.
             Some values have an unknown form.
         oauth_secrets: The account's OAuth secrets that leaked: ``application_id, display_name, secret_id, status,
             expire_time, location``. A secret that is missing here may still belong to the account, because the input
             of its ``secret_hash`` is not documented. None if no account was searched.
+        unmatched_secrets: The number of the compared values that match no listed token because they are OAuth secrets.
     """
 
     tokens: pd.DataFrame
@@ -54,6 +55,7 @@ class Leaks:
     name: str
     lines: int = 0
     oauth_secrets: pd.DataFrame | None = None
+    unmatched_secrets: int = 0
     _plan: Callable[..., Any] | None
 
     def __repr__(self) -> str:
@@ -83,10 +85,13 @@ class Leaks:
         if not self.looked_for and not len(self.not_comparable):
             compared = f"; {pluralize(self.lines, 'line')} compared as values matched no token here"
             return f"no value found{compared if self.lines else ''}"
-        matched_values = self.looked_for - self.unmatched
+        matched_values = self.looked_for - self.unmatched - self.unmatched_secrets
         parts = [f"{matched_values:,} of {pluralize(self.looked_for, 'value')} matched a token here"]
         if self.unmatched:
             parts.append(f"{self.unmatched:,} matched none and may still be valid in another workspace")
+        if self.unmatched_secrets:
+            kind = "is an OAuth secret" if self.unmatched_secrets == 1 else "are OAuth secrets"
+            parts.append(f"{self.unmatched_secrets:,} {kind}")
         if len(self.not_comparable):
             parts.append(f"{len(self.not_comparable):,} cannot be compared")
         return ", ".join(parts)
@@ -187,6 +192,8 @@ def matched(
     if secrets is not None:
         seen = seen.merge(secrets[["value", "secret_id"]].drop_duplicates(), on="value", how="left")
         secrets, shown = secrets.drop(columns="value").drop_duplicates(ignore_index=True), [*shown, "secret_id"]
+    unmatched = seen[seen["token_id"].isna()]
+    is_oauth = unmatched["kind"] == OAUTH_SECRET
     hidden = occurrences.loc[occurrences["problem"].notna(), ["location", "problem", "commit", "url", "source"]]
     return Leaks(
         tokens=leaked.assign(
@@ -197,7 +204,8 @@ def matched(
         occurrences=seen[shown],
         not_comparable=hidden.reset_index(drop=True),
         looked_for=seen["value"].nunique(),
-        unmatched=seen.loc[seen["token_id"].isna(), "value"].nunique(),
+        unmatched=unmatched.loc[~is_oauth, "value"].nunique(),
+        unmatched_secrets=unmatched.loc[is_oauth, "value"].nunique(),
         name=name,
         lines=len(guesses),
         _plan=plan,
