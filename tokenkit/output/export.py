@@ -38,7 +38,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """
     plain = _iso_times(frame).astype(object).where(frame.notna(), None)
     for name in _IDS.intersection(frame.columns):
-        if frame[name].dtype == TEXT:
+        if not pd.api.types.is_integer_dtype(frame[name].dtype):  # text is an object, or a dtype of its own
             plain[name] = pd.Series([_id(value) for value in plain[name]], plain.index, object)
     for name, dtype in frame.dtypes.items():
         if pd.api.types.is_object_dtype(dtype) or pd.api.types.is_float_dtype(dtype):
@@ -134,9 +134,11 @@ def _guard_after_separators(cell: str) -> str:
     return cell[:begin] + _BEFORE_SIGN.sub(r"\1'", cell[begin:])
 
 
-def _id(text: str | None) -> int | str | None:
+def _id(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Return an id as a number; an unknown one, which is empty, as None."""
-    return int(text) if text and re.fullmatch("[0-9]{1,19}", text) else text or None
+    if not isinstance(value, str):
+        return value
+    return int(value) if re.fullmatch("[0-9]{1,19}", value) else value or None
 
 
 def _json_value(value: Any) -> Any:  # noqa: ANN401 - JSON
