@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -110,6 +111,8 @@ def spark(account, folder):
     tokenkit.spark.register(session)
     yield session
     session.stop()
+    # Spark's handler cancels the jobs of a context that no longer exists, and fails instead of interrupting.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
