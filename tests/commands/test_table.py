@@ -39,8 +39,8 @@ def notebook(company, ipython):  # noqa: ARG001 - the environment has to name it
 @pytest.fixture
 def names(company, tmp_path):
     """The values of {token} and the other placeholders in the commands below."""
-    state = company.workspaces[0].state
-    infos = [info for info in state.tokens.infos() if info["owner_id"] != state.tokens.infos()[0]["owner_id"]]
+    first, *others = company.workspaces[0].state.tokens.infos()
+    infos = [info for info in others if info["owner_id"] != first["owner_id"]]
     of = {"host": company.host, "workspace_id": str(company.workspaces[0].workspace_id), "workspace": company.host}
     then = of | {"taken_at": pd.Timestamp("2026-01-01", tz="UTC")}
     listing = tokenkit.connect().tokens()
