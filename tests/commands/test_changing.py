@@ -57,6 +57,40 @@ def test_a_shell_shows_the_plan_and_finally_the_counts_of_its_warnings(columns):
 
 
 @pytest.mark.usefixtures("here")
+def test_the_outline_of_a_change_of_permissions_is_directly_before_the_question():
+    before, _ = in_a_terminal("permissions set group:contractors", "no")
+    plan = tokenkit.connect().plan_permissions([{"group_name": "contractors"}], replace=True)
+    *_, outline, warnings, question = before.splitlines()
+    counted = f"{len(plan.losing_access)} would lose it, and {len(plan)} tokens would be deleted or disabled."
+    assert outline.startswith(f"{plan.changed_entries()}. 2 principals would gain permission to use tokens, ")
+    assert outline.endswith(counted)
+    assert warnings.startswith("Warnings: ")
+    assert question.startswith(f"Type {len(plan)} to delete or disable {len(plan)} tokens on ")
+    assert before.count(outline) == 1
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("line", ["revoke --status active", "permissions set group:contractors"])
+def test_the_warnings_of_a_dry_run_are_after_its_rows(line):
+    command = [sys.executable, "-m", "tokenkit", *line.split(), "--dry-run"]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
+    assert len(printed.splitlines()) > 20
+    assert printed.splitlines()[-1].startswith("Warnings: ")
+
+
+@pytest.mark.usefixtures("here")
+def test_permission_for_all_users_is_asked_for_or_given_with_yes(capsys):
+    assert cli.main(["permissions", "add", "group:users"]) == 2
+    assert capsys.readouterr().err.endswith(
+        "Confirmation required, but there is no terminal. Use --yes or --dry-run.\n"
+    )
+    assert "users" not in set(tokenkit.connect().permissions()["group_name"].dropna())
+    assert cli.main(["permissions", "add", "group:users", "--yes"]) == 0
+    assert "which the audit reports as all-users-can-use (1)" in capsys.readouterr().err
+    assert "users" in set(tokenkit.connect().permissions()["group_name"].dropna())
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("line", ["revoke --status active", "permissions set group:contractors"])
 def test_a_terminal_of_ipython_shows_the_plan_before_it_asks(ipython, monkeypatch, capsys, line):
     shown = []

@@ -24,7 +24,7 @@ from tokenkit.actions.task import LOST_AND_GONE, Task
 from tokenkit.core.arguments import flag, table
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
-from tokenkit.core.wording import of, pluralize
+from tokenkit.core.wording import first_of, of, pluralize
 from tokenkit.frames import TEXT
 from tokenkit.review import filters
 from tokenkit.review.durations import duration
@@ -239,10 +239,9 @@ def explained(owners: Sequence[str]) -> dict[str, str]:
     """Return the sentence about owners whose last token will be revoked, by the warning that it explains."""
     if not owners:
         return {}
-    more = f" and {len(owners) - _NAMED:,} more" if len(owners) > _NAMED else ""
     lose = of(len(owners), "loses", "lose")
-    named = ", ".join(owners[:_NAMED])
-    return {LAST_TOKEN: f"{pluralize(len(owners), 'owner')} {lose} their last token: {named}{more}."}
+    named = first_of(owners, _NAMED)
+    return {LAST_TOKEN: f"{pluralize(len(owners), 'owner')} {lose} their last token: {named}."}
 
 
 def reasons_of(left_out: pd.DataFrame) -> dict[str, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 import pandas as pd
@@ -27,7 +28,6 @@ from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access, filters
 from tokenkit.review import scopes as scopes_review
 from tokenkit.review.preview import Preview
-from tokenkit.review.values import words
 from tokenkit.workspaces.base import AnyWorkspace
 from tokenkit.workspaces.workspace import Workspace
 
@@ -180,7 +180,7 @@ def permissions_set(session: Session[AnyWorkspace], **options: Unpack[_Permissio
 def permissions_add(session: Session[AnyWorkspace], **options: Unpack[_Permissions]) -> pd.DataFrame | None:
     """Grant permission to use tokens, or change a permission level.
 
-    No confirmation is required if the change only adds entries with CAN_USE.
+    No confirmation is required if the change only adds entries with CAN_USE, and none for all users.
     """
     workspace = session.workspace()
     plan = workspace.plan_permissions(options["entries"], **_of_plan(options))
@@ -205,13 +205,6 @@ def _change_permissions(
     if not len(plan.changes):
         session.warn(f"{workspace.name}: Nothing to change{plan.reasons()}.")
         return permissions_of(workspace)
-    gaining = pluralize(len(plan.gaining_access), "principal")
-    session.say(
-        f"{workspace.name}: {plan.changed_entries()}. {gaining} would gain permission to use tokens, "
-        f"{len(plan.losing_access):,} would lose it, and {pluralize(len(plan), 'token')} would be deleted or disabled."
-    )
-    for principal, kind, why in plan.not_known[["principal", "kind", "reason"]].itertuples(index=False, name=None):
-        session.warn(f"More tokens may be deleted: {words(kind)} {principal}, {why}.")
     if not dry_run:
         plan.check_protection()  # before the confirmation
     if dry_run:
@@ -219,13 +212,17 @@ def _change_permissions(
         caption, rows = _costs(plan)
         doing = plan.summary().doing
         title = f"would {doing}" if doing else plan.changed_entries()
-        front_end.show(preview.of(plan, title=title, without=[caption], labels=workspace.labels))
+        in_short = preview.of(plan, title=title, without=[caption], labels=workspace.labels)
+        front_end.show(replace(in_short, closing=()))
+        _warn_last(front_end, in_short)
+        session.say(f"{workspace.full_name}: {title}.")
         return rows
     if plan.summary().doing:
         result = _decide(front_end, plan, workspace, dry_run=False, yes=options["yes"])
     else:
         result = plan.apply(progress=front_end.shows_progress)
         _say_additional_effects(front_end, result)
+        session.say(f"{workspace.name}: {plan.outline()}")
         front_end.warn_last(f"{workspace.name}: permissions changed. Run {plan.run_id}.")
     if result is None:
         return result
@@ -480,8 +477,8 @@ def _decide(
         return plan.preview()
     in_short = preview.of(plan, title=doing, labels=workspace.labels)
     if dry_run:
+        _warn_last(front_end, in_short)
         front_end.say(f"{workspace.full_name}: would {doing}.")
-        _warn(front_end, in_short)
         return preview.worst_first_of(plan.preview(), list(summary.warnings)).reset_index(drop=True)
     if yes:
         _warn(front_end, in_short)
@@ -523,3 +520,9 @@ def _warn(front_end: FrontEnd, in_short: Preview) -> None:
     """Show the closing lines of a plan whose preview is not shown."""
     for line in in_short.closing:
         front_end.warn(line)
+
+
+def _warn_last(front_end: FrontEnd, in_short: Preview) -> None:
+    """Show the closing lines of a plan after its rows, which can be many."""
+    for line in in_short.closing:
+        front_end.warn_last(line)

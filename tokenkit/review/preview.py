@@ -17,7 +17,7 @@ from tokenkit.core import table as tables
 from tokenkit.core.markup import Markup, element, join_markup
 from tokenkit.core.printable import printable
 from tokenkit.core.redaction import redact
-from tokenkit.core.wording import SHORT_ID
+from tokenkit.core.wording import SHORT_ID, shown_of
 from tokenkit.frames import TEXT
 from tokenkit.review import columns
 
@@ -138,9 +138,9 @@ def table(rows: pd.DataFrame, *, caption: str = "", limit: int = SHOWN_ROWS) -> 
     Args:
         rows: Any frame.
         caption: The caption.
-        limit: The maximum number of rows.
+        limit: The maximum number of rows; one more is shown instead of "and 1 more".
     """
-    shown = rows.head(limit).drop(columns=_NOT_SHOWN, errors="ignore")
+    shown = rows.head(shown_of(len(rows), limit)).drop(columns=_NOT_SHOWN, errors="ignore")
     cells: dict[str, Any] = {}
     names = [str(name) for name in shown.columns]
     is_of_tokens = set(_OF_A_TOKEN) <= set(names)

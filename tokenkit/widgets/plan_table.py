@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import pluralize, shown_of
 from tokenkit.review.values import words
 from tokenkit.widgets import formatting
 
@@ -36,7 +36,7 @@ def table(rows: pd.DataFrame, *, caption: str, now: pd.Timestamp, most: int) -> 
     Returns:
         ``caption, columns`` (titles), ``rows`` (lists of cells), ``more``: the line about the rows that are not shown.
     """
-    part = rows.head(most)
+    part = rows.head(shown_of(len(rows), most))
     columns: dict[str, list[Cell]] = {}
     if "token_id" in part:
         columns["Token"] = _tokens(part)
