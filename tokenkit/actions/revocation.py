@@ -34,7 +34,7 @@ from tokenkit.review.usage import summary as coverage_of
 
 KIND = RunKind(name="revoke", doing="revoke {} for good", deletes_tokens=True)
 RECENTLY_DAYS = 7
-_YOURS, LAST_TOKEN = "yours", "the last token of its owner"
+_YOURS, LAST_TOKEN = "yours", "its owner keeps no active token"
 _NAMED = 5
 _WARNINGS = (
     _YOURS,
@@ -239,9 +239,8 @@ def explained(owners: Sequence[str]) -> dict[str, str]:
     """Return the sentence about owners whose last token will be revoked, by the warning that it explains."""
     if not owners:
         return {}
-    lose = of(len(owners), "loses", "lose")
-    named = first_of(owners, _NAMED)
-    return {LAST_TOKEN: f"{pluralize(len(owners), 'owner')} {lose} their last token: {named}."}
+    keep = of(len(owners), "keeps", "keep")
+    return {LAST_TOKEN: f"{pluralize(len(owners), 'owner')} {keep} no active token: {first_of(owners, _NAMED)}."}
 
 
 def reasons_of(left_out: pd.DataFrame) -> dict[str, int]:
