@@ -466,6 +466,57 @@ def test_a_rule_that_is_named_and_cannot_be_checked_does_not_pass(capsys):
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", ["revoke", "update --comment x"])
+def test_a_token_given_by_id_that_the_filters_exclude_is_named(capsys, command):
+    tokens = tokenkit.connect().tokens("owner != 'admin@example.com'").drop_duplicates("owner").head(2)
+    (one, other), (owner, not_theirs) = tokens["token_id"], tokens["owner"]
+    excluded = f"{other[:12]} (owner {not_theirs})."
+    assert cli.main([*command.split(), one[:12], other, "--owner", owner, "--dry-run", "--output", "json"]) == 0
+    printed = capsys.readouterr()
+    assert [row["token_id"] for row in json.loads(printed.out)] == [one]
+    assert f"The filters exclude 1 of 2 tokens given by ID: {excluded}" in printed.err
+    assert cli.main([*command.split(), other, "--owner", owner, "--dry-run"]) == 0
+    printed = capsys.readouterr().err
+    assert f"The filters exclude 1 token given by ID: {excluded}" in printed
+    assert "already have these values" not in printed
+    assert cli.main([*command.split(), one, "--owner", owner, "--dry-run"]) == 0
+    assert "exclude" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_preview_can_show_any_column_of_the_listing(capsys):
+    ws = tokenkit.connect()
+    tokens = ws.tokens("owner != 'admin@example.com' and scopes.notna()", status="active").set_index("token_id")
+    token_id = tokens.index[0]
+    names = ["token_id", "scopes", "created_by_username", "warnings"]
+    command = ["revoke", token_id]
+    assert cli.main([*command, "--dry-run", "--columns", ",".join(names), "--output", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert list(row) == names
+    assert (row["scopes"], row["created_by_username"]) == tuple(tokens.loc[token_id, names[1:3]])
+    assert cli.main([*command, "--dry-run", "--columns", "help", "--output", "json"]) == 0
+    assert {*names, *ws.tokens().columns} == {row["column"] for row in json.loads(capsys.readouterr().out)}
+    assert cli.main([*command, "--dry-run", "--columns", "scoops"]) == 2
+    assert "Unknown column 'scoops'" in capsys.readouterr().err
+    before, _ = in_a_terminal(f"revoke {token_id} --columns scopes", "no", columns=120)
+    assert ", ".join(tokens.loc[token_id, "scopes"]) in before
+    assert cli.main([*command, "--dry-run", "--output", "json"]) == 0
+    assert "scopes" not in json.loads(capsys.readouterr().out)[0]
+
+
+@pytest.mark.usefixtures("here")
+def test_after_an_interrupted_run_the_hint_says_whether_resume_asks(here, of_another_day, capsys):
+    tokens = tokenkit.connect().tokens("owner != 'admin@example.com'", status="active")
+    here.faults.add(Fault(method="DELETE", status=400))
+    assert cli.main(["revoke", tokens["token_id"].iloc[-1], "--yes"]) == 1
+    run_id = tokenkit.connect().runs()["run_id"].iloc[-1]
+    without = "until 00:00 UTC without confirmation, as it was confirmed today; --dry-run only shows what remains"
+    assert f"To finish the run ({without}): tokenkit resume {run_id}\n" in capsys.readouterr().err
+    assert cli.main(["resume", of_another_day, "--yes"]) == 1
+    assert f"To finish the run (after a confirmation): tokenkit resume {of_another_day}\n" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
 def test_a_comment_that_will_be_removed_is_visible():
     token_id = tokenkit.connect().tokens("comment.notna()", status="active")["token_id"].iloc[0]
     before, _ = in_a_terminal(f"update {token_id} --comment= ", "no", columns=120)

@@ -132,7 +132,7 @@ class Summary:
 class Plan(ABC):
     """A change that is prepared but not made, in one workspace or several.
 
-    Its ``repr`` is one line. IPython shows a short preview.
+    Its ``repr`` is one line. ``print`` and IPython show a short preview with its warnings.
 
     Attributes:
         token_ids: The ids of the tokens that are affected.
@@ -182,6 +182,9 @@ class Plan(ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._headline()}>"
 
+    def __str__(self) -> str:
+        return repr(self._in_short())
+
     def _headline(self) -> str:
         return f"{self._title()}; nothing changes before .apply()"
 
@@ -193,7 +196,7 @@ class Plan(ABC):
         return preview.of(self, title=self._headline())
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001 - as IPython calls it
-        printer.text(repr(self._in_short()))
+        printer.text(str(self))
 
     def _repr_html_(self) -> str:
         return self._in_short()._repr_html_()

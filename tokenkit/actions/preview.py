@@ -25,6 +25,7 @@ def of(
     plan: Plan,
     *,
     title: str | None = None,
+    tokens: pd.DataFrame | None = None,
     limit: int = SHOWN_ROWS,
     without: Collection[str] = (),
     labels: Mapping[str, str] = MappingProxyType({}),
@@ -34,14 +35,15 @@ def of(
     Args:
         plan: Any plan.
         title: The title, if the one from the plan's summary does not fit.
+        tokens: The rows of the plan's own preview, with more columns.
         limit: The maximum number of rows to show of each table.
         without: The captions of tables that are shown elsewhere.
         labels: The names of workspaces in tables, by address.
     """
     summary = plan.summary()
     parts = dict(plan.principals())
-    tokens = worst_first_of(plan.preview(), list(summary.warnings))
-    parts[LOST_TOKENS if parts else ""] = tokens
+    tokens = plan.preview() if tokens is None else tokens
+    parts[LOST_TOKENS if parts else ""] = worst_first_of(tokens, list(summary.warnings))
     tables = [
         table(labelled(rows, labels), caption=caption, limit=limit)
         for caption, rows in parts.items()

@@ -61,6 +61,9 @@ class Leaks:
     def __repr__(self) -> str:
         return f"<Leaks on {self.name}: {self.headline()}>"
 
+    def __str__(self) -> str:
+        return repr(self.in_short())
+
     def in_short(self) -> Preview:
         """Return a short view of the leaked tokens, notes about the other values, and the counts."""
         closing = []
@@ -79,7 +82,7 @@ class Leaks:
         return self.in_short()._repr_html_()
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001 - as IPython calls it
-        printer.text(repr(self.in_short()))
+        printer.text(str(self))
 
     def headline(self) -> str:
         """Return the result as one line of text."""
