@@ -302,14 +302,14 @@ def resume(
         return result if session.front_end.returns_objects or remaining(result) else result.head(0)
     # If everything that remains is left out, the run only records that.
     is_nothing_sent = not len(plan) and len(plan.left_out)
-    if not ((plan.needs_confirmation and not is_nothing_sent) or dry_run or yes):
+    is_shown = not ((plan.needs_confirmation and not is_nothing_sent) or dry_run or yes)
+    if is_shown:
         session.front_end.show(in_short)
         session.front_end.warn(
             f"{workspace.full_name}: resuming run {plan.run_id}, which was confirmed today: {plan.summary().doing}. "
             "To see what remains without resuming, use --dry-run."
         )
-        yes = True
-    return _decide(session, plan, workspace, dry_run=dry_run, yes=yes)
+    return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, is_shown=is_shown)
 
 
 def create_obo(
@@ -452,6 +452,7 @@ def _decide(
     *,
     dry_run: bool,
     yes: bool,
+    is_shown: bool = False,
     doing: str = "",
     nothing: str = "",
 ) -> pd.DataFrame | None:
@@ -463,6 +464,7 @@ def _decide(
         workspace: The workspace or the fleet of the plan.
         dry_run: Whether to return the preview only.
         yes: Whether to skip the confirmation.
+        is_shown: Whether the preview was shown, and the change needs no confirmation.
         doing: The description of the change, if it differs from the plan's own.
         nothing: The description of a plan without tokens, which is only shown.
 
@@ -483,7 +485,7 @@ def _decide(
         return preview.worst_first_of(rows, list(summary.warnings)).reset_index(drop=True)
     if yes:
         _warn(front_end, in_short)
-    else:
+    elif not is_shown:
         front_end.show(in_short)
         reply = _ask(front_end, f"Type {summary.count} to {doing} on {workspace.full_name}, anything else to cancel: ")
         if reply is None:
