@@ -39,3 +39,21 @@ def test_a_similar_name_is_suggested_or_else_all_are_listed():
     assert errors.did_you_mean("ownr", ["owner", "status"]) == "Did you mean owner?"
     assert errors.did_you_mean("xyz", ["owner", "status"]) == "Known: owner, status."
     assert errors.did_you_mean("xyz", ["owner"] * 2_000) == "None of the 2,000 known names is similar."
+
+
+PEOPLE = ["admin@example.com", "mei.ito@example.com", "jose.smith@example.com", "Zoe.Ahmed@example.com", "zoe-ahmed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("x@example.com", []),
+        ("zoe.quist@example.com", []),
+        ("zoe.ahmad@example.com", ["Zoe.Ahmed@example.com"]),
+        ("zoe.ahmed@exmaple.com", ["Zoe.Ahmed@example.com"]),
+        ("zoe.ahmed", ["Zoe.Ahmed@example.com", "zoe-ahmed"]),
+        ("@example.com", []),
+    ],
+)
+def test_addresses_are_not_similar_because_of_their_domain(name, near):
+    assert errors.similar(name, PEOPLE) == near

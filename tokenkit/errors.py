@@ -225,11 +225,30 @@ _MAX_LISTED = 40
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the last sentence of a message about an unknown name: similar names, or the known ones if they are few."""
     names = list(known)
-    by_lower = {candidate.lower(): candidate for candidate in names}
-    similar = difflib.get_close_matches(name.lower(), by_lower, n=2, cutoff=0.7)
-    if similar:
-        return f"Did you mean {' or '.join(quoted(by_lower[candidate]) for candidate in similar)}?"
+    if near := similar(name, names):
+        return f"Did you mean {' or '.join(map(quoted, near))}?"
     return known_names(names)
+
+
+def similar(name: str, known: Iterable[str], *, cutoff: float = 0.7) -> list[str]:
+    """Return at most two known names that are similar to a name, ignoring case.
+
+    Of email addresses only the local part is compared: with a common domain, everyone's address is similar.
+
+    Args:
+        name: The unknown name.
+        known: The known names. An address is compared only with addresses, if there are any.
+        cutoff: The least similarity, from 0 to 1.
+    """
+    names = list(known)
+    addresses = [candidate for candidate in names if "@" in candidate] if "@" in name else []
+    by_form = {_compared(candidate): candidate for candidate in reversed(addresses or names)}
+    return [by_form[form] for form in difflib.get_close_matches(_compared(name), by_form, n=2, cutoff=cutoff)]
+
+
+def _compared(name: str) -> str:
+    """Return the part of a name that is compared with others."""
+    return (name.partition("@")[0] or name).lower()
 
 
 def known_names(names: Collection[str], at_most: int = _MAX_LISTED) -> str:

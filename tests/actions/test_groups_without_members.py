@@ -78,7 +78,7 @@ def test_a_plan_says_which_groups_it_does_not_know_and_asks_before_it_goes_on(ws
     assert summary.doing
     assert summary.count > 0
     shown = repr(plan._in_short())
-    assert "not known" in shown
+    assert "\nWarning: More tokens may be deleted: group " in shown
     assert all(name in shown for name in granted)
 
 

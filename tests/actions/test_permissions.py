@@ -22,7 +22,7 @@ def test_the_preview_is_exactly_what_the_workspace_deletes(ws, company, ids):
     preview = plan.preview()
     assert len(preview) == len(plan) > 0
     columns = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time", "effect"]
-    assert list(preview.columns) == columns
+    assert list(preview.columns) == [*columns, "protected"]
     assert preview.index.tolist() == list(range(len(plan)))
     assert plan.losing_access["tokens"].sum() == len(plan)
     result = plan.apply()
@@ -114,7 +114,8 @@ def test_a_recorded_change_is_not_resumed_once_the_permissions_have_changed(ws, 
         (["ann"], "1 token was deleted that the preview did not show: ann (1)."),
         (["ann", "bob", "ann"], "3 tokens were deleted that the preview did not show: ann (2), bob (1)."),
         (list("abcde"), "5 tokens were deleted that the preview did not show: a (1), b (1), c (1), d (1), e (1)."),
-        (list("abcdef"), "6 tokens .*, e \\(1\\) and 1 more owner\\."),
+        (list("abcdef"), "6 tokens .*, e \\(1\\), f \\(1\\)\\."),
+        (list("abcdefg"), "7 tokens .*, e \\(1\\) and 2 more owners\\."),
         (["ann"] * 1_500, "1,500 tokens were deleted that the preview did not show: ann (1,500)."),
     ],
 )
@@ -301,6 +302,18 @@ def test_adding_can_use_alone_needs_no_confirmation_and_adding_more_does(ws):
     assert ws.plan_permissions(grant("contractors")).summary().doing == ""
     more = ws.plan_permissions(grant("contractors", "CAN_MANAGE")).summary()
     assert (more.doing, more.count) == ("add 1 entry with a level above CAN_USE", 1)
+
+
+def test_permission_for_all_users_is_confirmed_and_the_preview_says_that_the_audit_reports_it(ws):
+    plan = ws.plan_permissions([*grant("users"), *grant("contractors")])
+    assert (plan.summary().doing, plan.summary().count) == ("add 1 entry for all users", 1)
+    assert "entries for all users, which the audit reports as all-users-can-use (1)" in plan._in_short().closing[-1]
+    assert ws.audit(rules=["all-users-can-use"]).summary["findings"].tolist() == [0]
+    plan.apply()
+    assert ws.audit(rules=["all-users-can-use"]).summary["findings"].tolist() == [1]
+    raised = ws.plan_permissions(grant("users", "CAN_MANAGE")).summary()
+    assert raised.doing == "raise 1 entry to CAN_MANAGE"
+    assert not any(count for warning, count in raised.warnings.items() if "all users" in warning)  # it is not new
 
 
 @pytest.mark.parametrize("replace", [True, False])

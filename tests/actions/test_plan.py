@@ -115,3 +115,4 @@ def test_a_plan_is_one_line_and_in_ipython_a_preview_in_short(ws, company, victi
     shown = ipython.display_formatter.format(plan)[0]
     assert shown["text/plain"].splitlines()[0].lower() == line.partition(": ")[2].removesuffix(">").lower()
     assert "<table" in shown["text/html"]
+    assert str(plan) == shown["text/plain"]  # as print shows it

@@ -57,7 +57,7 @@ def test_no_warning_is_cut_in_a_terminal_and_their_counts_are_the_last_line(plan
     counted = {warning: count for warning, count in plan.warnings().items() if warning != LAST_TOKEN}
     counts = ", ".join(f"{warning} ({count})" for warning, count in counted.items())
     assert text.splitlines()[-1] == f"Warnings: {counts}."
-    assert " owners lose their last token: " in text.splitlines()[-2]
+    assert " owners keep no active token: " in text.splitlines()[-2]
     assert text.splitlines()[-3].startswith("Left out: ")
 
 

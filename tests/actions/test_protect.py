@@ -246,15 +246,36 @@ def test_a_change_of_permissions_that_costs_protected_tokens_is_rejected_unless_
     assert set(plan.apply()["outcome"]) == {"revoked"}
 
 
-@pytest.mark.parametrize(("count", "more"), [(5, False), (7, True)])
-def test_a_rejected_change_of_permissions_names_five_protected_tokens_and_counts_the_others(ws, count, more):
-    protected = ws.plan_permissions(ONLY_ENGINEERS, replace=True).token_ids[:count]
+@pytest.mark.parametrize(("count", "named"), [(5, 5), (6, 6), (7, 5)])
+def test_a_rejected_change_of_permissions_names_some_protected_tokens_and_the_preview_all(ws, count, named):
+    protected = ws.plan_permissions(ONLY_ENGINEERS, replace=True).token_ids[-count:]
     write(ws, token_ids=list(protected))
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
     with pytest.raises(tokenkit.UsageError, match=f"would delete {count} protected tokens") as refused:
-        ws.plan_permissions(ONLY_ENGINEERS, replace=True).apply()
-    assert sum(f"{token_id} (protected" in str(refused.value) for token_id in protected) == 5
-    assert (" and 2 more. " in str(refused.value)) == more
-    assert ("). Allow each by its id" in str(refused.value)) != more
+        plan.apply()
+    assert sum(f"{token_id} (protected" in str(refused.value) for token_id in protected) == named
+    more = " and 2 more. plan.preview() shows all of them. Allow each by its id"
+    assert (more if named < count else "). Allow each by its id") in str(refused.value)
+    rows = plan.preview()
+    assert set(rows.loc[rows["protected"] != "", "token_id"]) == set(protected)
+    tokens = plan._in_short().tables[-1].rows
+    assert tokens["protected"].str.startswith("protected: token_id ").tolist() == [True] * count + [False] * (
+        20 - count
+    )
+
+
+def test_in_a_shell_a_dry_run_lists_all_protected_tokens_first(ws, company, connected, monkeypatch, capsys):
+    monkeypatch.setenv("DATABRICKS_HOST", company.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", company.token)
+    monkeypatch.setenv("TOKENKIT_HOME", str(ws.folder))
+    protected = connected(company, clock=None).plan_permissions(ONLY_ENGINEERS, replace=True).token_ids[-8:]
+    write(ws, token_ids=list(protected))
+    assert cli.main(["permissions", "set", "group:data-engineers"]) == 2
+    assert " and 3 more. --dry-run shows all of them. Allow each" in capsys.readouterr().err
+    assert cli.main(["permissions", "set", "group:data-engineers", "--dry-run", "--output", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["token_id"] for row in rows[:8]} == set(protected)
+    assert [row["protected"] != "" for row in rows] == [True] * 8 + [False] * (len(rows) - 8)
 
 
 def test_a_token_that_is_protected_since_stops_a_change_of_permissions(ws, company, ids):
@@ -365,7 +386,7 @@ def test_no_tokens_missing_owners_and_long_names_are_no_problem():
 
 
 def test_a_plan_to_revoke_warns_of_owners_that_resemble_a_protected_one(ws, victims):
-    people = victims.loc[victims["owner_kind"] == "user", "owner"].value_counts().head(4)
+    people = victims.loc[victims["owner_kind"] == "user", "owner"].value_counts().head(5)
     write(ws, owners=[name.partition("@")[0].replace(".", " ") for name in people.index])
     plan = ws.revoke(victims)
     first, count = people.index[0], people.iloc[0]
@@ -373,7 +394,7 @@ def test_a_plan_to_revoke_warns_of_owners_that_resemble_a_protected_one(ws, vict
     sentences = [line for line in closing if "although its name resembles the protected" in line]
     assert len(sentences) == 3
     assert any(line.startswith(f"Owner {first!r} is not protected") and f"({count} token" in line for line in sentences)
-    assert "… and 1 more owner with such a name." in closing
+    assert "… and 2 more owners with such a name." in closing
     assert closing[-1].startswith("Warnings: ")
     write(ws, owners=people.index.tolist())
     assert ws.revoke(victims).summary().unprotected == []

@@ -60,9 +60,31 @@ def test_what_was_used_or_protected_since_would_be_left_out(ws, company, run_id)
     assert reasons[protected].startswith("protected")
     assert plan.left_out[["owner"]].notna().all(axis=None)
     rest = plan.preview().set_index("token_id")
-    assert rest.loc[gone, "warnings"] == "not in the listing"
+    assert rest.loc[gone, "warnings"] == "no longer listed"
     assert len(rest) == plan.summary().count == 2
     assert sum(plan.summary().left_out.values()) == 2
+
+
+def test_a_token_that_is_no_longer_listed_has_only_what_the_journal_knows(ws, company, run_id, others):
+    first, second, *_ = ws.plan_resume(run_id).token_ids
+    state = company.workspaces[0].state
+    for token_id, comment in ((first, "nightly export"), (second, None)):
+        info = next(info for info in state.tokens.infos() if info["token_id"] == token_id)
+        state.tokens.replace({**info, "comment": comment})
+    plan = ws.revoke([first, second])
+    company.faults.add(Fault(method="DELETE", status=400, times=2))
+    plan.apply(progress=False)
+    state.tokens.delete(first)
+    state.tokens.delete(second)
+    rest = ws.plan_resume(plan.run_id)
+    assert rest.summary().warnings == {"no longer listed": 2}
+    rows = rest.preview()
+    assert rows["comment"].fillna("").tolist() == ["nightly export", ""]
+    assert rows["owner"].tolist() == others.set_index("token_id").loc[[first, second], "owner"].tolist()
+    assert rows[["status", "last_used_day", "expiry_time"]].isna().all(axis=None)
+    (table,) = rest._in_short().tables
+    assert "last used (UTC)" not in table.rows  # and not "never"
+    assert [cell.partition("\n")[0] for cell in table.rows["token"]] == ["nightly export", "(no comment)"]
 
 
 def test_a_run_of_another_day_and_a_staged_one_need_a_confirmation(ws, others, run_id, company, connected):

@@ -143,7 +143,7 @@ def test_the_preview_warns_of_what_matters(ws):
     assert has("a service principal's") == set(by_id.index[by_id["owner_kind"] == "service_principal"])
     assert has("expired already") == set(by_id.index[by_id["status"] == "expired"])
     assert has("yours") == set(by_id.index[by_id["owner"] == "admin@example.com"])
-    assert has("the last token of its owner") == set(by_id.index[by_id["status"] == "active"])
+    assert has("its owner keeps no active token") == set(by_id.index[by_id["status"] == "active"])
 
 
 def test_a_token_that_was_used_before_it_was_created_is_an_error_in_the_data(ws, company, victims):
@@ -186,8 +186,8 @@ def test_the_last_token_of_an_owner_is_only_the_last(ws):
     several = active[active.duplicated("owner_id", keep=False)].sort_values("owner_id")
     owner = several["owner_id"].iloc[0]
     theirs = several[several["owner_id"] == owner]
-    assert "the last token of its owner" not in ws.revoke(theirs.iloc[1:]).warnings()
-    assert ws.revoke(theirs).warnings()["the last token of its owner"] == len(theirs)
+    assert "its owner keeps no active token" not in ws.revoke(theirs.iloc[1:]).warnings()
+    assert ws.revoke(theirs).warnings()["its owner keeps no active token"] == len(theirs)
 
 
 def test_a_preview_counts_and_names_the_owners_that_lose_their_last_token(ws):
@@ -195,13 +195,13 @@ def test_a_preview_counts_and_names_the_owners_that_lose_their_last_token(ws):
     several = active[active.duplicated("owner_id", keep=False) & (active["owner"] != ws.me())]
     owners = several["owner"].unique().tolist()
     (line,) = _about_last_tokens(ws.revoke(several[several["owner"] == owners[0]]))
-    assert line == f"Warning: 1 owner loses their last token: {owners[0]}."
+    assert line == f"Warning: 1 owner keeps no active token: {owners[0]}."
     plan = ws.revoke(several)
     (line,) = _about_last_tokens(plan)
-    assert line.startswith(f"Warning: {len(owners)} owners lose their last token: ")
+    assert line.startswith(f"Warning: {len(owners)} owners keep no active token: ")
     assert line.endswith(f" and {len(owners) - 5} more.")
     assert all(name in owners for name in plan.losing_last_token())
-    assert plan.summary().warnings["the last token of its owner"] == len(several)
+    assert plan.summary().warnings["its owner keeps no active token"] == len(several)
     assert _about_last_tokens(ws.revoke(several.groupby("owner_id").head(1))) == []
     fleet = tokenkit.fleet([ws])
     (of_fleet,) = _about_last_tokens(fleet.revoke(fleet.tokens().merge(several["token_id"])))
@@ -209,7 +209,7 @@ def test_a_preview_counts_and_names_the_owners_that_lose_their_last_token(ws):
 
 
 def _about_last_tokens(plan):
-    return [line for line in preview.of(plan).closing if "last token" in line]
+    return [line for line in preview.of(plan).closing if "no active token" in line]
 
 
 def test_what_was_used_since_the_plan_is_skipped_unless_told_otherwise(ws, company, ids):

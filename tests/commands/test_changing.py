@@ -57,6 +57,40 @@ def test_a_shell_shows_the_plan_and_finally_the_counts_of_its_warnings(columns):
 
 
 @pytest.mark.usefixtures("here")
+def test_the_outline_of_a_change_of_permissions_is_directly_before_the_question():
+    before, _ = in_a_terminal("permissions set group:contractors", "no")
+    plan = tokenkit.connect().plan_permissions([{"group_name": "contractors"}], replace=True)
+    *_, outline, warnings, question = before.splitlines()
+    counted = f"{len(plan.losing_access)} would lose it, and {len(plan)} tokens would be deleted or disabled."
+    assert outline.startswith(f"{plan.changed_entries()}. 2 principals would gain permission to use tokens, ")
+    assert outline.endswith(counted)
+    assert warnings.startswith("Warnings: ")
+    assert question.startswith(f"Type {len(plan)} to delete or disable {len(plan)} tokens on ")
+    assert before.count(outline) == 1
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("line", ["revoke --status active", "permissions set group:contractors"])
+def test_the_warnings_of_a_dry_run_are_after_its_rows(line):
+    command = [sys.executable, "-m", "tokenkit", *line.split(), "--dry-run"]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
+    assert len(printed.splitlines()) > 20
+    assert printed.splitlines()[-1].startswith("Warnings: ")
+
+
+@pytest.mark.usefixtures("here")
+def test_permission_for_all_users_is_asked_for_or_given_with_yes(capsys):
+    assert cli.main(["permissions", "add", "group:users"]) == 2
+    assert capsys.readouterr().err.endswith(
+        "Confirmation required, but there is no terminal. Use --yes or --dry-run.\n"
+    )
+    assert "users" not in set(tokenkit.connect().permissions()["group_name"].dropna())
+    assert cli.main(["permissions", "add", "group:users", "--yes"]) == 0
+    assert "which the audit reports as all-users-can-use (1)" in capsys.readouterr().err
+    assert "users" in set(tokenkit.connect().permissions()["group_name"].dropna())
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("line", ["revoke --status active", "permissions set group:contractors"])
 def test_a_terminal_of_ipython_shows_the_plan_before_it_asks(ipython, monkeypatch, capsys, line):
     shown = []
@@ -429,6 +463,57 @@ def test_a_change_of_permissions_names_its_opposite_in_the_same_workspace(change
 def test_a_rule_that_is_named_and_cannot_be_checked_does_not_pass(capsys):
     assert cli.main(["audit", "--fail-on", "high", "--rule", "outside-networks"]) == 3
     assert "--fail-on high is undecided, not checked: outside-networks." in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", ["revoke", "update --comment x"])
+def test_a_token_given_by_id_that_the_filters_exclude_is_named(capsys, command):
+    tokens = tokenkit.connect().tokens("owner != 'admin@example.com'").drop_duplicates("owner").head(2)
+    (one, other), (owner, not_theirs) = tokens["token_id"], tokens["owner"]
+    excluded = f"{other[:12]} (owner {not_theirs})."
+    assert cli.main([*command.split(), one[:12], other, "--owner", owner, "--dry-run", "--output", "json"]) == 0
+    printed = capsys.readouterr()
+    assert [row["token_id"] for row in json.loads(printed.out)] == [one]
+    assert f"The filters exclude 1 of 2 tokens given by ID: {excluded}" in printed.err
+    assert cli.main([*command.split(), other, "--owner", owner, "--dry-run"]) == 0
+    printed = capsys.readouterr().err
+    assert f"The filters exclude 1 token given by ID: {excluded}" in printed
+    assert "already have these values" not in printed
+    assert cli.main([*command.split(), one, "--owner", owner, "--dry-run"]) == 0
+    assert "exclude" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_preview_can_show_any_column_of_the_listing(capsys):
+    ws = tokenkit.connect()
+    tokens = ws.tokens("owner != 'admin@example.com' and scopes.notna()", status="active").set_index("token_id")
+    token_id = tokens.index[0]
+    names = ["token_id", "scopes", "created_by_username", "warnings"]
+    command = ["revoke", token_id]
+    assert cli.main([*command, "--dry-run", "--columns", ",".join(names), "--output", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert list(row) == names
+    assert (row["scopes"], row["created_by_username"]) == tuple(tokens.loc[token_id, names[1:3]])
+    assert cli.main([*command, "--dry-run", "--columns", "help", "--output", "json"]) == 0
+    assert {*names, *ws.tokens().columns} == {row["column"] for row in json.loads(capsys.readouterr().out)}
+    assert cli.main([*command, "--dry-run", "--columns", "scoops"]) == 2
+    assert "Unknown column 'scoops'" in capsys.readouterr().err
+    before, _ = in_a_terminal(f"revoke {token_id} --columns scopes", "no", columns=120)
+    assert ", ".join(tokens.loc[token_id, "scopes"]) in before
+    assert cli.main([*command, "--dry-run", "--output", "json"]) == 0
+    assert "scopes" not in json.loads(capsys.readouterr().out)[0]
+
+
+@pytest.mark.usefixtures("here")
+def test_after_an_interrupted_run_the_hint_says_whether_resume_asks(here, of_another_day, capsys):
+    tokens = tokenkit.connect().tokens("owner != 'admin@example.com'", status="active")
+    here.faults.add(Fault(method="DELETE", status=400))
+    assert cli.main(["revoke", tokens["token_id"].iloc[-1], "--yes"]) == 1
+    run_id = tokenkit.connect().runs()["run_id"].iloc[-1]
+    without = "until 00:00 UTC without confirmation, as it was confirmed today; --dry-run only shows what remains"
+    assert f"To finish the run ({without}): tokenkit resume {run_id}\n" in capsys.readouterr().err
+    assert cli.main(["resume", of_another_day, "--yes"]) == 1
+    assert f"To finish the run (after a confirmation): tokenkit resume {of_another_day}\n" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("here")

@@ -132,7 +132,7 @@ def test_a_partial_result_is_printed_with_the_errors_and_exits_with_3(company, c
     assert "INTERNAL_ERROR" in printed.err
     company.faults.add(Fault(path=LISTING, status=500))
     printed = shell(capsys, "fleet list --profiles prod,dev,test", code=3)
-    assert printed.err.count(" failed: ") == 3
+    assert printed.err.startswith("tokenkit: tokens: none of 3 workspaces responded. The first: ")
     assert printed.out == ""
 
 
@@ -335,6 +335,47 @@ def test_an_interrupted_run_says_so_and_exits_with_130(company, capsys, line):
     with interrupted(company):
         printed = shell(capsys, f"fleet {line} --profiles prod,dev --yes", code=130)
     assert "Interrupted. " in printed.err
+
+
+def test_workspaces_that_fail_alike_are_named_in_one_message(company, capsys):
+    for workspace in company.workspaces[:2]:
+        company.faults.add(Fault(workspace_id=workspace.workspace_id, status=500))
+    printed = shell(capsys, "fleet list --profiles prod,dev,test", code=3).err.splitlines()
+    start = "The result is partial (1 of 3 workspaces): prod, dev failed alike. The first: "
+    assert [line.startswith(start) for line in printed if "failed" in line] == [True]
+    company.faults.add(Fault(workspace_id=company.workspaces[2].workspace_id, status=500))
+    (line,) = shell(capsys, "fleet list --profiles prod,dev,test", code=3).err.splitlines()
+    assert line.startswith("tokenkit: tokens: none of 3 workspaces responded. The first: ")
+
+
+def test_workspaces_that_fail_differently_have_a_message_each(company, capsys):
+    for workspace, status in zip(company.workspaces, (500, 403, 400), strict=True):
+        company.faults.add(Fault(workspace_id=workspace.workspace_id, status=status))
+    *each, last = shell(capsys, "fleet list --profiles prod,dev,test", code=3).err.splitlines()
+    names = ["prod", "dev", "test"]
+    assert [f"(0 of 3 workspaces): {name} failed: " in line for name, line in zip(names, each, strict=True)] == [
+        True
+    ] * 3
+    assert "none of 3 workspaces responded" in last
+
+
+@pytest.mark.usefixtures("company")
+def test_a_run_is_resumed_with_some_of_its_workspaces_and_says_what_remains_in_the_others(capsys):
+    fleet = tokenkit.fleet(["prod", "dev"])
+    tokens = fleet.tokens("owner != 'admin@example.com'", status="active").groupby("workspace").head(3)
+    plan = fleet.revoke(tokens)
+    stop = threading.Event()
+    stop.set()
+    plan.apply(progress=False, stop=stop)
+    left = "(profile dev) is not in this fleet, and 3 tokens of the run remain there."
+    assert left in shell(capsys, f"fleet resume {plan.run_id} --profiles prod --dry-run").err
+    printed = shell(capsys, f"fleet resume {plan.run_id} --profiles prod", code=1)
+    assert "because of an error" not in printed.err
+    assert [line.endswith(left) for line in printed.err.splitlines() if line.startswith("Warning")] == [True]
+    assert left in printed.err.splitlines()[-1]
+    assert left in shell(capsys, f"fleet resume {plan.run_id} --profiles prod", code=1).err
+    shell(capsys, f"fleet resume {plan.run_id} --profiles dev")
+    assert "is not in this fleet" not in shell(capsys, f"fleet resume {plan.run_id} --profiles prod").err
 
 
 @pytest.mark.parametrize(

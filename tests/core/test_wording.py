@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import tokenkit
-from tokenkit.core.wording import comma_list, not_installed, of, pluralize
+from tokenkit.core.wording import comma_list, first_of, not_installed, of, pluralize, shown_of
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,20 @@ def test_no_message_has_a_fixed_plural_after_a_number():
         "review/rules.py: {_QUOTA} tokens",
         "widgets/explorer.py: {self._model.matching:,} tokens",
     }
+
+
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [("", ""), ("ab", "a, b"), ("abc", "a, b, c"), ("abcd", "a, b and 2 more"), ("abcde", "a, b and 3 more")],
+)
+def test_a_list_shows_its_first_items_and_counts_the_others_if_they_are_several(texts, shown):
+    assert first_of(texts, 2) == shown
+    assert shown_of(len(texts), 2) == (len(texts) if len(texts) <= 3 else 2)
+
+
+def test_the_items_that_are_not_shown_can_have_a_noun_and_all_a_separator():
+    assert first_of("abcd", 1, noun="owners", separator="; ") == "a and 3 more owners"
+    assert first_of("ab", 1, noun="owners", separator="; ") == "a; b"
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,11 @@ def test_a_run_of_another_fleet_is_executed_for_the_workspaces_of_this_one(own_c
     smaller = tokenkit.fleet(hands(own_companies, tmp_path)[:2])
     result = smaller.resume(plan.run_id, progress=False)
     assert result["outcome"].value_counts().to_dict() == {"revoked": 10, "pending": 5}
-    assert "is not a workspace of this fleet" in smaller.errors["message"].iloc[0]
+    (left,) = smaller.errors["message"]
+    assert left.endswith(" (arguments) is not in this fleet, and 5 tokens of the run remain there.")
+    rest = smaller.plan_resume(plan.run_id)
+    assert rest._in_short().closing == (f"Warning: {left}",)
+    assert "2 of 3 workspaces" in repr(rest)
     with pytest.raises(tokenkit.UsageError, match="no run 'x'"):
         smaller.resume("x")
     with pytest.raises(tokenkit.UsageError, match=rf"a part of it, such as {plan.run_id}\.3"):

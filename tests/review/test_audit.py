@@ -307,6 +307,7 @@ def test_an_audit_is_frozen_and_shows_itself_escaped_in_one_line_and_as_html():
     assert not [tag for tag in ("<script>", "<img>", "<i>") if tag in page]
     assert "&lt;script&gt;" in page
     assert "\n" not in repr(audit)
+    assert str(audit) == repr(audit.in_short())  # as print shows it
     with pytest.raises(dataclasses.FrozenInstanceError):
         audit.name = "x"
 

@@ -456,6 +456,7 @@ def test_lines_that_were_compared_are_counted_and_are_no_values():
     assert (found.looked_for, found.lines) == (0, 2)
     assert found.headline() == "no value found; 2 lines compared as values matched no token here"
     assert repr(found) == f"<Leaks on test: {found.headline()}>"
+    assert str(found) == repr(found.in_short())  # as print shows it
     one = matched(leaks.from_file(io.StringIO("first-opaque\nsecond-opaque\n")), sha256("first-opaque"))
     assert (one.looked_for, one.unmatched, one.lines) == (1, 0, 1)
     assert one.occurrences["kind"].tolist() == ["unknown"]

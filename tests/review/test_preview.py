@@ -54,6 +54,8 @@ def test_the_first_rows_are_shown_and_the_others_are_counted():
     assert (shown.total, shown.more) == (2_025, "… and 2,005 more")
     assert table(rows.head(20)).more == ""
     assert table(rows, limit=3).more == "… and 2,022 more"
+    assert (len(table(rows.head(21)).rows), table(rows.head(21)).more) == (21, "")  # not "… and 1 more"
+    assert (len(table(rows.head(22)).rows), table(rows.head(22)).more) == (20, "… and 2 more")
 
 
 WIDE = pd.DataFrame(

@@ -297,11 +297,11 @@ def test_the_preview_counts_warnings_lists_tokens_and_names_what_is_left_out(exp
     explorer.select([*own, *targets[:1]])
     user.do("act", action="revoke")
     (owner,) = ws.revoke(targets[:1]).losing_last_token()
-    last = f"1 owner loses their last token: {owner}."
+    last = f"1 owner keeps no active token: {owner}."
     assert user.asks["lines"] == ["Left out: 1 token (yours).", last]
     assert user.asks["title"].startswith("Revoke 1 token on ")
     assert [card["label"] for card in user.asks["cards"]][:3] == [
-        "used in the last 7 days", "owned by service principals", "the last token of its owner",
+        "used in the last 7 days", "owned by service principals", "of owners who keep no active token",
     ]  # fmt: skip
     user.confirm(1)
     assert explorer.selected.empty  # excluded tokens are not selected to try again

@@ -51,7 +51,8 @@ def test_a_run_is_not_resumed_with_another_workspace_of_the_same_host(own_compan
             resume(run_id)
     fleet = tokenkit.fleet([second])
     assert sorted(fleet.resume(run_id)["outcome"]) == ["failed", "failed", "revoked", "revoked"]
-    assert "is not a workspace of this fleet" in fleet.errors["message"].iloc[0]
+    left = f"?o={first.workspace_id} (arguments) is not in this fleet, and 2 tokens of the run remain there."
+    assert fleet.errors["message"].iloc[0].endswith(left)
     assert {request.method for request in own_companies.requests} <= {"GET"}
     assert set(own_companies.workspaces[0].state.tokens.ids()) == before
     assert first.journal()["outcome"].value_counts().to_dict() == {"failed": 2, "revoked": 2}

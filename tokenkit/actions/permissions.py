@@ -19,6 +19,7 @@ from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import Progress, RunOptions
 from tokenkit.actions.plan import Plan, PlanContext, Summary, WorkspacePlan, entries_of, planned_tokens
+from tokenkit.actions.preview import PROTECTED
 from tokenkit.actions.result import result_of
 from tokenkit.actions.revocation import LEFT_OUT, token_ids_of
 from tokenkit.actions.run import change_and_look_up, note_change, protected_now
@@ -27,11 +28,12 @@ from tokenkit.core import config, wording
 from tokenkit.core.arguments import flag
 from tokenkit.core.printable import printable
 from tokenkit.core.spelling import spelled
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import first_of, pluralize, shown_of
 from tokenkit.frames import TEXT
 from tokenkit.rest.token_management import AccessControlList, access_entries
 from tokenkit.review import access
 from tokenkit.review import entries as acl
+from tokenkit.review.rules import all_users_can_use
 from tokenkit.review.values import CAN_MANAGE, CAN_USE, words
 
 KIND = RunKind(
@@ -43,7 +45,7 @@ KIND = RunKind(
 )
 CHANGES, LOSING = "Entries that change", "Principals losing permission"
 """The captions of two tables of a preview."""
-_COLUMNS = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time", "effect"]
+_COLUMNS = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time", "effect", PROTECTED]
 
 
 class PermissionEffects(Plan):
@@ -108,20 +110,45 @@ class PermissionEffects(Plan):
     def summary(self) -> Summary:
         """Return what the plan removes, the number to confirm, and the affected principals and tokens.
 
-        A change that only adds entries with CAN_USE needs no confirmation: ``doing`` is empty and the count is 0.
+        A change that only adds entries with CAN_USE, and none for all users, needs no confirmation: ``doing`` is empty
+        and the count is 0.
         """
         disabled = self._maybe_disabled()
+        not_known = "principals that may lose further tokens (not known)"
         warnings = {
             "protected tokens among them; the change is rejected unless each is allowed by its id": len(self.protected),
             f"tokens that will be deleted by the {self._WHERE} for good": len(self) - disabled,
             f"tokens that will be deleted or disabled by the {self._WHERE}": disabled,
-            "principals that may lose further tokens (not known)": len(self.not_known),
+            not_known: len(self.not_known),
+            f"entries for all users, which the audit reports as {all_users_can_use.id}": int(
+                acl.opens_to_all(self.changes).sum()
+            ),
             "principals losing permission": len(self.losing_access),
             "principals keeping it by another path": len(self.keeping_access),
             "principals gaining permission": len(self.gaining_access),
         }
         doing, count = self._doing()
-        return Summary(doing=doing, count=count, warnings=warnings)
+        return Summary(
+            doing=doing,
+            count=count,
+            warnings=warnings,
+            outline=self.outline(),
+            explained={not_known: self._not_known()} if len(self.not_known) else {},
+        )
+
+    def outline(self) -> str:
+        """Return the entries that change, and how many principals and tokens that affects, as a sentence."""
+        gaining = pluralize(len(self.gaining_access), "principal")
+        return (
+            f"{self.changed_entries()}. {gaining} would gain permission to use tokens, "
+            f"{len(self.losing_access):,} would lose it, and {pluralize(len(self), 'token')} would be deleted or "
+            "disabled."
+        )
+
+    def _not_known(self) -> str:
+        rows = self.not_known[["principal", "kind", "reason"]].itertuples(index=False, name=None)
+        named = [f"{words(kind)} {principal}, {why}" for principal, kind, why in rows]
+        return f"More tokens may be deleted: {first_of(named, _NAMED, separator='; ')}."
 
     def _maybe_disabled(self) -> int:
         losing = self.losing_access
@@ -154,12 +181,8 @@ def _listed(texts: pd.Series[str], rows: pd.DataFrame) -> str:
     """Return the first texts; of a fleet each once, with its number of workspaces."""
     counts = texts.value_counts(sort=False)
     of_fleet = "workspace" in rows
-    shown = [
-        f"{text} in {pluralize(count, 'workspace')}" if of_fleet else str(text)
-        for text, count in counts.head(_NAMED).items()
-    ]
-    more = f" and {len(counts) - _NAMED:,} more" if len(counts) > _NAMED else ""
-    return f"{', '.join(shown)}{more}"
+    shown = [f"{text} in {pluralize(count, 'workspace')}" if of_fleet else str(text) for text, count in counts.items()]
+    return first_of(shown, _NAMED)
 
 
 class PermissionPlan(PermissionEffects, WorkspacePlan):
@@ -192,7 +215,7 @@ class PermissionPlan(PermissionEffects, WorkspacePlan):
         requested: list[dict[str, Any]],
         before: pd.DataFrame,
         consequences: access.Consequences,
-        protected: pd.DataFrame,
+        reasons: pd.Series[str],
         *,
         changes: pd.DataFrame,
         unchanged: pd.DataFrame,
@@ -205,12 +228,12 @@ class PermissionPlan(PermissionEffects, WorkspacePlan):
         self.before = before
         self.changes = changes
         self.unchanged = unchanged
-        self._tokens = consequences.tokens
+        self._tokens = consequences.tokens.assign(**{PROTECTED: reasons})
         self.gaining_access = consequences.gaining_access
         self.losing_access = consequences.losing_access
         self.keeping_access = consequences.keeping_access
         self.not_known = consequences.not_known
-        self.protected = protected
+        self.protected = _protected(self._tokens, reasons)
         self._replace = replace
         self._allow_protected = tuple(allow_protected)
 
@@ -219,11 +242,12 @@ class PermissionPlan(PermissionEffects, WorkspacePlan):
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that will be lost: ``token_id, owner, owner_kind, comment, status, last_used_day,
-        expiry_time, effect``.
+        expiry_time, effect, protected``.
 
         ``effect`` is ``deleted`` if the owner's own entry is removed, and ``deleted_or_disabled`` if the permission
         came through groups: the documentation of Databricks says both, and no API reports which one applies to a
         workspace. A disabled token stays in the listing, and works again once its owner has permission again.
+        ``protected`` is why the token is protected; empty if it is not, or was allowed.
         """
         return self._tokens[_COLUMNS].reset_index(drop=True)
 
@@ -308,13 +332,13 @@ def _reject_protected(context: PlanContext, protected: pd.DataFrame) -> None:
         return
     named = [
         f"{token_id} ({reason})"
-        for token_id, reason in protected[["token_id", "reason"]].head(_NAMED).itertuples(index=False, name=None)
+        for token_id, reason in protected[["token_id", "reason"]].itertuples(index=False, name=None)
     ]
-    more = f" and {len(protected) - _NAMED:,} more" if len(protected) > _NAMED else ""
+    every = f"{spelled('plan.preview() shows all of them')}. " if len(named) > shown_of(len(named), _NAMED) else ""
     raise errors.UsageError(
         f"The change of permissions on {context.name} would delete "
-        f"{pluralize(len(protected), 'protected token')}: {', '.join(named)}{more}. "
-        f"Allow each by its id with {spelled('allow_protected=[…]')}, or change {config.FILE_NAME}."
+        f"{pluralize(len(protected), 'protected token')}: {first_of(named, _NAMED)}. "
+        f"{every}Allow each by its id with {spelled('allow_protected=[…]')}, or change {config.FILE_NAME}."
     )
 
 
@@ -394,13 +418,12 @@ def _make(
     kept = [entry for entry in requested if acl.key_of(entry) not in changing]
     found = access.consequences(direct, after, identities, context.tokens())
     reasons = protection.protected(found.tokens, protection.read_protected(context.folder))
-    protected = _left_protected(found.tokens.assign(reason=reasons), allowed)
     return PermissionPlan(
         context,
         requested if replace else [entry for entry in requested if entry not in kept],
         direct,
         found,
-        protected,
+        reasons.mask(found.tokens["token_id"].isin(allowed), ""),
         changes=changes,
         unchanged=acl.compared(_frame_of(kept), _frame_of(kept)),
         replace=replace,
@@ -409,9 +432,9 @@ def _make(
     )
 
 
-def _left_protected(tokens: pd.DataFrame, allowed: Sequence[str]) -> pd.DataFrame:
-    """Return the tokens that are protected and not allowed, each with its ``reason``."""
-    kept = tokens[(tokens["reason"] != "").to_numpy() & ~tokens["token_id"].isin(allowed).to_numpy()]
+def _protected(tokens: pd.DataFrame, reasons: pd.Series[str]) -> pd.DataFrame:
+    """Return the tokens that have a reason to be protected, each with its ``reason``."""
+    kept = tokens.assign(reason=reasons)[(reasons != "").to_numpy()]
     return kept[LEFT_OUT.names].astype(TEXT).reset_index(drop=True)
 
 
@@ -509,12 +532,9 @@ def beyond_preview(result: pd.DataFrame) -> str:
     counts = result.loc[(result["error"] == BEYOND_PREVIEW).fillna(value=False), "owner"].value_counts()
     if not len(counts):
         return ""
-    named = ", ".join(f"{owner} ({count:,})" for owner, count in counts.head(_NAMED).items())
-    more = f" and {pluralize(len(counts) - _NAMED, 'more owner')}" if len(counts) > _NAMED else ""
+    named = first_of([f"{owner} ({count:,})" for owner, count in counts.items()], _NAMED, noun="owners")
     tokens = pluralize(int(counts.sum()), "token")
-    return (
-        f"{tokens} {wording.of(int(counts.sum()), 'was', 'were')} deleted that the preview did not show: {named}{more}."
-    )
+    return f"{tokens} {wording.of(int(counts.sum()), 'was', 'were')} deleted that the preview did not show: {named}."
 
 
 def _never(entry: Entry) -> None:
@@ -537,9 +557,9 @@ def _change(context: PlanContext, run: Run, left: Sequence[Entry], journal: Jour
     patterns = protection.read_protected(context.folder)
     listing = context.tokens()
     reasons = protected_now(left, listing, patterns)
-    tokens = planned_tokens(left)
-    protected = tokens.assign(reason=pd.Series([reasons.get(entry.token_id, "") for entry in left], dtype=TEXT))
-    _reject_protected(context, _left_protected(protected, run.settings.get("allow_protected", ())))
+    allowed = run.settings.get("allow_protected", ())
+    kept = ["" if entry.token_id in allowed else reasons.get(entry.token_id, "") for entry in left]
+    _reject_protected(context, _protected(planned_tokens(left), pd.Series(kept, dtype=TEXT)))
     change = context.api.set_permissions if run.settings["replace"] else context.api.update_permissions
     listing_before.keep(context.folder, run.run_id, listing)
     note_change(context, run, journal, states.SENT, entries=left)

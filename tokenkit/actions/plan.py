@@ -24,7 +24,7 @@ from tokenkit.actions.journal import Entry, Journal, Run, new_run_id
 from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import Progress, RunOptions
 from tokenkit.core.arguments import optional
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import pluralize, shown_of
 from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.review.access import Identities
 from tokenkit.review.preview import Preview
@@ -105,6 +105,7 @@ class Summary:
         resembling: The owners whose names resemble a protected one, as phrases, each with its number of tokens.
         evidence: The coverage of the evidence of use; empty without evidence.
         explained: The warnings that a sentence explains, which a preview shows instead of the number of tokens.
+        outline: The whole change in a sentence, if it is more than a number of tokens.
     """
 
     doing: str
@@ -114,23 +115,24 @@ class Summary:
     resembling: Mapping[str, int] = field(default_factory=dict)
     evidence: str = ""
     explained: Mapping[str, str] = field(default_factory=dict)
+    outline: str = ""
 
     @property
     def unprotected(self) -> list[str]:
         """The sentences about owners whose names resemble a protected one, the most tokens first; a few are named."""
         owners = Counter(self.resembling)
-        named = [(f"{what[:1].upper()}{what[1:]}", count) for what, count in owners.most_common(_NAMED)]
-        more = len(owners) - len(named)
-        return [
-            *(f"{what} ({pluralize(count, 'token')})." for what, count in named),
-            *([f"… and {pluralize(more, 'more owner')} with such a name."] if more else []),
+        shown = shown_of(len(owners), _NAMED)
+        sentences = [
+            f"{what[:1].upper()}{what[1:]} ({pluralize(count, 'token')})." for what, count in owners.most_common(shown)
         ]
+        more = len(owners) - shown
+        return [*sentences, *([f"… and {pluralize(more, 'more owner')} with such a name."] if more else [])]
 
 
 class Plan(ABC):
     """A change that is prepared but not made, in one workspace or several.
 
-    Its ``repr`` is one line. IPython shows a short preview.
+    Its ``repr`` is one line. ``print`` and IPython show a short preview with its warnings.
 
     Attributes:
         token_ids: The ids of the tokens that are affected.
@@ -180,6 +182,9 @@ class Plan(ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._headline()}>"
 
+    def __str__(self) -> str:
+        return repr(self._in_short())
+
     def _headline(self) -> str:
         return f"{self._title()}; nothing changes before .apply()"
 
@@ -191,7 +196,7 @@ class Plan(ABC):
         return preview.of(self, title=self._headline())
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001 - as IPython calls it
-        printer.text(repr(self._in_short()))
+        printer.text(str(self))
 
     def _repr_html_(self) -> str:
         return self._in_short()._repr_html_()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tokenkit.actions.plan import Plan, Summary
 
 
+PROTECTED = "protected"
+"""The column of a preview with the reasons why tokens are protected."""
 LOST_TOKENS = "Tokens that will be deleted or disabled"
 """The caption of the tokens of a plan whose preview has more tables."""
 
@@ -23,6 +25,7 @@ def of(
     plan: Plan,
     *,
     title: str | None = None,
+    tokens: pd.DataFrame | None = None,
     limit: int = SHOWN_ROWS,
     without: Collection[str] = (),
     labels: Mapping[str, str] = MappingProxyType({}),
@@ -32,14 +35,15 @@ def of(
     Args:
         plan: Any plan.
         title: The title, if the one from the plan's summary does not fit.
+        tokens: The rows of the plan's own preview, with more columns.
         limit: The maximum number of rows to show of each table.
         without: The captions of tables that are shown elsewhere.
         labels: The names of workspaces in tables, by address.
     """
     summary = plan.summary()
     parts = dict(plan.principals())
-    tokens = worst_first_of(plan.preview(), list(summary.warnings))
-    parts[LOST_TOKENS if parts else ""] = tokens
+    tokens = plan.preview() if tokens is None else tokens
+    parts[LOST_TOKENS if parts else ""] = worst_first_of(tokens, list(summary.warnings))
     tables = [
         table(labelled(rows, labels), caption=caption, limit=limit)
         for caption, rows in parts.items()
@@ -54,7 +58,7 @@ def of(
 
 
 def worst_first_of(tokens: pd.DataFrame, warnings: Sequence[str]) -> pd.DataFrame:
-    """Return rows with the most dangerous first: sorted by the most severe warning, then by the last use.
+    """Return rows with the most dangerous first: protected ones, then by the most severe warning and the last use.
 
     Args:
         tokens: Rows of a preview; returned unchanged if it lacks these columns.
@@ -66,6 +70,8 @@ def worst_first_of(tokens: pd.DataFrame, warnings: Sequence[str]) -> pd.DataFram
         ranks = {warning: rank for rank, warning in enumerate(warnings)}
         worst = tokens[WARNINGS].str.partition("; ")[0] if len(tokens) else tokens[WARNINGS]
         tokens = tokens.loc[worst.map(ranks).fillna(len(ranks)).sort_values(kind="stable").index]
+    if PROTECTED in tokens:
+        tokens = tokens.sort_values(PROTECTED, key=lambda reasons: reasons == "", kind="stable")
     return tokens
 
 
@@ -79,6 +85,7 @@ def _closing(summary: Summary) -> tuple[str, ...]:
         *left_out,
         *summary.unprotected,
         *explained,
+        summary.outline,
         f"Warnings: {warnings}." if warnings else "",
     ]
     return tuple(visible(line) for line in closing if line)

@@ -17,7 +17,7 @@ from tokenkit.actions import protect as protection
 from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import Progress, RunOptions, RunSettings
-from tokenkit.actions.plan import Plan, PlanContext, Summary
+from tokenkit.actions.plan import Plan, PlanContext, Summary, planned_tokens
 from tokenkit.actions.result import counts
 from tokenkit.actions.run import reasons_to_skip
 from tokenkit.core.spelling import spelled
@@ -114,7 +114,8 @@ class ResumePlan(RemainingPlan):
 
         Returns:
             ``token_id, owner, owner_kind, comment, status, last_used_day, expiry_time, warnings``, then ``outcome``:
-            the outcome so far, from the journal.
+            the outcome so far, from the journal. Of a token that is no longer listed, owner and comment are those of
+            the journal, and the others are missing.
         """
         return self._remaining.copy()
 
@@ -265,13 +266,15 @@ def _current(
     is_listed = rows["token_id"].notna()
     outcomes = pd.Series([entry.state for entry in remaining], dtype=frames.TEXT)
     may_be_done = outcomes.isin([states.SENT, states.UNKNOWN])
+    planned = planned_tokens(remaining)  # what is known of tokens that are no longer listed
     rows = rows.assign(
         token_id=pd.Series(ids, dtype=frames.TEXT),
-        owner=rows["owner"].where(is_listed, pd.Series([entry.owner for entry in remaining], dtype=frames.TEXT)),
+        owner=rows["owner"].where(is_listed, planned["owner"]),
+        comment=rows["comment"].where(is_listed, planned["comment"]),
         outcome=outcomes,
         warnings=pd.Series("", index=rows.index, dtype=frames.TEXT)
         .mask(may_be_done, "may have been processed: looked up first")
-        .mask(~is_listed, "not in the listing"),
+        .mask(~is_listed, "no longer listed"),
     )
     left_out = [
         {"token_id": entry.token_id, "owner": entry.owner, "comment": entry.snapshot.get("comment")}

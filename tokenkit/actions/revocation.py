@@ -24,7 +24,7 @@ from tokenkit.actions.task import LOST_AND_GONE, Task
 from tokenkit.core.arguments import flag, table
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
-from tokenkit.core.wording import of, pluralize
+from tokenkit.core.wording import first_of, of, pluralize
 from tokenkit.frames import TEXT
 from tokenkit.review import filters
 from tokenkit.review.durations import duration
@@ -34,7 +34,7 @@ from tokenkit.review.usage import summary as coverage_of
 
 KIND = RunKind(name="revoke", doing="revoke {} for good", deletes_tokens=True)
 RECENTLY_DAYS = 7
-_YOURS, LAST_TOKEN = "yours", "the last token of its owner"
+_YOURS, LAST_TOKEN = "yours", "its owner keeps no active token"
 _NAMED = 5
 _WARNINGS = (
     _YOURS,
@@ -239,10 +239,8 @@ def explained(owners: Sequence[str]) -> dict[str, str]:
     """Return the sentence about owners whose last token will be revoked, by the warning that it explains."""
     if not owners:
         return {}
-    more = f" and {len(owners) - _NAMED:,} more" if len(owners) > _NAMED else ""
-    lose = of(len(owners), "loses", "lose")
-    named = ", ".join(owners[:_NAMED])
-    return {LAST_TOKEN: f"{pluralize(len(owners), 'owner')} {lose} their last token: {named}{more}."}
+    keep = of(len(owners), "keeps", "keep")
+    return {LAST_TOKEN: f"{pluralize(len(owners), 'owner')} {keep} no active token: {first_of(owners, _NAMED)}."}
 
 
 def reasons_of(left_out: pd.DataFrame) -> dict[str, int]:

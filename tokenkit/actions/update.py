@@ -24,7 +24,7 @@ from tokenkit.actions.task import Found, Task
 from tokenkit.core.arguments import optional, several
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import first_of, pluralize
 from tokenkit.frames import TokenInfo
 from tokenkit.review import filters
 
@@ -179,9 +179,7 @@ def make(
     listing = context.tokens().set_index("token_id", drop=False)
     filters.require_unambiguous(tokens)
     if missing := [token_id for token_id in changes if token_id not in listing.index]:
-        raise errors.UsageError(
-            f"{context.name} has no token {missing[0]!r}" + (f" and {len(missing) - 1:,} more." if missing[1:] else ".")
-        )
+        raise errors.UsageError(f"{context.name} has no token {first_of([*map(repr, missing)], 1)}.")
     entries = []
     for entry in entries_of(listing.loc[list(changes)]):
         wanted = changes[entry.token_id]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 import pandas as pd
@@ -17,17 +18,17 @@ from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
 from tokenkit.actions.result import ENDED_BY, counts, remaining
+from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.states import ALREADY_GONE, REVOKED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
 from tokenkit.commands.history import unfinished
-from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_unscoped, whole_ids
-from tokenkit.commands.session import FrontEnd, Session, naming
+from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_unscoped, with_ids
+from tokenkit.commands.session import HELP, FrontEnd, Session, naming
 from tokenkit.core.wording import pluralize
 from tokenkit.rest.token_management import OboToken
-from tokenkit.review import access, filters
+from tokenkit.review import access, columns, filters
 from tokenkit.review import scopes as scopes_review
 from tokenkit.review.preview import Preview
-from tokenkit.review.values import words
 from tokenkit.workspaces.base import AnyWorkspace
 from tokenkit.workspaces.workspace import Workspace
 
@@ -59,7 +60,7 @@ def revoke(
         session, workspace, token_ids, criteria, where=where, sort=sort, limit=limit, allow_none=allow_none
     )
     plan = workspace.revoke(tokens, evidence, include_own=include_own, reason=reason)
-    return _decide(session.front_end, plan, workspace, dry_run=dry_run, yes=yes, nothing="nothing to revoke")
+    return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing="nothing to revoke")
 
 
 def _chosen(
@@ -83,10 +84,7 @@ def _chosen(
     tokens = selected(workspace, where, criteria, sort)
     warn_of_unscoped(session, criteria)
     _require_known(session.front_end, workspace, criteria, tokens, allow_none=allow_none)
-    if token_ids:
-        ids = whole_ids(token_ids, workspace.tokens(), workspace, session.front_end.program)
-        tokens = tokens[tokens["token_id"].isin(ids)]
-    return limited(tokens, limit)
+    return limited(with_ids(session.front_end, tokens, token_ids, workspace), limit)
 
 
 def update(
@@ -114,8 +112,9 @@ def update(
         session, workspace, token_ids, criteria, where=where, sort=sort, limit=limit, allow_none=allow_none
     )
     plan = workspace.plan_update(tokens["token_id"], comment=comment, scopes=scopes, reason=reason)
-    nothing = f"nothing to change{'' if plan.summary().left_out else '; the tokens already have these values'}"
-    return _decide(session.front_end, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
+    are_unchanged = len(tokens) and not plan.summary().left_out
+    nothing = f"nothing to change{'; the tokens already have these values' if are_unchanged else ''}"
+    return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
 
 
 def scopes(
@@ -139,7 +138,7 @@ def scopes(
     plan = workspace.plan_update(advised, reason=reason)
     _require_known(session.front_end, workspace, criteria, allow_none=allow_none)
     doing, nothing = f"narrow {pluralize(len(plan), 'token')} to the scopes in use", "nothing to narrow"
-    return _decide(session.front_end, plan, workspace, dry_run=dry_run, yes=yes, doing=doing, nothing=nothing)
+    return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, doing=doing, nothing=nothing)
 
 
 def undo(
@@ -149,7 +148,7 @@ def undo(
     workspace = _workspace_of_run(session, run_id)
     plan = workspace.undo(run_id, reason=reason)
     doing, nothing = f"restore {pluralize(len(plan), 'token')}", "nothing to restore"
-    result = _decide(session.front_end, plan, workspace, dry_run=dry_run, yes=yes, doing=doing, nothing=nothing)
+    result = _decide(session, plan, workspace, dry_run=dry_run, yes=yes, doing=doing, nothing=nothing)
     return result if len(plan) else None
 
 
@@ -180,7 +179,7 @@ def permissions_set(session: Session[AnyWorkspace], **options: Unpack[_Permissio
 def permissions_add(session: Session[AnyWorkspace], **options: Unpack[_Permissions]) -> pd.DataFrame | None:
     """Grant permission to use tokens, or change a permission level.
 
-    No confirmation is required if the change only adds entries with CAN_USE.
+    No confirmation is required if the change only adds entries with CAN_USE, and none for all users.
     """
     workspace = session.workspace()
     plan = workspace.plan_permissions(options["entries"], **_of_plan(options))
@@ -205,27 +204,25 @@ def _change_permissions(
     if not len(plan.changes):
         session.warn(f"{workspace.name}: Nothing to change{plan.reasons()}.")
         return permissions_of(workspace)
-    gaining = pluralize(len(plan.gaining_access), "principal")
-    session.say(
-        f"{workspace.name}: {plan.changed_entries()}. {gaining} would gain permission to use tokens, "
-        f"{len(plan.losing_access):,} would lose it, and {pluralize(len(plan), 'token')} would be deleted or disabled."
-    )
-    for principal, kind, why in plan.not_known[["principal", "kind", "reason"]].itertuples(index=False, name=None):
-        session.warn(f"More tokens may be deleted: {words(kind)} {principal}, {why}.")
     if not dry_run:
         plan.check_protection()  # before the confirmation
     if dry_run:
         # The same tables as before a confirmation, the last one as the result.
         caption, rows = _costs(plan)
+        rows = _with_columns(rows, session.columns, workspace)
         doing = plan.summary().doing
         title = f"would {doing}" if doing else plan.changed_entries()
-        front_end.show(preview.of(plan, title=title, without=[caption], labels=workspace.labels))
+        in_short = preview.of(plan, title=title, without=[caption], labels=workspace.labels)
+        front_end.show(replace(in_short, closing=()))
+        _warn_last(front_end, in_short)
+        session.say(f"{workspace.full_name}: {title}.")
         return rows
     if plan.summary().doing:
-        result = _decide(front_end, plan, workspace, dry_run=False, yes=options["yes"])
+        result = _decide(session, plan, workspace, dry_run=False, yes=options["yes"])
     else:
         result = plan.apply(progress=front_end.shows_progress)
         _say_additional_effects(front_end, result)
+        session.say(f"{workspace.name}: {plan.outline()}")
         front_end.warn_last(f"{workspace.name}: permissions changed. Run {plan.run_id}.")
     if result is None:
         return result
@@ -305,14 +302,14 @@ def resume(
         return result if session.front_end.returns_objects or remaining(result) else result.head(0)
     # If everything that remains is left out, the run only records that.
     is_nothing_sent = not len(plan) and len(plan.left_out)
-    if not ((plan.needs_confirmation and not is_nothing_sent) or dry_run or yes):
+    is_shown = not ((plan.needs_confirmation and not is_nothing_sent) or dry_run or yes)
+    if is_shown:
         session.front_end.show(in_short)
         session.front_end.warn(
             f"{workspace.full_name}: resuming run {plan.run_id}, which was confirmed today: {plan.summary().doing}. "
             "To see what remains without resuming, use --dry-run."
         )
-        yes = True
-    return _decide(session.front_end, plan, workspace, dry_run=dry_run, yes=yes)
+    return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, is_shown=is_shown)
 
 
 def create_obo(
@@ -449,43 +446,46 @@ def _require_known(
 
 
 def _decide(
-    front_end: FrontEnd,
+    session: Session[Any],
     plan: Plan,
     workspace: AnyWorkspace,
     *,
     dry_run: bool,
     yes: bool,
+    is_shown: bool = False,
     doing: str = "",
     nothing: str = "",
 ) -> pd.DataFrame | None:
     """Show a plan and apply it, after the user confirmed it or gave ``--yes``; with ``--dry-run``, return the preview.
 
     Args:
-        front_end: The front end.
+        session: The session of the command.
         plan: The plan.
         workspace: The workspace or the fleet of the plan.
         dry_run: Whether to return the preview only.
         yes: Whether to skip the confirmation.
+        is_shown: Whether the preview was shown, and the change needs no confirmation.
         doing: The description of the change, if it differs from the plan's own.
         nothing: The description of a plan without tokens, which is only shown.
 
     Returns:
         The result or the preview; None if the user did not confirm.
     """
-    summary = plan.summary()
+    front_end, summary = session.front_end, plan.summary()
     doing = doing or summary.doing
     if nothing and not len(plan):
         _warn(front_end, preview.of(plan))
         front_end.warn(f"{workspace.name}: {nothing}.")
         return plan.preview()
-    in_short = preview.of(plan, title=doing, labels=workspace.labels)
+    rows = _with_columns(plan.preview(), session.columns, workspace)
+    in_short = preview.of(plan, title=doing, tokens=rows, labels=workspace.labels)
     if dry_run:
+        _warn_last(front_end, in_short)
         front_end.say(f"{workspace.full_name}: would {doing}.")
-        _warn(front_end, in_short)
-        return preview.worst_first_of(plan.preview(), list(summary.warnings)).reset_index(drop=True)
+        return preview.worst_first_of(rows, list(summary.warnings)).reset_index(drop=True)
     if yes:
         _warn(front_end, in_short)
-    else:
+    elif not is_shown:
         front_end.show(in_short)
         reply = _ask(front_end, f"Type {summary.count} to {doing} on {workspace.full_name}, anything else to cancel: ")
         if reply is None:
@@ -498,10 +498,35 @@ def _decide(
     front_end.warn_last(f"{interrupted}{workspace.name}: {counts(result) or 'Done'}. Run {plan.run_id}.")
     _say_additional_effects(front_end, result)
     if remaining(result):
-        front_end.warn_last(f"To finish the run: {front_end.program} resume {plan.run_id}")
+        asks = isinstance(plan, RemainingPlan) and plan.needs_confirmation
+        how = (
+            "after a confirmation"
+            if asks
+            else "until 00:00 UTC without confirmation, as it was confirmed today; --dry-run only shows what remains"
+        )
+        front_end.warn_last(f"To finish the run ({how}): {front_end.program} resume {plan.run_id}")
     if plan.can_be_undone:
         front_end.hint(f"To undo this change: {front_end.program} undo {plan.run_id}")
     return result
+
+
+def _with_columns(rows: pd.DataFrame, names: Sequence[str], workspace: AnyWorkspace) -> pd.DataFrame:
+    """Return the tokens of a preview with the columns of the listing that are asked for and that it lacks.
+
+    Args:
+        rows: The rows of a preview.
+        names: The columns to show, as ``--columns`` names them.
+        workspace: The workspace or the fleet of the plan.
+    """
+    if not names or "token_id" not in rows:
+        return rows
+    listing = workspace.tokens()
+    lacking = [name for name in listing.columns if name not in rows]
+    if names != [HELP]:
+        asked_for = [name for given in names for name in columns.named(given, lacking)]
+        lacking = [name for name in lacking if name in asked_for]
+    keys = [name for name in ("workspace", "token_id") if name in rows and name in listing]
+    return rows.merge(listing[[*keys, *lacking]], on=keys, how="left")
 
 
 def _ask(front_end: FrontEnd, question: str) -> str | None:
@@ -523,3 +548,9 @@ def _warn(front_end: FrontEnd, in_short: Preview) -> None:
     """Show the closing lines of a plan whose preview is not shown."""
     for line in in_short.closing:
         front_end.warn(line)
+
+
+def _warn_last(front_end: FrontEnd, in_short: Preview) -> None:
+    """Show the closing lines of a plan after its rows, which can be many."""
+    for line in in_short.closing:
+        front_end.warn_last(line)

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from tokenkit import errors
 from tokenkit.commands.session import FrontEnd, Session
-from tokenkit.core.wording import comma_list
+from tokenkit.core.wording import comma_list, first_of
 from tokenkit.fleets.connect import fleet
 from tokenkit.fleets.fleet import Fleet
 from tokenkit.rest import credentials
+
+_NAMED = 5
+_NAMES = re.compile(r"https?://\S+|'[^']*'")
 
 
 @contextlib.contextmanager
@@ -28,11 +32,33 @@ def in_fleet(front_end: FrontEnd, **named: str | None) -> Iterator[Session[Fleet
     try:
         with workspaces.without_messages():
             yield Session(front_end=front_end, workspace=lambda: workspaces, named=named)
-    finally:
-        failures = workspaces.errors.drop_duplicates(["workspace", "message"])
-        for workspace, message in failures[["workspace", "message"]].itertuples(index=False, name=None):
-            name = workspaces.labels.get(workspace, workspace)
-            front_end.conclude(f"The result is partial ({workspaces.name}): {name} failed: {message}")
+    except errors.FleetError:  # it has the first failure
+        if len(alike := _alike(workspaces)) > 1:
+            _conclude(front_end, workspaces, alike)
+        raise
+    except BaseException:
+        _conclude(front_end, workspaces, _alike(workspaces))
+        raise
+    _conclude(front_end, workspaces, _alike(workspaces))
+
+
+def _conclude(front_end: FrontEnd, workspaces: Fleet, alike: Mapping[str, Mapping[str, str]]) -> None:
+    """Show each failure, once for all workspaces that failed alike."""
+    for failed in alike.values():
+        front_end.conclude(
+            f"The result is partial ({workspaces.name}): {first_of([*failed], _NAMED)} failed"
+            f"{' alike. The first' if len(failed) > 1 else ''}: {next(iter(failed.values()))}"
+        )
+
+
+def _alike(workspaces: Fleet) -> dict[str, dict[str, str]]:
+    """Return the failures, by name and message, of the workspaces whose messages differ only in names."""
+    failures = workspaces.errors.drop_duplicates(["workspace", "message"])
+    found: dict[str, dict[str, str]] = {}
+    for workspace, message in failures[["workspace", "message"]].itertuples(index=False, name=None):
+        name = workspaces.labels.get(workspace, workspace)
+        found.setdefault(_NAMES.sub("", message), {})[name] = message
+    return found
 
 
 def fleet_of(

@@ -95,8 +95,9 @@ class Call:
             self._check_workspace_is_named(front_end)
         with (
             spelling(counterparts(front_end.program)),
-            self.command.workspaces.open(front_end, self._named_by_default(front_end)) as session,
+            self.command.workspaces.open(front_end, self._named_by_default(front_end)) as opened,
         ):
+            session = dataclasses.replace(opened, columns=self.rows.get("columns") or ())
             return self.command.function(session, **self.params)
 
     @property

@@ -20,7 +20,7 @@ from tokenkit.commands.rows import arranged, as_frame
 from tokenkit.commands.session import FrontEnd
 from tokenkit.core import table
 from tokenkit.core.printable import printable
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import pluralize, shown_of
 from tokenkit.output import export
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import columns, preview, texts
@@ -135,7 +135,7 @@ def _drawn(frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored
         return table.record(columns.fields(frame), width, is_colored=is_colored)
     if preview.is_of_plan(frame) and not chosen:
         return preview.table(frame, limit=_SCREEN_ROWS).text(width)
-    rows = frame.head(_SCREEN_ROWS)
+    rows = frame.head(shown_of(len(frame), _SCREEN_ROWS))
     drawn = table.table(columns.columns(rows, chosen), width, is_colored=is_colored)
     more = len(frame) - len(rows)
     return f"{drawn}\n… and {more:,} more. Use filters, --limit or --output csv." if more else drawn

@@ -13,13 +13,14 @@ from tokenkit import errors, frames
 from tokenkit.actions.states import REVOKED
 from tokenkit.commands.evidence import Evidence, evidence_of
 from tokenkit.commands.session import FrontEnd, Session
-from tokenkit.core.wording import of, part_of, pluralize
+from tokenkit.core.wording import SHORT_ID, first_of, of, part_of, pluralize
 from tokenkit.review import columns, filters, lifecycle, scopes
 from tokenkit.review.usage import summary
 from tokenkit.workspaces.base import AnyWorkspace, TokenSource
 from tokenkit.workspaces.workspace import Workspace
 
 _SHORTEST_PREFIX = 8
+_NAMED = 3
 
 
 def connect(session: Session[Workspace], *, target: str | None, profile: str | None) -> Workspace | pd.DataFrame:
@@ -180,6 +181,30 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
             "the workspace does not return. can_use is empty for these."
         )
     return principals
+
+
+def with_ids(front_end: FrontEnd, tokens: pd.DataFrame, given: Sequence[str], workspace: AnyWorkspace) -> pd.DataFrame:
+    """Return the selected tokens that have one of the given IDs, all without IDs. Show which IDs the filters exclude.
+
+    Args:
+        front_end: The front end.
+        tokens: The tokens that the filters select.
+        given: The IDs or prefixes.
+        workspace: The workspace or the fleet.
+
+    Raises:
+        UsageError: As ``whole_ids``.
+    """
+    if not given:
+        return tokens
+    listing = workspace.tokens()
+    ids = whole_ids(given, listing, workspace, front_end.program)
+    excluded = listing[listing["token_id"].isin(ids) & ~listing["token_id"].isin(tokens["token_id"])]
+    if len(excluded):
+        owned = zip(excluded["token_id"].str.slice(stop=SHORT_ID), excluded["owner"].fillna("unknown"), strict=True)
+        named = first_of([f"{token_id} (owner {owner})" for token_id, owner in owned], _NAMED)
+        front_end.warn(f"The filters exclude {part_of(len(excluded), len({*ids}), 'token')} given by ID: {named}.")
+    return tokens[tokens["token_id"].isin(ids)]
 
 
 def whole_ids(given: Sequence[str], listing: pd.DataFrame, workspace: AnyWorkspace, program: str) -> list[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 from tokenkit import errors, frames
 from tokenkit.actions.result import RESULT
 from tokenkit.commands.reading import names_of_columns, say_if_replaced, sorted_by
-from tokenkit.commands.session import FrontEnd
+from tokenkit.commands.session import HELP, FrontEnd
 from tokenkit.output import files
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import columns, texts
@@ -19,8 +19,6 @@ from tokenkit.review.leaks import Leaks
 from tokenkit.workspaces.workspace import Workspace
 
 _MILLISECONDS = pd.DatetimeTZDtype("ms", "UTC")
-HELP = "help"
-"""The value of ``--columns`` that lists the columns."""
 
 
 def check(rows: Mapping[str, Any]) -> None:

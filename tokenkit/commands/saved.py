@@ -28,8 +28,12 @@ def in_one_or_saved(
         with in_one(front_end, profile=profile) as session:
             yield session
         return
-    if from_file is None or profile is not None:
-        raise errors.UsageError("--from and --as-of read a file, not a workspace. Remove --profile, and give --from.")
+    if from_file is None:
+        raise errors.UsageError("--as-of is the time of a saved listing. Give its file with --from, or remove --as-of.")
+    if profile is not None:
+        raise errors.UsageError(
+            f"--from reads the file {from_file}, and --profile the workspace of {profile!r}. Remove one of them."
+        )
     listing = SavedListing(from_file, as_of=as_of, now=front_end.now)
     front_end.warn(f"{listing.name}: ages count from {listing.now():%Y-%m-%d %H:%M} UTC, {_MOMENTS[listing.moment]}.")
     yield Session(front_end=front_end, workspace=lambda: listing, named={})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tokenkit.review.preview import Preview
     from tokenkit.workspaces.base import AnyWorkspace
     from tokenkit.workspaces.workspace import Workspace
+
+
+HELP = "help"
+"""The value of ``--columns`` that lists the columns."""
 
 
 class FrontEnd(ABC):
@@ -122,12 +126,14 @@ class Session(Generic[_Source_co]):
             first.
         named: The options that select the workspaces, with their values.
         is_chosen: Whether the options select a workspace; otherwise the session uses the connected one.
+        columns: The columns to show, as ``--columns`` names them; empty for the usual ones.
     """
 
     front_end: FrontEnd
     workspace: Callable[[], _Source_co]
     named: Mapping[str, Any]
     is_chosen: bool = True
+    columns: Sequence[str] = ()
 
     def say(self, message: str) -> None:
         """Show a message that is not part of the result."""

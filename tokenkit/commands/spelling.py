@@ -12,6 +12,7 @@ COUNTERPARTS: Mapping[str, str] = {
     # options
     "include_own=True": "--include-own",
     "allow_protected=[…]": "--allow-protected",
+    "plan.preview() shows all of them": "--dry-run shows all of them",
     "ignore_usage=True": "--ignore-usage",
     "start_warehouse=True": "--start-warehouse",
     "Pass account_id=…": "Add --account-id ID",

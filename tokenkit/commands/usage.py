@@ -9,8 +9,8 @@ import pandas as pd
 
 from tokenkit import errors
 from tokenkit.commands.evidence import Log, read
-from tokenkit.commands.reading import whole_ids
-from tokenkit.commands.session import Session
+from tokenkit.commands.reading import with_ids
+from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.review import filters
 from tokenkit.review.usage import summary
 from tokenkit.workspaces.base import AnyWorkspace
@@ -29,7 +29,7 @@ def usage(
     workspace = session.workspace()
     chosen: set[str] | None = None
     if token_ids or owner:
-        chosen = _chosen(workspace, token_ids, {"owner": owner} if owner else {}, session.front_end.program)
+        chosen = _chosen(session.front_end, workspace, token_ids, {"owner": owner} if owner else {})
     found = read(session.front_end, workspace, log)
     session.front_end.warn_last(f"{workspace.name}: {summary(found)}")
     found = found.sort_values(["matched", "logins"], ascending=False, kind="stable", ignore_index=True)
@@ -44,12 +44,13 @@ def usage(
     return rows
 
 
-def _chosen(workspace: AnyWorkspace, token_ids: Sequence[str], criteria: dict[str, Any], program: str) -> set[str]:
+def _chosen(
+    front_end: FrontEnd, workspace: AnyWorkspace, token_ids: Sequence[str], criteria: dict[str, Any]
+) -> set[str]:
     tokens = workspace.tokens(**criteria)
     unknown = filters.unknown_names(
         criteria, tokens=workspace.tokens_with_aliases, principals=workspace.principal_names, chosen=tokens
     )
     if unknown:
         raise errors.UsageError(" ".join(unknown))
-    chosen = set(tokens["token_id"])
-    return chosen & {*whole_ids(token_ids, workspace.tokens(), workspace, program)} if token_ids else chosen
+    return set(with_ids(front_end, tokens, token_ids, workspace)["token_id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 SHORT_ID = 12
 """The number of characters of a token's id in tables. Commands accept them instead of the complete id."""
@@ -26,6 +27,25 @@ def of(count: int, singular: str, plural: str | None = None) -> str:
 def part_of(count: int, total: int, noun: str) -> str:
     """Return a count, and out of how many if that is more: ``3 workspaces``, ``2 of 3 workspaces``."""
     return pluralize(count, noun) if count == total else f"{count:,} of {pluralize(total, noun)}"
+
+
+def shown_of(total: int, most: int) -> int:
+    """Return how many items of a list to show: at most ``most``, or one more instead of "and 1 more"."""
+    return total if total <= most + 1 else most
+
+
+def first_of(texts: Sequence[str], most: int, *, noun: str = "", separator: str = ", ") -> str:
+    """Return the first texts of a list, and how many more there are: ``a, b and 3 more``.
+
+    Args:
+        texts: All texts.
+        most: The number of texts to show; see ``shown_of``.
+        noun: What the others are, in the plural.
+        separator: The text between two of them.
+    """
+    shown = shown_of(len(texts), most)
+    more = f" and {len(texts) - shown:,} more {noun}".rstrip() if len(texts) > shown else ""
+    return f"{separator.join(texts[:shown])}{more}"
 
 
 def comma_list(text: str) -> list[str]:

@@ -541,8 +541,8 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
             return workspace.undo(part_id, reason=reason)
 
         run_id = runs.whole_run_id(self._members, run_id)
-        made, unplanned = runs.plan_parts(self._members, run_id, "undo", undo_part)
-        return FleetUpdatePlan(made, self._apply, unplanned=unplanned)
+        made, unplanned, elsewhere = runs.plan_parts(self._members, run_id, "undo", undo_part)
+        return FleetUpdatePlan(made, self._apply, unplanned=unplanned, elsewhere=elsewhere)
 
     plan_undo = undo
 
@@ -562,12 +562,13 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         """
         run_id = runs.whole_run_id(self._members, run_id)
         plan_part = functools.partial(Workspace.plan_resume, usage=usage, ignore_usage=ignore_usage)
-        made, unplanned = runs.plan_parts(self._members, run_id, "resume", plan_part)
+        made, unplanned, elsewhere = runs.plan_parts(self._members, run_id, "resume", plan_part)
 
         def resume(options: RunOptions) -> pd.DataFrame:
             return runs.resume(self._members, run_id, replace(options, usage=usage, ignore_usage=ignore_usage))
 
-        return FleetResumePlan(run_id, made, resume, unplanned=unplanned)
+        open_there = {name: count for name, count in elsewhere.items() if count}
+        return FleetResumePlan(run_id, made, resume, unplanned=unplanned, elsewhere=open_there)
 
     def _resume(self, run_id: str, options: RunOptions) -> pd.DataFrame:
         return runs.resume(self._members, runs.whole_run_id(self._members, run_id), options)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import chain
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 import pandas as pd
@@ -25,7 +26,7 @@ from tokenkit.actions.resumption import RemainingPlan, ResumePlan
 from tokenkit.actions.revocation import RevocationPlan
 from tokenkit.actions.update import UpdatePlan
 from tokenkit.core.spelling import spelled
-from tokenkit.core.wording import part_of, pluralize
+from tokenkit.core.wording import of, part_of, pluralize
 from tokenkit.fleets.frames import by_workspace
 from tokenkit.review.entries import LEVELS
 
@@ -34,6 +35,20 @@ _Selective = TypeVar("_Selective", bound=RevocationPlan | UpdatePlan | ResumePla
 
 Apply = Callable[[Mapping[str, P], RunOptions], tuple[str, pd.DataFrame]]
 """Executes plans as one run, and returns the id of the run and a row for each token."""
+
+
+_ELSEWHERE = "workspaces of the run that are not in this fleet"
+
+
+def not_in_fleet(name: str, remaining: int) -> str:
+    """Return the sentence about a workspace of a run that is not in the fleet.
+
+    Args:
+        name: The workspace.
+        remaining: The number of tokens of the run that remain there.
+    """
+    tokens = f"{pluralize(remaining, 'token')} of the run {of(remaining, 'remains', 'remain')} there."
+    return f"{name} is not in this fleet{f', and {tokens}' if remaining else '.'}"
 
 
 class FleetPlan(Plan, Generic[P]):
@@ -47,10 +62,18 @@ class FleetPlan(Plan, Generic[P]):
 
     _PREVIEW: pa.Schema | None = None  # the columns if there is no workspace
 
-    def __init__(self, made: Mapping[str, P], apply: Apply[P], *, unplanned: int) -> None:
+    def __init__(
+        self,
+        made: Mapping[str, P],
+        apply: Apply[P],
+        *,
+        unplanned: int,
+        elsewhere: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self.plans = dict(made)
         self._apply_all = apply
         self._unplanned = unplanned
+        self._elsewhere = elsewhere
         self.token_ids = tuple(chain.from_iterable(plan.token_ids for plan in self.plans.values()))
 
     def set_reason(self, reason: str | None) -> None:
@@ -70,11 +93,17 @@ class FleetPlan(Plan, Generic[P]):
         return f"{pluralize(len(self), 'token')} on {self._workspaces()}"
 
     def _workspaces(self) -> str:
-        return part_of(len(self.plans), len(self.plans) + self._unplanned, "workspace")
+        return part_of(len(self.plans), len(self.plans) + self._unplanned + len(self._elsewhere), "workspace")
 
     def _unplanned_warning(self) -> dict[str, int]:
-        warning = "workspaces without a plan because of an error" + spelled("; see the fleet's .errors")
-        return {warning: self._unplanned} if self._unplanned else {}
+        failed = "workspaces without a plan because of an error" + spelled("; see the fleet's .errors")
+        counts = {failed: self._unplanned, _ELSEWHERE: len(self._elsewhere)}
+        return {warning: count for warning, count in counts.items() if count}
+
+    def _explained(self) -> dict[str, str]:
+        """Return the sentences about the workspaces that are not in the fleet, by the warning that they explain."""
+        sentences = [not_in_fleet(name, count) for name, count in self._elsewhere.items()]
+        return {_ELSEWHERE: " ".join(sentences)} if sentences else {}
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each affected token, with its workspace.
@@ -114,8 +143,15 @@ class FleetPlan(Plan, Generic[P]):
 class _SelectivePlan(FleetPlan[_Selective]):
     """A plan that leaves out tokens: ``left_out``."""
 
-    def __init__(self, made: Mapping[str, _Selective], apply: Apply[_Selective], *, unplanned: int) -> None:
-        super().__init__(made, apply, unplanned=unplanned)
+    def __init__(
+        self,
+        made: Mapping[str, _Selective],
+        apply: Apply[_Selective],
+        *,
+        unplanned: int,
+        elsewhere: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(made, apply, unplanned=unplanned, elsewhere=elsewhere)
         self.left_out = self._concat(lambda plan: plan.left_out, revocation.LEFT_OUT)
 
 
@@ -218,7 +254,13 @@ class FleetUpdatePlan(_SelectivePlan[UpdatePlan]):
         """Return what the plan will do, the number to confirm, and the warnings."""
         doing = f"change {pluralize(len(self), 'token')}" if len(self) else ""
         warnings = self._unplanned_warning() | self._counts(lambda summary: summary.warnings)
-        return Summary(doing=doing, count=len(self), warnings=warnings, left_out=revocation.reasons_of(self.left_out))
+        return Summary(
+            doing=doing,
+            count=len(self),
+            warnings=warnings,
+            left_out=revocation.reasons_of(self.left_out),
+            explained=self._explained(),
+        )
 
 
 class FleetResumePlan(_SelectivePlan[ResumePlan], RemainingPlan):
@@ -237,8 +279,9 @@ class FleetResumePlan(_SelectivePlan[ResumePlan], RemainingPlan):
         resume: Callable[[RunOptions], pd.DataFrame],
         *,
         unplanned: int,
+        elsewhere: Mapping[str, int],
     ) -> None:
-        super().__init__(made, lambda _, options: (run_id, resume(options)), unplanned=unplanned)
+        super().__init__(made, lambda _, options: (run_id, resume(options)), unplanned=unplanned, elsewhere=elsewhere)
         self.run_id = run_id
         self.needs_confirmation = any(plan.needs_confirmation for plan in self.plans.values())
 
@@ -278,6 +321,7 @@ class FleetResumePlan(_SelectivePlan[ResumePlan], RemainingPlan):
             warnings=warnings,
             left_out=revocation.reasons_of(self.left_out),
             evidence=self._evidence(),
+            explained=self._explained(),
         )
 
 

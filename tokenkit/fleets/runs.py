@@ -28,7 +28,7 @@ from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import pluralize
 from tokenkit.fleets.frames import by_workspace
 from tokenkit.fleets.members import Members
-from tokenkit.fleets.plans import P
+from tokenkit.fleets.plans import P, not_in_fleet
 from tokenkit.workspaces.workspace import Workspace
 
 _APPLYING = 8  # each has its own threads
@@ -121,8 +121,9 @@ def resume(members: Members, run_id: str, options: RunOptions) -> pd.DataFrame:
 
 def plan_parts(
     members: Members, run_id: str, operation: str, make: Callable[[Workspace, str], P]
-) -> tuple[dict[str, P], int]:
-    """Return a plan for each part of a run, by workspace, and how many parts could not be planned.
+) -> tuple[dict[str, P], int, dict[str, int]]:
+    """Return a plan for each part of a run, by workspace, how many parts could not be planned because of an error, and
+    the workspaces of the run that are not in the fleet, each with the number of tokens that remain there.
 
     Args:
         members: The workspaces of the fleet.
@@ -135,12 +136,23 @@ def plan_parts(
         FleetError: None of its workspaces responded.
     """
     with open_journals(members.folders()) as journals:
-        part_ids = {members.name_of(part): part.run_id for _, part in _parts(members, journals, run_id)}
+        parts = _parts(members, journals, run_id)
+        part_ids = {members.name_of(part): part.run_id for _, part in parts}
+        elsewhere = {
+            _named(members, part): remaining(result_of(journal.entries(part.run_id)))
+            for journal, part in parts
+            if members.name_of(part) not in members
+        }
     own = [name for name in part_ids if name in members]
     if not own:
         raise errors.UsageError(f"Run {run_id} belongs to no workspace of this fleet: {', '.join(part_ids)}.")
     made = members.each(operation, lambda workspace: make(workspace, part_ids[members.name_of(workspace)]), hosts=own)
-    return made, len(part_ids) - len(made)
+    return made, len(own) - len(made), elsewhere
+
+
+def _named(members: Members, run: Run) -> str:
+    """Return the workspace of a run, with the profile or other origin of its credentials."""
+    return f"{members.name_of(run)} ({run.origin})"
 
 
 def whole_run_id(members: Members, run_id: str) -> str:
@@ -193,7 +205,11 @@ def _execute(
     mine = [host for host in by_host if host in members]
     workers = min(members.workers, _APPLYING)
     ended, failed = members.gather("apply", execute_there, mine, workers=workers, progress=options.shows_bar, stop=stop)
-    failed |= {host: errors.UsageError(f"{host} is not a workspace of this fleet.") for host in foreign_hosts}
+    for host in foreign_hosts:
+        journal, run = by_host[host]
+        ended[host] = result_of(journal.entries(run.run_id))
+        if remaining(ended[host]):
+            failed[host] = errors.UsageError(not_in_fleet(_named(members, run), remaining(ended[host])))
     for host, failure in failed.items():
         journal, run = by_host[host]
         ended[host] = _left(result_of(journal.entries(run.run_id)), failure)

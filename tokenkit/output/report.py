@@ -73,6 +73,7 @@ def _context(audit: Audit) -> dict[str, object]:
     """Return the data of ``report.html.jinja``. Texts are raw: ``page`` cleans every text that it shows."""
     summary = audit.summary.reset_index(drop=True).reset_index(names="anchor")
     soon, waived = _soon(audit), audit.waived
+    shown_soon, shown_waived = (wording.shown_of(len(rows), _ROWS_PER_TABLE) for rows in (soon, waived))
     return {
         "name": audit.name.removeprefix("https://"),
         "now": audit.now.tz_convert("UTC"),
@@ -87,10 +88,10 @@ def _context(audit: Audit) -> dict[str, object]:
         "has_evidence": has_evidence(audit),
         "rows_per_rule": _ROWS_PER_RULE,
         "soon_days": SOON_DAYS,
-        "soon": _rows(_with_use(soon.head(_ROWS_PER_TABLE), audit)),
-        "soon_more": len(soon) - _ROWS_PER_TABLE,
-        "waived": _rows(_with_comments(waived.head(_ROWS_PER_TABLE), audit.tokens)),
-        "waived_more": len(waived) - _ROWS_PER_TABLE,
+        "soon": _rows(_with_use(soon.head(shown_soon), audit)),
+        "soon_more": len(soon) - shown_soon,
+        "waived": _rows(_with_comments(waived.head(shown_waived), audit.tokens)),
+        "waived_more": len(waived) - shown_waived,
         "comment_length": _COMMENT_LENGTH,
         "how_to_save_all": spelled('audit.report("audit.xlsx")'),
         "how_to_sort": spelled('audit.tokens.sort_values("effective_end")'),
@@ -154,8 +155,9 @@ def _charts(audit: Audit) -> dict[str, object]:
 def _findings(audit: Audit, summary: pd.DataFrame) -> list[dict[str, object]]:
     """Return each rule with findings, with its first rows."""
     rules = {row.rule: row for row in summary.itertuples()}
-    first = audit.findings.groupby("rule", sort=False).head(_ROWS_PER_RULE)
-    shown = _with_use(_with_comments(first, audit.tokens), audit)
+    by_rule = audit.findings.groupby("rule", sort=False)["rule"]
+    is_shown = (by_rule.cumcount() < _ROWS_PER_RULE) | (by_rule.transform("size") == _ROWS_PER_RULE + 1)
+    shown = _with_use(_with_comments(audit.findings[is_shown], audit.tokens), audit)
     counts = audit.findings["rule"].value_counts()
     return [
         {
@@ -164,7 +166,7 @@ def _findings(audit: Audit, summary: pd.DataFrame) -> list[dict[str, object]]:
             "severity": rows["severity"].iloc[0],
             "count": counts[rule],
             "rows": _rows(rows),
-            "more": counts[rule] - _ROWS_PER_RULE,
+            "more": counts[rule] - len(rows),
         }
         for rule, rows in shown.groupby("rule", sort=False)
     ]

@@ -74,6 +74,9 @@ class Audit:
     def __repr__(self) -> str:
         return f"<Audit of {self.name}: {self._counts()}>"
 
+    def __str__(self) -> str:
+        return repr(self.in_short())
+
     def _counts(self) -> str:
         waived = f", {len(self.waived):,} waived" if len(self.waived) else ""
         return f"{self.headline()} in {pluralize(len(self.tokens), 'token')}{waived}"
@@ -156,7 +159,7 @@ class Audit:
         return self.in_short()._repr_html_()
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001 - as IPython calls it
-        printer.text(repr(self.in_short()))
+        printer.text(str(self))
 
 
 def audit(

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tokenkit import errors, frames
-from tokenkit.review.access import ADMINS
+from tokenkit.review.access import ADMINS, USERS
 from tokenkit.review.values import CAN_MANAGE, CAN_USE, words
 
 FIELDS = {"user_name": "user", "group_name": "group", "service_principal_name": "service_principal"}
@@ -100,7 +100,9 @@ def as_change(rows: pd.DataFrame) -> pd.Series[str]:
 
 
 def effects(rows: pd.DataFrame) -> dict[str, int]:
-    """Return what changes do besides adding CAN_USE, as phrases about entries, each with its number of entries."""
+    """Return what changes do besides adding CAN_USE for some principals, as phrases about entries, each with its number
+    of entries.
+    """
     old, new = rows["permission_level"].fillna(""), rows["new_permission_level"].fillna("")
     is_added, is_removed = old == "", new == ""
     is_manage = new == CAN_MANAGE
@@ -108,9 +110,16 @@ def effects(rows: pd.DataFrame) -> dict[str, int]:
         "lower {}": ~is_added & ~is_removed & ~is_manage,
         f"raise {{}} to {CAN_MANAGE}": ~is_added & is_manage,
         f"add {{}} with a level above {CAN_USE}": is_added & (new != CAN_USE),
+        "add {} for all users": opens_to_all(rows) & (new == CAN_USE),
         "remove {}": is_removed,
     }
     return {effect: int(chosen.sum()) for effect, chosen in found.items()}
+
+
+def opens_to_all(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Return which changes add an entry for the group that contains all users."""
+    is_new = rows["permission_level"].isna() & rows["new_permission_level"].notna()
+    return is_new & (rows["kind"] == "group") & (rows["principal"] == USERS)
 
 
 def without(

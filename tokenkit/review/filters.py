@@ -7,7 +7,6 @@ one filter (``owner=["ann", "bob"]``, ``--owner ann --owner bob``) are combined 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import operator
 import re
@@ -279,16 +278,11 @@ def _without_match(tokens: pd.DataFrame, criteria: Mapping[str, Any]) -> list[tu
 
 
 def _near(given: str, known: Iterable[str]) -> str:
-    """Return a suggestion for an unknown name: names that contain it, or similar ones, or all if they are few.
-
-    Of email addresses only the local part is compared: with a common domain, everyone's address is similar.
-    """
+    """Return a suggestion for an unknown name: names that contain it, or similar ones, or all if they are few."""
     # Addresses first and ids last.
     names = sorted(known, key=lambda name: (name.isdigit(), "@" not in name, name))
     containing = [name for name in names if given.lower() in name.lower()]
-    by_local_part = {name.partition("@")[0].lower(): name for name in names}
-    similar = difflib.get_close_matches(given.partition("@")[0].lower(), by_local_part, n=2, cutoff=0.75)
-    near = containing[:_MOST_NEAR] or [by_local_part[name] for name in similar]
+    near = containing[:_MOST_NEAR] or errors.similar(given, names, cutoff=0.75)
     if near and given:
         return f"Did you mean {' or '.join(map(errors.quoted, near))}?"
     return errors.known_names(names, at_most=_MOST_LISTED)

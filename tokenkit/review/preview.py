@@ -17,7 +17,7 @@ from tokenkit.core import table as tables
 from tokenkit.core.markup import Markup, element, join_markup
 from tokenkit.core.printable import printable
 from tokenkit.core.redaction import redact
-from tokenkit.core.wording import SHORT_ID
+from tokenkit.core.wording import SHORT_ID, shown_of
 from tokenkit.frames import TEXT
 from tokenkit.review import columns
 
@@ -138,9 +138,10 @@ def table(rows: pd.DataFrame, *, caption: str = "", limit: int = SHOWN_ROWS) -> 
     Args:
         rows: Any frame.
         caption: The caption.
-        limit: The maximum number of rows.
+        limit: The maximum number of rows; one more is shown instead of "and 1 more".
     """
-    shown = rows.head(limit).drop(columns=_NOT_SHOWN, errors="ignore")
+    first = rows.head(shown_of(len(rows), limit))
+    shown = first.drop(columns=_NOT_SHOWN, errors="ignore")
     cells: dict[str, Any] = {}
     names = [str(name) for name in shown.columns]
     is_of_tokens = set(_OF_A_TOKEN) <= set(names)
@@ -153,12 +154,20 @@ def table(rows: pd.DataFrame, *, caption: str = "", limit: int = SHOWN_ROWS) -> 
             cells[TOKEN] = _token_cells(shown)
         else:
             shown_column = columns.column(shown[[name]], name)
-            texts = [text or NEVER for text in shown_column.texts] if name == "last_used_day" else shown_column.texts
-            cells[shown_column.heading] = list(texts)
+            texts = list(shown_column.texts)
+            if name == "last_used_day":
+                texts = [text or never for text, never in zip(texts, never_used(first), strict=True)]
+            cells[shown_column.heading] = texts
     text = pd.DataFrame(cells, index=range(len(shown)), dtype=TEXT)
     last = [name for name in text.columns if name == WARNINGS]
     text = text[[*(name for name in text.columns if name not in last), *last]]
     return Table(caption, text.loc[:, (text != "").any()], len(rows))
+
+
+def never_used(rows: pd.DataFrame) -> list[str]:
+    """Return what an empty last use means: never, or nothing for a token that is no longer listed."""
+    is_listed = rows["status"].notna() if "status" in rows else [True] * len(rows)
+    return [NEVER if listed else "" for listed in is_listed]
 
 
 def _token_cells(tokens: pd.DataFrame) -> list[str]:

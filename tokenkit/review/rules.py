@@ -14,6 +14,7 @@ from tokenkit import frames
 from tokenkit.core.wording import pluralize
 from tokenkit.review import access, expressions, lifecycle
 from tokenkit.review import scopes as scopes_review
+from tokenkit.review.access import USERS
 from tokenkit.review.lifecycle import IDLE_LIMIT_DAYS
 from tokenkit.review.rule import Context, Rule, rule
 from tokenkit.review.texts import (
@@ -27,7 +28,6 @@ from tokenkit.review.texts import (
     tenths,
 )
 
-ALL_USERS = "users"
 """The group that contains every user and service principal of a workspace."""
 
 PLACEHOLDER_COMMENTS = (
@@ -220,8 +220,8 @@ def all_users_can_use(_: pd.DataFrame, context: Context) -> str | None:
     """Find a workspace whose group ``users`` can use tokens."""
     permissions = context.permissions
     assert permissions is not None
-    levels = permissions["permission_level"][permissions["group_name"] == ALL_USERS].dropna()
-    return f"the group {ALL_USERS} has {' and '.join(levels)}" if len(levels) else None
+    levels = permissions["permission_level"][permissions["group_name"] == USERS].dropna()
+    return f"the group {USERS} has {' and '.join(levels)}" if len(levels) else None
 
 
 @rule(

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from tokenkit.actions.permissions import PermissionPlan
-from tokenkit.core.wording import SHORT_ID, of, pluralize
+from tokenkit.core.wording import SHORT_ID, of, pluralize, shown_of
 from tokenkit.review import access
 from tokenkit.review.values import words
 from tokenkit.widgets import formatting, plan_table
@@ -138,7 +138,8 @@ def impact(plan: PermissionPlan, *, now: pd.Timestamp) -> Section:
 
 def _losing(principals: pd.DataFrame) -> Section:
     """Return a narrow table of the principals that lose permission, those with the most tokens first."""
-    shown = principals.sort_values("tokens", ascending=False, kind="stable").head(SHOWN_ROWS)
+    worst_first = principals.sort_values("tokens", ascending=False, kind="stable")
+    shown = worst_first.head(shown_of(len(principals), SHOWN_ROWS))
     texts = [formatting.text(shown[name]).tolist() for name in ("principal", "via")]
     effects = shown["effect"].map(words).where(shown["tokens"] > 0, "").tolist()
     more = len(principals) - len(shown)

@@ -11,14 +11,14 @@ import pandas as pd
 
 from tokenkit.actions.options import Progress
 from tokenkit.actions.plan import Plan
-from tokenkit.actions.revocation import RevocationPlan
+from tokenkit.actions.revocation import LAST_TOKEN, RevocationPlan
 from tokenkit.core.wording import comma_list, of, pluralize
 from tokenkit.review.durations import duration
 from tokenkit.review.scopes import DOCUMENTED
 
 Answers = Mapping[str, str]
 CarryOut = Callable[[Any, Progress, threading.Event], pd.DataFrame]
-SHOWN_WARNINGS = ("used in the last 7 days", "a service principal's", "the last token of its owner")
+SHOWN_WARNINGS = ("used in the last 7 days", "a service principal's", LAST_TOKEN)
 """The warnings whose count a revocation always shows, also when it is 0."""
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 from tokenkit import errors
 from tokenkit.actions.plan import Plan, Summary
 from tokenkit.actions.preview import worst_first_of
+from tokenkit.actions.revocation import LAST_TOKEN
 from tokenkit.actions.states import PENDING, STATES
 from tokenkit.core.wording import pluralize
 from tokenkit.review.preview import visible
@@ -42,7 +43,7 @@ _LEVELS = {"yours": "high", "used in the last 7 days": "high", "a service princi
 _COUNTED = {
     "yours": "owned by you",
     "a service principal's": "owned by service principals",
-    "the last token of its owner": "the last token of its owner",
+    LAST_TOKEN: "of owners who keep no active token",
     "expired already": "already expired",
 }
 _OUTCOMES = {state: words(state) for state in STATES} | {PENDING: "not sent"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import pluralize, shown_of
 from tokenkit.review.usage import MOST_LISTED, READ_FROM, SINCE, ago, programs, summary
 from tokenkit.widgets import formatting
 
@@ -66,8 +66,9 @@ def details(evidence: pd.Series[Any], usage: pd.DataFrame, *, now: pd.Timestamp)
 def _counted(evidence: pd.Series[Any], name: str) -> str:
     """Return the most frequent names with their counts: ``dbt (4,100), curl (100) and 3 more``."""
     pairs = list(zip(evidence[name], evidence[f"{name}_counts"], strict=True))
-    texts = [f"{formatting.cut(formatting.shown(text))} ({count:,})" for text, count in pairs[:SHOWN_NAMES]]
-    more = len(pairs) - len(texts)
+    shown = shown_of(len(pairs), SHOWN_NAMES)
+    texts = [f"{formatting.cut(formatting.shown(text))} ({count:,})" for text, count in pairs[:shown]]
+    more = len(pairs) - shown
     at_least = "at least " if len(pairs) >= MOST_LISTED else ""
     return ", ".join(texts) + (f" and {at_least}{more:,} more" if more else "")
 

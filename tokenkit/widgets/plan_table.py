@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import pluralize, shown_of
+from tokenkit.review.preview import never_used
 from tokenkit.review.values import words
 from tokenkit.widgets import formatting
 
@@ -36,13 +37,13 @@ def table(rows: pd.DataFrame, *, caption: str, now: pd.Timestamp, most: int) -> 
     Returns:
         ``caption, columns`` (titles), ``rows`` (lists of cells), ``more``: the line about the rows that are not shown.
     """
-    part = rows.head(most)
+    part = rows.head(shown_of(len(rows), most))
     columns: dict[str, list[Cell]] = {}
     if "token_id" in part:
         columns["Token"] = _tokens(part)
         part = part.drop(columns=["token_id", "owner", "comment"], errors="ignore")
     for name in part.columns:
-        cells = _cells(str(name), part[name], now) if name not in _NOT_SHOWN else []
+        cells = _cells(str(name), part, now) if name not in _NOT_SHOWN else []
         if any(cell[1] for cell in cells):
             columns[_TITLES.get(str(name), formatting.sentence(formatting.shown(str(name)).replace("_", " ")))] = cells
     more = len(rows) - len(part)
@@ -76,11 +77,12 @@ def _tokens(rows: pd.DataFrame) -> list[Cell]:
     return [["token", *cell] for cell in zip(*texts, short, strict=True)]
 
 
-def _cells(name: str, column: pd.Series[Any], now: pd.Timestamp) -> list[Cell]:
+def _cells(name: str, rows: pd.DataFrame, now: pd.Timestamp) -> list[Cell]:
+    column = rows[name]
     if name == "last_used_day":
         return [
-            ["two", "never", ""] if pd.isna(day) else ["two", formatting.ago(day, now), f"{day:%Y-%m-%d}"]
-            for day in column
+            ["two", never, ""] if pd.isna(day) else ["two", formatting.ago(day, now), f"{day:%Y-%m-%d}"]
+            for day, never in zip(column, never_used(rows), strict=True)
         ]
     texts = formatting.text(column).fillna("").tolist()
     if name == "error":

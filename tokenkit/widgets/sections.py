@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import pluralize, shown_of
 from tokenkit.widgets import evidence, formatting
 from tokenkit.widgets.actions import Action
 from tokenkit.widgets.facets import Choice, DayFacet, Span
@@ -173,7 +173,8 @@ def choices(model: Model, name: str, query: str = "") -> Section:
     wanted = query.strip().lower()
     offered = [choice for choice, count in counts.items() if (count or choice in chosen) and wanted in choice.lower()]
     offered.sort(key=lambda choice: choice not in chosen)
-    more = len(offered) - OFFERED_CHOICES
+    shown = shown_of(len(offered), OFFERED_CHOICES)
+    more = len(offered) - shown
     return {
         "field": name,
         "title": facet.title,
@@ -183,10 +184,10 @@ def choices(model: Model, name: str, query: str = "") -> Section:
         "high": "" if not isinstance(value, Span) or value.high is None else str(value.high),
         "items": [
             {"value": choice, "label": label(name, choice), "count": counts[choice], "on": choice in chosen}
-            for choice in offered[:OFFERED_CHOICES]
+            for choice in offered[:shown]
         ],
         "chosen": chosen,
-        "more": f"… and {more:,} more. Type part of the name." if more > 0 else "",
+        "more": f"… and {more:,} more. Type part of the name." if more else "",
         "searchable": len(counts) > 8,
     }
 

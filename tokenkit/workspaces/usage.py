@@ -22,6 +22,7 @@ from tokenkit import errors
 from tokenkit.core.progress import progress_bar
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
+from tokenkit.core.wording import first_of
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.review.audit_log import MOST_DAYS, TABLE, Question
 from tokenkit.review.usage import SINCE
@@ -211,8 +212,7 @@ def _state(statements: StatementsAPI, warehouse_id: str) -> str:
 def _known_warehouses(statements: StatementsAPI) -> str:
     """Return the warehouses that the caller can use, as a sentence."""
     found = [f"{warehouse_id} ({name})" for warehouse_id, name, _ in statements.warehouses()]
-    more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
-    return f"Warehouses: {', '.join(found[:_MOST_NAMED]) or 'none that you can use'}{more}."
+    return f"Warehouses: {first_of(found, _MOST_NAMED) or 'none that you can use'}."
 
 
 def _explained(failure: errors.StatementFailedError) -> errors.StatementFailedError:

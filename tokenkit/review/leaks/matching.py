@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from tokenkit import errors
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import pluralize, shown_of
 from tokenkit.review.leaks.values import OAUTH_SECRET
 from tokenkit.review.preview import SHOWN_ROWS, Preview, table, visible
 from tokenkit.review.texts import redacted
@@ -61,12 +61,16 @@ class Leaks:
     def __repr__(self) -> str:
         return f"<Leaks on {self.name}: {self.headline()}>"
 
+    def __str__(self) -> str:
+        return repr(self.in_short())
+
     def in_short(self) -> Preview:
         """Return a short view of the leaked tokens, notes about the other values, and the counts."""
         closing = []
         for heading, locations in self.notes():
-            more = [f"… and {len(locations) - SHOWN_ROWS:,} more"] if len(locations) > SHOWN_ROWS else []
-            closing += [heading, *(f"- {location}" for location in locations[:SHOWN_ROWS]), *more]
+            shown = shown_of(len(locations), SHOWN_ROWS)
+            more = [f"… and {len(locations) - shown:,} more"] if len(locations) > shown else []
+            closing += [heading, *(f"- {location}" for location in locations[:shown]), *more]
         rows = self.tokens.drop(columns=_BEHIND, errors="ignore")
         return Preview(
             title=visible(f"Leaks on {self.name}"),
@@ -78,7 +82,7 @@ class Leaks:
         return self.in_short()._repr_html_()
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001 - as IPython calls it
-        printer.text(repr(self.in_short()))
+        printer.text(str(self))
 
     def headline(self) -> str:
         """Return the result as one line of text."""

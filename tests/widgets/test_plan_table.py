@@ -1,0 +1,29 @@
+"""Rows of a plan as cells."""
+
+import pandas as pd
+
+from tests.conftest import NOW
+from tokenkit.widgets import plan_table
+
+
+def test_a_last_use_is_unknown_and_not_never_of_a_token_that_is_no_longer_listed():
+    rows = pd.DataFrame(
+        {
+            "token_id": ["a" * 64, "b" * 64],
+            "owner": ["ann", "bob"],
+            "comment": ["nightly", None],
+            "status": ["active", None],
+            "last_used_day": pd.to_datetime([None, None], utc=True),
+        }
+    )
+    table = plan_table.table(rows, caption="Tokens", now=NOW, most=5)
+    assert [row[1][1] for row in table["rows"]] == ["never", ""]
+
+
+def test_one_more_row_is_shown_instead_of_counted():
+    rows = pd.DataFrame({"principal": list("abcd")})
+    shown = {most: plan_table.table(rows, caption="", now=NOW, most=most) for most in (2, 3)}
+    assert {most: (len(table["rows"]), table["more"]) for most, table in shown.items()} == {
+        2: (2, "… and 2 more rows"),
+        3: (4, ""),
+    }
