@@ -93,6 +93,11 @@ CASES = [
     ("inactive-owner", {"owner_id": None}, None),
     ("inactive-owner", {"owner_id": LEFT, **lives(DAY, left=0)}, None),
     ("inactive-creator", {"owner_id": PLAIN_CI, **MADE_BY_LEFT}, "its creator left@example.com is inactive"),
+    (
+        "inactive-creator",  # the API can have the owner's application id as the creator's name
+        {"owner_id": PLAIN_CI, "created_by_id": LEFT, "created_by_username": "0b5c-4f"},
+        "its creator left@example.com is inactive",
+    ),
     ("inactive-creator", {"owner_id": PLAIN_CI, "created_by_id": GHOST}, f"its creator {GHOST} was deleted"),
     (
         "inactive-creator",

@@ -133,6 +133,8 @@ def get(session: Session[Workspace], *, token_id: str) -> pd.DataFrame | pd.Seri
     found = [f"{row.severity} {row.rule}: {row.evidence}" for row in findings.itertuples()]
     token = audit.tokens[audit.tokens["token_id"] == token_id].reset_index(drop=True)
     token = token.assign(findings=pd.Series([found], dtype=object))
+    if token["scopes"].isna().all():
+        session.front_end.warn_last("The scopes of this token are not stated, which can mean all APIs.")
     session.say(f"{workspace.name}: 1 token, {pluralize(len(found), 'finding')}.")
     if not session.front_end.returns_objects:
         return token
