@@ -258,8 +258,8 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
         """Return the reference time for ages."""
 
     @abstractmethod
-    def _statements(self, warehouse_id: str | None) -> StatementsAPI:
-        """Return the API of the workspace that has a warehouse."""
+    def _statements(self) -> Mapping[str, StatementsAPI]:
+        """Return the APIs that can have a warehouse, by the name of their workspace."""
 
     def usage(
         self,
@@ -387,9 +387,8 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
         session = usage_sources.active_spark() if spark is None else spark
         if warehouse_id is None and session is not None:
             return usage_sources.from_spark(question, session, since=since)
-        statements = self._statements(warehouse_id)
         return usage_sources.from_warehouse(
-            question, statements, warehouse_id, days=days, since=since, may_start=may_start
+            question, self._statements(), warehouse_id, days=days, since=since, may_start=may_start
         )
 
     @abstractmethod
