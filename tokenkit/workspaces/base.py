@@ -430,7 +430,10 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
             ``sent``, ``updated`` or ``created``, ``failed``, ``unknown``, or ``skipped`` if no token was created); then
             the number of ``tokens``, and of those that are ``done`` (created, revoked, updated, already_gone),
             ``skipped, failed, unknown, still_listed``, and ``remaining``, which ``resume`` would process. Without
-            tokens, ``remaining`` is 1 if the request itself is not settled. ``settings`` is JSON of the request.
+            tokens, ``remaining`` is 1 if the request itself is not settled. ``settings`` is JSON of what ``resume``
+            needs: ``workers, despite_drift, protect, usage`` (the evidence that the plan showed) and ``usage_from``;
+            of a run that changes permissions the entries ``asked`` for, those ``before``, and ``replace``; of one that
+            creates a token its ``owner_id`` and the ids ``before``; of a staged run also when it is ``due``.
             Without runs the frame has the same columns and no rows. A fleet's frame has ``workspace`` as its first
             column; parts of a run have its id and ``.1``, ``.2`` ….
 
