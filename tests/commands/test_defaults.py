@@ -97,6 +97,13 @@ def test_the_command_line_and_the_environment_have_priority(profiles, capsys, mo
 
 
 @pytest.mark.usefixtures("here")
+def test_a_default_column_can_have_its_heading_as_an_option_can(capsys):
+    configure("[defaults]\ncolumns = ['Idle', 'ends']")
+    assert cli.main(["list", "--limit", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "idle_days\teffective_end"
+
+
+@pytest.mark.usefixtures("here")
 def test_output_columns_and_thresholds_apply_without_their_option(capsys):
     configure("[defaults]\ncolumns = ['owner', 'token_id']\n[defaults.thresholds]\n'unused.idle_days' = 9999")
     assert cli.main(["list", "--limit", "1"]) == 0

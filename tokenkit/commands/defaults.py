@@ -21,7 +21,7 @@ from pathlib import Path
 from tokenkit import errors
 from tokenkit.core import config
 from tokenkit.core.home import home
-from tokenkit.review.columns import COLUMNS
+from tokenkit.review.columns import COLUMNS, named
 
 OUTPUTS = ("table", "json", "csv")
 
@@ -33,7 +33,7 @@ class Defaults:
     Attributes:
         profile: The workspace of commands that only read; empty for that of the environment.
         output: The output format.
-        columns: The columns of ``list``.
+        columns: The columns of ``list``, by their names or headings.
         thresholds: The thresholds of the audit, as the option has them.
     """
 
@@ -69,7 +69,7 @@ def read(folder: Path | None = None) -> Defaults:
         raise errors.ConfigurationError(f"columns of {place} must be a list of texts.")
     names = [column.name for column in COLUMNS]
     for name in columns:
-        if name not in names:
+        if not named(name, names):
             hint = errors.did_you_mean(name, names)
             raise errors.ConfigurationError(f"columns of {place} has an unknown column {name!r}. {hint}")
     if not all(isinstance(value, str) for value in given.values()):
