@@ -16,14 +16,21 @@ from tokenkit.core.wording import pluralize
 from tokenkit.fleets.fleet import Fleet
 from tokenkit.output.snapshots import TAKEN_AT, WORKSPACE, list_snapshots, read_snapshot
 from tokenkit.review import leaks
+from tokenkit.review.changes import COMMENT_CHANGED, FIRST_USED, OWNER_CHANGED, SCOPES_CHANGED
 from tokenkit.review.leaks import Leaks
-from tokenkit.review.values import words
 from tokenkit.workspaces.base import AnyWorkspace, TokenSource
 from tokenkit.workspaces.changes import changes as compare
 from tokenkit.workspaces.workspace import Workspace
 
 LATEST = "latest"
 """The name of the latest snapshot of the workspace, in its own folder."""
+
+_COUNTED = {
+    OWNER_CHANGED: "changed owner",
+    SCOPES_CHANGED: "changed scopes",
+    COMMENT_CHANGED: "changed comment",
+    FIRST_USED: "used for the first time",
+}
 
 
 def snapshot(session: Session[AnyWorkspace], *, path: str | None) -> pd.DataFrame:
@@ -58,7 +65,9 @@ def changes_of_fleet(session: Session[Fleet], *, path: str | None) -> pd.DataFra
 
 def _counts(changes: pd.DataFrame) -> str:
     counts = changes["change"].value_counts(sort=False)
-    return ", ".join(f"{count:,} {words(str(change))}" for change, count in counts.items()) or "no change"
+    return (
+        ", ".join(f"{count:,} {_COUNTED.get(str(change), change)}" for change, count in counts.items()) or "no change"
+    )
 
 
 def find_leaked(

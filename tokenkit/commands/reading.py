@@ -32,10 +32,12 @@ def connect(session: Session[Workspace], *, target: str | None, profile: str | N
         raise errors.UsageError(f"Both a target {target!r} and a profile {profile!r} were given. Give one.")
     workspace = session.front_end.connect(target or profile)
     user, is_admin = workspace.me(), _is_admin(workspace)
-    admin = {True: "an admin", False: "not an admin: only admins can list and change tokens", None: "unknown role"}
-    session.say(f"Connected to {workspace.full_name} as {user} ({admin[is_admin]}).")
+    admin = {True: "an admin", False: "not an admin: only admins can list and change tokens", None: "of unknown role"}
     if session.front_end.returns_objects:
+        session.say(f"Connected to {workspace.full_name} as {user} ({admin[is_admin]}).")
         return workspace
+    if not is_admin:  # the row has the rest
+        session.say(f"{workspace.name}: {user} is {admin[is_admin]}.")
     return pd.DataFrame(
         {
             "workspace": [workspace.name],
@@ -135,7 +137,6 @@ def get(session: Session[Workspace], *, token_id: str) -> pd.DataFrame | pd.Seri
     token = token.assign(findings=pd.Series([found], dtype=object))
     if token["scopes"].isna().all():
         session.front_end.warn_last("The scopes of this token are not stated, which can mean all APIs.")
-    session.say(f"{workspace.name}: 1 token, {pluralize(len(found), 'finding')}.")
     if not session.front_end.returns_objects:
         return token
     return token.astype(object).where(token.notna(), None).iloc[0]

@@ -11,6 +11,7 @@ from tokenkit import errors
 from tokenkit.commands.evidence import Log, read
 from tokenkit.commands.reading import whole_ids
 from tokenkit.commands.session import Session
+from tokenkit.core.wording import of, part_of
 from tokenkit.review import filters
 from tokenkit.review.usage import summary
 from tokenkit.workspaces.base import AnyWorkspace
@@ -38,8 +39,8 @@ def usage(
     rows = found[found["token_id"].isin(chosen)].reset_index(drop=True)
     if without := len(chosen.difference(rows["token_id"])):
         session.warn(
-            f"{workspace.name}: no sign-in of {without:,} of {len(chosen):,} selected tokens in the rows that were "
-            "read. This does not prove that they are unused."
+            f"{workspace.name}: no sign-in of {part_of(without, len(chosen), 'selected token')} in the rows that were "
+            f"read. This does not prove that {of(without, 'it is', 'they are')} unused."
         )
     return rows
 

@@ -238,7 +238,8 @@ def unused(tokens: pd.DataFrame, _: Context, *, idle_days: float = 60) -> pd.Ser
     """Find tokens that were used, but not for a number of days. The API reports the day of the last use."""
     idle = tokens["idle_days"][tokens["last_used_day"].notna()]
     found = idle[idle >= idle_days]
-    return concat_columns("unused for ", found, " days, revoked in ", (IDLE_LIMIT_DAYS - found).clip(lower=0))
+    remaining = (IDLE_LIMIT_DAYS - found).clip(lower=0)
+    return concat_columns("unused for ", found, " days, revoked in ", remaining, " days")
 
 
 @rule(
