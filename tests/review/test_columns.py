@@ -326,7 +326,7 @@ NARROWEST = {
     24: "user",
     48: "remedy",
 }
-CUT = "comment source_networks created_by_username"
+CUT = "comment source_networks"
 HEADINGS = {
     "signed_in_by": "signed in by",
     "not_checked": "not checked",

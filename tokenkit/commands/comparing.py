@@ -89,12 +89,12 @@ def find_leaked(
         report=_source(session, report),
     )
     # The log of a job must show that nothing was found.
-    show = session.say if found.looked_for or len(found.not_comparable) else session.warn
+    show = session.say if found.looked_for or len(found.not_comparable) else session.front_end.warn_last
     show(f"{workspace.name}: {found.headline()}.")
     for heading, locations in found.notes():
-        session.warn(heading)
+        session.front_end.warn_last(heading)
         for location in locations:
-            session.warn(f"  {printable(location)}")
+            session.front_end.warn_last(f"  {printable(location)}")
     if session.front_end.returns_objects:
         say_how_to_revoke(session.front_end, found, session.named)
     return found

@@ -95,7 +95,9 @@ def warn_of_unscoped(session: Session[Any], criteria: Mapping[str, Any]) -> None
     """Show that a filter by the scope of all APIs leaves out tokens whose scopes are not stated, which can mean all."""
     if scopes.ALL_APIS in (criteria.get("scope") or ()):
         both = f"'{scopes.ALL_APIS}' in scopes or scopes.isna()"
-        session.warn(f'Tokens without scopes can also use all APIs. To include them, use --where "{both}" instead.')
+        session.front_end.warn_last(
+            f'Tokens without scopes can also use all APIs. To include them, use --where "{both}" instead.'
+        )
 
 
 def say_if_replaced(front_end: FrontEnd, to: str) -> None:
@@ -176,9 +178,9 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
         f"{without:,} {of(without, 'has tokens', 'have tokens')} without permission."
     )
     if evidence is not None:
-        session.warn(f"{workspace.name}: {summary(evidence)}")
+        session.front_end.warn_last(f"{workspace.name}: {summary(evidence)}")
     if unknown := int(principals["can_use"].isna().sum()):
-        session.warn(
+        session.front_end.warn_last(
             f"{workspace.name}: {pluralize(unknown, 'principal')} may have permission through a group whose members "
             "the workspace does not return. can_use is empty for these."
         )

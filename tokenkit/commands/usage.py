@@ -38,7 +38,7 @@ def usage(
         return found
     rows = found[found["token_id"].isin(chosen)].reset_index(drop=True)
     if without := len(chosen.difference(rows["token_id"])):
-        session.warn(
+        session.front_end.warn_last(
             f"{workspace.name}: no sign-in of {part_of(without, len(chosen), 'selected token')} in the rows that were "
             f"read. This does not prove that {of(without, 'it is', 'they are')} unused."
         )

@@ -231,7 +231,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("unused_scopes", "unused scopes", priority=7, least=12),
     ColumnSpec("owner_kind", "owner kind", _words, priority=8),
     ColumnSpec("age_days", "age", _days, priority=9),
-    ColumnSpec("created_by_username", "created by", _creator, priority=10, least=12, is_cut=True),
+    ColumnSpec("created_by_username", "created by", _creator, priority=10, least=12),
     ColumnSpec("remedy", priority=10, least=48),
     ColumnSpec("started_at", "started", priority=2),
     ColumnSpec("finished_at", "finished", priority=8),
@@ -298,6 +298,7 @@ _OF_PRINCIPALS: dict[str, _Overrides] = {
     "kind": {"priority": 5},
 }
 _OF_SCOPES: dict[str, _Overrides] = {"scopes": _FIRST, "last_used_day": {"priority": 1}, "reason": {"priority": 2}}
+_OF_LEAKS: dict[str, _Overrides] = {"last_used_day": {"priority": 2}, "effective_end": {"priority": 3}}
 _OF_TOKENS_IN_RUNS: dict[str, _Overrides] = {
     "comment": {"priority": 2},
     "new_comment": {"priority": 2},
@@ -377,6 +378,8 @@ def _overrides_of(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
         return _in_journal(frame)
     if "tokens_without_permission" in frame:
         return _OF_PRINCIPALS
+    if "locations" in frame:
+        return _OF_LEAKS
     return _OF_SCOPES if "used_scopes" in frame and "advice" in frame else {}
 
 
