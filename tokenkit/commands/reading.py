@@ -141,6 +141,7 @@ def get(session: Session[Workspace], *, token_id: str) -> pd.DataFrame | pd.Seri
         session.front_end.warn_last("The scopes of this token are not stated, which can mean all APIs.")
     if not session.front_end.returns_objects:
         return token
+    session.say(f"{workspace.name}: 1 token, {pluralize(len(found), 'finding')}.")
     return token.astype(object).where(token.notna(), None).iloc[0]
 
 
