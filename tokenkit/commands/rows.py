@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from tokenkit.commands.reading import names_of_columns, say_if_replaced, sorted_
 from tokenkit.commands.session import FrontEnd
 from tokenkit.output import files
 from tokenkit.rest.token_management import OboToken
-from tokenkit.review import columns, preview, texts
+from tokenkit.review import columns, texts
 from tokenkit.review.audit import Audit
 from tokenkit.review.leaks import Leaks
 from tokenkit.workspaces.workspace import Workspace
@@ -56,14 +55,7 @@ def of_change(rows: Mapping[str, Any]) -> pd.DataFrame | None:
     return None
 
 
-def arranged(
-    result: object,
-    rows: Mapping[str, Any],
-    front_end: FrontEnd,
-    *,
-    is_change: bool = False,
-    labels: Mapping[str, str] = MappingProxyType({}),
-) -> object:
+def arranged(result: object, rows: Mapping[str, Any], front_end: FrontEnd, *, is_change: bool = False) -> object:
     """Return the result of a command as the options ask for it; without options, the result itself.
 
     Args:
@@ -71,14 +63,13 @@ def arranged(
         rows: The options.
         front_end: The front end.
         is_change: Whether the command changed something. Then a problem is a warning, and the result is returned.
-        labels: The names of workspaces by address, where rows are printed and not returned.
 
     Raises:
         UsageError: A column does not exist, or the file cannot be written.
     """
     if result is None or not any(value is not None and value is not False for value in rows.values()):
         return result
-    frame = preview.labelled(as_frame(result, findings=bool(rows.get("findings"))), labels)
+    frame = as_frame(result, findings=bool(rows.get("findings")))
     if rows.get("columns") == [HELP]:
         return _described(frame)
     if rows.get("sort"):
