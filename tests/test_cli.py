@@ -270,6 +270,15 @@ def test_connect_shows_the_workspace(shell, sandbox):
     }
 
 
+def test_a_terminal_says_of_a_connection_and_of_a_token_only_what_the_record_does_not(screen, sandbox, workspace):
+    token_id = workspace.tokens("scopes.notna()")["token_id"].iloc[0]
+    for argv, last in ((["connect"], "workspace id"), (["get", token_id], "owner active")):
+        assert last in screen(*argv).splitlines()[-1]
+    sandbox.faults.add(Fault(path="*/permissions/authorization/tokens", status=403))
+    last = screen("connect").splitlines()[-1]
+    assert last.endswith("admin@example.com is not an admin: only admins can list and change tokens.")
+
+
 def test_the_command_is_installed_and_a_closed_pipe_is_not_an_error(sandbox):
     environment = os.environ | {"DATABRICKS_HOST": sandbox.host, "DATABRICKS_TOKEN": sandbox.token}
     command = f"{sys.executable} -m tokenkit list --output csv | head -n 1"

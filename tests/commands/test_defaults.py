@@ -69,8 +69,21 @@ def test_the_default_profile_is_for_commands_that_only_read(profiles, capsys):
     assert cli.main(["list", "--output", "json"]) == 0
     ids = {row["token_id"] for row in json.loads(capsys.readouterr().out)}
     assert ids == of_prod.state.tokens.ids()
-    mine = next(iter(profiles.workspaces[0].state.tokens.ids()))
-    assert cli.main(["update", mine, "--comment", "x", "--dry-run"]) == 0  # a change is of the environment's workspace
+    assert cli.main(["scopes", "--output", "json"]) == 0  # it only reads without --narrow
+    assert {row["token_id"] for row in json.loads(capsys.readouterr().out)} == ids
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"], ["--yes"]])
+@pytest.mark.parametrize("change", ["revoke --status expired", "scopes --narrow", "permissions add group:bi-team"])
+def test_a_change_that_relies_on_the_default_profile_names_that_setting(profiles, capsys, change, options):
+    configure("[defaults]\nprofile = 'prod'")
+    ids = [each.state.tokens.ids() for each in profiles.workspaces]
+    assert cli.main([*change.split(), *options]) == 2
+    message = capsys.readouterr().err
+    assert f"[defaults] in {home() / 'config.toml'} sets profile = 'prod'" in message
+    assert "add --profile prod." in message
+    assert [each.state.tokens.ids() for each in profiles.workspaces] == ids
+    assert cli.main([*change.split(), "--dry-run", "--profile", "prod"]) == 0
 
 
 def test_the_command_line_and_the_environment_have_priority(profiles, capsys, monkeypatch):
@@ -81,6 +94,13 @@ def test_the_command_line_and_the_environment_have_priority(profiles, capsys, mo
     monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "DEFAULT")
     assert cli.main(["list", "--output", "json"]) == 0
     assert {row["token_id"] for row in json.loads(capsys.readouterr().out)} == first.state.tokens.ids()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_default_column_can_have_its_heading_as_an_option_can(capsys):
+    configure("[defaults]\ncolumns = ['Idle', 'ends']")
+    assert cli.main(["list", "--limit", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "idle_days\teffective_end"
 
 
 @pytest.mark.usefixtures("here")

@@ -6,11 +6,13 @@ import json
 import signal
 import threading
 
+import pandas as pd
 import pytest
 
 import tokenkit
 from tests.waiting import wait_until
 from tokenkit import cli
+from tokenkit.commands import comparing
 from tokenkit.sandbox import Fault, Sandbox
 
 LISTING = "/api/2.0/token-management/tokens"
@@ -206,6 +208,12 @@ def test_snapshots_are_saved_and_compared_in_every_workspace(company, capsys, tm
     ]
     printed = shell(capsys, f"fleet changes {folder} --profiles prod,test --output json", code=3)
     assert "has no snapshot" in printed.err
+
+
+def test_changes_are_counted_in_whole_phrases():
+    changes = pd.DataFrame({"change": ["removed", "owner_changed", "owner_changed", "scopes_changed", "first_used"]})
+    assert comparing._counts(changes) == "1 removed, 2 changed owner, 1 changed scopes, 1 used for the first time"
+    assert comparing._counts(changes.head(0)) == "no change"
 
 
 def test_a_snapshot_that_fails_in_one_workspace_lists_the_others(company, capsys, tmp_path):

@@ -1,6 +1,7 @@
 """What commands show in a terminal of 80, 120 and 200 columns, and in a pipe: nothing that is needed next is cut."""
 
 import json
+import re
 import shlex
 
 import pandas as pd
@@ -17,6 +18,7 @@ from tokenkit.commands.options import SHELL
 from tokenkit.commands.rows import as_frame
 from tokenkit.commands.table import COMMANDS
 from tokenkit.output import snapshots
+from tokenkit.review import columns
 from tokenkit.review.values import words
 from tokenkit.sandbox import Fault
 
@@ -31,8 +33,17 @@ NEEDED = (
     "error",
     "warnings",
     "change",
-    "permission_level",
 )
+# What is needed of a command, but gives way in others.
+NEEDED_OF = {
+    "scopes": ("scopes", "new_scopes"),
+    "journal": ("reason",),
+    "fleet journal": ("reason",),
+    "permissions show": ("permission_level", "user_name", "group_name"),
+    "fleet permissions show": ("permission_level", "user_name", "group_name"),
+    "access": ("can_use", "tokens_without_permission"),
+    "usage": ("identities",),
+}
 LINES = [
     "list",
     "list --expires-in 400d",
@@ -149,16 +160,20 @@ def test_in_every_width_and_in_a_pipe_what_is_needed_next_is_whole(filled, line,
     frame = as_frame(result, findings=bool(call.rows.get("findings")))
     assert len(frame)
     chosen = call.rows.get("columns") or frame.columns
-    needed = {
-        name: {"".join(words(str(value)).split()) for value in frame[name].dropna() if str(value).isascii()}
-        for name in NEEDED
+    cells = {
+        name: {words(columns.cell(value)) for value in frame[name].dropna() if str(value).isascii()}
+        for name in (*NEEDED, *(NEEDED_OF.get(line, ())))
         if name in chosen and name in frame
     }
+    needed = {name: {"".join(text.split()) for text in texts} for name, texts in cells.items()}
+    parts = {part for texts in cells.values() for text in texts for part in re.findall(r"[^\W_]+", text)}
+    unbroken = {part for part in parts if len(part) < 64}  # an id in an error does not fit
     for width in WIDTHS:
         text = drawn(session, call, result, monkeypatch, capsys, width=width)
         body = text.partition("… and ")[0]
         assert max(map(cell_len, text.splitlines())) <= width
         found = columns_of(body)
+        assert all(re.search(rf"(?<![^\W_]){part}(?![^\W_])", body) for part in unbroken), width
         for name, values in needed.items():
             assert all(any(value in column for column in found) for value in values), (width, name)
         if "token_id" in chosen and frame["token_id"].notna().any():

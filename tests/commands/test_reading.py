@@ -1,6 +1,8 @@
 """The arguments of the reading commands."""
 
 import io
+import json
+import re
 import shlex
 
 import pandas as pd
@@ -94,6 +96,21 @@ def test_a_filter_by_all_apis_names_the_expression_that_includes_tokens_without_
             cli.main(["list", "--where", expression.partition('"')[0], "--columns", "scopes", "--output", "csv"]) == 0
         )
         assert set(pd.read_csv(io.StringIO(capsys.readouterr().out))["scopes"].fillna("none")) == {"all-apis", "none"}
+
+
+@pytest.mark.usefixtures("here")
+def test_an_audit_and_a_token_say_that_scopes_are_not_stated(capsys):
+    assert cli.main(["audit", "--rule", "broad-scope"]) == 0
+    count, filters = re.search(r"leaves out (\d+) active .* They match (.*)\.\n", capsys.readouterr().err).groups()
+    assert cli.main(["list", *shlex.split(filters), "--output", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found) == int(count)
+    assert not any(token["scopes"] for token in found)
+    assert cli.main(["list", "--scope", "sql", "--output", "json"]) == 0
+    limited = json.loads(capsys.readouterr().out)
+    for token, expected in ((found[0], True), (limited[0], False)):
+        assert cli.main(["get", token["token_id"]]) == 0
+        assert ("not stated, which can mean all APIs" in capsys.readouterr().err) == expected
 
 
 @pytest.mark.usefixtures("here")

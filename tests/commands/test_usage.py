@@ -46,6 +46,19 @@ def test_rows_of_a_file_need_no_warehouse(tmp_path, capsys):
     assert (row["token_id"], row["matched"]) == ("a" * 64, False)
 
 
+@pytest.mark.usefixtures("sandbox")
+def test_selected_tokens_without_a_sign_in_are_counted_in_the_singular_and_in_the_plural(tmp_path, capsys):
+    rows = tmp_path / "rows.jsonl"
+    first, second, *_ = tokenkit.connect().listing()["token_id"]
+    frame(event("a" * 64)).to_json(rows, orient="records", lines=True)
+    for ids, expected in (
+        ([first], "no sign-in of 1 selected token in the rows that were read. This does not prove that it is unused."),
+        ([first, second], "no sign-in of 2 selected tokens in the rows that were read. This does not prove that they "),
+    ):
+        assert cli.main(["usage", *ids, "--rows", str(rows)]) == 0
+        assert expected in capsys.readouterr().err
+
+
 def test_a_stopped_warehouse_is_not_started_unasked(sandbox, capsys):
     sandbox.warehouse.state = "STOPPED"
     line = ["usage", "--warehouse-id", sandbox.warehouse.warehouse_id]

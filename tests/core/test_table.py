@@ -17,17 +17,19 @@ SOME = [
     Column("status", ["active", "active"], priority=1),
     Column("token", ["3f1c9a0b12cd"] * 2),
 ]
-# At 20 columns nothing fits, and at 50 all is folded; from 64 on, IDs are whole; then owners, headings, comments grow.
+# At 20 columns nothing fits, and at 50 all is broken; from 64 on, words are broken at punctuation, and IDs are whole;
+# then owners, headings and comments grow.
 DRAWN = {
     50: """
                                     last
                                     used
 severity  owner     comment        (UTC)  token
 high      annabell  a comment…      68 d  3f1c9a0b
-          e.feathe                        12cd
-          rstone@e
-          xample.c
-          om
+          e                               12cd
+          .feather
+          stone
+          @example
+          .com
 low       a b       夜間エク…      never  3f1c9a0b
           c                               12cd
 """,
@@ -35,8 +37,9 @@ low       a b       夜間エク…      never  3f1c9a0b
                                               last
                                               used
 severity  owner                comment       (UTC)  token
-high      annabelle.featherst  a comment t…   68 d  3f1c9a0b12cd
-          one@example.com
+high      annabelle            a comment t…   68 d  3f1c9a0b12cd
+          .featherstone
+          @example.com
 low       a b                  夜間エクス…   never  3f1c9a0b12cd
           c
 """,
@@ -158,3 +161,30 @@ def test_the_names_of_a_record_are_bold_and_its_values_keep_a_width_that_can_be_
     lines = record({"a long name": "x" * 12, "b": "y"}, 10, is_colored=True).splitlines()
     assert lines == ["\x1b[1ma long name\x1b[0m  xxxxxxxx", "             xxxx", "\x1b[1mb\x1b[0m            y"]
     assert "\x1b" not in record({"a": "b"}, 10)
+
+
+def test_words_are_whole_where_they_fit_and_are_broken_at_punctuation_where_they_do_not():
+    principals = ["210f73cb-9265-4b51-a67d-e9ac306a1b7b", "ann.featherstone@example.com", "needed for https://a.b/c"]
+    tall = [Column("principal", principals, least=8), Column("reason", ["its use is recorded"] * 3, least=8)]
+    assert table(tall, 46).splitlines() == [
+        "principal                             reason",
+        "210f73cb-9265-4b51-a67d-e9ac306a1b7b  its use",
+        "                                      is",
+        "                                      recorded",
+        "ann.featherstone@example.com          its use",
+        "                                      is",
+        "                                      recorded",
+        "needed for https://a.b/c              its use",
+        "                                      is",
+        "                                      recorded",
+    ]
+    assert table(tall[:1], 16).splitlines() == [
+        "principal",
+        "210f73cb-9265-",
+        "4b51-a67d-",
+        "e9ac306a1b7b",
+        "ann.featherstone",
+        "@example.com",
+        "needed for",
+        "https://a.b/c",
+    ]

@@ -55,6 +55,15 @@ def test_a_waiver_is_named_if_it_matches_in_no_workspace(fleet):
     assert len(audit.waived) == 1
 
 
+def test_tokens_without_scopes_are_counted_over_all_workspaces(fleet):
+    count = len(fleet.tokens("scopes.isna()", status="active"))
+    assert [note for note in fleet.audit().notes if "without scopes" in note] == [
+        f"broad-scope leaves out {count} active tokens without scopes, which can mean all APIs. They match "
+        'where="scopes.isna()", status="active".'
+    ]
+    assert not [note for note in fleet.audit(["unused"]).notes if "without scopes" in note]
+
+
 def test_a_rule_that_a_workspace_could_not_check_says_in_how_many():
     summary = pd.DataFrame({"rule": ["a", "b"], "findings": [1, 2], "waived": [0, 0], "not_checked": ["", ""]}).astype(
         {"findings": "Int64", "waived": "Int64", "not_checked": frames.TEXT, "rule": frames.TEXT}

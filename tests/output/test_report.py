@@ -225,7 +225,7 @@ def test_the_workbook_has_the_findings_the_summary_and_the_tokens_with_findings(
         "findings": len(audit.findings),
         "summary": len(audit.summary),
         "waived": 0,
-        "tokens": audit.findings["token_id"].nunique(),
+        "tokens with findings": audit.findings["token_id"].nunique(),
     }
     assert sheets["findings"]["token_id"].tolist() == audit.findings["token_id"].fillna("").tolist()
     assert sheets["summary"]["findings"].tolist() == audit.summary["findings"].tolist()
@@ -281,7 +281,7 @@ def test_no_report_has_an_address_or_a_user_agent(used, tmp_path, ending):
     path = audit.report(tmp_path / f"audit.{ending}")
     if ending == "xlsx":
         sheets = pd.read_excel(path, sheet_name=None, keep_default_na=False)
-        row = sheets["tokens"].set_index("token_id").loc[token_id]
+        row = sheets["tokens with findings"].set_index("token_id").loc[token_id]
         assert (row["logins"], row["clients"]) == (1201, "acme-loader, unknown")
         assert row["last_login (UTC)"] == NOW.tz_localize(None)
         text = "".join(sheet.to_csv() for sheet in sheets.values())

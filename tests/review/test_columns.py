@@ -50,7 +50,32 @@ def test_booleans_are_yes_or_blank_and_lists_have_commas():
     )
     assert shown(frame, "can_use")[1] == ["yes", ""]
     assert shown(frame, "active")[1] == ["yes", ""]
-    assert shown(frame, "scopes")[1] == ["a, b", ""]
+    assert shown(frame, "scopes")[1] == ["a, b", "(not stated)"]  # which can mean all APIs
+
+
+def test_a_creator_who_is_the_owner_has_the_owners_name_and_not_an_application_id():
+    frame = pd.DataFrame(
+        {
+            "created_by_username": ["0b5c-4f", "0b5c-4f", "ann@example.com"],
+            "created_by_id": pd.array([7, 8, None], "Int64"),
+            "owner_id": pd.array([7, 7, 7], "Int64"),
+            "owner": ["terraform"] * 3,
+        }
+    )
+    assert shown(frame, "created_by_username")[1] == ["terraform", "0b5c-4f", "ann@example.com"]
+    assert columns.fields(frame)["created by username"] == "terraform"
+    assert shown(frame.drop(columns="owner"), "created_by_username")[1][0] == "0b5c-4f"
+
+
+def test_service_principals_with_permission_are_shown_by_their_display_names():
+    frame = pd.DataFrame(
+        {
+            "service_principal_name": ["0b5c-4f", "0b5c-4e", None],
+            "display_name": ["terraform", None, "data-engineers"],
+        }
+    )
+    assert shown(frame, "service_principal_name")[1] == ["terraform", "0b5c-4e", ""]
+    assert shown(frame.drop(columns="display_name"), "service_principal_name")[1] == ["0b5c-4f", "0b5c-4e", ""]
 
 
 def test_missing_values_of_every_type_are_blank():
@@ -160,23 +185,22 @@ RUNS = pd.DataFrame(
 @pytest.mark.parametrize(
     ("width", "headings"),
     [
-        (80, ["run", "kind", "remaining", "tokens", "reason", "started"]),
+        (80, ["run", "kind", "remaining", "tokens", "reason"]),
         (100, ["run", "kind", "remaining", "tokens", "reason", "started"]),
         (170, ["workspace", "run", "kind", "change", "remaining", "tokens", "done", "reason", "started", "by"]),
     ],
 )
-def test_of_runs_the_id_the_day_the_kind_the_counts_and_the_reason_remain_in_a_narrow_terminal(width, headings):
+def test_of_runs_the_id_the_kind_the_counts_and_the_reason_remain_in_a_narrow_terminal(width, headings):
     assert headings_of(RUNS, width) == headings
     lines = table.table(columns.columns(RUNS), width).splitlines()
-    assert {"20260301-093000-1a2b3c4d", "2026-03-01"} <= {*" ".join(lines).split()}
+    assert {"20260301-093000-1a2b3c4d", "offboarding", "everybody"} <= {*" ".join(lines).split()}
     assert max(map(len, lines)) <= width
 
 
 def test_of_staged_runs_the_day_on_which_they_are_due_remains_too():
     staged = RUNS.assign(due=RUNS["started_at"] + pd.Timedelta(days=14))
     drawn = table.table(columns.columns(staged), 100)
-    assert {"2026-03-15", "2026-03-01", "20260301-093000-1a2b3c4d"} <= {*drawn.split()}
-    assert "offboardi…" in drawn
+    assert {"2026-03-15", "20260301-093000-1a2b3c4d", "offboarding", "everybody"} <= {*drawn.split()}
 
 
 def test_of_one_run_what_it_did_comes_before_what_the_line_about_it_says():
@@ -280,10 +304,10 @@ def test_the_short_view_comes_first_in_a_notebook_and_no_column_is_lost(tokens):
 
 # The columns that a narrow terminal leaves out, from the last to the first that goes.
 GIVE_WAY = {
-    1: "waived kind status source_networks reason effect",
+    1: "waived kind status reason effect",
     2: "via done matched started_at",
-    3: "permission_unused failed unknown still_listed identities",
-    4: "active skipped days_used",
+    3: "permission_unused failed unknown still_listed",
+    4: "active skipped days_used source_networks",
     5: "matched_as",
     6: "idle_days expiry_time reach",
     7: "scopes used_scopes unused_scopes",
@@ -294,14 +318,15 @@ GIVE_WAY = {
     12: "before after",
 }
 NARROWEST = {
-    10: "before after",
-    12: "workspace not_checked group_name service_principal_name comment new_comment new_scopes via clients reason"
+    10: "before after clients",
+    12: "workspace not_checked group_name service_principal_name comment new_comment new_scopes via reason"
     " scopes used_scopes unused_scopes created_by_username",
-    16: "error user_name evidence locations source_networks identities",
-    20: "title findings description remedy path warnings",
+    16: "rule error principal owner user_name evidence locations source_networks identities",
+    20: "title findings description path warnings",
     24: "user",
+    48: "remedy",
 }
-CUT = "comment scopes created_by_username"
+CUT = "comment source_networks"
 HEADINGS = {
     "signed_in_by": "signed in by",
     "not_checked": "not checked",
@@ -313,7 +338,7 @@ HEADINGS = {
     "new_permission_level": "new level",
     "new_comment": "new comment",
     "new_scopes": "new scopes",
-    "tokens_without_permission": "tokens without permission",
+    "tokens_without_permission": "no permission",
     "can_use": "can use",
     "permission_unused": "unused",
     "matched_as": "matched as",

@@ -32,7 +32,7 @@ def test_a_token_is_one_cell_after_its_workspace_and_warnings_are_last():
         "workspace": ["prod", "prod"],
         "token": CELLS,
         "last used (UTC)": ["2026-02-28", "never"],
-        "scopes": ["sql, jobs", ""],
+        "scopes": ["sql, jobs", "(not stated)"],
         "warnings": ["used in the last 7 days", ""],
     }
     assert (shown.caption, shown.total, shown.more) == ("Tokens", 2, "")

@@ -93,6 +93,11 @@ CASES = [
     ("inactive-owner", {"owner_id": None}, None),
     ("inactive-owner", {"owner_id": LEFT, **lives(DAY, left=0)}, None),
     ("inactive-creator", {"owner_id": PLAIN_CI, **MADE_BY_LEFT}, "its creator left@example.com is inactive"),
+    (
+        "inactive-creator",  # the API can have the owner's application id as the creator's name
+        {"owner_id": PLAIN_CI, "created_by_id": LEFT, "created_by_username": "0b5c-4f"},
+        "its creator left@example.com is inactive",
+    ),
     ("inactive-creator", {"owner_id": PLAIN_CI, "created_by_id": GHOST}, f"its creator {GHOST} was deleted"),
     (
         "inactive-creator",
@@ -138,10 +143,10 @@ CASES = [
     ("lifetime-over-maximum", lives(365 * DAY, left=DAY), "lifetime of 365 days, the maximum is 90"),
     ("lifetime-over-maximum", NEVER, "never expires, the maximum is 90 days"),
     ("unused", {"last_used_day": MIDNIGHT - 59 * DAY, "creation_time": 0}, None),
-    ("unused", {"last_used_day": MIDNIGHT - 60 * DAY, "creation_time": 0}, "unused for 60 days, revoked in 29"),
+    ("unused", {"last_used_day": MIDNIGHT - 60 * DAY, "creation_time": 0}, "unused for 60 days, revoked in 29 days"),
     ("unused", {"last_used_day": NOW_MS - 60 * DAY + 1, "creation_time": 0}, None),
-    ("unused", {"last_used_day": NOW_MS - 60 * DAY, "creation_time": 0}, "unused for 60 days, revoked in 30"),
-    ("unused", {"last_used_day": MIDNIGHT - 99 * DAY, "creation_time": 0}, "unused for 99 days, revoked in 0"),
+    ("unused", {"last_used_day": NOW_MS - 60 * DAY, "creation_time": 0}, "unused for 60 days, revoked in 30 days"),
+    ("unused", {"last_used_day": MIDNIGHT - 99 * DAY, "creation_time": 0}, "unused for 99 days, revoked in 0 days"),
     ("unused", {**UNUSED, "creation_time": 0}, None),
     ("never-used", {**UNUSED, "creation_time": NOW_MS - 30 * DAY + 1}, None),
     ("never-used", {**UNUSED, "creation_time": NOW_MS - 30 * DAY}, "never used in 30 days"),
@@ -281,5 +286,5 @@ def test_every_rule_has_a_title_a_reason_and_a_remedy():
 def test_a_rule_is_still_the_function_that_it_was_made_of():
     unused = next(rule for rule in RULES if rule.id == "unused")
     tokens = pd.DataFrame({"idle_days": [70.0, 1.0], "last_used_day": pd.to_datetime(["2026-01-01"] * 2, utc=True)})
-    assert unused(tokens, context()).to_dict() == {0: "unused for 70 days, revoked in 20"}
+    assert unused(tokens, context()).to_dict() == {0: "unused for 70 days, revoked in 20 days"}
     assert unused(tokens, context(), idle_days=71).to_dict() == {}

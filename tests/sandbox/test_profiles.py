@@ -66,7 +66,7 @@ def test_neither_the_default_file_nor_a_link_is_written(tmp_path, monkeypatch):
     link = tmp_path / "link"
     link.symlink_to(default)
     for path in (default, tmp_path / "folder" / ".." / ".databrickscfg", link):
-        with pytest.raises(ValueError, match="Choose another file"):
+        with pytest.raises(ValueError, match=r"Give the path of a new file, as in --profiles sandbox\.cfg\."):
             check_writable(path)
     dangling = tmp_path / "dangling"
     dangling.symlink_to(tmp_path / "nothing")
@@ -100,7 +100,8 @@ def test_the_json_line_names_the_file(file):
     ("options", "message"),
     [
         (["--profiles", "{file}"], "was not written by a sandbox"),
-        (["--profiles", "{file}/no/folder"], "cannot"),
+        (["--profiles", "{file}/no/folder"], "cannot be written: there is no folder"),
+        (["--profiles", "{file.parent}"], "cannot be read: Is a directory"),
         (["--clock", "yesterday"], "'yesterday' is not a time"),
     ],
 )

@@ -14,6 +14,7 @@ from tests.review.test_sign_ins import event, frame
 from tokenkit import errors
 from tokenkit.sandbox import Fault, Sandbox
 from tokenkit.sandbox.state.audit_rows import GivenRows
+from tokenkit.workspaces import usage as usage_sources
 
 DAY = pd.Timedelta(days=1)
 
@@ -136,6 +137,42 @@ def test_an_unknown_warehouse_is_an_error_that_lists_those_that_there_are(sandbo
     with pytest.raises(errors.UsageError, match="does not exist"):
         ws.usage(warehouse_id="1234", **settings)
     sandbox.faults.clear()
+
+
+def test_an_unknown_warehouse_of_a_fleet_is_an_error_that_lists_those_of_every_workspace(sandbox, ws):
+    with Sandbox(tokens=3, seed=5) as other, Sandbox(tokens=3, seed=6) as unreachable:
+        workspaces = [tokenkit.connect(host=each.host, token=each.token) for each in (other, unreachable)]
+        fleet = tokenkit.fleet([ws, *workspaces])
+        unreachable.faults.add(Fault(path="/api/2.0/sql/*", status=403))
+        for setting, error in (({"warehouse_id": "1234"}, errors.UsageError), ({}, errors.ConfigurationError)):
+            with pytest.raises(error) as raised:
+                fleet.usage(**setting)
+            known = str(raised.value).partition("Warehouses: ")[2]
+            assert [part.partition(" ")[0] for part in known.split(", ")] == [
+                each.warehouse.warehouse_id for each in (sandbox, other)
+            ]
+            assert all(f" in {each.host}" in known for each in (sandbox, other))
+        assert len(fleet.usage(warehouse_id=other.warehouse.warehouse_id)) > 0
+        for each in (sandbox, other):
+            each.faults.add(Fault(path="/api/2.0/sql/*", status=403))
+        with pytest.raises(errors.PermissionDeniedError):
+            fleet.usage(warehouse_id="1234")
+        sandbox.faults.clear()
+
+
+def test_the_warehouses_of_many_workspaces_are_named_one_of_each_and_counted():
+    class Api:
+        def __init__(self, *ids):
+            self._ids = ids
+
+        def warehouses(self):
+            return [(warehouse_id, "starter", "RUNNING") for warehouse_id in self._ids]
+
+    apis = {f"w{number}": Api(f"{number}a", f"{number}b") for number in range(7)}
+    assert usage_sources._known_warehouses(apis) == (
+        "Warehouses: 0a (starter) in w0, 1a (starter) in w1, 2a (starter) in w2, 3a (starter) in w3, "
+        "4a (starter) in w4 and 5 more, and those of 2 more workspaces."
+    )
 
 
 def test_a_stopped_warehouse_is_started_only_if_told_to(sandbox, ws):

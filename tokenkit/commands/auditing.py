@@ -48,9 +48,9 @@ def _audit(session: Session[TokenSource], **options: Unpack[_Rules]) -> Audit:
         usage=evidence_of(session.front_end, workspace, options),
     )
     waived = f", {len(result.waived):,} waived" if len(result.waived) else ""
-    session.say(f"{workspace.name}: {result.headline()} in {pluralize(len(result.tokens), 'token')}{waived}.")
     for note in result.notes:
-        session.warn(note)
+        session.front_end.warn_last(note)
+    session.say(f"{workspace.name}: {result.headline()} in {pluralize(len(result.tokens), 'token')}{waived}.")
     return result
 
 

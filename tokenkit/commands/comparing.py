@@ -16,14 +16,21 @@ from tokenkit.core.wording import pluralize
 from tokenkit.fleets.fleet import Fleet
 from tokenkit.output.snapshots import TAKEN_AT, WORKSPACE, list_snapshots, read_snapshot
 from tokenkit.review import leaks
+from tokenkit.review.changes import COMMENT_CHANGED, FIRST_USED, OWNER_CHANGED, SCOPES_CHANGED
 from tokenkit.review.leaks import Leaks
-from tokenkit.review.values import words
 from tokenkit.workspaces.base import AnyWorkspace, TokenSource
 from tokenkit.workspaces.changes import changes as compare
 from tokenkit.workspaces.workspace import Workspace
 
 LATEST = "latest"
 """The name of the latest snapshot of the workspace, in its own folder."""
+
+_COUNTED = {
+    OWNER_CHANGED: "changed owner",
+    SCOPES_CHANGED: "changed scopes",
+    COMMENT_CHANGED: "changed comment",
+    FIRST_USED: "used for the first time",
+}
 
 
 def snapshot(session: Session[AnyWorkspace], *, path: str | None) -> pd.DataFrame:
@@ -58,7 +65,9 @@ def changes_of_fleet(session: Session[Fleet], *, path: str | None) -> pd.DataFra
 
 def _counts(changes: pd.DataFrame) -> str:
     counts = changes["change"].value_counts(sort=False)
-    return ", ".join(f"{count:,} {words(str(change))}" for change, count in counts.items()) or "no change"
+    return (
+        ", ".join(f"{count:,} {_COUNTED.get(str(change), change)}" for change, count in counts.items()) or "no change"
+    )
 
 
 def find_leaked(
@@ -80,12 +89,12 @@ def find_leaked(
         report=_source(session, report),
     )
     # The log of a job must show that nothing was found.
-    show = session.say if found.looked_for or len(found.not_comparable) else session.warn
+    show = session.say if found.looked_for or len(found.not_comparable) else session.front_end.warn_last
     show(f"{workspace.name}: {found.headline()}.")
     for heading, locations in found.notes():
-        session.warn(heading)
+        session.front_end.warn_last(heading)
         for location in locations:
-            session.warn(f"  {printable(location)}")
+            session.front_end.warn_last(f"  {printable(location)}")
     if session.front_end.returns_objects:
         say_how_to_revoke(session.front_end, found, session.named)
     return found

@@ -21,7 +21,7 @@ from pathlib import Path
 from tokenkit import errors
 from tokenkit.core import config
 from tokenkit.core.home import home
-from tokenkit.review.columns import COLUMNS
+from tokenkit.review.columns import COLUMNS, named
 
 OUTPUTS = ("table", "json", "csv")
 
@@ -33,7 +33,7 @@ class Defaults:
     Attributes:
         profile: The workspace of commands that only read; empty for that of the environment.
         output: The output format.
-        columns: The columns of ``list``.
+        columns: The columns of ``list``, by their names or headings.
         thresholds: The thresholds of the audit, as the option has them.
     """
 
@@ -41,6 +41,11 @@ class Defaults:
     output: str = OUTPUTS[0]
     columns: list[str] = field(default_factory=list)
     thresholds: list[str] = field(default_factory=list)
+
+
+def where(folder: Path | None = None) -> str:
+    """Return the table and its file, for messages."""
+    return f"[{config.DEFAULTS}] in {(folder or home()) / config.FILE_NAME}"
 
 
 def read(folder: Path | None = None) -> Defaults:
@@ -51,26 +56,26 @@ def read(folder: Path | None = None) -> Defaults:
     """
     folder = folder or home()
     given = dict(config.read_table(folder, config.DEFAULTS))
-    where = f"[{config.DEFAULTS}] in {folder / config.FILE_NAME}"
+    place = where(folder)
     known = ("profile", "output", "columns", "thresholds")
     for name in given:
         if name not in known:
-            raise errors.ConfigurationError(f"{where} has an unknown key {name!r}. {errors.did_you_mean(name, known)}")
+            raise errors.ConfigurationError(f"{place} has an unknown key {name!r}. {errors.did_you_mean(name, known)}")
     thresholds = given.pop("thresholds", {})
     if not isinstance(thresholds, dict):
-        raise errors.ConfigurationError(f'thresholds of {where} must be a table: "unused.idle_days" = 45.')
+        raise errors.ConfigurationError(f'thresholds of {place} must be a table: "unused.idle_days" = 45.')
     columns = given.pop("columns", [])
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
-        raise errors.ConfigurationError(f"columns of {where} must be a list of texts.")
+        raise errors.ConfigurationError(f"columns of {place} must be a list of texts.")
     names = [column.name for column in COLUMNS]
     for name in columns:
-        if name not in names:
+        if not named(name, names):
             hint = errors.did_you_mean(name, names)
-            raise errors.ConfigurationError(f"columns of {where} has an unknown column {name!r}. {hint}")
+            raise errors.ConfigurationError(f"columns of {place} has an unknown column {name!r}. {hint}")
     if not all(isinstance(value, str) for value in given.values()):
-        raise errors.ConfigurationError(f"profile and output of {where} must be texts.")
+        raise errors.ConfigurationError(f"profile and output of {place} must be texts.")
     if given.get("output", OUTPUTS[0]) not in OUTPUTS:
-        raise errors.ConfigurationError(f"output of {where} must be {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}.")
+        raise errors.ConfigurationError(f"output of {place} must be {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}.")
     return Defaults(**given, columns=columns, thresholds=[*_thresholds(thresholds)])
 
 

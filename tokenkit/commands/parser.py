@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -20,7 +21,7 @@ from tokenkit.commands import defaults
 from tokenkit.commands.options import COUNT, FROM, MAGIC, OF_FLEET, PRINTING, PROFILE, SHELL, imported, label
 from tokenkit.commands.session import FrontEnd
 from tokenkit.commands.spelling import counterparts
-from tokenkit.commands.table import CHANGE_TOKENS, COMMANDS, GROUPS, ONE, ONE_OR_SAVED, Command
+from tokenkit.commands.table import COMMANDS, GROUPS, ONE, ONE_OR_SAVED, Command
 from tokenkit.core.spelling import spelling
 from tokenkit.rest import credentials
 from tokenkit.version import __version__
@@ -83,7 +84,7 @@ class Call:
         """Run the command, and return its result.
 
         Raises:
-            UsageError: A change that is not confirmed does not name its workspace.
+            UsageError: A change does not name its workspace, and is not confirmed or relies on the default profile.
         """
         if self.rows.get("to"):
             imported("rows.check")(self.rows)
@@ -91,11 +92,12 @@ class Call:
             described = imported("rows.of_change")(self.rows)
             if described is not None:
                 return described
+        named = self._named_by_default(front_end)
         if self.params.get("yes") and not self.params.get("dry_run"):
             self._check_workspace_is_named(front_end)
         with (
             spelling(counterparts(front_end.program)),
-            self.command.workspaces.open(front_end, self._named_by_default(front_end)) as opened,
+            self.command.workspaces.open(front_end, named) as opened,
         ):
             session = dataclasses.replace(opened, columns=self.rows.get("columns") or ())
             return self.command.function(session, **self.params)
@@ -115,10 +117,22 @@ class Call:
         )
 
     def _named_by_default(self, front_end: FrontEnd) -> Mapping[str, Any]:
-        """Return the options that select the workspace: for a command that only reads, with the default profile."""
-        if self.command.group == CHANGE_TOKENS or "profile" not in self.named or self._is_named(front_end):
+        """Return the options that select the workspace: for a command that only reads, with the default profile.
+
+        A change never runs on the default profile, nor on the workspace that it would run on without one: the commands
+        that only read show another.
+        """
+        reads_only = not self.command.can_change or self.params.get("narrow") is False
+        is_of_run = self.command.can_change and "run_id" in self.params  # the journal names the workspace
+        if "profile" not in self.named or is_of_run or self._is_named(front_end):
             return self.named
-        return {**self.named, "profile": defaults.read().profile or None}
+        profile = defaults.read().profile or None
+        if profile and not reads_only:
+            raise errors.UsageError(
+                f"{defaults.where()} sets profile = {profile!r}, which is only for commands that read. A change names "
+                f"its workspace: add --profile {shlex.quote(profile)}."
+            )
+        return {**self.named, "profile": profile}
 
     def _check_workspace_is_named(self, front_end: FrontEnd) -> None:
         # A run belongs to the workspace that the journal names.

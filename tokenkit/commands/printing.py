@@ -115,7 +115,7 @@ def _write(frame: pd.DataFrame, call: Call, labels: Mapping[str, str], *, is_col
     of_command = defaults.read()
     output, chosen = call.printing["output"] or of_command.output, [*frame.columns] if call.rows.get("columns") else []
     if not chosen and call.command.path in {"list", "fleet list"}:
-        chosen = [name for name in of_command.columns if name in frame]
+        chosen = [name for given in of_command.columns for name in columns.named(given, frame.columns)[:1]]
     if output == "json":
         sys.stdout.write(f"{export.json_text(texts.written(frame))}\n")
     elif output == "csv":

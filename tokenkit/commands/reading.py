@@ -33,10 +33,12 @@ def connect(session: Session[Workspace], *, target: str | None, profile: str | N
         raise errors.UsageError(f"Both a target {target!r} and a profile {profile!r} were given. Give one.")
     workspace = session.front_end.connect(target or profile)
     user, is_admin = workspace.me(), _is_admin(workspace)
-    admin = {True: "an admin", False: "not an admin: only admins can list and change tokens", None: "unknown role"}
-    session.say(f"Connected to {workspace.full_name} as {user} ({admin[is_admin]}).")
+    admin = {True: "an admin", False: "not an admin: only admins can list and change tokens", None: "of unknown role"}
     if session.front_end.returns_objects:
+        session.say(f"Connected to {workspace.full_name} as {user} ({admin[is_admin]}).")
         return workspace
+    if not is_admin:  # the row has the rest
+        session.say(f"{workspace.name}: {user} is {admin[is_admin]}.")
     return pd.DataFrame(
         {
             "workspace": [workspace.name],
@@ -94,7 +96,9 @@ def warn_of_unscoped(session: Session[Any], criteria: Mapping[str, Any]) -> None
     """Show that a filter by the scope of all APIs leaves out tokens whose scopes are not stated, which can mean all."""
     if scopes.ALL_APIS in (criteria.get("scope") or ()):
         both = f"'{scopes.ALL_APIS}' in scopes or scopes.isna()"
-        session.warn(f'Tokens without scopes can also use all APIs. To include them, use --where "{both}" instead.')
+        session.front_end.warn_last(
+            f'Tokens without scopes can also use all APIs. To include them, use --where "{both}" instead.'
+        )
 
 
 def say_if_replaced(front_end: FrontEnd, to: str) -> None:
@@ -134,9 +138,11 @@ def get(session: Session[Workspace], *, token_id: str) -> pd.DataFrame | pd.Seri
     found = [f"{row.severity} {row.rule}: {row.evidence}" for row in findings.itertuples()]
     token = audit.tokens[audit.tokens["token_id"] == token_id].reset_index(drop=True)
     token = token.assign(findings=pd.Series([found], dtype=object))
-    session.say(f"{workspace.name}: 1 token, {pluralize(len(found), 'finding')}.")
+    if token["scopes"].isna().all():
+        session.front_end.warn_last("The scopes of this token are not stated, which can mean all APIs.")
     if not session.front_end.returns_objects:
         return token
+    session.say(f"{workspace.name}: 1 token, {pluralize(len(found), 'finding')}.")
     return token.astype(object).where(token.notna(), None).iloc[0]
 
 
@@ -174,9 +180,9 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
         f"{without:,} {of(without, 'has tokens', 'have tokens')} without permission."
     )
     if evidence is not None:
-        session.warn(f"{workspace.name}: {summary(evidence)}")
+        session.front_end.warn_last(f"{workspace.name}: {summary(evidence)}")
     if unknown := int(principals["can_use"].isna().sum()):
-        session.warn(
+        session.front_end.warn_last(
             f"{workspace.name}: {pluralize(unknown, 'principal')} may have permission through a group whose members "
             "the workspace does not return. can_use is empty for these."
         )

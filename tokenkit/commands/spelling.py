@@ -27,6 +27,7 @@ COUNTERPARTS: Mapping[str, str] = {
         "Read newer evidence with --usage --days {days} --warehouse-id {warehouse_id} --start-warehouse"
     ),
     "pass usage=ws.usage()": "--usage",
+    'where="scopes.isna()", status="active"': '--where "scopes.isna()" --status active',
     "pass thresholds={{{rule!r}: {{{threshold!r}: [...]}}}}": "--threshold {rule}.{threshold}=…",
     "Pass comment=…, scopes=…, or a frame with the column new_comment or new_scopes": "Add --comment or --scopes",
     'Pass fleet(["prod", "dev"]), or account=…': "Add --profiles prod,dev or --account NAME",

@@ -11,6 +11,7 @@ from tokenkit import errors
 from tokenkit.commands.evidence import Log, read
 from tokenkit.commands.reading import with_ids
 from tokenkit.commands.session import FrontEnd, Session
+from tokenkit.core.wording import of, part_of
 from tokenkit.review import filters
 from tokenkit.review.usage import summary
 from tokenkit.workspaces.base import AnyWorkspace
@@ -37,9 +38,9 @@ def usage(
         return found
     rows = found[found["token_id"].isin(chosen)].reset_index(drop=True)
     if without := len(chosen.difference(rows["token_id"])):
-        session.warn(
-            f"{workspace.name}: no sign-in of {without:,} of {len(chosen):,} selected tokens in the rows that were "
-            "read. This does not prove that they are unused."
+        session.front_end.warn_last(
+            f"{workspace.name}: no sign-in of {part_of(without, len(chosen), 'selected token')} in the rows that were "
+            f"read. This does not prove that {of(without, 'it is', 'they are')} unused."
         )
     return rows
 

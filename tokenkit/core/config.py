@@ -36,13 +36,14 @@ def read_table(folder: Path, table: str, *, consequence: str = "") -> Mapping[st
 
 
 def _document(path: Path, consequence: str) -> Mapping[str, Any]:
-    import tomllib  # noqa: PLC0415 - only such a file needs it
-
     try:
         if path.exists() and not path.is_file():
             problem = "it is not a file"  # a pipe would block
         else:
-            return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+            text = path.read_text(encoding="utf-8-sig")
+            import tomllib  # noqa: PLC0415 - only such a file needs it
+
+            return tomllib.loads(text)
     except FileNotFoundError:
         dangling = [place for place in (path, *path.parents) if place.is_symlink() and not place.exists()]
         if not dangling:

@@ -1,13 +1,15 @@
 """Tables and records for a terminal of a given width: the columns that fit, their widths, and their rendering.
 
 A column that is too wide is either truncated with an ellipsis or wrapped. Text that is needed in full (an ID to copy,
-an owner, a warning) is wrapped. Columns that do not fit are omitted, the least important first.
+an owner, a warning) is wrapped: between words if that suffices, else at the punctuation of long words. Columns that do
+not fit are omitted, the least important first.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,7 +21,9 @@ NEEDED = 0
 _GAP = 2
 _CODES = {"bold": "1", "red": "31", "yellow": "33"}
 _NARROWEST = 8
-_READABLE = 24  # the minimum width of truncated text before another column is added
+_READABLE = 24  # the minimum width of truncated or wrapped text before another column is added
+_PART = re.compile(r"\d{4}-\d\d-\d\d|[@.]?[^-/,:;_=@.]+[-/,:;_=]*|[-/,:;_=@.]+")
+"""A part of a word: words are broken at punctuation, as in an address or a UUID, but not in a date."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,26 @@ class Column:
 
     @functools.cached_property
     def narrow(self) -> int:
-        """Return the minimum width beside another column. The heading can be wrapped between words."""
-        if self.least:
+        """Return the minimum width at which no word is broken. The heading can be wrapped between words."""
+        if self.is_cut:
             return min(self.natural, self.least)
+        if self.least:
+            return max(min(self.natural, self.least), self._longest(str.split))
         return max(self._content, *(width_of(word) for word in self.heading.split(" ")))
+
+    @functools.cached_property
+    def narrowest(self) -> int:
+        """Return the minimum width at which words are broken only at punctuation."""
+        return min(self.narrow, max(_NARROWEST, self._longest(_PART.findall)))
 
     @functools.cached_property
     def _content(self) -> int:
         return max((width_of(line) for text in self.texts for line in text.split("\n")), default=0)
+
+    def _longest(self, split: Callable[[str], list[str]]) -> int:
+        """Return the width of the longest part of the heading and the texts."""
+        parts = (part for text in {self.heading, *self.texts} for word in text.split() for part in split(word))
+        return max(map(width_of, parts), default=0)
 
 
 def fitting(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
@@ -67,7 +83,7 @@ def fitting(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
     Truncated columns are narrowed first, then wrapped ones.
     """
     wanted = {
-        id(column): max(column.narrow, min(column.natural, _READABLE)) if column.is_cut else column.natural
+        id(column): max(column.narrow, min(column.natural, _READABLE)) if column.least else column.natural
         for column in columns
     }
     shown = [column for column in columns if column.priority == NEEDED]
@@ -87,14 +103,17 @@ def fitting(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
 def _narrowed(columns: Sequence[Column], available: int) -> dict[int, int]:
     """Return the widths of columns after narrowing the widest ones until all fit.
 
-    Headings that are wider than their content are wrapped first, then texts that can be wrapped, then all.
+    Headings that are wider than their content are wrapped first, then texts that can be wrapped: between words, then at
+    punctuation, then anywhere; then all, at punctuation, then anywhere.
     """
     narrowest = [min(column.natural, _NARROWEST) for column in columns]
-    narrow = [column.narrow for column in columns]
     stages = (
         [column.natural if column.least else column.narrow for column in columns],
-        narrow,
+        [column.narrow for column in columns],
+        [column.narrowest if column.least else column.narrow for column in columns],
+        [min(column.natural, column.least) if column.least else column.narrow for column in columns],
         [low if column.least else column.narrow for column, low in zip(columns, narrowest, strict=True)],
+        [column.narrowest for column in columns],
         narrowest,
     )
     most = [column.natural for column in columns]
@@ -151,23 +170,33 @@ def _row(cells: Sequence[Sequence[str]], shown: Sequence[tuple[Column, int]], st
 
 
 def _cut(text: str, wide: int) -> str:
-    if width_of(text) <= wide:
-        return text
-    from rich.cells import set_cell_size  # noqa: PLC0415 - only needed for long texts
-
-    return f"{set_cell_size(text, wide - 1).rstrip()}…"
+    return (
+        text if width_of(text) <= wide else f"{_split(text[: 4 * wide], wide - 1)[0].rstrip()}…"
+    )  # a bound for hostile text
 
 
 def _folder() -> Callable[[str, int], list[str]]:
-    """Return a function that wraps a text between words, and long words anywhere."""
+    """Return a function that wraps a text between words, and words that are too long at punctuation or anywhere."""
 
     @functools.cache
     def wrapped(text: str, wide: int) -> list[str]:
-        from rich.console import Console  # noqa: PLC0415 - only needed for long texts
-        from rich.text import Text  # noqa: PLC0415
-
-        folded = Text(text).wrap(Console(width=wide, color_system=None), wide, overflow="fold")
-        return [line.plain.rstrip() for line in folded]
+        lines = [""]
+        for number, word in enumerate(text.split(" ")):
+            space = " " if number else ""
+            if width_of(lines[-1] + space + word) <= wide:
+                lines[-1] += space + word
+                continue
+            parts = (
+                [word]
+                if width_of(word) <= wide
+                else [piece for part in _PART.findall(word) for piece in _split(part, wide)]
+            )
+            lines.append("")
+            for part in parts:
+                if width_of(lines[-1] + part) > wide:
+                    lines.append("")
+                lines[-1] += part
+        return [line.rstrip() for line in lines if line.strip()]
 
     def fold(text: str, wide: int) -> list[str]:
         lines = text.split("\n")
@@ -176,3 +205,13 @@ def _folder() -> Callable[[str, int], list[str]]:
         return [part for line in lines for part in wrapped(line, wide)]
 
     return fold
+
+
+def _split(text: str, wide: int) -> list[str]:
+    """Return a text in parts of a width. Wide characters, which need two columns, are whole."""
+    parts = [""]
+    for character in text:
+        if width_of(parts[-1] + character) > wide and parts[-1]:
+            parts.append("")
+        parts[-1] += character
+    return parts

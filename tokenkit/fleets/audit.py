@@ -9,7 +9,7 @@ import pandas as pd
 from tokenkit import frames
 from tokenkit.core.wording import pluralize
 from tokenkit.fleets.frames import by_workspace
-from tokenkit.review.audit import Audit, MakePlan
+from tokenkit.review.audit import Audit, MakePlan, unscoped_notes
 from tokenkit.review.values import SEVERITIES
 
 
@@ -28,23 +28,25 @@ def joined_audit(audits: Mapping[str, Audit], *, name: str, plan: MakePlan) -> A
     findings = stacked(lambda audit: audit.findings)
     worst_first = findings["severity"].map(SEVERITIES.index).sort_values(kind="stable").index
     first = next(iter(audits.values()))
+    summary = _summary(stacked(lambda audit: audit.summary), first.summary)
     # A waiver applies to all workspaces, so it is used if it matches in one of them.
     matching_nowhere = [
         note for note in first.unmatched_waivers if all(note in audit.unmatched_waivers for audit in audits.values())
     ]
+    tokens, checked = stacked(lambda audit: audit.tokens), set(summary.loc[summary["findings"].notna(), "rule"])
+    of_one = {note for audit in audits.values() for note in unscoped_notes(audit.tokens, rules=checked)}
+    notes = dict.fromkeys(
+        note
+        for audit in audits.values()
+        for note in audit.notes
+        if note not in of_one and (note not in audit.unmatched_waivers or note in matching_nowhere)
+    )
     return Audit(
         findings=findings.loc[worst_first].reset_index(drop=True),
         waived=stacked(lambda audit: audit.waived),
-        summary=_summary(stacked(lambda audit: audit.summary), first.summary),
-        tokens=stacked(lambda audit: audit.tokens),
-        notes=tuple(
-            dict.fromkeys(
-                note
-                for audit in audits.values()
-                for note in audit.notes
-                if note not in audit.unmatched_waivers or note in matching_nowhere
-            )
-        ),
+        summary=summary,
+        tokens=tokens,
+        notes=(*notes, *unscoped_notes(tokens, rules=checked)),
         unmatched_waivers=tuple(matching_nowhere),
         name=name,
         now=first.now,

@@ -42,7 +42,6 @@ from tokenkit.review import leaks as leaked
 from tokenkit.review.audit import Audit
 from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import Rule
-from tokenkit.workspaces import usage as usage_sources
 from tokenkit.workspaces.base import ManagedSource
 from tokenkit.workspaces.workspace import Workspace
 
@@ -237,14 +236,8 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         audits = self._members.each("audit", lambda workspace: workspace.audit(rules, usage=usage, **settings))
         return joined_audit(audits, name=self._members.name_without({*self.hosts} - {*audits}), plan=self.revoke)
 
-    def _statements(self, warehouse_id: str | None) -> StatementsAPI:
-        chosen = usage_sources.chosen_warehouse(warehouse_id)
-        apis = [self.workspace(host).api.statements for host in self.hosts]
-        for api in apis if chosen else ():
-            with contextlib.suppress(errors.TokenKitError):  # a warehouse belongs to one workspace
-                api.state(chosen)
-                return api
-        return apis[0]
+    def _statements(self) -> dict[str, StatementsAPI]:
+        return {self.labels[host]: self.workspace(host).api.statements for host in self.hosts}
 
     def now(self) -> pd.Timestamp:
         """Return the reference time for ages: that of the first workspace."""

@@ -33,6 +33,7 @@ UNUSED_DAYS = 60
 _ROWS_PER_RULE = 10
 _ROWS_PER_TABLE = 50
 _COMMENT_LENGTH = 100
+_TOKENS = "tokens with findings"  # a sheet
 
 
 ENDINGS = (".html", *files.ENDINGS)
@@ -41,8 +42,8 @@ ENDINGS = (".html", *files.ENDINGS)
 def write(audit: Audit, to: FilePath, *, progress: bool = True) -> Path:
     """Write an audit to a file and return its path.
 
-    ``.html`` is the page. ``.xlsx`` is a workbook with the findings, the summary, the waived findings, and the tokens
-    with findings. ``.csv`` and ``.json`` contain the findings. Likely secrets are redacted. An existing file is
+    ``.html`` is the page. ``.xlsx`` is a workbook with the sheets ``findings``, ``summary``, ``waived`` and ``tokens
+    with findings``. ``.csv`` and ``.json`` contain the findings. Likely secrets are redacted. An existing file is
     replaced.
 
     Args:
@@ -59,7 +60,7 @@ def write(audit: Audit, to: FilePath, *, progress: bool = True) -> Path:
     tokens = audit.tokens[audit.tokens["token_id"].isin(audit.findings["token_id"])]
     if has_evidence(audit):
         tokens = tokens.assign(clients=texts.join_lists(tokens["clients"]))
-    frames = {"findings": audit.findings, "summary": audit.summary, "waived": audit.waived, "tokens": tokens}
+    frames = {"findings": audit.findings, "summary": audit.summary, "waived": audit.waived, _TOKENS: tokens}
     redacted = {name: texts.written(export.join_lists(frame)) for name, frame in frames.items()}
     return files.save(redacted, to, progress=progress)
 

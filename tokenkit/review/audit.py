@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tokenkit import errors, frames
-from tokenkit.core import arguments
+from tokenkit.core import arguments, wording
 from tokenkit.core.arguments import several
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import pluralize
@@ -23,7 +23,7 @@ from tokenkit.review.access import ADMINS, Identities
 from tokenkit.review.description import described, described_alone
 from tokenkit.review.preview import Preview, table, visible
 from tokenkit.review.rule import SETTINGS, Context, Rule
-from tokenkit.review.rules import RULES
+from tokenkit.review.rules import BROAD_SCOPE, RULES
 from tokenkit.review.usage import summary as coverage_of
 from tokenkit.review.usage import with_evidence
 from tokenkit.review.usage_rules import RULES as USAGE_RULES
@@ -53,8 +53,8 @@ class Audit:
             missing input.
         tokens: The listing, with owners and derived columns as of the audit; with evidence of use also ``logins,
             last_login, clients``.
-        notes: Notes on waivers that expired or match no rule or finding, on rules that were not checked, and on the
-            coverage of the evidence of use.
+        notes: Notes on waivers that expired or match no rule or finding, on rules that were not checked, on tokens
+            without scopes, and on the coverage of the evidence of use.
         unmatched_waivers: Those of the notes that name a waiver that matches no finding.
         name: The workspace.
         now: The time of the audit.
@@ -223,6 +223,7 @@ def audit(
     )
     notes += unmatched
     notes += [f"{rule} was not checked: it {gap}." for rule, gap in gaps.items() if gap]
+    notes += unscoped_notes(tokens, rules=checked)
     notes += [] if context.usage is None else [coverage_of(context.usage)]
     return Audit(
         findings=counting,
@@ -235,6 +236,24 @@ def audit(
         now=context.now,
         _plan=plan,
     )
+
+
+def unscoped_notes(tokens: pd.DataFrame, *, rules: Container[str]) -> list[str]:
+    """Return a note about the active tokens that ``broad-scope`` leaves out, because their scopes are not stated.
+
+    Args:
+        tokens: The tokens of an audit.
+        rules: The ids of the rules that were checked.
+    """
+    count = int((tokens["scopes"].isna() & (tokens["status"] == "active")).sum())
+    if not count or BROAD_SCOPE not in rules:
+        return []
+    matches = wording.of(count, "It matches", "They match")
+    filters = spelled('where="scopes.isna()", status="active"')
+    return [
+        f"{BROAD_SCOPE} leaves out {pluralize(count, 'active token')} without scopes, which can mean all APIs. "
+        f"{matches} {filters}."
+    ]
 
 
 def read_context(api: WorkspaceAPI, rules: Iterable[Rule] = RULES, *, now: pd.Timestamp) -> Context:

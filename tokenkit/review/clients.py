@@ -7,6 +7,7 @@ partners.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -95,8 +96,6 @@ CLIENTS = (
     Client("browser", r"mozilla/\d.*(?:chrome|firefox|safari|edg|opera|gecko)", is_interactive=True),
 )
 
-_ANY = re.compile("|".join(f"(?P<_{number}>{client.pattern})" for number, client in enumerate(CLIENTS)))
-_PATTERNS = [re.compile(client.pattern) for client in CLIENTS]
 _FIRST_PRODUCT = re.compile(r"\s*([^\s/();,]+)")
 # Not an address or a name of a computer or of a person, because clients are in reports: one word with one number.
 _NAME = re.compile(r"[A-Za-z][A-Za-z_+-]*\d{0,3}[A-Za-z_+-]*")
@@ -106,6 +105,13 @@ FIELDS = {client.name: client.field for client in CLIENTS if client.field}
 
 INTERACTIVE = frozenset(client.name for client in CLIENTS if client.is_interactive)
 """The names of clients that a person uses."""
+
+
+@functools.cache
+def _patterns() -> tuple[re.Pattern[str], tuple[re.Pattern[str], ...]]:
+    """Return the patterns of the clients, as one and each. They take long to compile, and most commands need none."""
+    one = "|".join(f"(?P<_{number}>{client.pattern})" for number, client in enumerate(CLIENTS))
+    return re.compile(one), tuple(re.compile(client.pattern) for client in CLIENTS)
 
 
 def client_of(user_agent: str) -> str:
@@ -120,8 +126,9 @@ def client_of(user_agent: str) -> str:
     """
     text = printable(user_agent[:LONGEST_USER_AGENT])
     lower = text.lower()
-    if _ANY.search(lower):
-        return next(client.name for client, pattern in zip(CLIENTS, _PATTERNS, strict=True) if pattern.search(lower))
+    any_client, patterns = _patterns()
+    if any_client.search(lower):
+        return next(client.name for client, pattern in zip(CLIENTS, patterns, strict=True) if pattern.search(lower))
     product = _FIRST_PRODUCT.match(text)
     return product[1][:_LONGEST_NAME] if product and _NAME.fullmatch(product[1]) else UNKNOWN
 

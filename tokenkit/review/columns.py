@@ -40,6 +40,7 @@ class ColumnSpec:
             shown only on request.
         least: The minimum width when narrowed; 0 if it is never narrowed.
         is_cut: Whether long texts are truncated instead of wrapped.
+        missing: What is shown for a missing value that is not merely unknown.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ColumnSpec:
     priority: int | None = NEEDED
     least: int = 0
     is_cut: bool = False
+    missing: str = ""
 
 
 def _plain(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
@@ -135,6 +137,25 @@ def _level(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
     return suffix, [text or "none" for text in texts] if "new_permission_level" in frame else texts
 
 
+def _creator(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
+    """Show a creator who is the owner by the owner's name: of a service principal, the API has the application id."""
+    suffix, texts = _plain(frame, name)
+    if not {"created_by_id", "owner_id", "owner"} <= set(frame.columns):
+        return suffix, texts
+    owners = _plain(frame, "owner")[1]
+    is_own = (frame["created_by_id"] == frame["owner_id"]).fillna(value=False).tolist()
+    return suffix, [owner if own else text for own, owner, text in zip(is_own, owners, texts, strict=True)]
+
+
+def _service_principal(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
+    """Show the display names of service principals, which commands accept, in place of their application ids."""
+    suffix, texts = _plain(frame, name)
+    if "display_name" not in frame:
+        return suffix, texts
+    titles = _plain(frame, "display_name")[1]
+    return suffix, [text and (title or text) for title, text in zip(titles, texts, strict=True)]
+
+
 def _short_id(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
     return "", [cell(value)[:SHORT_ID] for value in frame[name].tolist()]
 
@@ -144,13 +165,13 @@ _LISTING = ("owner", "comment", "status", "last_used_day", "effective_end", "tok
 COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("workspace", least=12),
     ColumnSpec("severity"),
-    ColumnSpec("rule"),
+    ColumnSpec("rule", least=16),
     ColumnSpec("title", least=20),
     ColumnSpec("findings", least=20),
     ColumnSpec("user", least=24),
     ColumnSpec("admin"),
     ColumnSpec("signed_in_by", "signed in by"),
-    ColumnSpec("waived", priority=1),
+    ColumnSpec("waived", show=_count, priority=1),
     ColumnSpec("not_checked", "not checked", least=12),
     ColumnSpec("run_id", "run"),
     ColumnSpec("kind", show=_words, priority=1),
@@ -158,11 +179,11 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("outcome", show=_words),
     ColumnSpec("error", least=16),
     ColumnSpec("remaining", show=_count),
-    ColumnSpec("principal"),
-    ColumnSpec("owner"),
+    ColumnSpec("principal", least=16),
+    ColumnSpec("owner", least=16),
     ColumnSpec("user_name", "user", least=16),
     ColumnSpec("group_name", "group", least=12),
-    ColumnSpec("service_principal_name", "service principal", least=12),
+    ColumnSpec("service_principal_name", "service principal", _service_principal, least=12),
     ColumnSpec("permission_level", "level", _level),
     ColumnSpec("new_permission_level", "new level", _level),
     ColumnSpec("description", least=20),
@@ -172,7 +193,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("advice"),
     ColumnSpec("new_scopes", "new scopes", _new, least=12),
     ColumnSpec("tokens"),
-    ColumnSpec("tokens_without_permission", "tokens without permission"),
+    ColumnSpec("tokens_without_permission", "no permission"),
     ColumnSpec("can_use", "can use"),
     ColumnSpec("permission_unused", "unused", priority=3),
     ColumnSpec("via", priority=2, least=12),
@@ -192,10 +213,10 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("still_listed", "still listed", _count, priority=3),
     ColumnSpec("logins", "sign-ins"),
     ColumnSpec("last_login", "last sign-in"),
-    ColumnSpec("clients", "used by", least=12),
-    ColumnSpec("source_networks", "from", priority=1, least=16),
+    ColumnSpec("clients", "used by", least=10),
+    ColumnSpec("source_networks", "from", priority=4, least=16, is_cut=True),
     ColumnSpec("matched", "listed", priority=2),
-    ColumnSpec("identities", "as", priority=3, least=16),
+    ColumnSpec("identities", "as", least=16),
     ColumnSpec("days_used", "days", priority=4),
     ColumnSpec("last_used_day", "last used", _ago),
     ColumnSpec("idle_days", "idle", _days, priority=6),
@@ -204,14 +225,14 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("expiry_time", "expires", priority=6),
     ColumnSpec("due"),
     ColumnSpec("reason", priority=1, least=12),
-    ColumnSpec("scopes", priority=7, least=12, is_cut=True),
+    ColumnSpec("scopes", priority=7, least=12, missing="(not stated)"),
     ColumnSpec("reach", priority=6),
     ColumnSpec("used_scopes", "used scopes", priority=7, least=12),
     ColumnSpec("unused_scopes", "unused scopes", priority=7, least=12),
     ColumnSpec("owner_kind", "owner kind", _words, priority=8),
     ColumnSpec("age_days", "age", _days, priority=9),
-    ColumnSpec("created_by_username", "created by", priority=10, least=12, is_cut=True),
-    ColumnSpec("remedy", priority=10, least=20),
+    ColumnSpec("created_by_username", "created by", _creator, priority=10, least=12),
+    ColumnSpec("remedy", priority=10, least=48),
     ColumnSpec("started_at", "started", priority=2),
     ColumnSpec("finished_at", "finished", priority=8),
     ColumnSpec("attempts", priority=9),
@@ -258,15 +279,30 @@ _BY_NAME = {column.name: column for column in COLUMNS}
 _Overrides = Mapping[str, Any]
 _FIRST: _Overrides = {"priority": NEEDED}
 _LAST: _Overrides = {"priority": _UNLISTED}
-# In a table of runs, the id, the day, the counts and the reason remain in a narrow terminal.
+# In a table of runs, the id, which begins with the day, the counts and the reason remain in a narrow terminal.
 _OF_RUNS: dict[str, _Overrides] = {
     "kind": _FIRST,
-    "started_at": {"priority": NEEDED, "least": 10},
+    "started_at": {"priority": 1},
     "due": {"least": 10},
-    "reason": {"priority": NEEDED, "least": 10, "is_cut": True},
+    "reason": {"priority": NEEDED, "least": 10},
     "workspace": {"priority": 4},
     "caller": {"priority": 4},
     "change": {"priority": 5},
+}
+_OF_PRINCIPALS: dict[str, _Overrides] = {
+    "logins": {"priority": 1},
+    "permission_level": {"priority": 2},
+    "last_login": {"priority": 2},
+    "last_used_day": {"priority": 3},
+    "clients": {"priority": 4},
+    "kind": {"priority": 5},
+}
+_OF_SCOPES: dict[str, _Overrides] = {"scopes": _FIRST, "last_used_day": {"priority": 1}, "reason": {"priority": 2}}
+_OF_LEAKS: dict[str, _Overrides] = {"last_used_day": {"priority": 2}, "effective_end": {"priority": 3}}
+_OF_TOKENS_IN_RUNS: dict[str, _Overrides] = {
+    "comment": {"priority": 2},
+    "new_comment": {"priority": 2},
+    "reason": {"priority": 11},
 }
 _SAID_OF_A_RUN = ("run_id", "caller", "reason")
 _POSITIONS = {column.name: position for position, column in enumerate(COLUMNS)}
@@ -314,7 +350,7 @@ def column(frame: pd.DataFrame, name: str) -> table.Column:
     suffix, texts = (spec.show or _plain)(frame, name)
     return table.Column(
         heading=printable(spec.heading or name.replace("_", " ")) + suffix,
-        texts=texts,
+        texts=[text or spec.missing for text in texts] if spec.missing else texts,
         priority=_UNLISTED if spec.priority is _NEVER else spec.priority,
         least=spec.least,
         is_cut=spec.is_cut,
@@ -331,9 +367,20 @@ def columns(frame: pd.DataFrame, chosen: Sequence[str] = ()) -> list[table.Colum
     """
     if chosen:
         return [replace(column(frame[[name]], name), priority=NEEDED) for name in chosen]
-    here = _in_journal(frame) if "run_id" in frame else {}
+    here = _overrides_of(frame)
     found = [replace(column(frame, name), **here.get(name, {})) for name in shown_names(frame)]
     return [shown for shown in found if any(shown.texts)]
+
+
+def _overrides_of(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
+    """Return how columns are displayed in a frame of a kind, where that differs from other frames."""
+    if "run_id" in frame:
+        return _in_journal(frame)
+    if "tokens_without_permission" in frame:
+        return _OF_PRINCIPALS
+    if "locations" in frame:
+        return _OF_LEAKS
+    return _OF_SCOPES if "used_scopes" in frame and "advice" in frame else {}
 
 
 def _in_journal(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
@@ -344,7 +391,8 @@ def _in_journal(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
         is_of_fleet = frame.columns[0] == "workspace"
         return _OF_RUNS | {"workspace": _FIRST} if is_of_fleet else _OF_RUNS
     if len(frame["run_id"].str.partition(".")[0].unique()) > 1:
-        return {"caller": _OF_RUNS["caller"]}
+        where = {} if len(frame["workspace"].unique()) > 1 else {"workspace": _LAST}
+        return {"caller": _OF_RUNS["caller"], **_OF_TOKENS_IN_RUNS, **where}
     # The rows are of one run, and the line about it has these values.
     said = [*_SAID_OF_A_RUN, *(["workspace"] if len(frame["workspace"].unique()) == 1 else [])]
     if "principal" in frame:  # entries of permissions
@@ -358,8 +406,10 @@ def fields(frame: pd.DataFrame) -> dict[str, str]:
     names = [*shown_names(frame), *(str(name) for name in frame.columns)]
     texts = {}
     for name in dict.fromkeys(names):
-        show = _words if spec_of(name).show is _words else _plain
+        spec = spec_of(name)
+        show = spec.show if spec.show is _words or spec.show is _creator else _plain
         suffix, (text,) = show(frame.head(1), name)
+        text = text or spec.missing
         if name == "findings" and isinstance(value := frame[name].iloc[0], list):
             text = "\n".join(map(cell, value)) or "none"
         if name == "admin" and not text:

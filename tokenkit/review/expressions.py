@@ -39,6 +39,7 @@ import pyarrow.compute as pc
 from tokenkit import errors, frames
 from tokenkit.core.arguments import optional
 from tokenkit.review import patterns, texts
+from tokenkit.review.columns import named
 from tokenkit.review.durations import duration
 from tokenkit.review.patterns import shortened
 from tokenkit.review.values import FIXED
@@ -239,7 +240,9 @@ class _Checker(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> None:
         if self._columns is not None and node.id not in self._columns:
             known = [str(column) for column in self._columns]
-            hint = _equivalent(node.id) or errors.did_you_mean(node.id, known)
+            headings = named(node.id, known)
+            meant = f"Did you mean {' or '.join(headings)}?" if headings else errors.did_you_mean(node.id, known)
+            hint = _equivalent(node.id) or meant
             raise errors.UsageError(f"Unknown column {node.id!r} (write text in quotes). {hint}")
 
     def visit_Call(self, node: ast.Call) -> None:

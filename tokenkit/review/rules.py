@@ -37,6 +37,7 @@ PLACEHOLDER_COMMENTS = (
 )
 """Placeholder comments, in lower case, without punctuation and without a number after them."""
 
+BROAD_SCOPE = "broad-scope"
 _LONGEST_LIFETIME_DAYS = 730
 _QUOTA = 600
 _LONGEST_QUOTE = 80
@@ -83,13 +84,14 @@ def inactive_owner(tokens: pd.DataFrame, _: Context) -> pd.Series[str]:
 def inactive_creator(tokens: pd.DataFrame, context: Context) -> pd.Series[str]:
     """Find service principals' tokens whose creator is another identity that is inactive or no longer exists."""
     assert context.identities is not None
-    active = context.identities.principals().drop_duplicates("id").set_index("id")["active"]
+    principals = context.identities.principals().drop_duplicates("id").set_index("id")
     candidates = tokens[(tokens["owner_kind"] == "service_principal") & tokens["created_by_id"].notna()]
     candidates = candidates[candidates["created_by_id"] != candidates["owner_id"]]
-    is_active = candidates["created_by_id"].map(active).astype("boolean")
+    is_active = candidates["created_by_id"].map(principals["active"]).astype("boolean")
     found = candidates[~is_active.fillna(value=False).to_numpy(dtype=bool)]
     state = is_active[found.index].isna().map({True: " was deleted", False: " is inactive"}).astype(frames.TEXT)
-    creator = found["created_by_username"].fillna(found["created_by_id"].astype(frames.TEXT))
+    creator = found["created_by_id"].map(principals["principal"]).astype(frames.TEXT)
+    creator = creator.fillna(found["created_by_username"]).fillna(found["created_by_id"].astype(frames.TEXT))
     return "its creator " + creator + state
 
 
@@ -113,7 +115,7 @@ def admin_service_principal(tokens: pd.DataFrame, context: Context) -> pd.Series
 
 
 @rule(
-    "broad-scope",
+    BROAD_SCOPE,
     title="Has access to all APIs, or can create tokens that do",
     severity="high",
     why="A stolen value grants everything that the owner can do.",
@@ -236,7 +238,8 @@ def unused(tokens: pd.DataFrame, _: Context, *, idle_days: float = 60) -> pd.Ser
     """Find tokens that were used, but not for a number of days. The API reports the day of the last use."""
     idle = tokens["idle_days"][tokens["last_used_day"].notna()]
     found = idle[idle >= idle_days]
-    return concat_columns("unused for ", found, " days, revoked in ", (IDLE_LIMIT_DAYS - found).clip(lower=0))
+    remaining = (IDLE_LIMIT_DAYS - found).clip(lower=0)
+    return concat_columns("unused for ", found, " days, revoked in ", remaining, " days")
 
 
 @rule(

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tokenkit import errors, frames
-from tokenkit.core.wording import of, pluralize
+from tokenkit.core.wording import pluralize
 from tokenkit.frames import TEXT
 from tokenkit.review.audit_log import ADDRESS, IDENTITY, MOST_DAYS, USER_AGENT, display_names
 from tokenkit.review.clients import clients_of
@@ -128,7 +128,7 @@ def share(usage: pd.DataFrame) -> str:
         return f"The audit log has no sign-in with a token{since or ' in this period'}"
     nothing = "" if listed else ", so the log shows nothing about the listed tokens"
     of_log = f"{listed:,} of {pluralize(count, 'token')} in the audit log{since}"
-    return f"{of_log} {of(count, 'is', 'are')} listed here{nothing}"
+    return f"{of_log} {'is' if 1 in {listed, count} else 'are'} listed here{nothing}"
 
 
 def summary(usage: pd.DataFrame) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,19 +43,31 @@ def check_writable(path: Path) -> None:
     """Check that a file can be written: that it is not the default one, and is new or written by a sandbox.
 
     Raises:
-        ValueError: It is the default file, or was not written by a sandbox.
-        OSError: It cannot be read.
+        ValueError: It is the default file, was not written by a sandbox, or cannot be read; and what to do.
     """
     defaults = [Path.home() / _DEFAULT]
     if os.environ.get("USERPROFILE"):
         defaults.append(Path(os.environ["USERPROFILE"]) / _DEFAULT)
+    problem = ""
     if any(path.resolve() == default.resolve() for default in defaults):
-        raise ValueError(f"--profiles: {path} is the default configuration file. Choose another file.")
-    if path.is_symlink():
-        raise ValueError(f"--profiles: {path} is a symbolic link. Choose another file.")
-    with suppress(FileNotFoundError):
-        if not path.read_bytes().startswith(FIRST_LINE.encode()):
-            raise ValueError(f"--profiles: {path} was not written by a sandbox. Choose another file.")
+        problem = "is the file of your own profiles, which a sandbox never writes"
+    elif path.is_symlink():
+        problem = "is a symbolic link"
+    elif not path.parent.is_dir():
+        problem = f"cannot be written: there is no folder {path.parent}"
+    else:
+        try:
+            if not path.read_bytes().startswith(FIRST_LINE.encode()):
+                problem = "was not written by a sandbox, which would overwrite it"
+        except FileNotFoundError:
+            pass
+        except OSError as failure:
+            problem = f"cannot be read: {failure.strerror}"
+    if problem:
+        raise ValueError(
+            f"--profiles: {path} {problem}. Give the path of a new file, as in --profiles sandbox.cfg. Official tools "
+            "and tokenkit read it if DATABRICKS_CONFIG_FILE is its path."
+        )
 
 
 def write_profiles(path: Path, profiles: Mapping[str, Mapping[str, str]]) -> None:

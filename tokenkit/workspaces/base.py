@@ -258,8 +258,8 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
         """Return the reference time for ages."""
 
     @abstractmethod
-    def _statements(self, warehouse_id: str | None) -> StatementsAPI:
-        """Return the API of the workspace that has a warehouse."""
+    def _statements(self) -> Mapping[str, StatementsAPI]:
+        """Return the APIs that can have a warehouse, by the name of their workspace."""
 
     def usage(
         self,
@@ -387,9 +387,8 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
         session = usage_sources.active_spark() if spark is None else spark
         if warehouse_id is None and session is not None:
             return usage_sources.from_spark(question, session, since=since)
-        statements = self._statements(warehouse_id)
         return usage_sources.from_warehouse(
-            question, statements, warehouse_id, days=days, since=since, may_start=may_start
+            question, self._statements(), warehouse_id, days=days, since=since, may_start=may_start
         )
 
     @abstractmethod
@@ -431,7 +430,10 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
             ``sent``, ``updated`` or ``created``, ``failed``, ``unknown``, or ``skipped`` if no token was created); then
             the number of ``tokens``, and of those that are ``done`` (created, revoked, updated, already_gone),
             ``skipped, failed, unknown, still_listed``, and ``remaining``, which ``resume`` would process. Without
-            tokens, ``remaining`` is 1 if the request itself is not settled. ``settings`` is JSON of the request.
+            tokens, ``remaining`` is 1 if the request itself is not settled. ``settings`` is JSON of what ``resume``
+            needs: ``workers, despite_drift, protect, usage`` (the evidence that the plan showed) and ``usage_from``;
+            of a run that changes permissions the entries ``asked`` for, those ``before``, and ``replace``; of one that
+            creates a token its ``owner_id`` and the ids ``before``; of a staged run also when it is ``due``.
             Without runs the frame has the same columns and no rows. A fleet's frame has ``workspace`` as its first
             column; parts of a run have its id and ``.1``, ``.2`` ….
 

@@ -12,6 +12,8 @@ import os
 import re
 import sys
 import uuid
+from collections.abc import Mapping
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +24,7 @@ from tokenkit import errors
 from tokenkit.core.progress import progress_bar
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
-from tokenkit.core.wording import first_of
+from tokenkit.core.wording import first_of, pluralize
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.review.audit_log import MOST_DAYS, TABLE, Question
 from tokenkit.review.usage import SINCE
@@ -145,7 +147,7 @@ def chosen_warehouse(warehouse_id: str | None) -> str:
 
 def from_warehouse(
     question: Question[_Answer],
-    statements: StatementsAPI,
+    statements: Mapping[str, StatementsAPI],
     warehouse_id: str | None,
     *,
     days: int,
@@ -156,7 +158,7 @@ def from_warehouse(
 
     Args:
         question: The query.
-        statements: The API.
+        statements: The APIs that can have the warehouse, by the name of their workspace.
         warehouse_id: The warehouse; ``DATABRICKS_WAREHOUSE_ID`` by default.
         days: The number of days, for the error.
         since: The first day.
@@ -174,7 +176,8 @@ def from_warehouse(
             f"A SQL warehouse is required to read the audit log. {spelled('Pass warehouse_id=…')}, set {_WAREHOUSE}, "
             f"or {spelled('pass rows=… from an earlier query')}. {_known_warehouses(statements)}"
         )
-    if _state(statements, chosen) in _STOPPED and not may_start:
+    holder, state = _found(statements, chosen)
+    if state in _STOPPED and not may_start:
         raise errors.WarehouseStoppedError(
             f"Warehouse {chosen} is stopped, and a running one costs money. "
             f"Allow it with {spelled('start_warehouse=True')}.",
@@ -184,7 +187,7 @@ def from_warehouse(
     parameters = {"since": ("DATE", since)}
     try:
         with progress_bar(None, "The warehouse reads the audit log", unit=" polls", shown=None) as advance:
-            result = statements.execute(
+            result = holder.execute(
                 question.statement(), warehouse_id=chosen, parameters=parameters, on_poll=lambda _: advance(1)
             )
     except errors.StatementFailedError as failure:
@@ -194,25 +197,40 @@ def from_warehouse(
     raise explained
 
 
-def _state(statements: StatementsAPI, warehouse_id: str) -> str:
-    """Return the state of a warehouse.
+def _found(statements: Mapping[str, StatementsAPI], warehouse_id: str) -> tuple[StatementsAPI, str]:
+    """Return the API that has a warehouse, and the state of the warehouse. A warehouse belongs to one workspace.
 
     Raises:
         UsageError: It does not exist.
+        TokenKitError: No workspace says whether it has the warehouse.
     """
-    # Databricks rejects an id that no warehouse can have as invalid.
-    with contextlib.suppress(errors.NotFoundError, errors.InvalidParameterError):
-        return statements.state(warehouse_id)
+    failures: list[errors.TokenKitError] = []
+    for api in statements.values():
+        try:
+            return api, api.state(warehouse_id)
+        except (errors.NotFoundError, errors.InvalidParameterError):  # an id that no warehouse can have is invalid
+            continue
+        except errors.TokenKitError as failure:
+            failures.append(failure)
+    if len(failures) == len(statements):
+        raise failures[0]
+    where = next(iter(statements)) if len(statements) == 1 else f"any of {len(statements):,} workspaces"
     raise errors.UsageError(
-        f"SQL warehouse {warehouse_id} does not exist in {statements.name}, or you cannot use it. "
-        f"{_known_warehouses(statements)}"
+        f"SQL warehouse {warehouse_id} does not exist in {where}, or you cannot use it. {_known_warehouses(statements)}"
     )
 
 
-def _known_warehouses(statements: StatementsAPI) -> str:
-    """Return the warehouses that the caller can use, as a sentence."""
-    found = [f"{warehouse_id} ({name})" for warehouse_id, name, _ in statements.warehouses()]
-    return f"Warehouses: {first_of(found, _MOST_NAMED) or 'none that you can use'}."
+def _known_warehouses(statements: Mapping[str, StatementsAPI]) -> str:
+    """Return some warehouses that the caller can use, as a sentence: of several workspaces, the first of each first."""
+    by_workspace = []
+    for name, api in islice(statements.items(), _MOST_NAMED):
+        where = f" in {name}" if len(statements) > 1 else ""
+        with contextlib.suppress(*([errors.TokenKitError] if where else [])):
+            by_workspace.append([f"{warehouse_id} ({title}){where}" for warehouse_id, title, _ in api.warehouses()])
+    found = [*filter(None, chain.from_iterable(zip_longest(*by_workspace)))]
+    others = len(statements) - _MOST_NAMED
+    more = f", and those of {pluralize(others, 'more workspace')}" if others > 0 else ""
+    return f"Warehouses: {first_of(found, _MOST_NAMED) or 'none that you can use'}{more}."
 
 
 def _explained(failure: errors.StatementFailedError) -> errors.StatementFailedError:

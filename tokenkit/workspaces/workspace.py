@@ -299,8 +299,8 @@ class Workspace(ManagedSource[UpdatePlan]):
         listing = self.token_management.list()
         return audits.audit(listing, context, rules=rules, name=self.name, plan=self.revoke, **settings)
 
-    def _statements(self, warehouse_id: str | None) -> StatementsAPI:  # noqa: ARG002 - a fleet looks for it
-        return self.api.statements
+    def _statements(self) -> dict[str, StatementsAPI]:
+        return {self.name: self.api.statements}
 
     def _matched(self, occurrences: pd.DataFrame) -> Leaks:
         return leaked.matched(occurrences, self.tokens(), name=self.name, plan=self.revoke)
