@@ -663,6 +663,50 @@ def test_six_columns_never_scroll_sideways(explorer, width):
         page.set_viewport_size({"width": 1280, "height": 900})
 
 
+@pytest.mark.parametrize("width", [640, 800, 1000, 1200, 1600])
+def test_the_first_tick_moves_no_row_and_an_id_is_whole_or_hidden(explorer, width):
+    page = explorer.page
+    page.set_viewport_size({"width": width, "height": 900})
+    right = "document.querySelector('.tk').getBoundingClientRect().right"
+    page.wait_for_function(f"() => innerWidth - 120 < {right} && {right} <= innerWidth")  # later than the window
+    top = "() => ['.tks-table', '.tk'].map(name => document.querySelector(name).getBoundingClientRect().top)"
+    try:
+        table, screen = page.evaluate(top)
+        explorer.tick(3)
+        explorer.sees("1 selected")
+        assert table - screen == pytest.approx(page.evaluate("([a, b]) => a - b", page.evaluate(top)))
+        cut = """lines => lines.map(line => {
+            const [own, id] = [line, line.lastElementChild].map(node => node.getBoundingClientRect());
+            return id.top >= own.bottom - 1 ? "hidden" : id.right <= own.right + 1 ? "whole" : line.textContent;
+        })"""
+        found = set(explorer.screen.locator(".tks-owner").evaluate_all(cut))
+        assert ("whole" in found) == (width != 800)  # where no name leaves room for it
+        assert found <= {"whole", "hidden"}
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_the_tokens_of_a_fleet_have_room_and_their_workspace_at_every_width(notebook, company):
+    filled = notebook("tokenkit.fleet([ws]).explore(page_size=50)")
+    filled.run(1)
+    explorer, page = Explorer(filled.page), filled.page
+    expect(explorer.rows).to_have_count(50)
+    place = company.host.removeprefix("http://")
+    try:
+        for width in (800, 1200, 1600):
+            page.set_viewport_size({"width": width, "height": 900})
+            for _ in range(2):
+                assert fits(page)
+                assert explorer.rows.first.locator(".tks-c-comment").bounding_box()["width"] > 150
+                expect(explorer.rows.first.get_by_text(place).filter(visible=True)).to_have_count(1)
+                explorer.rows.first.locator(".tks-open").click()
+                expect(explorer.screen.locator("aside")).to_be_visible()
+            page.keyboard.press("Escape")
+            expect(explorer.screen.locator("aside")).to_have_count(0)
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+
 def test_a_click_after_the_kernel_was_restarted_says_what_to_do(lab, chromium):
     with opened(chromium) as page:  # a page of its own, as its kernel ends
         notebook = lab.open(page)

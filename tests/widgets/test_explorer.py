@@ -301,10 +301,22 @@ def test_the_preview_counts_warnings_lists_tokens_and_names_what_is_left_out(exp
     assert user.asks["lines"] == ["Left out: 1 token (yours).", last]
     assert user.asks["title"].startswith("Revoke 1 token on ")
     assert [card["label"] for card in user.asks["cards"]][:3] == [
-        "used in the last 7 days", "owned by service principals", "of owners who keep no active token",
+        "used in the last 7 days", "owned by service principals", "of an owner who keeps no active token",
     ]  # fmt: skip
     user.confirm(1)
     assert explorer.selected.empty  # excluded tokens are not selected to try again
+
+
+def test_a_number_and_its_label_are_singular_or_plural_and_warnings_have_their_severity(explorer, user, ws):
+    tokens = ws.tokens()
+    programs = tokens[(tokens["owner_kind"] == "service_principal") & (tokens["status"] == "active")]
+    for count, label in ((1, "owned by a service principal"), (2, "owned by service principals")):
+        explorer.select(programs.head(count))
+        user.do("act", action="revoke")
+        assert {"count": count, "label": label, "level": "medium"} in user.asks["cards"]
+        pills = [cell for row in user.asks["tables"][-1]["rows"] for cell in row if cell[0] == "pills"]
+        assert all(dict(zip(*cell[1:], strict=True))["a service principal's"] == "medium" for cell in pills)
+        user.do("close")
 
 
 def test_failed_tokens_stay_selected_and_are_retried(explorer, user, company, ids, targets):
@@ -341,7 +353,7 @@ def test_the_boxes_show_the_selection_after_a_run_even_if_the_refresh_fails(expl
     user.tick(*targets[:3])
     object.__setattr__(explorer._source, "read", unreadable)
     user.revoke(3)
-    words = "Not read again. The tokens are those of before. The tokens cannot be read."
+    words = "The refresh failed. The tokens shown are those read before. The tokens cannot be read."
     assert user.sections["notice"] == {"text": words, "is_error": True}
     assert user.ticked == explorer.selected["token_id"].tolist() == [targets[1]]
 
@@ -376,9 +388,10 @@ def test_a_stopped_run_keeps_the_remaining_tokens_and_is_resumed_on_the_screen(e
     company.faults.clear()
     revoked = before - ids()
     assert 5 <= len(revoked) < len(others)
-    assert any("remaining; to finish, run tokenkit.resume(" in line for line in user.asks["lines"])
     assert set(explorer.selected["token_id"]) == set(others) - revoked
     remaining = len(others) - len(revoked)
+    assert user.asks["title"] == f"{len(revoked)} revoked, {remaining} not sent."
+    assert user.asks["lines"] == [f"Stopped. {remaining} of {len(others)} tokens remaining."]  # a button resumes it
     assert user.asks["buttons"] == [["resume", f"Resume ({remaining} remaining)"]]
     assert user.asks["run"] == ws.runs()["run_id"].iloc[0]
     user.do("resume")
@@ -395,6 +408,14 @@ def test_comments_and_scopes_of_selected_tokens_are_updated(user, company, targe
     assert comment["name"] == "comment"
     assert ["sql", "sql"] in scopes["choices"]
     user.do("submit", answers={"comment": "asked on Monday", "scopes": "sql, jobs"})
+    assert user.asks["cards"] == [{"count": 2, "label": "with new scopes", "level": ""}]  # and none of 0 tokens
+    (table,) = user.asks["tables"]
+    assert table["columns"] == ["Token", "New comment", "Scopes", "New scopes"]
+    before = {
+        info["token_id"]: info.get("scopes") or ["all APIs"] for info in company.workspaces[0].state.tokens.infos()
+    }
+    assert sorted(row[2][1] for row in table["rows"]) == sorted(before[token_id] for token_id in targets[:2])
+    assert [row[3] for row in table["rows"]] == [["pills", ["sql", "jobs"]]] * 2
     user.confirm(2, reason="cleanup")
     infos = {info["token_id"]: info for info in company.workspaces[0].state.tokens.infos()}
     assert [infos[token_id]["comment"] for token_id in targets[:2]] == ["asked on Monday"] * 2
@@ -627,7 +648,14 @@ def test_an_empty_workspace_can_be_explored(browser):
     screen = explore(empty, now=NOW)
     assert screen.filtered.empty
     assert screen.selected.empty
-    assert browser(screen).sections["table"]["empty"] == "There are no tokens."
+    table = browser(screen).sections["table"]
+    assert (table["empty"], table["place"]) == ("There are no tokens.", "")
+
+
+def test_a_listing_that_was_not_audited_has_no_column_of_findings(ws, browser):
+    table = browser(explore(ws.tokens().head(1), now=NOW)).sections["table"]
+    assert [column["title"] for column in table["columns"]] == ["Token", "Last used", "Expires", "Scopes"]
+    assert table["place"] == "1 of 1"
 
 
 def test_an_unknown_event_changes_nothing(user):

@@ -132,5 +132,7 @@ def test_only_actions_of_a_fleet_are_offered(user):
 
 def test_the_table_of_a_fleet_has_the_workspace_and_a_key_for_each_token(user, fleet):
     assert [column["title"] for column in user.sections["table"]["columns"]][-1] == "Workspace"
-    assert {row["workspace"] for row in user.sections["table"]["rows"]} <= set(fleet.hosts)
+    assert {row["workspace"] for row in user.sections["table"]["rows"]} <= {
+        host.removeprefix("http://") for host in fleet.hosts
+    }
     assert all(key.split(" ")[1] in fleet.hosts for key in user.page)

@@ -19,7 +19,7 @@ from tokenkit.actions.plan import Plan, Summary
 from tokenkit.actions.preview import worst_first_of
 from tokenkit.actions.revocation import LAST_TOKEN
 from tokenkit.actions.states import PENDING, STATES
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import of, pluralize
 from tokenkit.review.preview import visible
 from tokenkit.review.values import words
 from tokenkit.widgets import formatting, plan_table
@@ -39,15 +39,18 @@ FORM, PLANNING, ASKING, EMPTY, RUNNING, DONE, FAILED = (
     "failed",
 )
 _SECONDS_BETWEEN_STEPS = 0.2
-_LEVELS = {"yours": "high", "used in the last 7 days": "high", "a service principal's": "medium"}
+_HOW = "; to finish, run"
 _COUNTED = {
-    "yours": "owned by you",
-    "a service principal's": "owned by service principals",
-    LAST_TOKEN: "of owners who keep no active token",
-    "expired already": "already expired",
+    "yours": ("owned by you", "owned by you"),
+    "a service principal's": ("owned by a service principal", "owned by service principals"),
+    LAST_TOKEN: ("of an owner who keeps no active token", "of owners who keep no active token"),
+    "expired already": ("already expired", "already expired"),
+    "new scopes": ("with new scopes", "with new scopes"),
 }
+"""The warnings behind a count: the singular and the plural."""
 _OUTCOMES = {state: words(state) for state in STATES} | {PENDING: "not sent"}
 _URGENCY = ("failed", "unknown", "still_listed", "pending", "skipped", "already_gone")
+_RANKS = {outcome: rank for rank, outcome in enumerate(_URGENCY)}
 
 
 class Decision:
@@ -242,12 +245,14 @@ class Decision:
         plan = self.plan
         assert plan is not None
         assert self._action is not None
-        lines = [*self._action.remarks(result), *([ended_early] if ended_early else [])]
+        remarks = self._action.remarks(result)
         buttons: list[list[str]] = []
         self._failed_tokens = pd.DataFrame()
         if "outcome" in result:
-            counts = result["outcome"].map(_OUTCOMES).fillna(result["outcome"]).value_counts()
-            title = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) or "No token was affected"
+            counts = result["outcome"].value_counts()
+            order = sorted(set(result["outcome"]), key=lambda outcome: _RANKS.get(outcome, -1))
+            title = ", ".join(f"{counts[outcome]:,} {_OUTCOMES.get(outcome, outcome)}" for outcome in order)
+            title = title or "No token was affected"
             buttons = self._ways_on(result, plan.run_id)
             rows = _described(result, plan)
         else:
@@ -255,6 +260,9 @@ class Decision:
             title = f"Scheduled: {pluralize(len(plan), 'token')}, {pluralize(len(result), 'owner')} to notify"
         table = plan_table.table(rows, caption="Results", now=self._now(), most=SHOWN_ROWS)
         run_id = plan.run_id or ""
+        if any(event == "resume" for event, _ in buttons):  # which is what to run here
+            ended_early = f"{ended_early.partition(_HOW)[0].rstrip('.')}." if ended_early else ""
+        lines = [*remarks, *([ended_early] if ended_early else [])]
         self.plan = None
         self._enter(DONE, title=f"{title}.", lines=lines, tables=[table], run=run_id, buttons=buttons)
         self._done(result)
@@ -338,8 +346,13 @@ def _input(field: Field, value: str) -> dict[str, Any]:
 def _counted(warnings: Mapping[str, int], counters: Sequence[str]) -> list[dict[str, Any]]:
     counts = dict.fromkeys(counters, 0) | dict(warnings)
     return [
-        {"count": count, "label": _COUNTED.get(name, name), "level": _LEVELS.get(name, "") if count else ""}
+        {
+            "count": count,
+            "label": of(count, *_COUNTED.get(name, (name, name))),
+            "level": plan_table.WARNING_LEVELS.get(name, "") if count else "",
+        }
         for name, count in counts.items()
+        if count or name in counters
     ]
 
 
@@ -359,8 +372,7 @@ def _described(result: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     known = [*names, *(["comment"] if "comment" in tokens else [])]
     if set(names) <= set(tokens.columns):
         result = result.merge(tokens[known].drop_duplicates(names), on=names, how="left")
-    ranks = {outcome: rank for rank, outcome in enumerate(_URGENCY)}
-    order = result["outcome"].map(ranks).fillna(len(ranks)).sort_values(kind="stable").index
+    order = result["outcome"].map(_RANKS).fillna(len(_RANKS)).sort_values(kind="stable").index
     return result.loc[order].assign(outcome=result["outcome"].map(_OUTCOMES).fillna(result["outcome"]))
 
 

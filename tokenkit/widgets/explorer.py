@@ -351,7 +351,7 @@ class Explorer(Screen):
             self._say(f"Read again: {self._about_line()}.")
 
     def _not_refreshed(self, words: str) -> None:
-        self._failed(f"Not read again. The tokens are those of before. {words}")
+        self._failed(f"The refresh failed. The tokens shown are those read before. {words}")
 
     def _failed(self, words: str) -> None:
         self._tell(words, is_error=True)

@@ -5,6 +5,7 @@ All texts are redacted, and control, invisible and bidirectional characters are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ SHOWN_FINDINGS, SHOWN_SCOPES, SHOWN_OTHERS = 2, 2, 8
 KINDS = {kind: words(kind) for kind in FIXED["owner_kind"]} | {"unknown": "unknown owner"}
 _TITLES = {rule.id: rule.title for rule in EVERY_RULE}
 _HAS_EVERYTHING = "all APIs"
+_WORD = re.compile(r"[a-z]+[ :;,]")
 
 
 def rows(
@@ -42,7 +44,7 @@ def rows(
     """
     found = _findings_by_row(findings)
     texts = pd.DataFrame({name: text(tokens[name]).fillna("") for name in ("comment", "owner", "owner_kind")})
-    workspaces = text(tokens["workspace"]).fillna("").tolist() if "workspace" in tokens else [None] * len(tokens)
+    workspaces = tokens["workspace"].map(place).tolist() if "workspace" in tokens else [None] * len(tokens)
     dues = tokens["token_id"].map(scheduled["due"]) if len(scheduled) else pd.Series(pd.NaT, tokens.index)
     cells = []
     for key, row, workspace, due, (_, shown), token in zip(
@@ -61,7 +63,7 @@ def rows(
             "scopes": _scopes(token["scopes"]),
             "badge": "" if pd.isna(due) else f"to be revoked on {due:%Y-%m-%d}",
         }
-        cells.append(cell if workspace is None else cell | {"workspace": cut(workspace)})
+        cells.append(cell if workspace is None else cell | {"workspace": workspace})
     return cells
 
 
@@ -73,11 +75,11 @@ def line(row: Mapping[str, Any]) -> str:
     parts = [
         row["title"] or "no comment",
         row["owner"],
+        findings + more,
         f"used {row['used'][0]}",
         "used by " + ", ".join(row["used_by"]) if "used_by" in row else "",
         f"expires {row['expires'][0]}",
         scopes,
-        findings + more,
         row["badge"],
         row.get("workspace", ""),
         row["short"],
@@ -120,7 +122,7 @@ def details(
             {
                 "severity": _severity(finding),
                 "title": shown(_TITLES.get(finding["rule"], rule_name(finding["rule"]))),
-                "evidence": _lines(finding.get("evidence")),
+                "evidence": _capitalized(_lines(finding.get("evidence"))),
                 "remedy": _lines(finding.get("remedy")),
             }
             for finding in ranked.to_dict("records")
@@ -171,6 +173,11 @@ def sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def place(name: Any) -> str:  # noqa: ANN401  # a cell
+    """Return the displayed form of a workspace's name: the address without its scheme, which all have."""
+    return cut(shown(name).removeprefix("https://").removeprefix("http://"))
+
+
 def cut(words: str) -> str:
     """Return a text that fits into a cell."""
     return words if len(words) <= LONGEST_CELL else f"{words[: LONGEST_CELL - 1]}…"
@@ -178,6 +185,11 @@ def cut(words: str) -> str:
 
 def _lines(value: Any) -> str:  # noqa: ANN401  # a cell
     return printable_lines(redact(value)) if isinstance(value, str) else ""
+
+
+def _capitalized(evidence: str) -> str:
+    # Not what begins with a name, such as that of an owner.
+    return sentence(evidence) if _WORD.match(evidence) else evidence
 
 
 def _ranks(findings: pd.DataFrame) -> Any:  # noqa: ANN401  # a column
@@ -240,12 +252,16 @@ def _scope_list(scopes: Any) -> list[str]:  # noqa: ANN401  # a cell: an array, 
     return [] if scopes is None or pd.api.types.is_scalar(scopes) else [str(scope) for scope in scopes]
 
 
-def _scopes(scopes: Any) -> list[str]:  # noqa: ANN401  # as above
+def scope_names(scopes: Any) -> list[str]:  # noqa: ANN401  # as above
+    """Return the scopes of a token as displayed; without a limit, ``all APIs``."""
     names = _scope_list(scopes)
-    if not names or ALL_APIS in names:
-        return [_HAS_EVERYTHING]
+    return [_HAS_EVERYTHING] if not names or ALL_APIS in names else [cut(shown(name)) for name in names]
+
+
+def _scopes(scopes: Any) -> list[str]:  # noqa: ANN401  # as above
+    names = scope_names(scopes)
     more = [f"+{len(names) - SHOWN_SCOPES}"] if len(names) > SHOWN_SCOPES else []
-    return [cut(shown(name)) for name in names[:SHOWN_SCOPES]] + more
+    return names[:SHOWN_SCOPES] + more
 
 
 def _reach(scopes: Any) -> str:  # noqa: ANN401  # as above

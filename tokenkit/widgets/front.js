@@ -8,6 +8,10 @@ const PATIENCE_MS = 4000;
 const TYPING_MS = 300;
 const SVG = "http://www.w3.org/2000/svg";
 
+// A line is never broken within a date or a time: "2026-03-" is half of one.
+const WHOLE = /((?:read |as of )?\d{4}-\d\d-\d\d(?: \d\d:\d\d)?(?: UTC)?)/;
+const whole = text => text.split(WHOLE).map((part, place) => (place % 2 ? h("span", { class: "tks-whole" }, [part]) : part));
+
 // An element with attributes, listeners (functions, by event) and children; absent and false ones are left out.
 function h(name, attributes = {}, ...children) {
   const node = document.createElement(name);
@@ -17,7 +21,9 @@ function h(name, attributes = {}, ...children) {
     else if (value === true) node.setAttribute(key, "");
     else if (value !== false && value !== null && value !== undefined) node.setAttribute(key, String(value));
   }
-  node.append(...children.flat(9).filter(child => child !== null && child !== undefined && child !== false && child !== ""));
+  const present = children.flat(9).filter(child => child !== null && child !== undefined && child !== false && child !== "");
+  const isText = ["p", "dd", "small", "span", "td", "h3"].includes(name) && attributes.class !== "tks-whole";
+  node.append(...(isText ? present.flatMap(child => (typeof child === "string" ? whole(child) : child)) : present));
   return node;
 }
 
@@ -459,10 +465,11 @@ const RENDERERS = {
 
   selection({ count, hidden, matching }) {
     const actions = this.state.actions ?? [];
+    this.acts.classList.toggle("tks-few", !actions.length);
     // The bar and its hint have the same height: the first tick must not move the rows under the pointer.
     if (!count) {
       const hint = actions.length ? "Select tokens to export, change or revoke them." : "Select tokens to export them.";
-      return this.paint(this.acts, h("p", { class: "tks-hint tks-faint" }, hint));
+      return this.paint(this.acts, matching > 0 && h("p", { class: "tks-hint tks-faint" }, hint));
     }
     const none = () => { this.wanted = "tick-page"; this.send("tick_none"); };
     this.paint(this.acts, h("div", { class: "tks-act-bar", role: "toolbar", "aria-label": "Selected tokens" },
@@ -487,7 +494,7 @@ const RENDERERS = {
         button([title, arrow && h("span", { "aria-hidden": "true" }, arrow)], () => this.send("sort", { column: name }), { "data-key": `sort:${name}` }));
     };
     const all = h("input", {
-      type: "checkbox", "aria-label": "Select all tokens on this page", "data-key": "tick-page",
+      type: "checkbox", "aria-label": "Select all tokens on this page", "data-key": "tick-page", disabled: !table.rows.length,
       change: event => this.tick(table.rows.map(row => row.id), event.target.checked),
     });
     const moved = this.tableSeen !== `${table.page} ${table.sort} ${table.descending}`;
@@ -525,7 +532,8 @@ const RENDERERS = {
         h("h3", { id: `tks-panel-${this.name}`, tabindex: "-1", "data-key": "panel" }, panel.title || h("i", {}, "no comment")),
         button("×", () => { this.wanted = this.opener; this.send("unlook"); }, { class: "tks-ghost tks-right", "aria-label": "Close the details", "data-key": "panel-close" })),
       h("p", { class: "tks-faint" }, `${panel.owner || "unknown owner"} · ${panel.kind}`),
-      h("p", { class: "tks-faint" }, h("code", {}, panel.token_id), " ", this.copier("Copy id", panel.token_id, "copy-id"), " ", panel.owner && this.copier("Copy owner", panel.owner, "copy-owner")),
+      h("p", { class: "tks-faint" }, h("code", {}, panel.token_id)),
+      h("p", { class: "tks-copies" }, this.copier("Copy id", panel.token_id, "copy-id"), panel.owner && this.copier("Copy owner", panel.owner, "copy-owner")),
       schedule && h("div", { class: "tks-finding tks-medium" }, h("b", {}, schedule.text),
         h("div", { class: "tks-row" },
           schedule.is_due && button("Resume the run …", () => { this.opener = "list"; this.wanted = "decision"; this.send("resume", { run: schedule.run }); }, { "data-key": "resume-run" }),
@@ -674,8 +682,11 @@ Object.assign(Screen.prototype, {
       comment: () => [
         h("button", { type: "button", class: "tks-open", "data-key": `look:${row.id}`, click: () => this.look(row.id) }, row.title || h("i", {}, "no comment")),
         row.badge && h("span", { class: "tks-badge" }, row.badge),
-        h("small", {}, row.kind === "service_principal" && h("span", { title: "service principal" }, "⚙ "), row.owner || "unknown owner",
-          row.kind === "deleted" && " (deleted)", " · ", h("code", {}, row.short))],
+        // The id is whole or hidden, never a part of it.
+        h("small", { class: "tks-owner" },
+          h("span", {}, row.kind === "service_principal" && h("span", { title: "service principal" }, "⚙ "), row.owner || "unknown owner",
+            row.kind === "deleted" && " (deleted)"), " ", h("span", {}, "· ", h("code", {}, row.short))),
+        row.workspace && h("small", { class: "tks-where" }, row.workspace)],
       danger: () => {
         const hidden = row.findings.length - 1 + row.more; // in a narrow screen
         return [row.findings.map(([severity, title], place) => h("span", { class: `tks-pill${place ? " tks-wide-only" : ""}` },
@@ -757,10 +768,10 @@ function rowsTable({ caption, columns, rows, more }, isNamed) {
   const cell = ([kind, ...values]) => {
     if (kind === "token") {
       const [title, owner, short] = values;
-      return [title || h("i", {}, "no comment"), h("small", {}, owner && `${owner} · `, h("code", {}, short))];
+      return [title || h("i", {}, "no comment"), h("small", {}, owner && `${owner} · `, h("code", { class: "tks-whole" }, short))];
     }
     if (kind === "two") return [values[0], h("small", {}, values[1])];
-    if (kind === "pills") return values[0].map(text => h("span", { class: "tks-pill" }, text));
+    if (kind === "pills") return values[0].map((text, place) => h("span", { class: "tks-pill" }, values[1]?.[place] && square(values[1][place]), text));
     return kind === "outcome" ? h("b", {}, values[0]) : values[0];
   };
   return h("div", {}, isNamed && h("p", { class: "tks-caption" }, caption), h("div", { class: "tks-rows", tabindex: "0", role: "region", "aria-label": caption },

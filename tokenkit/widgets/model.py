@@ -111,6 +111,7 @@ class Model:
         usage: What used each token in the audit log; None without evidence.
         evidence: Its row for each token of the listing; None without evidence.
         findings: The audit findings, with ``row``: the position of the token, or -1 if it is not listed.
+        is_audited: Whether there was an audit; without one, no token has findings.
         facets: The facets, by name.
         filters: The current choice of each facet; ``text`` is the search text.
         keys: The unique keys of the tokens, see ``keys_of``.
@@ -133,9 +134,11 @@ class Model:
         self.sorted_by: tuple[str, bool] | None = None
         self.page = 0
         self.page_size = min(page_size, LARGEST_PAGE)
-        self._load(tokens, NO_FINDINGS if findings is None else findings, known)
+        self._load(tokens, findings, known)
 
-    def _load(self, tokens: pd.DataFrame, findings: pd.DataFrame, known: Known) -> None:
+    def _load(self, tokens: pd.DataFrame, findings: pd.DataFrame | None, known: Known) -> None:
+        self.is_audited = findings is not None
+        findings = NO_FINDINGS if findings is None else findings
         if "workspace" in tokens.columns and "workspace" not in findings.columns:
             findings = findings.merge(tokens[["token_id", "workspace"]], on="token_id")
         self.tokens, self.keys = tokens, keys_of(tokens)
@@ -198,7 +201,7 @@ class Model:
 
         Filters and order do not change.
         """
-        self._load(tokens, NO_FINDINGS if findings is None else findings, known)
+        self._load(tokens, findings, known)
         missing = self.selection - set(self.keys.tolist())
         self.selection -= missing
         return len(missing)

@@ -1,7 +1,7 @@
 """Rows of a plan or of a result, as cells that every screen shows.
 
 A cell is a list whose first item is its kind: ``token`` (comment, owner, short id), ``text``, ``two`` (a line and a
-smaller one), ``pills`` (warnings), ``outcome``.
+smaller one), ``pills`` (warnings with their severities, or scopes), ``outcome``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ _NOT_SHOWN = ("id", "owner_kind", "status", "expiry_time", "attempts", "started_
 _TITLES = {"last_used_day": "Last used", "error": "Details", "new_comment": "New comment", "via": "Through"}
 
 _VALUES = ("effect", "kind")  # of fixed sets, in the form of a query
+_SCOPES = ("scopes", "new_scopes")
+WARNING_LEVELS = {"yours": "high", "used in the last 7 days": "high", "a service principal's": "medium"}
+"""The severity of warnings about tokens."""
 _LONG_ID = re.compile(r"\b[0-9a-f]{64}\b")
 
 Cell = list[Any]
@@ -84,11 +87,17 @@ def _cells(name: str, rows: pd.DataFrame, now: pd.Timestamp) -> list[Cell]:
             ["two", never, ""] if pd.isna(day) else ["two", formatting.ago(day, now), f"{day:%Y-%m-%d}"]
             for day, never in zip(column, never_used(rows), strict=True)
         ]
+    if name == "workspace":
+        column = column.map(formatting.place)
     texts = formatting.text(column).fillna("").tolist()
     if name == "error":
         texts = [_LONG_ID.sub(lambda found: formatting.short_id(found[0]), text) for text in texts]
     if name in _VALUES:
         texts = [words(text) for text in texts]
     if name == "warnings":
-        return [["pills", [warning for warning in text.split("; ") if warning]] for text in texts]
+        pills = [[warning for warning in text.split("; ") if warning] for text in texts]
+        return [["pills", each, [WARNING_LEVELS.get(warning, "") for warning in each]] for each in pills]
+    if name in _SCOPES:  # no new scopes are no change, and no scopes are no limit
+        names = column.map(formatting.scope_names)
+        return [["pills", each] for each in (names if name == "scopes" else names.where(column.notna(), ""))]
     return [["outcome" if name == "outcome" else "text", text] for text in texts]

@@ -48,6 +48,8 @@ def table(model: Model, *, now: pd.Timestamp) -> Section:
     first = model.page * model.page_size
     column, descending = model.sorted_by or ("", False)
     absent = {"workspace"} - set(model.tokens.columns) | ({USED_BY} if model.evidence is None else set())
+    if not model.is_audited:  # which an empty column would show as "no findings"
+        absent |= {DANGER}
     rows = formatting.rows(
         model.on_page(), model.keys_on_page(), model.findings_of(positions), model.scheduled, now=now
     )
@@ -63,9 +65,15 @@ def table(model: Model, *, now: pd.Timestamp) -> Section:
         "pages": model.pages,
         "size": model.page_size,
         "sizes": sorted({*PAGE_SIZES, model.page_size}),
-        "place": f"{first + 1:,} to {first + len(positions):,} of {model.matching:,}" if len(positions) else "",
+        "place": _place(first, len(positions), model.matching),
         "empty": "" if len(positions) else _empty(model),
     }
+
+
+def _place(first: int, count: int, matching: int) -> str:
+    if not count:
+        return ""
+    return f"{first + 1:,}{f' to {first + count:,}' if count > 1 else ''} of {matching:,}"
 
 
 def _empty(model: Model) -> str:
@@ -149,6 +157,8 @@ def label(name: str, value: str) -> str:
     """Return the displayed form of a choice."""
     if name == "owner_kind":
         return formatting.KINDS.get(value, formatting.shown(value))
+    if name == "workspace":
+        return formatting.place(value)
     return formatting.rule_name(value) if name == "rule" else formatting.shown(value)
 
 
