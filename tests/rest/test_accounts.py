@@ -6,7 +6,7 @@ import pytest
 from databricks.sdk.core import Config
 
 from tests.rest.wire import reply
-from tokenkit import errors
+from tokenkit import errors, frames
 from tokenkit.rest import accounts
 
 
@@ -109,6 +109,15 @@ def test_all_pages_of_principals_and_of_their_secrets_are_read(serve):
     assert [row["display_name"] for row in rows] == ["job 1", "job 1", "job 3"]
     assert (rows[0]["secret_hash"], rows[0]["status"], rows[0]["expire_time"]) == ("f" * 64, "ACTIVE", None)
     assert rows[1]["expire_time"] == "2027-01-01T00:00:00Z"
+
+
+def test_an_account_without_service_principals_has_no_secrets_and_the_same_columns(serve):
+    with serve(lambda _: reply({"totalResults": 0})) as server:
+        found = accounts.oauth_secrets(Config(host=server.host, account_id="acme", token="secret"))
+    assert len(found) == 0
+    names = ["application_id", "display_name", "secret_id", "secret_hash", "status", "expire_time"]
+    assert found.dtypes.to_dict() == dict.fromkeys(names, frames.TEXT)
+    assert "count=1000&attributes=id%2CapplicationId%2CdisplayName" in server.requests[-1].split()[1]
 
 
 def test_secrets_that_cannot_be_listed_are_an_error_that_names_the_account(serve):
