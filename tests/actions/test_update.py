@@ -146,6 +146,14 @@ def test_an_impossible_plan_is_rejected(ws, victims, tokens, changes, words):
         ws.plan_update(victims if tokens is None else tokens, **changes)
 
 
+@pytest.mark.parametrize(("count", "end"), [(1, "."), (2, " and 1 more."), (1_502, " and 1,501 more.")])
+def test_tokens_that_do_not_exist_are_counted_and_the_first_is_named(ws, victims, count, end):
+    missing = [f"{number:064x}" for number in range(count)]
+    with pytest.raises(tokenkit.UsageError) as raised:
+        ws.plan_update([*victims["token_id"], *missing], comment="x")
+    assert str(raised.value) == f"{ws.name} has no token {missing[0]!r}{end}"
+
+
 def test_what_was_not_applied_cannot_be_undone(ws, victims):
     with pytest.raises(tokenkit.UsageError, match="not applied"):
         ws.plan_update(victims, comment="x").undo()

@@ -136,6 +136,9 @@ def test_the_host_of_an_account_console_needs_the_id_of_the_account(serve, monke
         assert accounts.account_config(console.host, "acme").account_id == "acme"
         monkeypatch.setenv("DATABRICKS_ACCOUNT_ID", "umbrella")
         assert accounts.account_config(console.host).account_id == "umbrella"
+        monkeypatch.delenv("DATABRICKS_TOKEN")
+        with pytest.raises(errors.ConfigurationError, match=f"No credentials were found for {console.host}"):
+            accounts.account_config(console.host, "acme")
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,18 @@ def test_an_entry_costs_the_tokens_of_those_who_have_permission_through_it_alone
     }
 
 
+def test_an_entry_of_a_group_without_members_costs_nothing():
+    identities = with_groups(
+        [{"id": 100, "display_name": "admins"}, {"id": 105, "display_name": "empty", "members": []}]
+    )
+    assert costs(identities, "group:empty") == {"admins": (0, 0, 0, False), "empty": (0, 0, 0, True)}
+    tokens = lifecycle.with_lifecycle(frames.frame([], frames.TOKENS), now=NOW)
+    found = access.entry_costs(entries("group:empty"), identities, tokens)
+    assert list(found.columns) == ["kind", "name", "members", "alone", "tokens", "complete"]
+    assert found.dtypes[["members", "alone", "tokens"]].tolist() == ["int64"] * 3
+    assert found["kind"].tolist() == ["group", "group"]
+
+
 def test_what_an_entry_costs_is_incomplete_where_members_are_not_listed():
     hidden = IDENTITIES.groups.assign(members=[[1], [102, 2], None, [3]])
     identities = access.Identities(
