@@ -285,17 +285,34 @@ def test_a_token_value_in_a_comment_is_not_saved_with_a_plan(ws, company):
     assert secret not in ws.revoke(info["token_id"])._repr_html_()
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"protect": ["x"]}, "protect must be a dict, not list."),
+        ({"include_own": 1}, "include_own must be True or False, not int."),
+        ({"reason": 5}, "reason must be of type str, not int."),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_named(ws, given, message):
+    with pytest.raises(tokenkit.UsageError) as raised:
+        ws.revoke([], **given)
+    assert str(raised.value) == message
+
+
 def test_a_notice_names_who_created_the_tokens_of_a_service_principal(ws, company):
     tokens = ws.tokens()
     principals = tokens[(tokens["owner_kind"] == "service_principal") & (tokens["created_by_id"] != tokens["owner_id"])]
-    one = principals["owner"].iloc[0]
+    one = principals["owner"].value_counts().index[0]
     chosen = tokens[tokens["owner"] == one]
+    assert len(chosen) > 1
     infos = company.workspaces[0].state.tokens
     by_itself = next(info for info in infos.infos() if info["token_id"] == chosen["token_id"].iloc[-1])
     infos.replace({**by_itself, "created_by_id": by_itself["owner_id"], "created_by_username": "an-application-id"})
+    without_id = next(info for info in infos.infos() if info["token_id"] == chosen["token_id"].iloc[0])
+    infos.replace({**without_id, "created_by_id": None, "created_by_username": "somebody@example.com"})
     person = tokens[(tokens["owner_kind"] == "user") & (tokens["owner"] != ws.me())].head(1)
     notices = ws.revoke([*chosen["token_id"], *person["token_id"]]).stage(grace="14d").notices.set_index("owner")
-    creators = [*dict.fromkeys(chosen["created_by_username"].iloc[:-1]), one]
+    creators = ["somebody@example.com", *chosen["created_by_username"].iloc[1:-1], one]
     assert set(notices.loc[one, "created_by"].split("; ")) == set(creators)
     assert notices.loc[person["owner"].iloc[0], "created_by"] == person["owner"].iloc[0]
     assert list(notices.columns) == ["owner_kind", "created_by", "tokens", "comments", "due"]

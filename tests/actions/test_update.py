@@ -134,7 +134,9 @@ def test_a_run_that_left_something_is_finished_with_each_tokens_own_change(ws, c
 
 def test_what_is_so_already_is_not_in_the_plan(ws, victims):
     one = victims[victims["comment"].notna()].iloc[0]
-    assert len(ws.plan_update(one.token_id, comment=one.comment)) == 0
+    plan = ws.plan_update(one.token_id, comment=one.comment)
+    assert (len(plan), plan.summary().doing, plan.summary().count, plan.can_be_undone) == (0, "", 0, False)
+    assert plan.preview().dtypes.to_dict() == ws.plan_update(one.token_id, comment="new").preview().dtypes.to_dict()
 
 
 @pytest.mark.parametrize(
