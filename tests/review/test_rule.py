@@ -17,6 +17,7 @@ def test_a_rule_needs_an_id_a_title_and_a_severity_alone():
     plain = made()
     assert (plain.id, plain.title, plain.severity, plain.why, plain.remedy, plain.sat) == ("x", "X", "low", "", "", "")
     assert (plain.subject, plain.needs, plain.expired_too) == ("token", (), False)
+    assert {plain: 1}[plain] == 1
     assert {name: (one.default, one.why) for name, one in plain.thresholds.items()} == {
         "least": (3, ""),
         "words": (("a",), ""),
