@@ -278,16 +278,24 @@ def test_principals_that_lose_the_permission_lose_their_tokens(fresh_sandbox, co
 
 
 @pytest.mark.parametrize(
-    "entry",
+    ("entry", "names"),
     [
-        {"permission_level": "CAN_USE"},
-        {"group_name": "a", "user_name": "b", "permission_level": "CAN_USE"},
-        {"group_name": "a"},
+        ({"permission_level": "CAN_USE"}, "permission_level"),
+        (
+            {"group_name": "a", "user_name": "b", "permission_level": "CAN_USE"},
+            "user_name, group_name, permission_level",
+        ),
+        ({"group_name": "a", "user_name": None}, "group_name"),
+        ({}, "none of them"),
     ],
 )
-def test_an_entry_without_exactly_one_principal_and_level_is_an_error_before_any_request(tokens, sandbox, entry):
-    with pytest.raises(errors.UsageError, match="requires one of"):
+def test_an_entry_without_exactly_one_principal_and_level_is_an_error_before_any_request(tokens, sandbox, entry, names):
+    with pytest.raises(errors.UsageError) as raised:
         tokens.set_permissions([entry])
+    assert str(raised.value) == (
+        "An entry of an access control list requires one of user_name, group_name, service_principal_name and a "
+        f"permission_level, but this one has {names}."
+    )
     assert not list(sandbox.requests)
 
 

@@ -122,6 +122,25 @@ def test_the_names_of_principals_are_those_that_an_owner_or_a_creator_can_have(a
     assert len(users) > len(others) > 0
 
 
+@pytest.mark.parametrize(
+    ("path", "read", "name"),
+    [
+        ("*/scopes/list", lambda api: api.secret_scopes(), "scopes"),
+        ("*/secrets/list", lambda api: api.secret_keys("x"), "secrets"),
+        ("*/Users", lambda api: api.users(), "Resources"),
+        ("*/permissionLevels", lambda api: api.token_management.get_permission_levels(), "permission_levels"),
+        ("*/authorization/tokens", lambda api: api.permissions(), "access_control_list"),
+        ("*/token-management/tokens", lambda api: api.token_management.list(), "token_infos"),
+    ],
+)
+@pytest.mark.parametrize("value", [5, "x", {"x": 1}, ["x"], [[{}]], [None]])
+def test_a_list_that_is_none_is_an_error_that_names_its_field(api, sandbox, path, read, name, value):
+    sandbox.faults.add(Fault(path=path, status=200, body={name: value}))
+    with pytest.raises(errors.InvalidResponseError) as raised:
+        read(api)
+    assert str(raised.value) == f"The workspace sent a value of {name!r} that is not a list of objects."
+
+
 def test_after_close_a_call_opens_a_new_connection(api):
     assert api.me() == "admin@example.com"
     api.close()
