@@ -146,6 +146,11 @@ def test_a_change_whose_response_was_lost_is_looked_up_and_done(ws, company, ids
     assert tokenkit.resume(plan.run_id, workspace=ws)["outcome"].eq("revoked").all()
 
 
+def test_whether_a_change_replaces_the_permissions_is_true_or_false(ws):
+    with pytest.raises(tokenkit.UsageError, match=r"^replace must be True or False, not str\.$"):
+        ws.plan_permissions(ONLY_ENGINEERS, replace="no")
+
+
 def test_no_token_is_looked_up_after_a_stop_and_the_change_is_made(ws, company):
     plan, stop = ws.plan_permissions(ONLY_ENGINEERS, replace=True), threading.Event()
     stop.set()

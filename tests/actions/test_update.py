@@ -148,6 +148,20 @@ def test_an_impossible_plan_is_rejected(ws, victims, tokens, changes, words):
         ws.plan_update(victims if tokens is None else tokens, **changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"comment": 5}, "comment must be of type str, not int."),
+        ({"scopes": "sql"}, "scopes must be a list, and each value of type str."),
+        ({"comment": "x", "reason": 5}, "reason must be of type str, not int."),
+    ],
+)
+def test_an_argument_of_an_update_that_cannot_be_used_is_named(ws, victims, changes, message):
+    with pytest.raises(tokenkit.UsageError) as raised:
+        ws.plan_update(victims, **changes)
+    assert str(raised.value) == message
+
+
 @pytest.mark.parametrize(("count", "end"), [(1, "."), (2, " and 1 more."), (1_502, " and 1,501 more.")])
 def test_tokens_that_do_not_exist_are_counted_and_the_first_is_named(ws, victims, count, end):
     missing = [f"{number:064x}" for number in range(count)]

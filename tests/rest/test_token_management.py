@@ -360,3 +360,32 @@ def test_a_new_token_that_cannot_be_read_is_an_error_that_does_not_show_its_valu
         tokens.create_obo_token("x")
     frames = [frame for frame, _ in traceback.walk_tb(error.tb) if "tokenkit" in frame.f_code.co_filename]
     assert not any(secret in repr(frame.f_locals) for frame in frames)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda api: api.create_obo_token("x", scopes="sql"), "scopes must be a list, and each value of type str."),
+        (lambda api: api.create_obo_token("x", scopes=[5]), "scopes must be a list, and each value of type str."),
+        (
+            lambda api: api.update_token_management("a", {}, ["comment", 5]),
+            "update_mask must be a list, and each value of type str.",
+        ),
+        (lambda api: api.update_token_management("a", "new", "comment"), "token must be a dict, not str."),
+        (lambda api: api.get(""), "A token id must be a string of 64 hexadecimal digits, not ''."),
+        (lambda api: api.delete(5), "A token id must be a string of 64 hexadecimal digits, not 5."),
+    ],
+)
+def test_an_argument_that_cannot_be_sent_is_named_before_any_request(tokens, sandbox, call, message):
+    with pytest.raises(errors.UsageError) as raised:
+        call(tokens)
+    assert str(raised.value) == message
+    assert not list(sandbox.requests)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_response_to_an_update_is_the_token_itself_or_wraps_it(tokens, sandbox, wrapped):
+    info = {"token_id": "a" * 64, "comment": "new"}
+    sandbox.faults.add(Fault(method="PATCH", status=200, body={"token_info": info} if wrapped else info))
+    changed = tokens.update_token_management("a" * 64, {"comment": "new"}, "comment")
+    assert (changed.token_id, changed.comment) == ("a" * 64, "new")

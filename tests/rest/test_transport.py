@@ -55,6 +55,11 @@ def test_a_retry_policy_may_wait_for_nothing_but_a_response():
         RetryPolicy(read_timeout_seconds=0)
 
 
+def test_the_policy_of_retries_must_be_one(sign_in):
+    with pytest.raises(errors.UsageError, match=r"^retries must be of type RetryPolicy, not int\.$"):
+        Transport(sign_in, retries=5)
+
+
 def sent(sandbox, method):
     return [record for record in sandbox.requests if record.method == method]
 
