@@ -130,7 +130,7 @@ def test_every_optional_argument_of_create_obo_token_arrives(tokens, service_pri
     info = tokens.get(made.token_info.token_id)
     tokens.delete(info.token_id)
     assert (info.comment, info.scopes) == ("c", ["sql", "clusters"])
-    assert info.autoscope_state is not None
+    assert info.autoscope_state == "AUTOSCOPE_STATE_RUNNING"
 
 
 @pytest.mark.parametrize(
@@ -389,3 +389,19 @@ def test_the_response_to_an_update_is_the_token_itself_or_wraps_it(tokens, sandb
     sandbox.faults.add(Fault(method="PATCH", status=200, body={"token_info": info} if wrapped else info))
     changed = tokens.update_token_management("a" * 64, {"comment": "new"}, "comment")
     assert (changed.token_id, changed.comment) == ("a" * 64, "new")
+
+
+@pytest.mark.parametrize("call", [lambda api: api.get_permissions(), lambda api: api.update_permissions([])])
+def test_permissions_before_the_first_token_are_an_error_that_says_how_to_get_them(tokens, sandbox, call):
+    body = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "tokens tokens does not exist"}
+    sandbox.faults.add(Fault(path="*/authorization/tokens", status=404, body=body))
+    with pytest.raises(errors.NotFoundError, match="has no token permissions yet") as raised:
+        call(tokens)
+    error = raised.value
+    assert (error.status, error.error_code, error.workspace) == (404, "RESOURCE_DOES_NOT_EXIST", sandbox.host)
+    assert error.request.endswith(" /api/2.0/permissions/authorization/tokens")
+    sandbox.faults.clear()
+    other = body | {"message": "The principal does not exist"}
+    sandbox.faults.add(Fault(path="*/authorization/tokens", status=404, body=other))
+    with pytest.raises(errors.NotFoundError, match="The principal does not exist"):
+        call(tokens)
