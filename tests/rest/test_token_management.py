@@ -325,7 +325,7 @@ def listing_of(*tokens):
 def test_identical_entries_of_a_token_are_merged(workspace, sandbox):
     one, other = {"token_id": "a", "comment": "x", "new": 1}, {"token_id": "b"}
     without = {"token_id": "a", "comment": "x", "new": 1, "scopes": None}
-    sandbox.faults.add(listing_of(one, other, without, other, {"comment": "no id"}, {"comment": "no id"}))
+    sandbox.faults.add(listing_of(one, other, without, other, one, {"comment": "no id"}, {"comment": "no id"}))
     listing = workspace.token_management.list()
     assert listing["token_id"].fillna("").tolist() == ["a", "b", "", ""]
     assert listing["new"].fillna(0).tolist() == [1, 0, 0, 0]
