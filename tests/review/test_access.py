@@ -177,6 +177,17 @@ def test_what_is_not_known_of_a_change_has_a_row_for_each_group_principal_and_ki
     assert (len(known), list(known.columns), set(known.dtypes)) == (0, list(rows.columns), {frames.TEXT})
 
 
+def test_a_token_without_an_owner_is_not_known_if_a_change_takes_permission_from_anybody():
+    tokens = lifecycle.with_lifecycle(frames.frame([{"token_id": "nobodys"}], frames.TOKENS), now=NOW)
+    for before, after, expected in (
+        (entries("user:u3"), entries(), ["1 token"]),
+        (entries("user:ghost"), entries(), ["ghost", "1 token"]),
+        (entries(), entries("user:u3"), []),
+    ):
+        found = access.consequences(before, after, IDENTITIES, tokens)
+        assert found.not_known["principal"].tolist() == expected
+
+
 def test_the_effect_on_a_token_depends_on_whether_its_owner_has_an_entry():
     documents = [{"token_id": str(n), "owner_id": n} for n in (1, 2, 3, 9)]
     tokens = lifecycle.with_lifecycle(frames.frame(documents, frames.TOKENS), now=NOW)
