@@ -9,9 +9,10 @@ A mutant is one change (``mutations.py``), drawn from all changes of ``actions/`
 It is killed if one of the tests that execute the changed lines fails. The tests run once with coverage first, which
 tells those lines; a line that only an import executes counts for all tests of its module, and for the test files that
 import it. The module's own test file runs first, then those files, then the fastest tests, up to a minute of them
-(``--budget``). A test that passes in ten seconds and still
-runs after sixty has hung, and so has a run that does not end in five minutes: the mutant is counted as killed, in a
-column of its own. At the end, the tests that killed run without a mutant. If one fails, it proves nothing, and its
+(``--budget``). The tests of its own file that do not execute the lines run last: they may start a process that does, or
+read a table. A test that passes in ten seconds and still runs after sixty has hung, and so has a run that does not end
+in five minutes: the mutant is counted as killed, in a column of its own. At the end, the tests that killed run without
+a mutant. If one fails, it proves nothing, and its
 mutants count as survivors.
 
 Mutants are written into copies of the repository in the temporary directory, never into the working tree. Each runs in
@@ -109,9 +110,9 @@ class Tests:
         self._budget_seconds = budget_seconds
         self._data = coverage.CoverageData(str(copy / ".coverage"))
         self._data.read()
-        known = {context.rpartition("|")[0] for context in self._data.measured_contexts()}
         seconds: dict[str, float] = json.loads((copy / _MAP).read_text())["seconds"]
-        self.seconds = {test: each for test, each in seconds.items() if each <= _SLOW_SECONDS and test in known}
+        # The report writes a character that XML cannot contain as #x1B, so that such a name is not the test's.
+        self.seconds = {test: each for test, each in seconds.items() if each <= _SLOW_SECONDS and "#x" not in test}
 
     def of(self, mutant: Mutant) -> list[str]:
         """Return the tests to run for a mutant, in order."""
@@ -127,11 +128,21 @@ class Tests:
             naming = self._files_that_import(mutant.path)
             tests = set().union(*lines.values(), (test for test in self.seconds if _file_of(test) in {own, *naming}))
         tests = tests or {test for test in self.seconds if test.startswith(f"tests/{mutant.package}/")}
+        # The map does not know what the processes execute that a test starts, nor which tables it only reads.
+        others = {test for test in self.seconds if _file_of(test) == own} - tests
         ranked = sorted(
-            tests, key=lambda test: (_file_of(test) != own, _file_of(test) not in naming, self.seconds[test], test)
+            tests | others,
+            key=lambda test: (
+                _file_of(test) != own,
+                test in others,
+                _file_of(test) not in naming,
+                self.seconds[test],
+                test,
+            ),
         )
         chosen = list(self._within_budget(ranked))
-        return sorted(chosen, key=lambda test: (_file_of(test) != own, _file_of(test)))  # a file at a time
+        # A file at a time.
+        return sorted(chosen, key=lambda test: (test in others, _file_of(test) != own, _file_of(test)))
 
     def _files_that_import(self, path: str) -> set[str]:
         package, _, module = ".".join(Path(path).with_suffix("").parts).rpartition(".")

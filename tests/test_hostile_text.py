@@ -167,7 +167,16 @@ def test_in_the_html_of_a_plan_of_leaks_and_of_any_element(text):
     occurrences = pd.DataFrame([location | {"token_id": None, "matched_as": None, "kind": "access_token"}])
     hidden = pd.DataFrame([location | {"problem": "redacted"}])
     leaks = Leaks(
-        tokens=tokens, occurrences=occurrences, not_comparable=hidden, looked_for=1, unmatched=1, name="w", _plan=None
+        tokens=tokens,
+        occurrences=occurrences,
+        not_comparable=hidden,
+        looked_for=1,
+        unmatched=1,
+        name="w",
+        lines=0,
+        oauth_secrets=None,
+        unmatched_secrets=0,
+        _plan=None,
     )
     page = Page(leaks._repr_html_())
     assert "script" not in page.elements

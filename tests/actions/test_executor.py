@@ -9,6 +9,7 @@ import pytest
 import tokenkit
 from tests.conftest import NOW
 from tests.waiting import wait_until
+from tokenkit.actions import executor
 from tokenkit.actions.journal import FILE_NAME
 from tokenkit.actions.pacer import Pacer
 from tokenkit.sandbox import Fault
@@ -192,3 +193,7 @@ def test_a_run_is_not_slower_than_its_slowest_error_response(ws, company, victim
     served = [record.path.rpartition("/")[2] for record in company.requests if record.method == "DELETE"]
     assert served[-1] == one
     assert outcomes(result) == {"revoked": 50}
+
+
+def test_each_failure_doubles_the_wait_up_to_half_a_minute():
+    assert [executor.backoff_seconds(failures) for failures in range(1, 9)] == [0.5, 1, 2, 4, 8, 16, 30, 30]

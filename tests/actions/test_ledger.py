@@ -3,8 +3,10 @@ write anything."""
 
 import json
 import os
+import re
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -434,6 +436,19 @@ def test_where_the_folder_cannot_be_written_reading_works_and_a_run_is_rejected(
         assert states(journal) == ["revoked", "failed", "pending"]
         with pytest.raises(errors.JournalError, match=r"Permission denied.*TOKENKIT_HOME"):
             journal.create_run(replace(RUN, run_id=records.new_run_id(NOW)), entries("x"))
+
+
+def test_a_folder_of_a_run_that_cannot_be_read_is_an_error_and_the_index_is_closed(written, lasting, elsewhere):
+    loop = written.with_name(records.new_run_id(NOW))
+    loop.symlink_to(loop)
+    with pytest.raises(errors.JournalError, match=r"symbolic links.*Nothing is done") as raised:
+        elsewhere()
+    index = Path(re.search(r"with its index (.*), cannot be used", str(raised.value))[1])
+    assert index.exists()
+    assert not index.with_name(f"{index.name}-wal").exists()  # SQLite deletes it with the last connection
+    loop.unlink()
+    with Journal(lasting) as journal:
+        assert states(journal) == ["revoked", "failed", "pending"]
 
 
 def test_a_folder_that_is_called_runs_is_no_journal(tmp_path):

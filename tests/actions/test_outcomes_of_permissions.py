@@ -52,7 +52,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_change_of_permissions_is_recorded_and_so_are_its_tokens(ws, company, case):
+def test_a_change_of_permissions_is_recorded_and_so_are_its_tokens(ws, company, tmp_path, case):
     faults, change, raised, outcome = CHANGES[case]
     plan = ws.plan_permissions(REMOVED, replace=True)
     company.faults.add(*faults)
@@ -66,6 +66,8 @@ def test_a_change_of_permissions_is_recorded_and_so_are_its_tokens(ws, company, 
     assert run["change"] == change
     assert set(ws.journal()["outcome"]) == {outcome}
     assert run["remaining"] == (0 if outcome == "revoked" else len(plan))
+    # The listing before the change is needed until it is known what the change deleted.
+    assert len([*tmp_path.rglob("*.before.parquet")]) == (outcome == "unknown")
 
 
 def test_a_change_that_is_made_is_known_by_the_permissions_and_not_sent_again(ws, company):

@@ -1,6 +1,7 @@
 """The plan to change permissions: its preview is what the workspace deletes."""
 
 import re
+import threading
 
 import pandas as pd
 import pytest
@@ -144,6 +145,21 @@ def test_a_change_whose_response_was_lost_is_looked_up_and_done(ws, company, ids
     assert result["error"].str.contains("lost").all()
     assert not set(plan.token_ids) & ids(company)
     assert tokenkit.resume(plan.run_id, workspace=ws)["outcome"].eq("revoked").all()
+
+
+def test_whether_a_change_replaces_the_permissions_is_true_or_false(ws):
+    with pytest.raises(tokenkit.UsageError, match=r"^replace must be True or False, not str\.$"):
+        ws.plan_permissions(ONLY_ENGINEERS, replace="no")
+
+
+def test_no_token_is_looked_up_after_a_stop_and_the_change_is_made(ws, company):
+    plan, stop = ws.plan_permissions(ONLY_ENGINEERS, replace=True), threading.Event()
+    stop.set()
+    result = plan.apply(stop=stop)
+    assert result.attrs["ended_by"] == "stop"
+    assert set(result["outcome"]) == {"unknown"}
+    assert sum(record.method == "PUT" for record in company.requests) == 1
+    assert set(ws.resume(plan.run_id)["outcome"]) == {"revoked"}
 
 
 def test_a_change_that_never_arrived_is_sent_by_resume(ws, company, ids):

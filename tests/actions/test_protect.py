@@ -126,7 +126,7 @@ def test_a_folder_that_is_a_link_to_nowhere_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("given", [{"owner": ["x"]}, {"owners": "x"}, {"owners": 5}, {"owners": {"x": 1}}, "owners", 5])
 def test_a_protection_by_argument_is_checked_alike(given):
-    with pytest.raises(errors.ConfigurationError):
+    with pytest.raises(errors.ConfigurationError, match=r"protect"):
         protect.check(given)
 
 
@@ -365,6 +365,8 @@ def test_an_owner_whose_name_resembles_a_protected_one_is_found(pattern, owner, 
         ("12345", "job-12345", []),
         ("*", "anyone", []),
         ("svc-*-prod", "svc-etl-test", []),
+        ("terra*form", "terraform-prod", ["terraform"]),
+        ("terra?form", "terraform-prod", ["terra-form"]),
         ("maria@example.com", "maria.lopez@example.com", ["maria@example.com"]),
         ("maria@example.com", "mario@example.com", ["maria@example.com"]),
         ("maria.lopez@example.com", "mario.lopez@example.com", ["maria.lopez@example.com"]),

@@ -10,8 +10,9 @@ import pytest
 
 import tokenkit
 from tests.conftest import NOW
-from tokenkit import cli
+from tokenkit import cli, frames
 from tokenkit.actions import preview
+from tokenkit.actions.revocation import StagedRevocation
 from tokenkit.output import export
 
 DAY_MS = 86_400_000
@@ -285,6 +286,20 @@ def test_a_token_value_in_a_comment_is_not_saved_with_a_plan(ws, company):
     assert secret not in ws.revoke(info["token_id"])._repr_html_()
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"protect": ["x"]}, "protect must be a dict, not list."),
+        ({"include_own": 1}, "include_own must be True or False, not int."),
+        ({"reason": 5}, "reason must be of type str, not int."),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_named(ws, given, message):
+    with pytest.raises(tokenkit.UsageError) as raised:
+        ws.revoke([], **given)
+    assert str(raised.value) == message
+
+
 def test_a_notice_names_who_created_the_tokens_of_a_service_principal(ws, company):
     tokens = ws.tokens()
     principals = tokens[(tokens["owner_kind"] == "service_principal") & (tokens["created_by_id"] != tokens["owner_id"])]
@@ -299,6 +314,25 @@ def test_a_notice_names_who_created_the_tokens_of_a_service_principal(ws, compan
     assert set(notices.loc[one, "created_by"].split("; ")) == set(creators)
     assert notices.loc[person["owner"].iloc[0], "created_by"] == person["owner"].iloc[0]
     assert list(notices.columns) == ["owner_kind", "created_by", "tokens", "comments", "due"]
+
+
+def test_a_notice_names_a_creator_as_far_as_it_is_known():
+    creators = [(5, "app-id"), (None, "ann@example.com"), (7, None), (None, None), (5, None)]
+    planned = pd.DataFrame({"token_id": [*"abcde"], "owner": "etl", "owner_kind": "service_principal"}).assign(
+        owner_id=pd.array([5] * 5, "Int64"),
+        created_by_id=pd.array([id_ for id_, _ in creators], "Int64"),
+        created_by_username=pd.array([name for _, name in creators], frames.TEXT),
+        comment=pd.array(["x", None, "y", "z", None], frames.TEXT),
+    )
+    (notice,) = StagedRevocation("run", NOW, planned).notices.to_dict("records")
+    assert notice == {
+        "owner": "etl",
+        "owner_kind": "service_principal",
+        "created_by": "etl; ann@example.com; 7; ",
+        "tokens": 5,
+        "comments": "x; ; y; z; ",
+        "due": NOW,
+    }
 
 
 def test_a_notice_has_all_comments_of_an_owner_and_is_due_in_two_weeks(ws):

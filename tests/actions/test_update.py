@@ -134,7 +134,9 @@ def test_a_run_that_left_something_is_finished_with_each_tokens_own_change(ws, c
 
 def test_what_is_so_already_is_not_in_the_plan(ws, victims):
     one = victims[victims["comment"].notna()].iloc[0]
-    assert len(ws.plan_update(one.token_id, comment=one.comment)) == 0
+    plan = ws.plan_update(one.token_id, comment=one.comment)
+    assert (len(plan), plan.summary().doing, plan.summary().count, plan.can_be_undone) == (0, "", 0, False)
+    assert plan.preview().dtypes.to_dict() == ws.plan_update(one.token_id, comment="new").preview().dtypes.to_dict()
 
 
 @pytest.mark.parametrize(
@@ -144,6 +146,28 @@ def test_what_is_so_already_is_not_in_the_plan(ws, victims):
 def test_an_impossible_plan_is_rejected(ws, victims, tokens, changes, words):
     with pytest.raises(tokenkit.UsageError, match=words):
         ws.plan_update(victims if tokens is None else tokens, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"comment": 5}, "comment must be of type str, not int."),
+        ({"scopes": "sql"}, "scopes must be a list, and each value of type str."),
+        ({"comment": "x", "reason": 5}, "reason must be of type str, not int."),
+    ],
+)
+def test_an_argument_of_an_update_that_cannot_be_used_is_named(ws, victims, changes, message):
+    with pytest.raises(tokenkit.UsageError) as raised:
+        ws.plan_update(victims, **changes)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(("count", "end"), [(1, "."), (2, " and 1 more."), (1_502, " and 1,501 more.")])
+def test_tokens_that_do_not_exist_are_counted_and_the_first_is_named(ws, victims, count, end):
+    missing = [f"{number:064x}" for number in range(count)]
+    with pytest.raises(tokenkit.UsageError) as raised:
+        ws.plan_update([*victims["token_id"], *missing], comment="x")
+    assert str(raised.value) == f"{ws.name} has no token {missing[0]!r}{end}"
 
 
 def test_what_was_not_applied_cannot_be_undone(ws, victims):

@@ -102,6 +102,21 @@ def test_sqlite_is_tried_and_leaves_nothing(tmp_path, monkeypatch):
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.parametrize("refused", ["PRAGMA journal_mode", "PRAGMA synchronous", "CREATE TABLE"])
+def test_sqlite_does_not_work_where_one_of_its_statements_fails(tmp_path, monkeypatch, refused):
+    class Connection(sqlite3.Connection):
+        def execute(self, statement):
+            if statement.startswith(refused):
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(statement)
+
+    connect = sqlite3.connect
+    with monkeypatch.context() as patched:  # coverage uses SQLite, too
+        patched.setattr(sqlite3, "connect", lambda *args, **settings: connect(*args, **settings, factory=Connection))
+        assert not takes_sqlite(tmp_path)
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_a_folder_that_takes_no_new_file_either_is_an_error(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         takes_sqlite(tmp_path / "none")

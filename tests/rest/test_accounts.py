@@ -6,7 +6,7 @@ import pytest
 from databricks.sdk.core import Config
 
 from tests.rest.wire import reply
-from tokenkit import errors
+from tokenkit import errors, frames
 from tokenkit.rest import accounts
 
 
@@ -111,11 +111,27 @@ def test_all_pages_of_principals_and_of_their_secrets_are_read(serve):
     assert rows[1]["expire_time"] == "2027-01-01T00:00:00Z"
 
 
-def test_secrets_that_cannot_be_listed_are_an_error_that_names_the_account(serve):
-    with serve(lambda _: reply({"error_code": "PERMISSION_DENIED", "message": "no"}, status="403 Forbidden")) as server:
+def test_an_account_without_service_principals_has_no_secrets_and_the_same_columns(serve):
+    with serve(lambda _: reply({"totalResults": 0})) as server:
+        found = accounts.oauth_secrets(Config(host=server.host, account_id="acme", token="secret"))
+    assert len(found) == 0
+    names = ["application_id", "display_name", "secret_id", "secret_hash", "status", "expire_time"]
+    assert found.dtypes.to_dict() == dict.fromkeys(names, frames.TEXT)
+    assert "count=1000&attributes=id%2CapplicationId%2CdisplayName" in server.requests[-1].split()[1]
+
+
+@pytest.mark.parametrize(
+    ("read", "what"), [(accounts.account_workspaces, "workspaces"), (accounts.oauth_secrets, "OAuth secrets")]
+)
+def test_what_cannot_be_listed_is_an_error_that_names_the_account_and_the_reason(serve, read, what):
+    body = {"error_code": "PERMISSION_DENIED", "message": "You are no account admin."}
+    with serve(lambda _: reply(body, status="403 Forbidden")) as server:
         config = Config(host=server.host, account_id="acme", token="secret")
-        with pytest.raises(errors.ConfigurationError, match=r"the OAuth secrets of account acme could not be listed"):
-            accounts.oauth_secrets(config)
+        with pytest.raises(errors.ConfigurationError) as raised:
+            read(config)
+    message = f"{server.host}: the {what} of account acme could not be listed: You are no account admin. "
+    assert str(raised.value).startswith(message)  # newer versions of the SDK add the configuration
+    assert str(raised.value).endswith(" Check that the caller is an account admin.")
 
 
 def test_the_host_of_an_account_console_needs_the_id_of_the_account(serve, monkeypatch):
@@ -127,6 +143,9 @@ def test_the_host_of_an_account_console_needs_the_id_of_the_account(serve, monke
         assert accounts.account_config(console.host, "acme").account_id == "acme"
         monkeypatch.setenv("DATABRICKS_ACCOUNT_ID", "umbrella")
         assert accounts.account_config(console.host).account_id == "umbrella"
+        monkeypatch.delenv("DATABRICKS_TOKEN")
+        with pytest.raises(errors.ConfigurationError, match=f"No credentials were found for {console.host}"):
+            accounts.account_config(console.host, "acme")
 
 
 @pytest.mark.parametrize(

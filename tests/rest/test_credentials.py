@@ -426,3 +426,9 @@ def test_a_profile_with_two_sign_ins_is_an_error_with_the_sdks_own_reason_and_no
 )
 def test_of_a_message_of_another_library_the_first_line_is_shown(text, line):
     assert credentials.first_line(text) == line
+
+
+def test_requests_of_the_official_sdk_name_tokenkit_and_its_version():
+    with_profile(f"[prod]\nhost = {MINE}\ntoken = dapi1\n")
+    config = credentials.profile_config("prod")
+    assert f"tokenkit/{tokenkit.__version__} " in config.user_agent

@@ -15,6 +15,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+import urllib3
 from IPython.core.ultratb import AutoFormattedTB
 
 import tokenkit
@@ -79,6 +80,28 @@ def test_an_endless_slow_response_is_aborted_at_its_deadline(serve, head, method
         with pytest.raises(errors.ResponseLostError, match="in time"):
             transport.call(method, TOKENS)
         transport.close()
+
+
+def test_a_truncated_response_is_an_error_also_with_urllib3_before_2_0(serve, monkeypatch):
+    request = urllib3.connection.HTTPConnection.request
+    monkeypatch.setattr(
+        urllib3.connection.HTTPConnection,
+        "request",
+        lambda *args, **settings: request(*args, **settings | {"enforce_content_length": False}),
+    )
+
+    def respond(_):
+        yield HEAD + b"Content-Length: 4321\r\n\r\n" + b"{" + b" " * 1233
+        raise OSError  # the server closes the connection
+
+    with serve(respond) as server:
+        transport = transport_to(server)
+        with pytest.raises(errors.ResponseLostError) as raised:
+            transport.call("GET", TOKENS)
+        transport.close()
+    assert str(raised.value) == (
+        f"The response of {server.host} to GET {TOKENS} was truncated: 1,234 of 4,321 bytes received. Try again."
+    )
 
 
 def test_a_slow_response_does_not_exceed_the_budget_of_all_attempts(serve):

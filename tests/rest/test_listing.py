@@ -52,7 +52,7 @@ def plainly(text):
         raise NotJsonError from None
     if not isinstance(document, dict):
         raise NotJsonError
-    return frames.frame(listing.records(document.get(KEY), KEY), frames.TOKENS)
+    return frames.frame(listing.records(document, KEY), frames.TOKENS)
 
 
 def streamed(text, chunk_bytes=listing.CHUNK_BYTES, borders=()):

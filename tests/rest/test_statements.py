@@ -151,27 +151,64 @@ GOOD = {
 
 
 @pytest.mark.parametrize(
-    "broken",
+    ("broken", "what"),
     [
-        {"statement_id": 7},
-        {"status": None},
-        {"status": {"state": 3}},
-        {"manifest": None},
-        {"manifest": {"schema": {"columns": [{}]}}},
-        {"manifest": {"schema": {"columns": "n"}}},
-        {"manifest": GOOD["manifest"] | {"total_row_count": 2}},
-        {"result": {"data_array": [["1"], ["1", "2"]]}},
-        {"result": {"data_array": 5}},
-        {"result": {"data_array": [[{}]]}},
-        {"result": {"external_links": [{}]}},
-        {"result": {"external_links": "x"}},
+        ({"statement_id": 7}, "without statement_id."),
+        ({"status": None}, "without status."),
+        ({"status": {"state": 3}}, "without state."),
+        ({"manifest": None}, "without manifest."),
+        ({"manifest": {}}, "without schema."),
+        ({"manifest": {"schema": {"columns": [{}]}}}, "without name."),
+        ({"manifest": {"schema": {"columns": "n"}}}, "'columns' that is not a list of objects."),
+        ({"manifest": GOOD["manifest"] | {"total_row_count": 2}}, "an incomplete result."),
+        ({"result": 5}, "without result."),
+        ({"result": {"data_array": [["1"], ["1", "2"]]}}, "without rows of text."),
+        ({"result": {"data_array": 5}}, "without rows of text."),
+        ({"result": {"data_array": [[{}]]}}, "without rows of text."),
+        ({"result": {"external_links": [{}]}}, "without external_link."),
+        ({"result": {"external_links": "x"}}, "'external_links' that is not a list of objects."),
+        ({"result": {"data_array": [["1"]], "next_chunk_index": "2"}}, "without the number of its next chunk."),
     ],
 )
-def test_a_malformed_response_is_an_error_of_ours(serve, broken):
+def test_a_malformed_response_is_an_error_that_names_what_is_missing(serve, broken, what):
     with serve(lambda _: reply(GOOD | broken)) as server:
         api = StatementsAPI(Transport(from_token(server.host, "dapi" + "1" * 32)))
-        with pytest.raises(errors.InvalidResponseError):
+        with pytest.raises(errors.InvalidResponseError) as raised:
             api.execute("SELECT 1", warehouse_id="w")
+    assert str(raised.value).endswith(what)
+
+
+@pytest.mark.parametrize(
+    ("response", "found"),
+    [
+        ({}, []),
+        (
+            {"warehouses": [{"id": "a"}, {"id": "b", "name": "B", "state": "RUNNING"}]},
+            [("a", "", ""), ("b", "B", "RUNNING")],
+        ),
+        ({"warehouses": [{"name": "B"}]}, "without id."),
+        ({"warehouses": {"id": "a"}}, "'warehouses' that is not a list of objects."),
+    ],
+)
+def test_a_warehouse_has_an_id_and_may_have_a_name_and_a_state(serve, response, found):
+    with serve(lambda _: reply(response)) as server:
+        api = StatementsAPI(Transport(from_token(server.host, "dapi" + "1" * 32)))
+        if isinstance(found, list):
+            assert api.warehouses() == found
+        else:
+            with pytest.raises(errors.InvalidResponseError) as raised:
+                api.warehouses()
+            assert str(raised.value).endswith(found)
+    assert server.requests[0].startswith("GET /api/2.0/sql/warehouses ")
+
+
+def test_the_state_of_a_warehouse_is_that_of_its_own_response(serve):
+    with serve(lambda number: reply([{"state": "STARTING"}, {}][number - 1])) as server:
+        api = StatementsAPI(Transport(from_token(server.host, "dapi" + "1" * 32)))
+        assert api.state("a/b") == "STARTING"
+        with pytest.raises(errors.InvalidResponseError, match=r"without state\.$"):
+            api.state("a/b")
+    assert server.requests[0].startswith("GET /api/2.0/sql/warehouses/a%2Fb ")
 
 
 def test_a_link_that_is_not_https_is_not_followed_from_a_real_workspace(serve):

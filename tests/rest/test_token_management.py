@@ -130,7 +130,7 @@ def test_every_optional_argument_of_create_obo_token_arrives(tokens, service_pri
     info = tokens.get(made.token_info.token_id)
     tokens.delete(info.token_id)
     assert (info.comment, info.scopes) == ("c", ["sql", "clusters"])
-    assert info.autoscope_state is not None
+    assert info.autoscope_state == "AUTOSCOPE_STATE_RUNNING"
 
 
 @pytest.mark.parametrize(
@@ -278,16 +278,24 @@ def test_principals_that_lose_the_permission_lose_their_tokens(fresh_sandbox, co
 
 
 @pytest.mark.parametrize(
-    "entry",
+    ("entry", "names"),
     [
-        {"permission_level": "CAN_USE"},
-        {"group_name": "a", "user_name": "b", "permission_level": "CAN_USE"},
-        {"group_name": "a"},
+        ({"permission_level": "CAN_USE"}, "permission_level"),
+        (
+            {"group_name": "a", "user_name": "b", "permission_level": "CAN_USE"},
+            "user_name, group_name, permission_level",
+        ),
+        ({"group_name": "a", "user_name": None}, "group_name"),
+        ({}, "none of them"),
     ],
 )
-def test_an_entry_without_exactly_one_principal_and_level_is_an_error_before_any_request(tokens, sandbox, entry):
-    with pytest.raises(errors.UsageError, match="requires one of"):
+def test_an_entry_without_exactly_one_principal_and_level_is_an_error_before_any_request(tokens, sandbox, entry, names):
+    with pytest.raises(errors.UsageError) as raised:
         tokens.set_permissions([entry])
+    assert str(raised.value) == (
+        "An entry of an access control list requires one of user_name, group_name, service_principal_name and a "
+        f"permission_level, but this one has {names}."
+    )
     assert not list(sandbox.requests)
 
 
@@ -317,7 +325,7 @@ def listing_of(*tokens):
 def test_identical_entries_of_a_token_are_merged(workspace, sandbox):
     one, other = {"token_id": "a", "comment": "x", "new": 1}, {"token_id": "b"}
     without = {"token_id": "a", "comment": "x", "new": 1, "scopes": None}
-    sandbox.faults.add(listing_of(one, other, without, other, {"comment": "no id"}, {"comment": "no id"}))
+    sandbox.faults.add(listing_of(one, other, without, other, one, {"comment": "no id"}, {"comment": "no id"}))
     listing = workspace.token_management.list()
     assert listing["token_id"].fillna("").tolist() == ["a", "b", "", ""]
     assert listing["new"].fillna(0).tolist() == [1, 0, 0, 0]
@@ -352,3 +360,48 @@ def test_a_new_token_that_cannot_be_read_is_an_error_that_does_not_show_its_valu
         tokens.create_obo_token("x")
     frames = [frame for frame, _ in traceback.walk_tb(error.tb) if "tokenkit" in frame.f_code.co_filename]
     assert not any(secret in repr(frame.f_locals) for frame in frames)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda api: api.create_obo_token("x", scopes="sql"), "scopes must be a list, and each value of type str."),
+        (lambda api: api.create_obo_token("x", scopes=[5]), "scopes must be a list, and each value of type str."),
+        (
+            lambda api: api.update_token_management("a", {}, ["comment", 5]),
+            "update_mask must be a list, and each value of type str.",
+        ),
+        (lambda api: api.update_token_management("a", "new", "comment"), "token must be a dict, not str."),
+        (lambda api: api.get(""), "A token id must be a string of 64 hexadecimal digits, not ''."),
+        (lambda api: api.delete(5), "A token id must be a string of 64 hexadecimal digits, not 5."),
+    ],
+)
+def test_an_argument_that_cannot_be_sent_is_named_before_any_request(tokens, sandbox, call, message):
+    with pytest.raises(errors.UsageError) as raised:
+        call(tokens)
+    assert str(raised.value) == message
+    assert not list(sandbox.requests)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_response_to_an_update_is_the_token_itself_or_wraps_it(tokens, sandbox, wrapped):
+    info = {"token_id": "a" * 64, "comment": "new"}
+    sandbox.faults.add(Fault(method="PATCH", status=200, body={"token_info": info} if wrapped else info))
+    changed = tokens.update_token_management("a" * 64, {"comment": "new"}, "comment")
+    assert (changed.token_id, changed.comment) == ("a" * 64, "new")
+
+
+@pytest.mark.parametrize("call", [lambda api: api.get_permissions(), lambda api: api.update_permissions([])])
+def test_permissions_before_the_first_token_are_an_error_that_says_how_to_get_them(tokens, sandbox, call):
+    body = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "tokens tokens does not exist"}
+    sandbox.faults.add(Fault(path="*/authorization/tokens", status=404, body=body))
+    with pytest.raises(errors.NotFoundError, match="has no token permissions yet") as raised:
+        call(tokens)
+    error = raised.value
+    assert (error.status, error.error_code, error.workspace) == (404, "RESOURCE_DOES_NOT_EXIST", sandbox.host)
+    assert error.request.endswith(" /api/2.0/permissions/authorization/tokens")
+    sandbox.faults.clear()
+    other = body | {"message": "The principal does not exist"}
+    sandbox.faults.add(Fault(path="*/authorization/tokens", status=404, body=other))
+    with pytest.raises(errors.NotFoundError, match="The principal does not exist"):
+        call(tokens)

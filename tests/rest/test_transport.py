@@ -38,6 +38,29 @@ def transport(sign_in, manual_clock):
     transport.close()
 
 
+@pytest.mark.parametrize("name", vars(RetryPolicy()))
+def test_each_time_of_a_retry_policy_is_a_number_of_seconds(name):
+    for valid in (0.001, 1_000_000):
+        assert getattr(RetryPolicy(**{name: valid}), name) == valid
+    for invalid in (-0.001, 1_000_001, "1", None):
+        with pytest.raises(errors.UsageError, match=name):
+            RetryPolicy(**{name: invalid})
+
+
+def test_a_retry_policy_may_wait_for_nothing_but_a_response():
+    assert vars(RetryPolicy()) == {
+        "budget_seconds": 300, "first_wait_seconds": 1, "longest_wait_seconds": 30, "read_timeout_seconds": 60,
+    }  # fmt: skip
+    RetryPolicy(budget_seconds=0, first_wait_seconds=0, longest_wait_seconds=0)
+    with pytest.raises(errors.UsageError, match="read_timeout_seconds must not be 0: no response would be read"):
+        RetryPolicy(read_timeout_seconds=0)
+
+
+def test_the_policy_of_retries_must_be_one(sign_in):
+    with pytest.raises(errors.UsageError, match=r"^retries must be of type RetryPolicy, not int\.$"):
+        Transport(sign_in, retries=5)
+
+
 def sent(sandbox, method):
     return [record for record in sandbox.requests if record.method == method]
 

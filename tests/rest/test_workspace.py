@@ -85,6 +85,62 @@ def test_an_unreadable_secret_scope_is_an_invalid_response(api, sandbox):
     assert api.secret_scopes() == []
 
 
+ADMIN, OTHER = [{"display": "admins"}], [{"display": "data engineers"}]
+
+
+@pytest.mark.parametrize(
+    ("groups", "status", "is_admin", "requests"),
+    [
+        ({"groups": [*OTHER, *ADMIN]}, 500, True, 1),
+        ({"groups": OTHER}, 403, False, 2),
+        ({"groups": OTHER}, 500, None, 2),
+        ({"groups": OTHER}, 200, None, 2),  # a group of admins may be nested in another one
+        ({"groups": None}, 403, False, 2),
+        ({}, 403, False, 2),
+    ],
+)
+def test_a_caller_is_an_admin_if_a_response_says_so(api, sandbox, groups, status, is_admin, requests):
+    sandbox.faults.add(Fault(path="*/Me", status=200, body={"id": "7", "userName": "ann@example.com"} | groups))
+    body = {403: {"error_code": "PERMISSION_DENIED"}, 200: {"access_control_list": []}}.get(status, "")
+    sandbox.faults.add(Fault(path=PERMISSIONS, status=status, body=body, times=9))
+    assert api.who() == ("ann@example.com", is_admin)
+    assert len({request.path for request in sandbox.requests}) == requests
+
+
+def test_the_names_of_principals_are_those_that_an_owner_or_a_creator_can_have(api):
+    names, owners = api.principal_names(), api.owners()
+    users, others = owners["users"], owners["service_principals"]
+    assert list(owners) == ["users", "service_principals"]
+    assert not {"groups"} & {*users.columns, *others.columns}
+    assert names == [
+        *users["user_name"],
+        *users["id"].astype(str),
+        *others["display_name"].dropna(),
+        *others["application_id"],
+        *others["id"].astype(str),
+    ]
+    assert len(users) > len(others) > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "read", "name"),
+    [
+        ("*/scopes/list", lambda api: api.secret_scopes(), "scopes"),
+        ("*/secrets/list", lambda api: api.secret_keys("x"), "secrets"),
+        ("*/Users", lambda api: api.users(), "Resources"),
+        ("*/permissionLevels", lambda api: api.token_management.get_permission_levels(), "permission_levels"),
+        ("*/authorization/tokens", lambda api: api.permissions(), "access_control_list"),
+        ("*/token-management/tokens", lambda api: api.token_management.list(), "token_infos"),
+    ],
+)
+@pytest.mark.parametrize("value", [5, "x", {"x": 1}, ["x"], [[{}]], [None]])
+def test_a_list_that_is_none_is_an_error_that_names_its_field(api, sandbox, path, read, name, value):
+    sandbox.faults.add(Fault(path=path, status=200, body={name: value}))
+    with pytest.raises(errors.InvalidResponseError) as raised:
+        read(api)
+    assert str(raised.value) == f"The workspace sent a value of {name!r} that is not a list of objects."
+
+
 def test_after_close_a_call_opens_a_new_connection(api):
     assert api.me() == "admin@example.com"
     api.close()

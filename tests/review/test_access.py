@@ -1,5 +1,7 @@
 """Who may use tokens by which path, and what a change of the permissions destroys; the sandbox is the judge."""
 
+import re
+
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -41,6 +43,36 @@ def found(*texts):
 
 def test_admins_have_permission_without_an_entry():
     assert found() == {("u1", "admins")}
+
+
+def test_a_path_has_the_principal_its_kind_its_level_and_whether_it_is_active():
+    identities = access.Identities(
+        users=IDENTITIES.users.assign(active=[True, False, None, True]),
+        service_principals=IDENTITIES.service_principals.assign(display_name=None),
+        groups=frames.frame([{"id": 101, "display_name": "team", "members": [2, 77]}], frames.GROUPS),
+    )
+    rows = access.paths(entries("group:team=CAN_MANAGE", "user:u3", "service-principal:app"), identities)
+    assert rows.astype(object).where(rows.notna(), None).to_numpy().tolist() == [
+        [9, "app", "service_principal", True, "CAN_USE", "direct"],
+        [77, "77", "unknown", None, "CAN_MANAGE", "team"],
+        [2, "u2", "user", False, "CAN_MANAGE", "team"],
+        [3, "u3", "user", True, "CAN_USE", "direct"],
+    ]
+    assert list(rows.columns) == ["id", "principal", "kind", "active", "permission_level", "via"]
+    dtypes = rows.dtypes[["id", "active", "permission_level", "via"]].tolist()
+    assert dtypes == ["Int64", "boolean", frames.TEXT, frames.TEXT]
+    none = access.paths(entries(), with_groups([]))
+    assert none.dtypes[["id", "active", "permission_level", "via"]].tolist() == dtypes
+
+
+def test_an_entry_of_an_unknown_principal_is_an_error_that_suggests_a_known_one():
+    for text, message in {
+        "user:u22": "Unknown user 'u22'. Did you mean u2?",
+        "group:outr": "Unknown group 'outr'. Did you mean outer?",
+        "service-principal:ap": "Unknown service principal with the application id 'ap'. Did you mean app?",
+    }.items():
+        with pytest.raises(errors.UsageError, match=f"^{re.escape(message)}$"):
+            access.check_entries(entries(), entries(text), IDENTITIES)
 
 
 def test_groups_are_expanded_however_deep_and_circles_end():
@@ -120,6 +152,63 @@ def test_expired_tokens_are_not_affected_by_a_change():
     assert len(access.consequences(entries("user:u2"), entries(), IDENTITIES, tokens).tokens) == 0
 
 
+def test_what_is_not_known_of_a_change_has_a_row_for_each_group_principal_and_kind_of_token():
+    documents = [{"token_id": "theirs", "owner_id": 2}, {"token_id": "nobodys"}, {"token_id": "nobodys too"}]
+    tokens = lifecycle.with_lifecycle(
+        frames.frame([*documents, {"token_id": "old", "expiry_time": 1}], frames.TOKENS), now=NOW
+    )
+    hidden = access.Identities(
+        users=IDENTITIES.users,
+        service_principals=IDENTITIES.service_principals,
+        groups=IDENTITIES.groups.assign(members=[[1], [102, 2], None, None]),
+    )
+    before = entries("group:outer", "group:other", "group:ghosts", "user:ghost", "service-principal:gone", "user:u3")
+    rows = access.consequences(before, entries("group:other", "user:u3"), hidden, tokens).not_known
+    assert rows.to_numpy().tolist() == [
+        ["inner", "group", "its members are not listed"],
+        ["ghost", "user", "it is not listed"],
+        ["ghosts", "group", "it is not listed"],
+        ["gone", "service_principal", "it is not listed"],
+        ["2 tokens", "token", "its owner is unknown"],
+    ]
+    assert list(rows.columns) == ["principal", "kind", "reason"]
+    assert set(rows.dtypes) == {frames.TEXT}
+    known = access.consequences(before, before, hidden, tokens).not_known
+    assert (len(known), list(known.columns), set(known.dtypes)) == (0, list(rows.columns), {frames.TEXT})
+
+
+def test_a_token_without_an_owner_is_not_known_if_a_change_takes_permission_from_anybody():
+    tokens = lifecycle.with_lifecycle(frames.frame([{"token_id": "nobodys"}], frames.TOKENS), now=NOW)
+    for before, after, expected in (
+        (entries("user:u3"), entries(), ["1 token"]),
+        (entries("user:ghost"), entries(), ["ghost", "1 token"]),
+        (entries(), entries("user:u3"), []),
+    ):
+        found = access.consequences(before, after, IDENTITIES, tokens)
+        assert found.not_known["principal"].tolist() == expected
+
+
+def test_the_effect_on_a_token_depends_on_whether_its_owner_has_an_entry():
+    documents = [{"token_id": str(n), "owner_id": n} for n in (1, 2, 3, 9)]
+    tokens = lifecycle.with_lifecycle(frames.frame(documents, frames.TOKENS), now=NOW)
+    result = access.consequences(entries("group:outer", "user:u3", "user:u4"), entries(), IDENTITIES, tokens)
+    losing = result.losing_access
+    assert losing[["id", "principal", "kind", "via", "tokens", "effect"]].to_numpy().tolist() == [
+        [9, "ci", "service_principal", "outer > inner", 1, "deleted_or_disabled"],
+        [2, "u2", "user", "outer", 1, "deleted_or_disabled"],
+        [3, "u3", "user", "direct; outer > inner", 1, "deleted"],
+        [4, "u4", "user", "direct", 0, "deleted"],
+    ]
+    assert list(losing.columns) == ["id", "principal", "kind", "via", "tokens", "effect"]
+    assert (losing["tokens"].dtype, losing["effect"].dtype) == ("int64", frames.TEXT)
+    assert result.tokens.set_index("token_id")["effect"].to_dict() == {
+        "2": "deleted_or_disabled",
+        "3": "deleted",
+        "9": "deleted_or_disabled",
+    }
+    assert len(result.gaining_access) == len(result.keeping_access) == 0
+
+
 def costs(identities, *texts):
     tokens = frames.frame([{"token_id": f"{n}{m}", "owner_id": n} for n in (1, 2, 3, 9) for m in (1, 2)], frames.TOKENS)
     found = access.entry_costs(entries(*texts), identities, lifecycle.with_lifecycle(tokens, now=NOW))
@@ -135,6 +224,18 @@ def test_an_entry_costs_the_tokens_of_those_who_have_permission_through_it_alone
         "other": (1, 0, 0, True),
         "u2": (1, 0, 0, True),
     }
+
+
+def test_an_entry_of_a_group_without_members_costs_nothing():
+    identities = with_groups(
+        [{"id": 100, "display_name": "admins"}, {"id": 105, "display_name": "empty", "members": []}]
+    )
+    assert costs(identities, "group:empty") == {"admins": (0, 0, 0, False), "empty": (0, 0, 0, True)}
+    tokens = lifecycle.with_lifecycle(frames.frame([], frames.TOKENS), now=NOW)
+    found = access.entry_costs(entries("group:empty"), identities, tokens)
+    assert list(found.columns) == ["kind", "name", "members", "alone", "tokens", "complete"]
+    assert found.dtypes[["members", "alone", "tokens"]].tolist() == ["int64"] * 3
+    assert found["kind"].tolist() == ["group", "group"]
 
 
 def test_what_an_entry_costs_is_incomplete_where_members_are_not_listed():

@@ -117,6 +117,24 @@ def test_an_invalid_selection_of_rules_is_an_error(choice, message):
         audits.chosen(**choice)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda ws: ws.audit("unused"), "rules must be a list, and each value of type str or Rule."),
+        (lambda ws: ws.audit(also=["unused"]), "also must be a list, and each value of type Rule."),
+        (lambda ws: ws.audit(skip="unused"), "skip must be a list, and each value of type str or Rule."),
+        (lambda ws: ws.audit(thresholds=[]), "thresholds must be a dict, not list."),
+        (lambda ws: ws.audit(waivers=["x"]), "waivers must be a list, and each value of type Waiver."),
+        (lambda ws: ws.audit(["unused"]).revoke(rule=5), "rule must be a list, and each value of type str."),
+        (lambda ws: ws.audit(["unused"]).revoke(rule="unuse"), "Rule 'unuse' was not run. Did you mean unused?"),
+    ],
+)
+def test_an_argument_of_an_audit_that_cannot_be_used_is_named(workspace, call, message):
+    with pytest.raises(errors.UsageError) as raised:
+        call(workspace)
+    assert str(raised.value) == message
+
+
 def test_inputs_of_skipped_rules_are_not_requested(sandbox, workspace):
     workspace.audit(skip=["all-users-can-use", "no-maximum-lifetime", "lifetime-over-maximum"])
     asked = {request.path for request in sandbox.requests}

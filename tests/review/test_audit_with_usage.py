@@ -7,7 +7,7 @@ import tokenkit
 from tests.conftest import NOW
 from tests.review.test_sign_ins import event, frame
 from tokenkit import errors
-from tokenkit.review import usage_rules
+from tokenkit.review import usage, usage_rules
 from tokenkit.review.rules import RULES
 from tokenkit.sandbox import Sandbox
 
@@ -78,6 +78,11 @@ def test_a_planted_use_is_found_until_its_token_is_revoked(fresh_sandbox, connec
     assert not usage.set_index("token_id").loc[revoked, "matched"]  # the log still has it
     audit = ws.audit(["many-networks"], usage=usage)
     assert set(audit.findings["token_id"]) == culprits - {revoked} == fresh_sandbox.usage_culprits()["many-networks"]
+
+
+def test_an_audit_with_evidence_says_how_much_of_the_log_it_covers(ws, used):
+    assert ws.audit(["unused"], usage=used).notes == (usage.summary(used),)
+    assert "not proven to be unused" in usage.summary(used)
 
 
 def test_without_evidence_they_are_left_out(ws):

@@ -285,6 +285,20 @@ def test_every_column_of_a_listing_is_known(tokens):
     assert {column.name for column in COLUMNS} >= set(frames.PERMISSIONS.names)
 
 
+def test_every_column_of_what_commands_show_is_known(workspace):
+    audit = workspace.audit()
+    for frame in (
+        audit.summary,
+        audit.findings,
+        workspace.runs(),
+        workspace.journal(),
+        workspace.access(),
+        workspace.scopes(),
+    ):
+        assert {column.name for column in COLUMNS} >= set(frame.columns)
+    assert not {"why", "settings", "snapshot"} & {*columns.shown_names(audit.summary)}
+
+
 def test_a_record_has_every_field_with_a_value_whole(tokens):
     token = tokens[tokens["scopes"].notna()].iloc[[0]].assign(findings=[["high x: because", "low y: so"]])
     fields = columns.fields(token)

@@ -251,6 +251,16 @@ def test_a_call_and_a_list_take_constants_only(expression):
         expressions.check(expression)
 
 
+def test_the_message_about_an_expression_names_all_that_is_supported():
+    with pytest.raises(errors.UsageError) as raised:
+        expressions.check("[owner for owner in comment]")
+    methods = ", ".join(sorted(expressions.READING_METHODS))
+    assert str(raised.value) == (
+        "The expression '[owner for owner in comment]' does more than read columns (listcomp). "
+        f"Supported are columns, constants, comparisons, and {methods}."
+    )
+
+
 @pytest.mark.parametrize(
     ("expression", "message"),
     [

@@ -140,6 +140,14 @@ def test_a_value_that_a_filter_cannot_take_is_a_usage_error(criteria):
         kept(**criteria)
 
 
+@pytest.mark.parametrize("name", ["owner", "created_by", "scope", "comment"])
+def test_a_filter_takes_a_text_or_a_whole_number_that_is_not_empty(name):
+    assert kept(**{name: "*"}) == kept(**{name: ["*", 5]})
+    for given, message in (("", "The value of a filter is empty"), (1.5, "expected a text"), (None, "expected a text")):
+        with pytest.raises(errors.UsageError, match=message):
+            kept(**{name: [given]})
+
+
 def test_filters_work_on_an_empty_listing():
     for filter_ in filters.FILTERS:
         value = {"status": "active", "idle": "1d", "expires_in": "1d", "never_expires": True}.get(filter_.name, "x")

@@ -43,7 +43,8 @@ READ = [
     (f"{VALUE}-2", f"{VALUE}-2", "value"),
     (f"{VALUE}-12", f"{VALUE}-12", "value"),
     (f"{VALUE}-2", VALUE, "value_without_suffix"),
-    (VALUE, f"{VALUE}-3", "value_with_restored_suffix"),
+    (VALUE, f"{VALUE}-0", "value_with_restored_suffix"),
+    (VALUE, f"{VALUE}-9", "value_with_restored_suffix"),
     (VALUE, DIGITS, "digits"),
     (f"{VALUE}-2", DIGITS, "digits"),
     (f"{VALUE}-2", f"{DIGITS}-2", "digits_and_suffix"),
@@ -71,7 +72,9 @@ def test_a_value_that_is_typed_with_something_around_it_is_the_value(typed):
     assert matched(leaks.from_values([typed]), sha256(VALUE)).tokens["matched_as"].tolist() == ["value"]
 
 
-@pytest.mark.parametrize("hashed", [VALUE.upper(), DIGITS[:-1], f"{VALUE} ", b"dapi" + bytes.fromhex(DIGITS)])
+@pytest.mark.parametrize(
+    "hashed", [VALUE.upper(), DIGITS[:-1], f"{VALUE} ", f"{VALUE}-10", b"dapi" + bytes.fromhex(DIGITS)]
+)
 def test_nothing_else_matches(hashed):
     assert len(matched(leaks.from_values([VALUE]), sha256(hashed)).tokens) == 0
 

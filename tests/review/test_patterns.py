@@ -39,6 +39,14 @@ def test_a_pattern_that_re2_does_not_take_is_a_usage_error(pattern):
             found(pattern, whole=whole)
 
 
+def test_the_message_about_a_pattern_has_the_reason_in_one_line():
+    with pytest.raises(errors.UsageError) as raised:
+        patterns.check("(a")
+    assert str(raised.value) == (
+        "Invalid pattern '(a': missing ): (a. Use RE2 syntax, which has no lookarounds and no backreferences."
+    )
+
+
 def test_a_pattern_that_does_not_end_in_other_engines_is_matched():
     hostile = pd.Series(["a" * 100_000 + "!"], dtype=frames.TEXT)
     assert not patterns.found(hostile, "^(a+)+$").any()

@@ -526,13 +526,19 @@ HIDDEN = {
     "stars": [gitleaks("********")],
     "dots": [gitleaks("dapi0123…")],
 }
+WITHOUT_A_VALUE = {
+    "GitHub's hide_secret",
+    "GitLab without the line",
+    "trufflehog without Raw",
+    "SARIF of trufflehog, which has no values",
+}
 
 
-@pytest.mark.parametrize("report", HIDDEN.values(), ids=HIDDEN)
-def test_a_masked_value_is_reported_as_redacted(report):
-    found = matched(leaks.from_report(io.StringIO(json.dumps(report))))
+@pytest.mark.parametrize("case", HIDDEN)
+def test_a_value_that_is_masked_or_missing_is_reported_as_such(case):
+    found = matched(leaks.from_report(io.StringIO(json.dumps(HIDDEN[case]))))
     assert found.looked_for == 0
-    assert len(found.not_comparable) == 1
+    assert found.not_comparable["problem"].tolist() == ["missing" if case in WITHOUT_A_VALUE else "redacted"]
 
 
 @pytest.mark.parametrize("secret", [AWS, "AKIA************WB", "ghp_012345...", "xk-placeholder...", "just-a-word"])

@@ -107,6 +107,31 @@ def test_unused_scopes_are_named_where_they_are_known_and_missing_where_not():
     assert [shown(scopes_) for scopes_ in rows["used_scopes"]] == [["a"]] * 3
 
 
+# https://docs.databricks.com/api/workspace/scopes, and all-apis.
+DOCUMENTED = [
+    "access-management", "alerts", "all-apis", "apps", "authentication", "cleanrooms", "clusters", "command-execution",
+    "dashboards", "dataquality", "files", "genie", "global-init-scripts", "instance-pools", "instance-profiles", "jobs",
+    "libraries", "marketplace", "mlflow", "model-serving", "networking", "notifications", "pipelines", "postgres",
+    "query-history", "scim", "secrets", "settings", "sharing", "sql", "tags", "unity-catalog", "vector-search",
+    "workspace",
+]  # fmt: skip
+
+
+def test_a_documented_scope_is_not_misspelled_and_suggested_for_a_misspelled_one():
+    none = listing()
+    assert scopes.misspelt(DOCUMENTED, none) == {}
+    assert scopes.misspelt([f"{name}s" for name in DOCUMENTED], none) == {f"{name}s": name for name in DOCUMENTED}
+    assert scopes.misspelt([f"{name}s".upper() for name in DOCUMENTED], none) == {
+        f"{name}S".upper(): name for name in DOCUMENTED
+    }
+
+
+@pytest.mark.parametrize("column", ["scopes", "inferred_scopes", "backfill_scopes"])
+def test_a_scope_of_a_token_is_known_without_documentation(column):
+    tokens = listing({column: ["brand-new", "sql"]}, {})
+    assert scopes.misspelt(["brand-new", "brand-nev", "nothing-like-it"], tokens) == {"brand-nev": "brand-new"}
+
+
 def test_no_token_gives_the_same_columns_and_dtypes():
     nothing = scopes.advise(listing())
     assert len(nothing) == 0

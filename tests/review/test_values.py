@@ -11,6 +11,21 @@ def test_the_states_of_which_a_scope_is_advised_are_those_that_can_be_asked_for(
     assert {scopes.NARROW, scopes.KEEP, scopes.WAIT, scopes.NONE} == {*values.FIXED["advice"]}
 
 
+def test_the_values_of_these_columns_are_those_of_the_api_and_of_the_documentation():
+    assert {
+        "status": ("active", "expired"),
+        "owner_kind": ("user", "service_principal", "deleted", "unknown"),
+        "kind": ("user", "service_principal", "deleted", "unknown"),
+        "autoscope_state": tuple(
+            f"AUTOSCOPE_STATE_{state}"
+            for state in ("API_NOT_COVERED", "BACKFILLED", "COMPLETED", "DISABLED", "RUNNING", "USER_SELECTED")
+        ),
+        "severity": ("high", "medium", "low"),
+        "permission_level": ("CAN_USE", "CAN_MANAGE"),
+        "advice": ("narrow", "keep", "wait", "none"),
+    } == values.FIXED
+
+
 def test_every_identifier_that_a_table_shows_has_words():
     identifiers = {
         *states.STATES,

@@ -252,7 +252,7 @@ class Execution:
         elif report.still_to_do:
             self._put(item, at=now)
         else:
-            wait_seconds = min(_FIRST_BACKOFF_SECONDS * 2 ** (item.failures - 1), _LONGEST_BACKOFF_SECONDS)
+            wait_seconds = backoff_seconds(item.failures)
             requested = error.retry_after_seconds if isinstance(error, errors.ApiError) else None
             self._put(item, at=now + (wait_seconds if requested is None else requested))
         if isinstance(error, ENDS_THE_RUN):
@@ -312,3 +312,8 @@ class Execution:
 
     def _step(self, entry: Entry, state: str, attempts: int, at_ms: int) -> Step:
         return Step(run_id=self._run_id, token_id=entry.token_id, state=state, at_ms=at_ms, attempts=attempts)
+
+
+def backoff_seconds(failures: int) -> float:
+    """Return the time until the next attempt after a number of failures, if no response names another."""
+    return min(_FIRST_BACKOFF_SECONDS * 2.0 ** (failures - 1), _LONGEST_BACKOFF_SECONDS)

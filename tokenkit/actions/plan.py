@@ -286,7 +286,7 @@ def json_values(column: pd.Series[Any]) -> list[Any]:
     """Return the values of a column for JSON: times in milliseconds, missing values as None."""
     if column.dtype == object:  # a user's own column
         return [None if absent else value for value, absent in zip(column.tolist(), column.isna(), strict=True)]
-    values = pa.array(column, from_pandas=True)
+    values = pa.array(column)
     if pa.types.is_timestamp(values.type):
         values = values.cast(frames.TIME).cast(pa.int64())
     return values.to_pylist()

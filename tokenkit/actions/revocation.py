@@ -110,14 +110,14 @@ class RevocationPlan(WorkspacePlan):
         protect: Mapping[str, Sequence[str]],
         reason: str | None,
         resembling: Mapping[str, int],
-        used: Mapping[str, Mapping[str, Any]] | None = None,
-        used_from: Mapping[str, Any] | None = None,
-        coverage: str = "",
+        used: Mapping[str, Mapping[str, Any]],
+        used_from: Mapping[str, Any],
+        coverage: str,
     ) -> None:
         super().__init__(context, planned["token_id"].tolist(), reason=reason)
         self._protect = protect
         self._planned = planned
-        self._used, self._used_from = used or {}, used_from or {}
+        self._used, self._used_from = used, used_from
         self._coverage = coverage
         self._resembling = resembling
         self._due: pd.Timestamp | None = None
@@ -301,7 +301,9 @@ def make(
     patterns = protection.read_protected(context.folder, protect)
     reasons = _reasons_to_leave_out(chosen, caller_id, include_own=include_own, patterns=patterns)
     planned = chosen[(reasons == "").to_numpy()]
-    last_use, used, used_from = planned["last_used_day"], None, None
+    last_use = planned["last_used_day"]
+    used: Mapping[str, Mapping[str, Any]] = {}
+    used_from: Mapping[str, Any] = {}
     if usage is not None:
         evidence = of_tokens(planned["token_id"], usage)
         planned = planned.assign(**{USED_BY: sentences(evidence, now=context.now())})

@@ -297,7 +297,7 @@ _COMPARED = pa.schema([frames.TOKENS.field(name) for name in ("token_id", "owner
 _LONG_AGO = pd.Timestamp(0, tz="UTC")
 
 
-def drift(entries: Sequence[Entry], tokens: pd.DataFrame, *, check_last_use: bool = True) -> dict[str, str]:
+def drift(entries: Sequence[Entry], tokens: pd.DataFrame, *, check_last_use: bool) -> dict[str, str]:
     """Return what changed about tokens since the plan: another owner, or a later use.
 
     A token that the listing lacks did not drift; a request determines whether it still exists.

@@ -43,7 +43,7 @@ class Outcome:
 
     token_id: str
     outcome: str
-    error: str | None = None
-    attempts: int = 0
-    started_at_ms: int | None = None
-    finished_at_ms: int | None = None
+    error: str | None
+    attempts: int
+    started_at_ms: int | None
+    finished_at_ms: int | None

@@ -37,7 +37,7 @@ def takes_sqlite(folder: Path) -> bool:
 
     path = folder / f".{secrets.token_hex(8)}.probe"
     try:
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("CREATE TABLE probe (x)")

@@ -112,9 +112,7 @@ class Credentials:
         raise error
 
 
-def from_token(
-    host: str, token: str, *, workspace_id: str = "", origin: str = "arguments", name: str = ""
-) -> Credentials:
+def from_token(host: str, token: str, *, workspace_id: str = "", origin: str = "arguments") -> Credentials:
     """Return credentials for a personal access token."""
     if not isinstance(token, str):
         raise errors.ConfigurationError(f"A token must be a string, not {type(token).__name__}.")
@@ -128,7 +126,7 @@ def from_token(
             "The token contains characters that are invalid in a token. Check that only the token was pasted."
         )
     headers = {"Authorization": f"Bearer {token}"}
-    return Credentials(host, lambda: headers, workspace_id=workspace_id, origin=origin, name=name)
+    return Credentials(host, lambda: headers, workspace_id=workspace_id, origin=origin)
 
 
 def from_environment() -> Credentials:

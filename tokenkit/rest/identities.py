@@ -162,7 +162,7 @@ class IdentitiesAPI:
         for number in itertools.count(1):
             query = {"startIndex": start, "count": self._page_size, "attributes": attributes}
             response = self._transport.call("GET", f"{_SCIM}/{resource}", query=query, is_listing=True)
-            page = records(response.get("Resources"), "Resources")
+            page = records(response, "Resources")
             total = responses.whole_number(response.get("totalResults"))
             if total is None or total < 0:
                 raise errors.InvalidResponseError(f"{name} listed {resource} without totalResults. Try again.")
@@ -213,7 +213,7 @@ def _references(record: Mapping[str, Any], name: str) -> list[int] | None:
     """Return the ids that a resource refers to; None if the field is absent."""
     if record.get(name) is None:
         return None
-    return [_reference(reference, name) for reference in records(record[name], name)]
+    return [_reference(reference, name) for reference in records(record, name)]
 
 
 def _reference(reference: Mapping[str, Any], name: str) -> int:

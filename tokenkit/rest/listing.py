@@ -86,7 +86,7 @@ def chunks(blocks: Iterable[bytes], key: str, schema: pa.Schema, *, chunk_bytes:
         InvalidResponseError: The value of the key is not a list of objects, or a field cannot be read.
     """
     text = _Text(iter(blocks), key, chunk_bytes)
-    reader = _Reader(schema)
+    reader = _Reader(key, schema)
     read: list[ArrowChunk] = []
     pending: deque[tuple[_Chunk, Future[ArrowChunk | None]]] = deque()
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -104,7 +104,7 @@ def chunks(blocks: Iterable[bytes], key: str, schema: pa.Schema, *, chunk_bytes:
         wait([future for _, future in pending])  # they restore the commas
     rest = b",".join([*(chunk.text for chunk, _ in pending), text.rest()])
     found, is_all = _found(rest, key, has_begun=text.has_begun)
-    listed = records(found, key)
+    listed = records({key: found}, key)
     _check_depth(listed)
     last = frames.arrow_chunk(listed, schema)
     return [last] if is_all else [*read, last]
@@ -143,12 +143,13 @@ def _found(rest: bytes, key: str, *, has_begun: bool) -> tuple[object, bool]:
     return (found, False) if len(named) == 1 else (named[-1], True)
 
 
-def records(found: object, key: str) -> list[Mapping[str, Any]]:
+def records(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     """Return the value of a key as a list of objects. An absent value is an empty list, as this API omits those.
 
     Raises:
         InvalidResponseError: The value is not a list of objects.
     """
+    found = document.get(key)
     if found is None:
         return []
     if not isinstance(found, list) or not all(isinstance(record, Mapping) for record in found):
@@ -227,7 +228,8 @@ class _Text:
 class _Reader:
     """Reads chunks in threads, which share the field types that they find."""
 
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, key: str, schema: pa.Schema) -> None:
+        self._key = key
         self._schema = schema
         self._sent: dict[str, pa.DataType] = {}
 
@@ -250,7 +252,7 @@ class _Reader:
         except (ValueError, RecursionError):
             return None
         _check_depth(rows)
-        columns = frames.arrow_chunk(records(rows, "tokens"), self._schema)
+        columns = frames.arrow_chunk(records({self._key: rows}, self._key), self._schema)
         self._sent = self._sent | {
             name: column.type for name, column in columns.unknown.items() if isinstance(column, pa.Array)
         }

@@ -5,6 +5,9 @@ Their names can be listed, and secrets written. Values cannot be read.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from tokenkit import errors
 from tokenkit.rest.listing import records
 from tokenkit.rest.tracebacks import without_frames
@@ -16,7 +19,7 @@ _SECRETS = "/api/2.0/secrets"
 def secret_scopes(transport: Transport) -> list[str]:
     """Return the names of the secret scopes that the caller can see."""
     response = transport.call("GET", f"{_SECRETS}/scopes/list")
-    return _names(transport, response.get("scopes"), "name")
+    return _names(transport, records(response, "scopes"), "name")
 
 
 def secret_keys(transport: Transport, scope: str) -> list[str]:
@@ -26,11 +29,10 @@ def secret_keys(transport: Transport, scope: str) -> list[str]:
         NotFoundError: The scope does not exist.
     """
     response = transport.call("GET", f"{_SECRETS}/list", query={"scope": scope})
-    return _names(transport, response.get("secrets"), "key")
+    return _names(transport, records(response, "secrets"), "key")
 
 
-def _names(transport: Transport, listed: object, field: str) -> list[str]:
-    found = records(listed, "secrets")
+def _names(transport: Transport, found: Sequence[Mapping[str, Any]], field: str) -> list[str]:
     names = [record[field] for record in found if isinstance(record.get(field), str)]
     if len(names) < len(found):
         raise errors.InvalidResponseError(f"{transport.name} listed a secret or scope without a {field}.")

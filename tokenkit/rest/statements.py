@@ -57,7 +57,7 @@ class StatementsAPI:
     def warehouses(self) -> list[tuple[str, str, str]]:
         """Return the id, name and state of each warehouse that the caller can see."""
         response = self._transport.call("GET", _WAREHOUSES)
-        found = records(response.get("warehouses"), "warehouses")
+        found = records(response, "warehouses")
         return [(self._word(row, "id"), str(row.get("name", "")), str(row.get("state", ""))) for row in found]
 
     def state(self, warehouse_id: str) -> str:
@@ -133,12 +133,12 @@ class StatementsAPI:
         manifest = self._object(response, "manifest")
         if manifest.get("truncated"):
             raise errors.StatementFailedError(f"{self._transport.name} truncated the result of the statement.")
-        columns = records(self._object(manifest, "schema").get("columns"), "columns")
+        columns = records(self._object(manifest, "schema"), "columns")
         names = [self._word(column, "name") for column in columns]
         parts: list[pa.Table] = []
         chunk: Mapping[str, Any] = {} if response.get("result") is None else self._object(response, "result")
         for _ in range(_MAX_CHUNKS):
-            links = records(chunk.get("external_links"), "external_links")
+            links = records(chunk, "external_links")
             files = [self._downloaded(self._word(link, "external_link")) for link in links]
             parts += files or [self._rows(chunk, names)]
             next_index = (links[-1] if links else chunk).get("next_chunk_index")

@@ -212,9 +212,7 @@ class TokenManagementAPI:
     def get_permission_levels(self) -> pd.DataFrame:
         """Return the permission levels that can be granted: columns ``permission_level`` and ``description``."""
         response = self._transport.call("GET", f"{_PERMISSIONS}/permissionLevels")
-        return frames.frame(
-            listing.records(response.get("permission_levels"), "permission_levels"), frames.PERMISSION_LEVELS
-        )
+        return frames.frame(listing.records(response, "permission_levels"), frames.PERMISSION_LEVELS)
 
     def get_permissions(self) -> pd.DataFrame:
         """Return the permissions to use tokens: one row per principal and level, with ``CAN_MANAGE`` of ``admins``.
@@ -370,11 +368,11 @@ def _is_missing(value: Any) -> bool:  # noqa: ANN401 - of a frame
 
 def _permissions(response: Mapping[str, Any]) -> pd.DataFrame:
     """Flatten an ACL object: one row per principal and level."""
-    entries = listing.records(response.get("access_control_list"), "access_control_list")
+    entries = listing.records(response, "access_control_list")
     rows = [
         {name: value for name, value in entry.items() if name != "all_permissions"} | dict(permission)
         for entry in entries
-        for permission in listing.records(entry.get("all_permissions"), "all_permissions")
+        for permission in listing.records(entry, "all_permissions")
     ]
     return frames.frame(rows, frames.PERMISSIONS)
 

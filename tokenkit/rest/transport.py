@@ -113,11 +113,11 @@ class _Request:
 
     method: str
     path: str
+    is_listing: bool
+    max_bytes: int
     query: Mapping[str, object] | None = None
     body: Mapping[str, Any] | None = None
-    is_listing: bool = False
     is_shown: bool = False
-    max_bytes: int = _MAX_BYTES
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -299,7 +299,7 @@ class Transport:
             return responses.document(b"".join(blocks), method, f"{method} {path}", self.name, credential)
 
         max_bytes = _MAX_PAGE_BYTES if is_listing else _MAX_BYTES
-        return self._call_with_retries(_Request(method, path, query, body, is_listing, max_bytes=max_bytes), decode)
+        return self._call_with_retries(_Request(method, path, is_listing, max_bytes, query, body), decode)
 
     @without_frames()
     def read(
@@ -324,7 +324,7 @@ class Transport:
             return reader(blocks)
 
         return self._call_with_retries(
-            _Request("GET", path, query, None, is_listing=True, is_shown=True, max_bytes=_MAX_LISTING_BYTES), decode
+            _Request("GET", path, is_listing=True, max_bytes=_MAX_LISTING_BYTES, query=query, is_shown=True), decode
         )
 
     @without_frames()

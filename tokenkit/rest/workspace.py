@@ -139,7 +139,7 @@ class WorkspaceAPI:
     def who(self) -> tuple[str, bool | None]:
         """Return the caller's name, and whether the caller is a workspace admin; None if no response says so."""
         caller = self._identities.me()
-        groups = records(caller.get("groups"), "groups")
+        groups = records(caller, "groups")
         if any(group.get("display") == "admins" for group in groups):
             return str(caller.get("userName")), True
         is_admin = None

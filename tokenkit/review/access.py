@@ -287,7 +287,7 @@ def consequences(
     not_known = _not_known(before, after, identities)
     if ownerless := int(active["owner_id"].isna().sum()) if len(losing_access) or len(not_known) else 0:
         not_known.loc[len(not_known)] = [pluralize(ownerless, "token"), "token", "its owner is unknown"]
-    removed = old.merge(new[["id", "via"]], on=["id", "via"], how="left", indicator=True)
+    removed = old.merge(new[["id", "via"]], how="left", indicator=True)
     removed = removed[(removed["_merge"] == "left_only") & removed["id"].isin(new["id"])]
     return Consequences(
         gaining_access=merged(new[~new["id"].isin(old["id"])]),

@@ -140,7 +140,7 @@ def _arrow(column: pd.Series[Any] | pa.ChunkedArray) -> pa.Array:
         return column.combine_chunks()
     first = column.dropna().head(1)
     is_map = len(first) and isinstance(first.iloc[0], list)  # a map is a list of pairs in pandas
-    return pa.array(column, pa.map_(pa.string(), pa.string()) if is_map else None, from_pandas=True)
+    return pa.array(column, pa.map_(pa.string(), pa.string()) if is_map else None)
 
 
 def _names_of(rows: pd.DataFrame | pa.Table) -> list[str]:

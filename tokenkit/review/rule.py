@@ -82,7 +82,7 @@ class Threshold:
     """
 
     default: Any
-    why: str = ""
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True)

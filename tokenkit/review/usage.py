@@ -191,7 +191,7 @@ def _typed(column: pd.Series[Any], field: pa.Field) -> pa.Array:
     is_time = field.type == frames.TIME
     with contextlib.suppress(pa.ArrowException, ValueError, TypeError, OverflowError):  # the messages may quote a row
         if not is_time or column.dtype.kind == "M" or column.isna().all():  # a number has no unit
-            return pa.array(column, field.type, from_pandas=True)
+            return pa.array(column, field.type)
     raise errors.UsageError(
         f"The evidence has lost the type of {field.name}. Save evidence as Parquet; CSV and JSON have no types."
     )

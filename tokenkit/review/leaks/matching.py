@@ -53,9 +53,9 @@ class Leaks:
     looked_for: int
     unmatched: int
     name: str
-    lines: int = 0
-    oauth_secrets: pd.DataFrame | None = None
-    unmatched_secrets: int = 0
+    lines: int
+    oauth_secrets: pd.DataFrame | None
+    unmatched_secrets: int
     _plan: Callable[..., Any] | None
 
     def __repr__(self) -> str:
