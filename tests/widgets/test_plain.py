@@ -3,6 +3,7 @@
 import ipywidgets as widgets
 import pytest
 
+import tokenkit
 from tokenkit.sandbox import Fault
 from tokenkit.widgets import face
 
@@ -90,6 +91,17 @@ def test_pages_orders_and_quick_filters(explorer, user):
     user.press("↑ Ascending")
     comments = explorer.filtered["comment"].dropna().str.lower().tolist()
     assert comments == sorted(comments, reverse=True)
+
+
+def test_a_listing_without_an_audit_is_in_its_own_order_until_it_is_sorted(ws, person):
+    listing = ws.tokens()
+    explorer = tokenkit.explore(listing, plain=True)
+    user = person(explorer.widget)
+    assert [key for _, key in user.tokens.options] == listing["token_id"].tolist()[:50]
+    assert user.named(widgets.Button, "↓ Descending").disabled
+    user.named(widgets.Dropdown, "Sort by").value = "expiry_time"
+    assert not user.named(widgets.Button, "↑ Ascending").disabled
+    assert next(key for _, key in user.tokens.options) == listing.sort_values("expiry_time")["token_id"].iloc[0]
 
 
 def test_a_range_of_days_and_a_part_of_a_name_filter(explorer, user):

@@ -190,9 +190,10 @@ class Plain(PlainFace):
 
     def _show_table(self, table: dict[str, Any]) -> None:
         columns = [(column["title"], column["name"]) for column in table["columns"]]
-        _offer(self._sort, columns, table["sort"])
+        _offer(self._sort, columns, table["sort"] or None)
         self._turn_round.description = "↓ Descending" if table["descending"] else "↑ Ascending"
         self._turn_round.tooltip = "Reverse the order"
+        self._turn_round.disabled = not table["sort"]
         _offer(self._size, [(str(size), size) for size in table["sizes"]], table["size"])
         self._place.value = f"Page {table['page'] + 1:,} of {table['pages']:,}"
         self._previous.disabled, self._next.disabled = table["page"] == 0, table["page"] + 1 >= table["pages"]

@@ -58,7 +58,7 @@ def table(model: Model, *, now: pd.Timestamp) -> Section:
         rows = [row | {"used_by": cell} for row, cell in zip(rows, used, strict=True)]
     return {
         "columns": [{"name": name, "title": title} for name, title in COLUMNS.items() if name not in absent],
-        "sort": column,
+        "sort": "" if column in absent else column,
         "descending": descending,
         "rows": rows,
         "page": model.page,
