@@ -162,7 +162,9 @@ def test_an_argument_of_an_update_that_cannot_be_used_is_named(ws, victims, chan
     assert str(raised.value) == message
 
 
-@pytest.mark.parametrize(("count", "end"), [(1, "."), (2, " and 1 more."), (1_502, " and 1,501 more.")])
+@pytest.mark.parametrize(
+    ("count", "end"), [(1, "."), (2, f", '{1:064x}'."), (3, " and 2 more."), (1_502, " and 1,501 more.")]
+)
 def test_tokens_that_do_not_exist_are_counted_and_the_first_is_named(ws, victims, count, end):
     missing = [f"{number:064x}" for number in range(count)]
     with pytest.raises(tokenkit.UsageError) as raised:

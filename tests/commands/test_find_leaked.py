@@ -240,7 +240,7 @@ def test_a_fleet_names_the_workspace_of_a_leaked_token(own_companies, monkeypatc
         value = tokenkit.connect(host=workspace.host, token=workspace.token).token_management.create_obo_token(
             own_companies.client_id
         )
-        owned[value.token_info.token_id] = f"p{number}"
+        owned[value.token_info.token_id] = workspace.host
         report.append(gitleaks(value.token_value, StartLine=number + 1))
     report.append(gitleaks(f"dapi{secrets.token_hex(16)}", StartLine=9))
     (tmp_path / "r.json").write_text(json.dumps(report))

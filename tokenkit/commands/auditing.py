@@ -66,7 +66,7 @@ def _explained(front_end: FrontEnd, name: str) -> str | None:
 
 def report(session: Session[TokenSource], *, to: str, **options: Unpack[_Rules]) -> Path:
     """Audit the tokens of the workspace, and write the findings to a file."""
-    files.ending_of(to, ENDINGS)  # before the audit, which takes time
+    files.check(to, ENDINGS)  # before the audit, which takes time
     found = _audit(session, **options)
     say_if_replaced(session.front_end, to)
     return found.report(to, progress=session.front_end.shows_progress)

@@ -26,10 +26,10 @@ def check(rows: Mapping[str, Any]) -> None:
 
     Raises:
         UsageError: The file type of ``--to`` is unknown, or no file can be created there.
+        ConfigurationError: The file type requires a package that is not installed.
     """
     if rows.get("to"):
-        files.ending_of(rows["to"])
-        files.check_folder(rows["to"])
+        files.check(rows["to"])
 
 
 def of_change(rows: Mapping[str, Any]) -> pd.DataFrame | None:

@@ -7,6 +7,7 @@ the rows back unchanged.
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,6 +29,16 @@ _MIN_WIDTH, _MAX_WIDTH = 10, 50  # of a column, in characters
 _INVALID_IN_XML = "[\ufffe\uffff]"  # in addition to control characters
 
 
+def check_installed() -> None:
+    """Check that Excel files can be written here.
+
+    Raises:
+        ConfigurationError: openpyxl is not installed.
+    """
+    if importlib.util.find_spec("openpyxl") is None:
+        raise errors.ConfigurationError(wording.not_installed("Excel files require openpyxl", "openpyxl"))
+
+
 def workbook(sheets: Mapping[str, pd.DataFrame], *, progress: bool = False) -> bytes:
     """Return an ``.xlsx`` file with a sheet for each frame, its heading frozen and its filters on.
 
@@ -42,11 +53,9 @@ def workbook(sheets: Mapping[str, pd.DataFrame], *, progress: bool = False) -> b
         ConfigurationError: openpyxl is not installed.
         UsageError: A frame has more rows than a sheet can contain.
     """
-    try:
-        from openpyxl import Workbook  # noqa: PLC0415 - an extra
-    except ImportError:
-        problem = errors.ConfigurationError(wording.not_installed("Excel files require openpyxl", "openpyxl"))
-        raise problem from None
+    check_installed()
+    from openpyxl import Workbook  # noqa: PLC0415 - an extra
+
     for name, frame in sheets.items():
         if len(frame) > ROWS:
             raise errors.UsageError(f"Excel sheets are limited to {ROWS:,} rows; {name} has {len(frame):,}. Write CSV.")

@@ -30,12 +30,15 @@ def ending_of(to: FilePath, known: Sequence[str] = ENDINGS) -> str:
     return ending
 
 
-def check_folder(to: FilePath) -> None:
+def check(to: FilePath, known: Sequence[str] = ENDINGS) -> None:
     """Check that a file can probably be created, before anything is done for it.
 
     Raises:
-        UsageError: The folder does not exist or is not writable, or the name is that of a folder.
+        UsageError: The suffix is unknown, the folder is missing or not writable, or the name is that of a folder.
+        ConfigurationError: openpyxl, which Excel files require, is not installed.
     """
+    if ending_of(to, known) == ".xlsx":
+        excel.check_installed()
     path = file_of("to", to).expanduser()
     try:
         problem = "it is a folder" if stat.S_ISDIR(path.stat().st_mode) else ""

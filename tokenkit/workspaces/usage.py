@@ -214,7 +214,7 @@ def _found(statements: Mapping[str, StatementsAPI], warehouse_id: str) -> tuple[
             failures.append(failure)
     if len(failures) == len(statements):
         raise failures[0]
-    where = next(iter(statements)) if len(statements) == 1 else f"any of {len(statements):,} workspaces"
+    where = next(iter(statements)) if len(statements) == 1 else f"any of {pluralize(len(statements), 'workspace')}"
     raise errors.UsageError(
         f"SQL warehouse {warehouse_id} does not exist in {where}, or you cannot use it. {_known_warehouses(statements)}"
     )
