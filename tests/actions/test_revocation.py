@@ -12,7 +12,7 @@ import tokenkit
 from tests.conftest import NOW
 from tokenkit import cli, frames
 from tokenkit.actions import preview
-from tokenkit.actions.revocation import StagedRevocation
+from tokenkit.actions.revocation import StagedRevocation, notice_text
 from tokenkit.output import export
 
 DAY_MS = 86_400_000
@@ -314,6 +314,26 @@ def test_a_notice_names_who_created_the_tokens_of_a_service_principal(ws, compan
     assert set(notices.loc[one, "created_by"].split("; ")) == set(creators)
     assert notices.loc[person["owner"].iloc[0], "created_by"] == person["owner"].iloc[0]
     assert list(notices.columns) == ["owner_kind", "created_by", "tokens", "comments", "due"]
+
+
+def test_a_notice_is_addressed_to_who_reads_mail_and_says_what_ends_when_and_what_to_do():
+    notices = pd.DataFrame(
+        {
+            "owner": ["ada@example.com", "dbt", None],
+            "owner_kind": ["user", "service_principal", None],
+            "created_by": ["ada@example.com", "ben@example.com", "42"],
+            "tokens": [2, 1, 1],
+            "comments": ["nightly; BI", "loader", ""],
+            "due": NOW,
+        }
+    )
+    first, second, third = notice_text(notices, "prod").split("\n\n")
+    assert first == (
+        f"To ada@example.com: your 2 Databricks tokens on prod will be revoked on {NOW:%Y-%m-%d}: nightly; BI. "
+        "A token that is used before then is kept. If you need one, use it, or say so before that date."
+    )
+    assert second.startswith("To ben@example.com: the service principal dbt's 1 Databricks token on prod ")
+    assert third.startswith(f"To unknown owner: your 1 Databricks token on prod will be revoked on {NOW:%Y-%m-%d}. A ")
 
 
 def test_a_notice_names_a_creator_as_far_as_it_is_known():

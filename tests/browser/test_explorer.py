@@ -473,6 +473,8 @@ def test_a_grace_period_is_chosen_and_is_in_the_title(explorer, company):
     explorer.sees("for 2026-03-22?")
     explorer.confirm(1, verb="Schedule")
     explorer.sees("Scheduled: 1 token, 1 owner to notify.")
+    explorer.press("Copy notices")
+    expect(explorer.button("Copied")).to_be_visible()
     assert ids_of(company) == before
 
 

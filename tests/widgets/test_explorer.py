@@ -438,6 +438,11 @@ def test_a_scheduled_revocation_revokes_nothing_and_its_question_names_the_date(
     assert ids() == before
     assert user.asks["run"] == ws.journal()["run_id"].iloc[0]
     assert user.asks["title"].startswith("Scheduled: 2 tokens, ")
+    ((label, text),) = user.asks["copies"]
+    owner = ws.tokens().set_index("token_id").loc[targets[0], "owner"]
+    assert label == "Copy notices"
+    assert f"{owner}: " in text
+    assert f" on {ws.name} will be revoked on {NOW + pd.Timedelta(days=7):%Y-%m-%d}: " in text
 
 
 @pytest.fixture

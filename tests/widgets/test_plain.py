@@ -146,6 +146,7 @@ def test_a_revocation_is_scheduled_with_another_grace_period(user, ws, targets):
     user.type("Reason", "announced on Monday")
     user.type("Type", "1")
     user.press("Schedule 1 token")
+    assert " will be revoked on 2026-03-22: " in user.named(widgets.Textarea, "Copy notices").value
     assert ws.runs()["reason"].tolist() == ["announced on Monday"]
 
 

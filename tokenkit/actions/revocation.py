@@ -279,6 +279,27 @@ class StagedRevocation:
         return f"<StagedRevocation of {tokens}, due {self.due:%Y-%m-%d}: tokenkit.resume({self.run_id!r})>"
 
 
+def notice_text(notices: pd.DataFrame, where: str) -> str:
+    """Return notices as a text to send, with a paragraph for each owner.
+
+    Args:
+        notices: The notices of a staged revocation.
+        where: The name of the workspace.
+    """
+    reads_mail = (notices["owner_kind"] != "service_principal").fillna(value=True).to_numpy()
+    owner = notices["owner"].fillna("unknown owner").astype(TEXT)
+    whose = pd.Series("your", notices.index, dtype=TEXT).where(reads_mail, "the service principal " + owner + "'s")
+    count = notices["tokens"].map(lambda number: pluralize(number, "Databricks token"))
+    comments = notices["comments"].astype(TEXT).str.strip("; ")
+    letters = (
+        ("To " + owner.where(reads_mail, notices["created_by"].astype(TEXT)) + ": " + whose + " " + count)
+        + (" on " + where + " will be revoked on " + notices["due"].dt.strftime("%Y-%m-%d"))
+        + (": " + comments).where(comments != "", "")
+        + ". A token that is used before then is kept. If you need one, use it, or say so before that date."
+    )
+    return str(letters.str.cat(sep="\n\n"))
+
+
 def make(
     context: PlanContext,
     tokens: Tokens,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tokenkit.actions.options import Progress
 from tokenkit.actions.plan import Plan
-from tokenkit.actions.revocation import LAST_TOKEN, RevocationPlan
+from tokenkit.actions.revocation import LAST_TOKEN, RevocationPlan, notice_text
 from tokenkit.core.wording import comma_list, of, pluralize
 from tokenkit.review.durations import duration
 from tokenkit.review.scopes import DOCUMENTED
@@ -75,6 +75,7 @@ class Action:
             no token; else ``verb`` and the number of tokens are the label.
         cards: What such a change does, in numbers; None counts the warnings of the plan.
         remarks: Returns lines about the result.
+        copies: Returns the label of a text to copy, and the text, for the workspace's name and the result.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Action:
     goes: str = ""
     cards: Sequence[Mapping[str, Any]] | None = None
     remarks: Callable[[pd.DataFrame], list[str]] = lambda _: []
+    copies: Callable[[str, pd.DataFrame], list[tuple[str, str]]] = lambda _, __: []
 
 
 def revoking(make: Callable[..., Plan]) -> Action:
@@ -142,6 +144,7 @@ def scheduling(make: Callable[..., RevocationPlan], now: Callable[[], pd.Timesta
         options=(_GRACE, REASON),
         execute=execute,
         counters=SHOWN_WARNINGS,
+        copies=lambda where, notices: [("Copy notices", notice_text(notices, where))],
     )
 
 

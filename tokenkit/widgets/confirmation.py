@@ -81,7 +81,11 @@ class Confirmation:
         cards = [f"• {card['count']:,} {card['label']}" for card in view.get("cards", ()) if card["count"]]
         run = [f"Run {view['run']}"] if view.get("run") else []
         style.fill(self._lines, [style.text(line) for line in (*cards, *view.get("lines", ()), *run)])
-        style.fill(self._tables, [rows.lines(table) for table in view.get("tables", ())])
+        copies = [
+            style.field(widgets.Textarea, description=label, value=text, layout={"width": "98%", "height": "120px"})
+            for label, text in view.get("copies", ())
+        ]
+        style.fill(self._tables, [*(rows.lines(table) for table in view.get("tables", ())), *copies])
         self._inputs = {field["name"]: self._input(field) for field in view.get("fields", ())}
         style.fill(self._fields, [part for parts in self._inputs.values() for part in parts])
         style.show(self._typed, shown=view["phase"] == ASKING and view["count"] > 0)

@@ -19,6 +19,8 @@ from tokenkit.actions.plan import Plan, Summary
 from tokenkit.actions.preview import worst_first_of
 from tokenkit.actions.revocation import LAST_TOKEN
 from tokenkit.actions.states import PENDING, STATES
+from tokenkit.core.printable import printable_lines
+from tokenkit.core.redaction import redact
 from tokenkit.core.wording import of, pluralize
 from tokenkit.review.preview import visible
 from tokenkit.review.values import words
@@ -246,6 +248,9 @@ class Decision:
         assert plan is not None
         assert self._action is not None
         remarks = self._action.remarks(result)
+        copies = [
+            (label, printable_lines(redact(text))) for label, text in self._action.copies(self._workspace, result)
+        ]
         buttons: list[list[str]] = []
         self._failed_tokens = pd.DataFrame()
         if "outcome" in result:
@@ -264,7 +269,7 @@ class Decision:
             ended_early = f"{ended_early.partition(_HOW)[0].rstrip('.')}." if ended_early else ""
         lines = [*remarks, *([ended_early] if ended_early else [])]
         self.plan = None
-        self._enter(DONE, title=f"{title}.", lines=lines, tables=[table], run=run_id, buttons=buttons)
+        self._enter(DONE, title=f"{title}.", lines=lines, tables=[table], run=run_id, copies=copies, buttons=buttons)
         self._done(result)
 
     def _ways_on(self, result: pd.DataFrame, run_id: str | None) -> list[list[str]]:

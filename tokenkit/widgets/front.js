@@ -669,6 +669,7 @@ const RENDERERS = {
       (decision.tables ?? []).map(table => rowsTable(table, decision.tables.length > 1)),
       h("div", { class: "tks-fields" }, (decision.fields ?? []).map(field => this.field(field, number, errors[field.name])), typed),
       h("div", { class: "tks-row tks-buttons" },
+        (decision.copies ?? []).map(([label, text]) => this.copier(label, text, label)),
         decision.run && h("span", { class: "tks-faint" }, "Run ", h("code", {}, decision.run), " ", this.copier("Copy run id", decision.run, "copy-run")),
         h("span", { class: "tks-right" }, buttons))));
     if (phase === "asking") this.check(false);
