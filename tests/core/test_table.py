@@ -113,6 +113,12 @@ def test_only_texts_that_may_be_cut_have_an_ellipsis():
     assert all(owner in text for owner in OWNERS if owner.isascii())
 
 
+def test_a_text_that_may_be_cut_stays_readable_beside_one_that_can_be_wrapped():
+    beside = [Column("comment", ["c" * 40], least=12, is_cut=True), Column("scopes", ["jobs, " * 10], least=12)]
+    assert [wide for _, wide in fitting(beside, 60)] == [24, 34]
+    assert [wide for _, wide in fitting(beside, 30)] == [16, 12]
+
+
 def test_a_heading_is_folded_before_texts_are():
     lines = table(
         [Column("tokens without permission", ["yes"]), Column("owner", ["x" * 30], least=16)], 42

@@ -80,7 +80,8 @@ class Column:
 def fitting(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
     """Return the columns that fit side by side in a width, and the width of each.
 
-    Truncated columns are narrowed first, then wrapped ones.
+    Wrapped columns get the space first, except what truncated ones need to be readable, as far as no word is broken
+    and no heading is wrapped for it.
     """
     wanted = {
         id(column): max(column.narrow, min(column.natural, _READABLE)) if column.least else column.natural
@@ -92,12 +93,12 @@ def fitting(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
             shown.append(column)
     shown = [column for column in columns if any(column is other for other in shown)]
     available = width - _GAP * (len(shown) - 1)
-    folded = _narrowed(
-        [column for column in shown if not column.is_cut],
-        available - sum(column.narrow for column in shown if column.is_cut),
-    )
-    cut = _narrowed([column for column in shown if column.is_cut], available - sum(folded.values()))
-    return [(column, (folded | cut)[id(column)]) for column in shown]
+    wrapped, truncated = ([column for column in shown if column.is_cut is is_cut] for is_cut in (False, True))
+    readable, least = sum(wanted[id(column)] for column in truncated), sum(column.narrow for column in truncated)
+    spare = available - sum(column.narrow if column.least else column.natural for column in wrapped)
+    widths = _narrowed(wrapped, available - max(least, min(readable, spare)))
+    widths |= _narrowed(truncated, available - sum(widths.values()))
+    return [(column, widths[id(column)]) for column in shown]
 
 
 def _narrowed(columns: Sequence[Column], available: int) -> dict[int, int]:
