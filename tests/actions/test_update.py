@@ -196,6 +196,13 @@ def test_a_use_since_the_plan_is_not_a_reason_to_skip_and_a_deleted_token_is_alr
     assert plan.apply()["outcome"].tolist() == ["updated", "already_gone"]
 
 
+def test_the_summary_counts_the_tokens_that_get_other_scopes(ws, victims):
+    changes = victims[["token_id"]].assign(new_comment="x", new_scopes=None)
+    changes["new_scopes"] = [["sql"]] * 3 + [None] * (len(victims) - 3)
+    assert ws.plan_update(changes).summary().warnings["new scopes"] == 3
+    assert ws.plan_update(victims, comment="x").summary().warnings["new scopes"] == 0
+
+
 def test_a_plan_shows_itself(ws, victims):
     plan = ws.plan_update(victims, comment="<b>new</b>")
     assert "<UpdatePlan: 50 tokens on " in repr(plan)

@@ -446,6 +446,16 @@ def test_a_body_is_streamed(transport):
     assert transport.read(TOKENS, whole) == transport.call("GET", TOKENS)
 
 
+def test_a_listing_may_be_longer_than_any_other_response(serve):
+    body = reply({"token_infos": ["x" * 17_000_000]})
+    with serve(lambda _: body) as server:
+        transport = Transport(credentials.from_token(server.host, "secret"))
+        assert len(transport.read("/x", whole)["token_infos"][0]) == 17_000_000
+        with pytest.raises(errors.InvalidResponseError):
+            transport.call("GET", "/x")
+        transport.close()
+
+
 @pytest.mark.parametrize(
     ("fault", "status"),
     [(Fault(truncate_bytes=100_000, times=1), 200), (Fault(drop=True, times=1), 0), (Fault(status=503, times=1), 503)],

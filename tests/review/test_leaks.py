@@ -296,6 +296,10 @@ WRONG = {
         json.dumps(trufflehog(OTHER)) + "\n" + json.dumps(trufflehog(VALUE))[:-9],
         "Line 2 is not a complete",
     ),
+    "a line that says nothing, after a finding of several lines": (
+        json.dumps(trufflehog(VALUE), indent=1) + "\n### not json ###\n",
+        f"Line {json.dumps(trufflehog(VALUE), indent=1).count(chr(10)) + 2} is neither",
+    ),
     "cut short, an array": (json.dumps([gitleaks(VALUE)], indent=1)[:-9], "truncated"),
     "cut short, after a finding": (json.dumps([gitleaks(VALUE)])[:-1], "truncated"),
     "cut short, before a finding": ("[", "truncated"),
