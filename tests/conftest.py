@@ -44,11 +44,6 @@ class ManualClock:
         self.seconds += seconds
 
 
-def pytest_collection_finish() -> None:
-    """Keep the thousands of tests and the modules out of each collection of garbage, as they make it slow."""
-    gc.freeze()
-
-
 @pytest.fixture(autouse=True)
 def no_workspace_of_the_developer(monkeypatch, tmp_path):
     """Keep the environment and the files of whoever runs the tests out of them."""
@@ -175,4 +170,6 @@ def ipython(monkeypatch):
     shell.run_line_magic("load_ext", "tokenkit")
     yield shell
     atexit.unregister(shell.atexit_operations)
+    gc.freeze()  # the end of a shell collects garbage, which takes long among thousands of tests
     shell.atexit_operations()
+    gc.unfreeze()
