@@ -83,12 +83,13 @@ def test_an_endless_slow_response_is_aborted_at_its_deadline(serve, head, method
 
 
 def test_a_truncated_response_is_an_error_also_with_urllib3_before_2_0(serve, monkeypatch):
-    request = urllib3.connection.HTTPConnection.request
-    monkeypatch.setattr(
-        urllib3.connection.HTTPConnection,
-        "request",
-        lambda *args, **settings: request(*args, **settings | {"enforce_content_length": False}),
-    )
+    if not urllib3.__version__.startswith("1."):
+        request = urllib3.connection.HTTPConnection.request
+        monkeypatch.setattr(
+            urllib3.connection.HTTPConnection,
+            "request",
+            lambda *args, **settings: request(*args, **settings | {"enforce_content_length": False}),
+        )
 
     def respond(_):
         yield HEAD + b"Content-Length: 4321\r\n\r\n" + b"{" + b" " * 1233
