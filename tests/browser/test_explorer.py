@@ -700,7 +700,7 @@ def test_the_tokens_of_a_fleet_have_room_and_their_workspace_at_every_width(note
             for _ in range(2):
                 assert fits(page)
                 assert explorer.rows.first.locator(".tks-c-comment").bounding_box()["width"] > 150
-                expect(explorer.rows.first.get_by_text(place).filter(visible=True)).to_have_count(1)
+                expect(explorer.rows.first.get_by_text(place).locator("visible=true")).to_have_count(1)
                 explorer.rows.first.locator(".tks-open").click()
                 expect(explorer.screen.locator("aside")).to_be_visible()
             page.keyboard.press("Escape")

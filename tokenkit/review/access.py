@@ -297,7 +297,7 @@ def consequences(
         ),
         keeping_access=merged(new[new["id"].isin(removed["id"])]),
         tokens=affected.assign(effect=_effect(affected["owner_id"], directly)),
-        not_known=not_known,
+        not_known=not_known.astype(TEXT),  # a row that was added has no types with pandas 2
     )
 
 
