@@ -330,10 +330,10 @@ def test_a_notice_is_addressed_to_who_reads_mail_and_says_what_ends_when_and_wha
     first, second, third = notice_text(notices, "prod").split("\n\n")
     assert first == (
         f"To ada@example.com: your 2 Databricks tokens on prod will be revoked on {NOW:%Y-%m-%d}: nightly; BI. "
-        "A token that is used before then is kept. If you need one, use it, or say so before that date."
+        "If you need one, say so before that date. Tokens whose use is recorded in the meantime are skipped."
     )
     assert second.startswith("To ben@example.com: the service principal dbt's 1 Databricks token on prod ")
-    assert third.startswith(f"To unknown owner: your 1 Databricks token on prod will be revoked on {NOW:%Y-%m-%d}. A ")
+    assert third.startswith(f"To unknown owner: your 1 Databricks token on prod will be revoked on {NOW:%Y-%m-%d}. If ")
 
 
 def test_a_notice_names_a_creator_as_far_as_it_is_known():

@@ -295,7 +295,7 @@ def notice_text(notices: pd.DataFrame, where: str) -> str:
         ("To " + owner.where(reads_mail, notices["created_by"].astype(TEXT)) + ": " + whose + " " + count)
         + (" on " + where + " will be revoked on " + notices["due"].dt.strftime("%Y-%m-%d"))
         + (": " + comments).where(comments != "", "")
-        + ". A token that is used before then is kept. If you need one, use it, or say so before that date."
+        + ". If you need one, say so before that date. Tokens whose use is recorded in the meantime are skipped."
     )
     return str(letters.str.cat(sep="\n\n"))
 
