@@ -94,7 +94,7 @@ def states(widget, seen):
 
 def test_in_the_journal(named):
     tokens = named.tokens()
-    named.plan_update(tokens.head(3), comment=COMMENT, reason=COMMENT).apply(progress=False)
+    named.plan_update(tokens.head(3), comment="nightly", reason=COMMENT).apply(progress=False)
     named.plan_permissions([{"group_name": GROUP, "permission_level": "CAN_MANAGE"}]).apply(progress=False)
     written = sqlite3.connect(named.folder / "journal.sqlite")
     rows = [written.execute(f"SELECT * FROM {table}").fetchall() for table in ("runs", "entries", "steps")]  # noqa: S608

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 import tokenkit
+from tests.actions.examples import as_before
 from tests.conftest import NOW
 from tests.waiting import wait_until
 from tokenkit import cli
+from tokenkit.actions import update
 from tokenkit.actions.executor import Execution
 from tokenkit.actions.journal import Entry, Journal, Step
 from tokenkit.actions.options import RunOptions
@@ -397,6 +399,27 @@ def test_a_listing_that_cannot_be_read_at_the_end_costs_a_remark(ws, company, vi
     assert "ended_by" not in result.attrs
 
 
+def test_an_outcome_that_is_not_confirmed_is_counted_fails_a_command_and_is_confirmed_by_resuming(
+    ws, company, victims, monkeypatch, capsys
+):
+    monkeypatch.setenv("DATABRICKS_HOST", company.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", company.token)
+    company.requests.clear()
+    line = ["revoke", *victims["token_id"].head(3)]
+    assert cli.main([*line, "--dry-run"]) == 0
+    to_plan = [record.path for record in company.requests].count(LIST)
+    company.faults.add(Fault(method="GET", path=LIST, status=500, offset=to_plan + 1))
+    assert cli.main([*line, "--yes"]) == 1
+    printed = capsys.readouterr().err
+    (run_id,) = ws.runs()["run_id"]
+    assert f": 3 revoked (3 not confirmed). Run {run_id}." in printed
+    assert f"To check what is still listed: tokenkit resume {run_id}" in printed
+    company.faults.clear()
+    assert cli.main(["resume", run_id]) == 0
+    assert f"nothing remains of run {run_id}" in capsys.readouterr().err
+    assert ws.journal()["error"].isna().all()
+
+
 LIST = "/api/2.0/token-management/tokens"
 
 
@@ -489,7 +512,10 @@ def test_what_is_called_updated_and_stays_as_it_was_is_updated_again(ws, company
     assert ws.token_management.get(token_id).comment == "new"
 
 
-def test_scopes_in_another_order_and_what_the_journal_did_not_keep_are_no_contradiction(ws, company, victims):
+def test_scopes_in_another_order_and_what_the_journal_did_not_keep_are_no_contradiction(
+    ws, company, victims, monkeypatch
+):
+    monkeypatch.setattr(update, "without_credential", as_before)
     chosen = victims["token_id"].head(2).tolist()
     value = "dapi" + "0123456789abcdef" * 2
     plan = ws.plan_update(chosen, comment=f"was {value}", scopes=["sql", "clusters", "jobs"])

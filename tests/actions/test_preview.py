@@ -31,7 +31,7 @@ def test_rows_with_the_worst_warning_come_first(ws, plan):
     assert worst == sorted(worst)
     assert len(set(worst)) > 2
     with_own = ws.revoke(ws.tokens(), include_own=True)
-    assert warnings_shown(preview.of(with_own))[0].startswith("yours")
+    assert warnings_shown(preview.of(with_own))[0].startswith("this session signs in with it; yours")
 
 
 def test_the_first_twenty_are_shown_with_short_ids_and_the_rest_is_counted(plan):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 
 import tokenkit
 from tests.conftest import NOW
@@ -115,6 +116,36 @@ def test_your_own_tokens_are_left_out_unless_you_name_them(ws, victims):
     named = ws.revoke(both, include_own=True)
     assert set(own["token_id"]) <= set(named.token_ids)
     assert named.warnings()["yours"] == len(own)
+
+
+def test_the_token_that_signs_in_is_marked_and_is_revoked_after_all_others(company, ids):
+    (owned,) = company.workspaces
+    create, signed = f"{owned.host}/api/2.0/token/create", {"Authorization": f"Bearer {owned.token}"}
+    made = [requests.post(create, headers=signed, timeout=10).json() for _ in range(4)]
+    *mine, signs_in = (each["token_info"]["token_id"] for each in made)
+    ws = tokenkit.connect(host=owned.host, token=made[-1]["token_value"])
+    other = first(ws)["token_id"]
+    plan = ws.revoke([signs_in, *mine, other], include_own=True)
+    warnings = plan.preview().set_index("token_id")["warnings"]
+    assert warnings[signs_in].startswith("this session signs in with it; yours")
+    assert plan.warnings()["this session signs in with it"] == 1
+    company.requests.clear()
+    result = plan.apply(workers=1)
+    deleted = [record.path.rpartition("/")[2] for record in company.requests if record.method == "DELETE"]
+    assert deleted[-1] == signs_in
+    assert set(deleted[1:-1]) == set(mine)
+    assert result["outcome"].eq("revoked").all()
+    assert result["error"].str.startswith("not confirmed").all()
+    assert not {signs_in, *mine} & ids(company)
+
+
+def test_a_session_without_a_token_marks_none(company, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_HOST", company.workspaces[0].host)
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", company.client_id)
+    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", company.client_secret)
+    ws = tokenkit.connect()
+    plan = ws.revoke(ws.tokens(), include_own=True)
+    assert "this session signs in with it" not in plan.warnings()
 
 
 def test_protected_tokens_are_left_out_by_file_and_by_argument(ws, victims):

@@ -1,8 +1,11 @@
 """The plan to change comments and scopes, and the way back."""
 
+import pandas as pd
 import pytest
 
 import tokenkit
+from tests.actions.examples import as_before
+from tokenkit.actions import update
 from tokenkit.sandbox import Fault
 
 
@@ -27,7 +30,7 @@ def test_a_comment_is_changed_and_put_back(ws, victims):
 def test_a_secret_in_a_comment_is_not_put_back_as_the_journal_did_not_keep_it(ws, victims):
     secret = "dapi" + "0123456789abcdef" * 2
     token_id = victims["token_id"].iloc[0]
-    ws.plan_update(token_id, comment=f"old key: {secret}").apply()
+    ws.token_management.update_token_management(token_id, {"comment": f"old key: {secret}"}, update_mask="comment")
     plan = ws.plan_update(token_id, comment="clean")
     plan.apply()
     undo = plan.undo()
@@ -53,7 +56,23 @@ def test_what_may_have_been_changed_is_left_out_of_the_undoing_by_name(ws, compa
     assert len(plan.undo()) == 3
 
 
-def test_a_secret_that_was_to_be_written_is_not_written_redacted_by_resume(ws, company, victims):
+@pytest.mark.parametrize("comment", ["{}", "key: {}", "token=%20{}", "was da\u200bpi{}"])
+def test_a_new_comment_with_what_looks_like_a_credential_is_refused(ws, company, victims, comment):
+    digits = "0123456789abcdef" * 2
+    text = comment.format(digits if "pi{" in comment else f"dapi{digits}")
+    chosen = victims["token_id"].head(2)
+    rows = pd.DataFrame({"token_id": chosen, "new_comment": ["nightly", text]})
+    for refused in (lambda: ws.plan_update(chosen, comment=text), lambda: ws.plan_update(rows)):
+        with pytest.raises(tokenkit.UsageError, match="looks like a credential") as caught:
+            refused()
+        assert digits not in str(caught.value)
+    assert not [record for record in company.requests if record.method == "PATCH"]
+
+
+def test_a_secret_that_an_earlier_version_was_to_write_is_not_written_redacted_by_resume(
+    ws, company, victims, monkeypatch
+):
+    monkeypatch.setattr(update, "without_credential", as_before)
     secret = "dapi" + "0123456789abcdef" * 2
     token_id = victims["token_id"].iloc[0]
     before = comments(ws, [token_id])

@@ -253,7 +253,7 @@ def test_a_fleet_names_the_workspace_of_a_leaked_token(own_companies, monkeypatc
     assert "matched no token here" in printed.err
     assert "conf/app.py:9 (a1b2c3)" in printed.err
     *_, revoke = printed.err.splitlines()
-    assert revoke.endswith(" --reason leaked --include-own --profiles p0,p1")
+    assert revoke.endswith(" --reason leaked --profiles p0,p1")
     assert cli.main([*shlex.split(revoke.partition("tokenkit ")[2]), "--yes"]) == 0
     assert cli.main(command) == 1
     assert "To revoke" not in capsys.readouterr().err

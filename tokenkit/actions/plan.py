@@ -47,6 +47,7 @@ class PlanContext:
         tokens: Returns the current listing with owners and derived columns.
         identities: Returns the workspace's current principals; takes the groups whose members must be known.
         caller: Returns the caller's id and name.
+        signs_in_with: Returns the possible ids of the token that this session signs in with.
         now: Returns the current time.
         usage: Returns what used each token, read again from the source of earlier evidence.
         folder: The folder of the journal and the configuration.
@@ -61,6 +62,7 @@ class PlanContext:
     tokens: Callable[[], pd.DataFrame]
     identities: Callable[[Collection[str]], Identities]
     caller: Callable[[], tuple[int, str]]
+    signs_in_with: Callable[[], Collection[str]]
     now: Callable[[], pd.Timestamp]
     usage: Callable[[Mapping[str, Any]], pd.DataFrame]
     folder: Path

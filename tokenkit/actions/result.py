@@ -51,8 +51,17 @@ def _journalled_outcome(entry: Entry) -> Outcome:
 
 
 def counts(result: pd.DataFrame) -> str:
-    """Return the number of tokens of each outcome as a text; empty without tokens."""
-    return ", ".join(f"{count:,} {words(str(outcome))}" for outcome, count in result["outcome"].value_counts().items())
+    """Return the number of tokens of each outcome as a text, and of those that no final listing confirmed; empty
+    without tokens.
+    """
+    outcomes = [f"{count:,} {words(str(outcome))}" for outcome, count in result["outcome"].value_counts().items()]
+    count = unconfirmed(result)
+    return ", ".join(outcomes) + (f" ({count:,} {states.NOT_CONFIRMED})" if count else "")
+
+
+def unconfirmed(result: pd.DataFrame) -> int:
+    """Return the number of tokens of a result whose outcome no final listing confirmed."""
+    return int(result["error"].str.startswith(states.NOT_CONFIRMED).fillna(value=False).sum())
 
 
 def remaining(result: pd.DataFrame) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,9 +34,10 @@ from tokenkit.review.usage import summary as coverage_of
 
 KIND = RunKind(name="revoke", doing="revoke {} for good", deletes_tokens=True)
 RECENTLY_DAYS = 7
-_YOURS, LAST_TOKEN = "yours", "its owner keeps no active token"
+_SIGNS_IN, _YOURS, LAST_TOKEN = "this session signs in with it", "yours", "its owner keeps no active token"
 _NAMED = 5
 _WARNINGS = (
+    _SIGNS_IN,
     _YOURS,
     f"used in the last {RECENTLY_DAYS} days",
     "a service principal's",
@@ -332,7 +333,11 @@ def make(
             ~(last_use >= evidence["last_login"]) & evidence["last_login"].notna(), evidence["last_login"]
         )
         used, used_from = kept(planned["token_id"], evidence), source_of(usage)
-    planned = planned.assign(warnings=_warnings(planned, listing, caller_id, last_use=last_use, now=context.now()))
+    planned = planned.assign(
+        warnings=_warnings(
+            planned, listing, caller_id, last_use=last_use, now=context.now(), signs_in_with=context.signs_in_with()
+        )
+    )
     unknown = pd.DataFrame({"token_id": np.array(requested, dtype=object)[missing]}, dtype=TEXT)
     left_out = pd.concat(
         [
@@ -371,12 +376,14 @@ def _warnings(
     *,
     last_use: pd.Series[pd.Timestamp],
     now: pd.Timestamp,
+    signs_in_with: Collection[str],
 ) -> pd.Series[str]:
     """Return the warnings about each token, joined into one text."""
     recently = now.normalize() - pd.Timedelta(days=RECENTLY_DAYS)
     active = listing[listing["status"] == "active"]
     remaining = active[~active["token_id"].isin(planned["token_id"])]
     about = (
+        planned["token_id"].isin(list(signs_in_with)),
         planned["owner_id"] == caller_id,
         last_use >= recently,
         planned["owner_kind"] == "service_principal",
@@ -392,9 +399,12 @@ def _warnings(
 
 
 def _own_last(entries: list[Entry], planned: pd.DataFrame) -> list[Entry]:
-    """Move the caller's own tokens to the end: the run may use one of them as its credential."""
-    is_own = planned["warnings"].str.startswith(_YOURS)
-    return [entries[at] for at in np.argsort(is_own.to_numpy(dtype=bool), kind="stable")]
+    """Move the caller's own tokens to the end, and the one that the session signs in with after them: without it, the
+    run could not continue. That of an OAuth session or of another hash input is not known.
+    """
+    signs_in = planned["warnings"].str.startswith(_SIGNS_IN)
+    rank = planned["warnings"].str.startswith(_YOURS).astype(int) + 2 * signs_in.astype(int)
+    return [entries[at] for at in np.argsort(rank.to_numpy(dtype=int), kind="stable")]
 
 
 def resume(

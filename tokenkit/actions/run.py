@@ -199,7 +199,7 @@ class _RunExecutor:
         """Read the listing once more, and record what contradicts the run: tokens that are recorded as revoked or
         already gone but are listed, and tokens that are recorded as updated but are listed with other values.
 
-        If the listing cannot be read, these outcomes get a remark.
+        If the listing cannot be read, these outcomes get a remark, which a later reading removes.
 
         Args:
             task: The request for each entry.
@@ -216,7 +216,7 @@ class _RunExecutor:
         try:
             listing = self.context.api.list()
         except errors.TokenKitError as failure:
-            remark = f"not confirmed, because the final listing could not be read: {failure}"
+            remark = f"{states.NOT_CONFIRMED}, because the final listing could not be read: {failure}"
             self._record({entry.token_id: (entry.state, remark) for entry in done if entry.error is None}, done)
             return
         listing = listing[listing["token_id"].isin([entry.token_id for entry in done])]
@@ -226,6 +226,13 @@ class _RunExecutor:
             for entry in done
             if entry.token_id in listed and not _is_as_recorded(task, entry, listed[entry.token_id])
         ]
+        in_doubt = {entry.token_id for entry in contradicted}
+        confirmed = [
+            entry
+            for entry in done
+            if (entry.error or "").startswith(states.NOT_CONFIRMED) and entry.token_id not in in_doubt
+        ]
+        self._record({entry.token_id: (entry.state, None) for entry in confirmed}, confirmed)
         self._record(
             {
                 entry.token_id: (states.STILL_LISTED, f"{entry.state}, {_STILL_LISTED[entry.state]}")

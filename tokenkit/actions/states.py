@@ -15,5 +15,7 @@ MAYBE_SENT_AND_GONE = (
     "the run was killed when a request may have been sent; a look-up showed that the token no longer exists"
 )
 """The remark of a token that is ``sent`` although its request may not have been sent."""
+NOT_CONFIRMED = "not confirmed"
+"""The start of the remark of a token whose outcome the final listing could not confirm."""
 IN_DOUBT = (UNKNOWN, STILL_LISTED)
 """The states that do not show whether a request was processed. The previous state does."""

@@ -21,7 +21,7 @@ from tokenkit.actions.plan import PlanContext, Summary, WorkspacePlan, entries_o
 from tokenkit.actions.revocation import LEFT_OUT, Tokens, reasons_of, token_ids_of
 from tokenkit.actions.run import execute, protected_now
 from tokenkit.actions.task import Found, Task
-from tokenkit.core.arguments import optional, several
+from tokenkit.core.arguments import optional, several, without_credential
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import first_of, pluralize
@@ -136,10 +136,11 @@ def changes_of(tokens: Tokens, *, comment: str | None, scopes: Sequence[str] | N
     ``new_scopes``; see ``Workspace.plan_update``.
 
     Raises:
-        UsageError: No change is given, a token is in two rows, or a value is not a comment or a list of scopes.
+        UsageError: No change is given, a token is in two rows, a value is not a comment or a list of scopes, or a
+            comment looks like it contains a credential.
     """
     same = {
-        "comment": optional("comment", comment, str),
+        "comment": without_credential("comment", optional("comment", comment, str)),
         "scopes": None if scopes is None else several("scopes", scopes, str),
     }
     ids = token_ids_of(tokens)
@@ -164,7 +165,7 @@ def changes_of(tokens: Tokens, *, comment: str | None, scopes: Sequence[str] | N
 def _checked(field: str, value: Any) -> Any:  # noqa: ANN401 - any value of a frame
     is_text = isinstance(value, str)
     if field == "comment" and is_text:
-        return value
+        return without_credential("comment", value)
     if field == "scopes" and not is_text and isinstance(value, Iterable) and all(isinstance(x, str) for x in value):
         return list(value)
     what = "a text" if field == "comment" else "a list of texts"

@@ -17,13 +17,14 @@ from tokenkit.actions import creation, permissions, preview
 from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
-from tokenkit.actions.result import ENDED_BY, counts, remaining
+from tokenkit.actions.result import ENDED_BY, counts, remaining, unconfirmed
 from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.states import ALREADY_GONE, REVOKED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
 from tokenkit.commands.history import unfinished
 from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_unscoped, with_ids
 from tokenkit.commands.session import HELP, FrontEnd, Session, naming
+from tokenkit.core.arguments import without_credential
 from tokenkit.core.wording import pluralize
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access, columns, filters
@@ -299,7 +300,8 @@ def resume(
         if dry_run:
             return plan.preview()
         result = plan.apply(progress=session.front_end.shows_progress)  # reads the listing, which may contradict it
-        return result if session.front_end.returns_objects or remaining(result) else result.head(0)
+        is_open = remaining(result) or unconfirmed(result)
+        return result if session.front_end.returns_objects or is_open else result.head(0)
     # If everything that remains is left out, the run only records that.
     is_nothing_sent = not len(plan) and len(plan.left_out)
     is_shown = not ((plan.needs_confirmation and not is_nothing_sent) or dry_run or yes)
@@ -339,6 +341,7 @@ def create_obo(
     if secret:
         _check_secret(workspace, secret, overwrite=overwrite)
     _check_scopes(session.front_end, workspace, scopes, allow_unknown=allow_unknown)
+    without_credential("comment", comment)
     created = creation.create(
         workspace.plan_context(),
         access.service_principal(workspace.service_principals(), service_principal),
@@ -505,6 +508,11 @@ def _decide(
             else "until 00:00 UTC without confirmation, as it was confirmed today; --dry-run only shows what remains"
         )
         front_end.warn_last(f"To finish the run ({how}): {front_end.program} resume {plan.run_id}")
+    elif unconfirmed(result):
+        front_end.warn_last(
+            f"The final listing could not be read. To check what is still listed: {front_end.program} resume "
+            f"{plan.run_id}"
+        )
     if plan.can_be_undone:
         front_end.hint(f"To undo this change: {front_end.program} undo {plan.run_id}")
     return result

@@ -106,8 +106,8 @@ def say_how_to_revoke(front_end: FrontEnd, found: Leaks, named: Mapping[str, Any
         return
     fleet = ["fleet"] if "workspace" in found.tokens else []
     ids = found.tokens["token_id"].unique()
-    # Somebody else may have a leaked token, even if it is one's own.
-    argv = [*fleet, "revoke", *ids, "--reason", "leaked", "--include-own", *naming(named)]
+    # Without --include-own: one of them may be the token that signs in, and the plan says which are one's own.
+    argv = [*fleet, "revoke", *ids, "--reason", "leaked", *naming(named)]
     front_end.hint(f"To revoke {'it' if len(found.tokens) == 1 else 'them'}: {front_end.program} {shlex.join(argv)}")
 
 

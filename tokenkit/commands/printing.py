@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tokenkit.actions.result import remaining
+from tokenkit.actions.result import remaining, unconfirmed
 from tokenkit.commands import defaults
 from tokenkit.commands.comparing import say_how_to_revoke
 from tokenkit.commands.parser import Call
@@ -88,7 +88,7 @@ def _code_of(result: object, call: Call) -> int:
         return 0
     if result.attrs.get("ended_by") == "interrupt":
         return INTERRUPTED
-    return UNFINISHED if remaining(result) else 0
+    return UNFINISHED if remaining(result) or unconfirmed(result) else 0
 
 
 def _failed(audit: Audit, fail_on: Severity) -> str:

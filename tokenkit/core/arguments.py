@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
 from tokenkit import errors
+from tokenkit.core.redaction import redact
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,23 @@ def seconds(name: str, given: object, *, least: float, most: float) -> float:
     if not least <= number <= most:
         raise errors.UsageError(f"{name} must be a number of seconds, from {least:,} to {most:,}.")
     return number
+
+
+_Text = TypeVar("_Text", str, None, str | None)
+
+
+def without_credential(name: str, given: _Text) -> _Text:
+    """Return a text for the workspace after checking that it contains no credential, which other users could read.
+
+    Raises:
+        UsageError: A part of the text looks like a credential.
+    """
+    if given is not None and redact(given) != given:
+        raise errors.UsageError(
+            f"The {name} {redact(given)!r} contains what looks like a credential, and others can read a {name}. "
+            "Describe the token without it. Nothing was changed."
+        )
+    return given
 
 
 def frame(name: str, given: object, columns: Iterable[str]) -> pd.DataFrame:

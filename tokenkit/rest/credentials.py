@@ -99,6 +99,18 @@ class Credentials:
         )
 
     @without_frames()
+    def hashes(self, of: Callable[[str], Iterable[str]]) -> frozenset[str]:
+        """Return what a function returns for the value that signs a request, without the value.
+
+        Args:
+            of: Returns the hashes of a value.
+
+        Raises:
+            ConfigurationError: As for ``headers``.
+        """
+        return frozenset(of(str(self.headers().get("Authorization", "")).rpartition(" ")[2]))
+
+    @without_frames()
     def headers(self) -> Mapping[str, str]:
         """Return the headers that sign one request.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import TypedDict
 
 import pandas as pd
@@ -42,6 +42,7 @@ class WorkspaceAPI:
     """
 
     def __init__(self, credentials: Credentials, *, retries: RetryPolicy | None = None) -> None:
+        self._credentials = credentials
         self._transport = transport = Transport(credentials, retries=retries)
         self.one_shot = TokenManagementAPI(transport.with_retries(RetryPolicy(budget_seconds=0)))
         self.host = credentials.host
@@ -154,6 +155,10 @@ class WorkspaceAPI:
     def caller(self) -> tuple[int, str]:
         """Return the caller's id and name."""
         return self._identities.caller()
+
+    def credential_hashes(self, of: Callable[[str], Iterable[str]]) -> frozenset[str]:
+        """Return the hashes of the value that this session signs in with; see ``Credentials.hashes``."""
+        return self._credentials.hashes(of)
 
     def permissions(self) -> pd.DataFrame | None:
         """Return the principals that can use tokens, as ``token_management.get_permissions``; None if the workspace

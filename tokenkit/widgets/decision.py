@@ -43,6 +43,7 @@ FORM, PLANNING, ASKING, EMPTY, RUNNING, DONE, FAILED = (
 _SECONDS_BETWEEN_STEPS = 0.2
 _HOW = "; to finish, run"
 _COUNTED = {
+    "this session signs in with it": ("that this session signs in with", "that this session signs in with"),
     "yours": ("owned by you", "owned by you"),
     "a service principal's": ("owned by a service principal", "owned by service principals"),
     LAST_TOKEN: ("of an owner who keeps no active token", "of owners who keep no active token"),

@@ -21,7 +21,12 @@ _TITLES = {"last_used_day": "Last used", "error": "Details", "new_comment": "New
 
 _VALUES = ("effect", "kind")  # of fixed sets, in the form of a query
 _SCOPES = ("scopes", "new_scopes")
-WARNING_LEVELS = {"yours": "high", "used in the last 7 days": "high", "a service principal's": "medium"}
+WARNING_LEVELS = {
+    "this session signs in with it": "critical",
+    "yours": "high",
+    "used in the last 7 days": "high",
+    "a service principal's": "medium",
+}
 """The severity of warnings about tokens."""
 _LONG_ID = re.compile(r"\b[0-9a-f]{64}\b")
 

@@ -163,6 +163,7 @@ class Workspace(ManagedSource[UpdatePlan]):
             tokens=self.tokens,
             identities=self.identities,
             caller=functools.cache(self.api.caller),  # the same caller for a plan and its run
+            signs_in_with=lambda: self.api.credential_hashes(leaked.ids_of),
             now=self.now,
             usage=self._usage_again,
             folder=self.folder,
@@ -413,8 +414,8 @@ class Workspace(ManagedSource[UpdatePlan]):
             reason: The reason, for the journal.
 
         Raises:
-            UsageError: A token does not exist, there is nothing to change, or the tokens were selected by a name that
-                several owners share.
+            UsageError: A token does not exist, there is nothing to change, a comment contains what looks like a
+                credential, or the tokens were selected by a name that several owners share.
             ConfigurationError: The list of protected tokens cannot be read.
         """
         return update.make(self.plan_context(), tokens, comment=comment, scopes=scopes, reason=reason)

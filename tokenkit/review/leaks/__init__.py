@@ -15,7 +15,7 @@ from tokenkit.review.leaks.report import (
     prompt_values,
     seen,
 )
-from tokenkit.review.leaks.values import HASH_INPUTS, OAUTH_SECRET
+from tokenkit.review.leaks.values import HASH_INPUTS, OAUTH_SECRET, ids_of
 
 __all__ = [
     "HASH_INPUTS",
@@ -28,6 +28,7 @@ __all__ = [
     "from_file",
     "from_report",
     "from_values",
+    "ids_of",
     "matched",
     "prompt_values",
     "seen",

@@ -92,6 +92,11 @@ def hashes(value: str) -> Iterator[tuple[str, str]]:
             yield sha256(hashed), hash_input
 
 
+def ids_of(value: str) -> set[str]:
+    """Return the possible token ids of a value."""
+    return {token_id for token_id, _ in hashes(value)}
+
+
 def sha256(value: str | bytes) -> str:
     """Return the SHA-256 in the format of a token id."""
     return hashlib.sha256(value.encode(errors="surrogatepass") if isinstance(value, str) else value).hexdigest()
