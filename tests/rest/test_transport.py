@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 from tokenkit import errors
 from tokenkit.rest import credentials
 from tokenkit.rest.token_management import TokenManagementAPI
-from tokenkit.rest.transport import RetryPolicy, Transport
+from tokenkit.rest.transport import ON_WAIT, RetryPolicy, Transport
 from tokenkit.sandbox import Fault, Sandbox
 from tokenkit.version import __version__
 
@@ -127,6 +127,18 @@ def test_a_transport_with_other_retries_uses_the_same_connections(sandbox, trans
     transport.call("GET", TOKENS)  # its own retries are unchanged
     assert manual_clock.slept == [0.5]
     assert transport.with_retries(RetryPolicy())._adapter is transport._adapter
+
+
+def test_whoever_shows_the_waits_is_told_of_each_instead_of_the_log(sandbox, transport, caplog):
+    told = []
+    shown = ON_WAIT.set(lambda seconds, error: told.append((seconds, type(error))))
+    sandbox.faults.add(Fault(status=429, headers={"Retry-After": "5"}, times=1))
+    try:
+        transport.call("GET", TOKENS)
+    finally:
+        ON_WAIT.reset(shown)
+    assert told == [(5, errors.RateLimitedError)]
+    assert caplog.text == ""
 
 
 def test_a_long_wait_is_logged(sandbox, transport, caplog):

@@ -11,6 +11,7 @@ from tests.conftest import NOW
 from tests.waiting import wait_until
 from tests.widgets.conftest import settle
 from tokenkit.output import export
+from tokenkit.rest.transport import RetryPolicy
 from tokenkit.sandbox import Fault
 from tokenkit.widgets import style
 from tokenkit.widgets.saved import explore
@@ -508,6 +509,25 @@ def test_a_failing_workspace_is_a_one_line_error_and_the_tokens_stay_displayed(e
     assert notice["is_error"]
     assert "403" in notice["text"] or "admin" in notice["text"]
     assert len(explorer.filtered) == 160
+
+
+def test_a_screen_that_reads_says_what_the_workspace_responded_and_when_it_tries_again(
+    company, connected, browser, targets, tmp_path
+):
+    patient = RetryPolicy(budget_seconds=30, first_wait_seconds=0.1)
+    user = browser(connected(company, home=tmp_path / "home", retries=patient).explore(page_size=20))
+    company.faults.add(Fault(method="GET", path="*/token-management/tokens", status=503, times=1))
+    user.do("refresh")
+    user.tick(*targets[:2])
+    company.faults.add(Fault(method="GET", path="*/token-management/tokens", status=503, times=1))
+    user.do("act", action="revoke")
+    sections = [message.get("sections") or {} for message in user.received]
+    notices = [each["notice"]["text"] for each in sections if "notice" in each]
+    planning = [line for each in sections for line in (each.get("decision") or {}).get("lines", ())]
+    waits = [text for text in (*notices, *planning) if "Trying again" in text]
+    assert len(waits) == 2
+    assert all("503" in text for text in waits)
+    assert user.asks["count"] == 2
 
 
 def test_missing_tokens_are_removed_from_the_selection_after_a_refresh_with_a_message(explorer, user, company, targets):

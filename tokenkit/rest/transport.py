@@ -40,6 +40,7 @@ import re
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,6 +78,15 @@ _MAX_COMPRESSION_RATIO = 200  # a listing of tokens that differ only in their id
 _ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 _Result = TypeVar("_Result")
 _Reader = Callable[[Iterator[bytes], str], _Result | errors.TokenKitError]
+
+
+def _log_long(wait_seconds: float, error: errors.TokenKitError) -> None:
+    if wait_seconds >= _LOG_WAIT_AFTER_SECONDS:
+        _LOGGER.warning("waiting %.0f s before a retry: %s", wait_seconds, error)
+
+
+ON_WAIT: ContextVar[Callable[[float, errors.TokenKitError], None]] = ContextVar("on_wait", default=_log_long)
+"""Called before each wait for a retry with its seconds and the error. By default, a long wait is logged."""
 
 
 class NotJsonError(Exception):
@@ -400,8 +410,7 @@ class Transport:
                 budget_seconds = min(budget_seconds, _FIRST_CONTACT_BUDGET_SECONDS)
             if self._clock.monotonic() + wait_seconds > begun + budget_seconds:
                 raise error
-            if wait_seconds >= _LOG_WAIT_AFTER_SECONDS:
-                _LOGGER.warning("waiting %.0f s before a retry: %s", wait_seconds, error)
+            ON_WAIT.get()(wait_seconds, error)
             self._clock.sleep(wait_seconds)
 
     def _wait_seconds(self, error: errors.TokenKitError, attempt: int) -> float:

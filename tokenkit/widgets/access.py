@@ -201,7 +201,12 @@ class PermissionReview(Screen):
                 done=lambda plan: self._planned(wanted, plan),
                 failed=lambda words: self._not_planned(wanted, words),
                 on=self.widget,
+                waits=self._plan_waits,
             )
+        self._show_draft()
+
+    def _plan_waits(self, words: str) -> None:
+        self._impact = sections.nothing(words)
         self._show_draft()
 
     def _wanted(self) -> _Wanted:
@@ -278,7 +283,7 @@ class PermissionReview(Screen):
     def refresh(self) -> None:
         """Read the permissions again, in the background, and start a new draft."""
         self._tell(f"Reading {self._source.name} …")
-        in_background(self._source.read, done=self._begin, failed=self._not_refreshed, on=self.widget)
+        in_background(self._source.read, done=self._begin, failed=self._not_refreshed, on=self.widget, waits=self._tell)
 
     def _not_refreshed(self, words: str) -> None:
         self._tell(words, is_error=True)

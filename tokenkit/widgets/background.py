@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import ipywidgets as widgets
 
 from tokenkit import errors
+from tokenkit.rest.transport import ON_WAIT
 
 Result = TypeVar("Result")
 
@@ -39,6 +40,7 @@ def in_background(
     done: Callable[[Result], None],
     failed: Callable[[str], None],
     on: widgets.Widget | None = None,
+    waits: Callable[[str], None] | None = None,
 ) -> threading.Thread:
     """Run a job in a thread, then call ``done`` with its result, or ``failed`` with a one-line error message.
 
@@ -46,7 +48,8 @@ def in_background(
         job: The function to run.
         done: Called with its result.
         failed: Called with the error message.
-        on: The widget that waits for the job. If it is closed by then, neither function is called.
+        on: The widget that waits for the job. If it is closed by then, no function is called.
+        waits: Called with the error and the wait before a request is sent again. By default, a long wait is logged.
     """
     deliver = deliverer()
 
@@ -54,7 +57,14 @@ def in_background(
         if on is None or on.comm is not None:
             report(outcome)
 
+    def say_wait(seconds: float, error: errors.TokenKitError) -> None:
+        if waits is not None:
+            when = f" in {round(seconds)} s" if round(seconds) else ""
+            deliver(tell, waits, f"{one_line(error)} Trying again{when}.")
+
     def work() -> None:
+        if waits is not None:
+            ON_WAIT.set(say_wait)  # of this thread
         try:
             result = job()
         except Exception as problem:  # noqa: BLE001  # a click has no place to show a traceback

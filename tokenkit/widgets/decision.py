@@ -140,7 +140,12 @@ class Decision:
         assert action is not None
         doing = action.goes or f"{action.verb} {pluralize(len(tokens), 'token')}"
         self._enter(PLANNING, title=f"{doing}: reading {self._workspace} …")
-        in_background(lambda: action.plan(tokens, answers), done=self._planned, failed=self._fail)
+        in_background(lambda: action.plan(tokens, answers), done=self._planned, failed=self._fail, waits=self._say_wait)
+
+    def _say_wait(self, words: str) -> None:
+        if self.phase == PLANNING:
+            self._view = self._view | {"lines": [words]}
+            self._changed()
 
     # The confirmation
 
