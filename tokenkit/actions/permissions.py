@@ -103,8 +103,7 @@ class PermissionEffects(Plan):
     def principals(self) -> dict[str, pd.DataFrame]:
         """Return the principals that a preview shows before the tokens, as frames by caption."""
         worst_first = self.losing_access.sort_values("tokens", ascending=False, kind="stable")
-        levels = ["permission_level", "new_permission_level"]
-        entries = self.changes.drop(columns=levels).assign(change=acl.as_change(self.changes))
+        entries = self.changes.assign(change=acl.as_change(self.changes))[["principal", "kind", "change"]]
         return {CHANGES: entries, LOSING: worst_first, "Not known: more tokens may be lost": self.not_known}
 
     def summary(self) -> Summary:

@@ -264,7 +264,7 @@ class PermissionReview(Screen):
             return f"Change the permissions on {where}?", f"{told} {cost}"
 
         def remarks(result: pd.DataFrame) -> list[str]:
-            return [*filter(None, ["Permissions changed.", beyond_preview(result) if len(result) else ""])]
+            return [*filter(None, [beyond_preview(result) if len(result) else ""])]
 
         self._decision.begin(
             Action(
@@ -274,6 +274,7 @@ class PermissionReview(Screen):
                 plan=lambda *_: plan,
                 asks=asks,
                 cards=cards,
+                ends="Permissions changed. ",
                 remarks=remarks,
                 dangerous=bool(plan.summary().doing),
             ),

@@ -74,6 +74,7 @@ class Action:
         goes: The label of the button that confirms a change of more than tokens, which is asked about even if it costs
             no token; else ``verb`` and the number of tokens are the label.
         cards: What such a change does, in numbers; None counts the warnings of the plan.
+        ends: The sentence before the outcomes of a result, with a space, if they are not all that changed.
         remarks: Returns lines about the result.
         copies: Returns the label of a text to copy, and the text, for the workspace's name and the result.
     """
@@ -91,6 +92,7 @@ class Action:
     dangerous: bool = False
     goes: str = ""
     cards: Sequence[Mapping[str, Any]] | None = None
+    ends: str = ""
     remarks: Callable[[pd.DataFrame], list[str]] = lambda _: []
     copies: Callable[[str, pd.DataFrame], list[tuple[str, str]]] = lambda _, __: []
 

@@ -263,7 +263,7 @@ class Decision:
             counts = result["outcome"].value_counts()
             order = sorted(set(result["outcome"]), key=lambda outcome: _RANKS.get(outcome, -1))
             title = ", ".join(f"{counts[outcome]:,} {_OUTCOMES.get(outcome, outcome)}" for outcome in order)
-            title = title or "No token was affected"
+            title = f"{self._action.ends}{title or 'No token was affected'}"
             buttons = self._ways_on(result, plan.run_id)
             rows = _described(result, plan)
         else:
