@@ -5,15 +5,15 @@
     python -m benchmarks.mutants --seed 7 --only 3 41  # two of them again
     python -m benchmarks.mutants --count 60 --within review/leaks/
 
-A mutant is one change (``mutations.py``), drawn from all changes of ``actions/``, ``rest/``, ``review/`` and ``core/``.
-It is killed if one of the tests that execute the changed lines fails. The tests run once with coverage first, which
-tells those lines; a line that only an import executes counts for all tests of its module, and for the test files that
-import it. The module's own test file runs first, then those files, then the fastest tests, up to a minute of them
-(``--budget``). The tests of its own file that do not execute the lines run last: they may start a process that does, or
-read a table. A test that passes in ten seconds and still runs after sixty has hung, and so has a run that does not end
-in five minutes: the mutant is counted as killed, in a column of its own. At the end, the tests that killed run without
-a mutant. If one fails, it proves nothing, and its
-mutants count as survivors.
+A mutant is one change (``mutations.py``), drawn from all changes of ``actions/``, ``rest/``, ``review/`` and
+``core/``. It is killed if one of the tests that execute the changed lines fails. The tests run once with coverage
+first, which tells those lines; a line that only an import executes counts for all tests of its module, and for the
+test files that import it. The module's own test file runs first, then those files, then the fastest tests, up to a
+minute of them (``--budget``). The tests of its own file that do not execute the lines run last: they may start a
+process that does, or read a table. Survivors then run the next two minutes of these tests (``--more``). A test that
+passes in ten seconds and still runs after sixty has hung, and so has a run that does not end in five minutes: the
+mutant is counted as killed, in a column of its own. At the end, the tests that killed run without a mutant. If one
+fails, it proves nothing, and its mutants count as survivors.
 
 Mutants are written into copies of the repository in the temporary directory, never into the working tree. Each runs in
 a process of its own, forked from one that has imported pandas and pytest but not tokenkit.
@@ -29,6 +29,7 @@ import argparse
 import contextlib
 import hashlib
 import importlib
+import itertools
 import json
 import os
 import random
@@ -41,7 +42,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -105,17 +106,16 @@ class Mutant:
 class Tests:
     """The tests, how long each takes, and the lines that each executes."""
 
-    def __init__(self, copy: Path, *, budget_seconds: float) -> None:
+    def __init__(self, copy: Path) -> None:
         self._copy = copy
-        self._budget_seconds = budget_seconds
         self._data = coverage.CoverageData(str(copy / ".coverage"))
         self._data.read()
         seconds: dict[str, float] = json.loads((copy / _MAP).read_text())["seconds"]
         # The report writes a character that XML cannot contain as #x1B, so that such a name is not the test's.
         self.seconds = {test: each for test, each in seconds.items() if each <= _SLOW_SECONDS and "#x" not in test}
 
-    def of(self, mutant: Mutant) -> list[str]:
-        """Return the tests to run for a mutant, in order."""
+    def of(self, mutant: Mutant, *, from_seconds: float, to_seconds: float) -> list[str]:
+        """Return the tests to run for a mutant, in order: a part of all, which take that many seconds together."""
         lines = {
             line: {context.rpartition("|")[0] for context in contexts} & self.seconds.keys()
             for line, contexts in self._data.contexts_by_lineno(str(self._copy / mutant.path)).items()
@@ -140,7 +140,8 @@ class Tests:
                 test,
             ),
         )
-        chosen = list(self._within_budget(ranked))
+        ends = zip(ranked, itertools.accumulate(self.seconds[test] for test in ranked), strict=True)
+        chosen = [test for test, end in ends if from_seconds < end <= to_seconds]
         # A file at a time.
         return sorted(chosen, key=lambda test: (test in others, _file_of(test) != own, _file_of(test)))
 
@@ -152,14 +153,6 @@ class Tests:
         )
         files = {_file_of(test) for test in self.seconds}
         return {file for file in files if imports.search((self._copy / file).read_text(encoding="utf-8"))}
-
-    def _within_budget(self, tests: Iterable[str]) -> Iterator[str]:
-        total = 0.0
-        for test in tests:
-            total += self.seconds[test]
-            if total > self._budget_seconds:
-                return
-            yield test
 
 
 class _Verdict:
@@ -337,17 +330,19 @@ def draw(copy: Path, seed: int, count: int, within: str = "") -> list[Mutant]:
     ]
 
 
-def kill(mutants: Sequence[Mutant], tests: Tests, copies: Sequence[Path]) -> None:
+def kill(
+    mutants: Sequence[Mutant], tests: Tests, copies: Sequence[Path], *, from_seconds: float, to_seconds: float
+) -> None:
     """Run the tests of each mutant, as many at a time as there are copies, and print what becomes of it."""
     waiting, free, running = list(reversed(mutants)), list(copies), list[Run]()
     while waiting or running:
         while waiting and free:
             mutant = waiting.pop()
-            chosen = tests.of(mutant)
+            chosen = tests.of(mutant, from_seconds=from_seconds, to_seconds=to_seconds)
             if chosen:
                 running.append(Run(free.pop(), chosen, mutant))
             else:
-                print(mutant, "no test", flush=True)
+                print(mutant, "no other test" if from_seconds else "no test", flush=True)
         time.sleep(0.02)
         for run in [run for run in running if run.is_over()]:
             running.remove(run)
@@ -386,6 +381,7 @@ def main() -> None:
     parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="mutants of the draw; all by default")
     parser.add_argument("--within", default="", metavar="PATH", help="only of these modules: review/leaks/")
     parser.add_argument("--budget", type=float, default=60, metavar="SECONDS", help="of tests for each mutant (60)")
+    parser.add_argument("--more", type=float, default=120, metavar="SECONDS", help="of tests for each survivor (120)")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for its jobs, and tests send
@@ -394,7 +390,11 @@ def main() -> None:
         importlib.import_module(name)
     mutants = draw(copies[0], options.seed, options.count, options.within)
     mutants = [mutant for mutant in mutants if not options.only or mutant.number in options.only]
-    kill(mutants, Tests(copies[0], budget_seconds=options.budget), copies)
+    tests = Tests(copies[0])
+    kill(mutants, tests, copies, from_seconds=0, to_seconds=options.budget)
+    alive = [mutant for mutant in mutants if mutant.verdict == SURVIVED]
+    print(f"\n{len(alive)} survivors and {options.more:.0f} more seconds of tests:", flush=True)
+    kill(alive, tests, copies, from_seconds=options.budget, to_seconds=options.budget + options.more)
     unreliable = control(mutants, copies[0])
     print(f"\n{table(mutants)}\n\nSurvivors:")
     for mutant in mutants:

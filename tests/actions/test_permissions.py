@@ -96,6 +96,19 @@ def test_a_change_that_would_kill_more_by_now_is_not_resumed(ws, company, ids, p
     assert set(ws.journal()["outcome"]) == {"pending"}
 
 
+def test_a_change_that_would_delete_protected_tokens_says_which_and_how_to_allow_or_unprotect_them(ws):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    patterns = ", ".join(f'"{token_id}"' for token_id in plan.token_ids[:2])
+    ws.folder.mkdir(parents=True, exist_ok=True)
+    (ws.folder / "config.toml").write_text(f"[protect]\ntoken_ids = [{patterns}]\n")
+    with pytest.raises(tokenkit.UsageError) as caught:
+        ws.plan_permissions(ONLY_ENGINEERS, replace=True).apply()
+    said = str(caught.value)
+    assert "would delete 2 protected tokens: " in said
+    assert said.endswith(" Allow each by its id with allow_protected=[…], or change config.toml.")
+    assert all(token_id in said for token_id in plan.token_ids[:2])
+
+
 def test_a_recorded_change_is_not_resumed_once_the_permissions_have_changed(ws, company, ids):
     plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
     with Journal(ws.folder) as journal:

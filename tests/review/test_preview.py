@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tokenkit.review.preview import Preview, Table, table, visible
+from tokenkit.review.preview import Preview, Table, labelled, table, visible
 
 TOKENS = pd.DataFrame(
     {
@@ -109,3 +109,13 @@ def test_a_preview_has_its_title_its_tables_and_its_closing_lines():
 def test_a_text_is_visible_without_secrets_and_control_characters():
     assert visible("a\x1b[2J\nb") == "a\ufffd[2J\ufffdb"
     assert visible("key " + "dapi" + "0" * 32) == "key [redacted]"
+
+
+def test_rows_of_workspaces_with_names_have_the_names_and_others_stay_as_they_are():
+    rows = pd.DataFrame({"workspace": ["https://a", "https://b"], "owner": ["ann", "bob"]})
+    named = labelled(rows, {"https://a": "prod"})
+    assert named["workspace"].tolist() == ["prod", "https://b"]
+    assert named["owner"].tolist() == ["ann", "bob"]
+    assert labelled(rows, {}) is rows
+    without = rows[["owner"]]
+    assert labelled(without, {"https://a": "prod"}) is without

@@ -29,6 +29,11 @@ def test_tokens_without_a_sign_in_have_no_row_and_unlisted_ones_are_not_matched(
     assert list(zip(found["token_id"], found["logins"], found["matched"], strict=True)) == [(B, 2, False), (A, 1, True)]
 
 
+def test_tokens_of_as_many_sign_ins_are_in_the_order_of_their_ids():
+    for events in ((event(A), event(B)), (event(B), event(A))):
+        assert used(*events)["token_id"].tolist() == sorted([A, B])
+
+
 def test_lists_have_the_most_frequent_first_and_equal_ones_in_alphabetical_order():
     found = row(*[event(user_agent=name) for name in ("curl/8", "dbt/1", "dbt/1", "a/1")])
     assert found["user_agents"] == ["dbt/1", "a/1", "curl/8"]

@@ -248,7 +248,7 @@ class Journal:
         for run_id, rows in by_run.items():
             self._write(run_id, {"steps": rows})
 
-    def add(self, run_id: str, entry: Entry, *, at_ms: int, is_the_change: bool = False) -> None:
+    def add(self, run_id: str, entry: Entry, *, at_ms: int, is_the_change: bool) -> None:
         """Write an entry that was created or found during a run, with its state.
 
         Args:

@@ -519,7 +519,7 @@ def _note_more(context: PlanContext, run: Run, entries: Sequence[Entry], journal
     known = {entry.token_id for entry in entries} | set(now["token_id"])
     for entry in entries_of(before[~before["token_id"].isin(list(known))]):
         gone = replace(entry, state=states.REVOKED, error=BEYOND_PREVIEW)
-        journal.add(run.run_id, gone, at_ms=context.now_ms())
+        journal.add(run.run_id, gone, at_ms=context.now_ms(), is_the_change=False)
 
 
 def beyond_preview(result: pd.DataFrame) -> str:

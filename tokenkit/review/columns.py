@@ -322,7 +322,7 @@ def shown_names(frame: pd.DataFrame) -> list[str]:
     specs = [spec_of(str(name)) for name in frame.columns]
     shown = [spec.name for spec in specs if spec.priority is not _NEVER]
     if _is_listing(frame):  # "last used" and "ends" show these days
-        shown = [name for name in shown if name not in {"idle_days", "expiry_time", "kind"}]
+        shown = [name for name in shown if name not in {"idle_days", "expiry_time"}]
     last = _POSITIONS["token_id"] - 0.5
     return sorted(shown, key=lambda name: _POSITIONS.get(name, last))
 

@@ -154,7 +154,7 @@ def most_frequent(names: pd.DataFrame, most: int) -> pd.DataFrame:
         most: The maximum number of names per token and kind.
     """
     names = names.groupby(["token_id", "kind", "name"], as_index=False).agg({"n": "sum"})
-    names = names.sort_values(["token_id", "kind", "n", "name"], ascending=[True, True, False, True], ignore_index=True)
+    names = names.sort_values(["token_id", "kind", "n", "name"], ascending=[True, True, False, True])
     return names[names.groupby(["token_id", "kind"]).cumcount() < most].reset_index(drop=True)
 
 

@@ -64,7 +64,7 @@ def text(found: object, *path: str) -> str:
 
 def whole(found: object) -> str:
     """Return a JSON value as one text."""
-    return json.dumps(found, ensure_ascii=False)
+    return json.dumps(found)
 
 
 def mapping(found: object, *path: str) -> Mapping[str, Any]:
