@@ -116,3 +116,8 @@ def test_a_plan_is_one_line_and_in_ipython_a_preview_in_short(ws, company, victi
     assert shown["text/plain"].splitlines()[0].lower() == line.partition(": ")[2].removesuffix(">").lower()
     assert "<table" in shown["text/html"]
     assert str(plan) == shown["text/plain"]  # as print shows it
+
+
+@pytest.mark.parametrize("kind", PLANS)
+def test_only_an_update_and_its_undo_can_be_undone(ws, company, victims, kind):
+    assert PLANS[kind](ws, company, victims).can_be_undone is (kind in {"update", "undo"})

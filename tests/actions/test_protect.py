@@ -337,6 +337,7 @@ def of(*owners):
         ("terraform-*", "Terraform", ["terraform-prod"]),
         ("GitHub", "github-actions", ["github"]),
         ("github actions", "GitHubActions", []),
+        ("GitHub Actions", "prod-github-actions", ["github actions"]),
         ("terraform", "terraform@example.com", []),
         ("terrafrom", "terraform", []),
         ("terrafrom", "terraform-prod", []),

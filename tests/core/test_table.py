@@ -169,6 +169,14 @@ def test_the_names_of_a_record_are_bold_and_its_values_keep_a_width_that_can_be_
     assert "\x1b" not in record({"a": "b"}, 10)
 
 
+def test_a_word_that_fills_a_line_exactly_is_not_broken_at_its_punctuation():
+    cells = [Column("a", ["needed for ann.b-c.dd"], least=9), Column("b", ["x" * 20], least=8)]
+    assert "ann.b-c.dd" in table(cells, 10 + 2 + 20)
+    assert (
+        "\n".join(line[:10].rstrip() for line in table(cells, 10 + 2 + 20).splitlines()[1:]) == "needed for\nann.b-c.dd"
+    )
+
+
 def test_words_are_whole_where_they_fit_and_are_broken_at_punctuation_where_they_do_not():
     principals = ["210f73cb-9265-4b51-a67d-e9ac306a1b7b", "ann.featherstone@example.com", "needed for https://a.b/c"]
     tall = [Column("principal", principals, least=8), Column("reason", ["its use is recorded"] * 3, least=8)]

@@ -44,6 +44,7 @@ def selected(expression):
         ("expiry_time.between('2026-02-01', '2026-03-01')", ["expired"]),
         ("expiry_time in ['2026-02-28']", ["expired"]),
         ("idle_days == -(-90)", ["idle-90", "unused-90"]),
+        ("-idle_days < -89", ["idle-90", "unused-90"]),
     ],
 )
 def test_an_expression_reads_columns_as_query_would(expression, expected):

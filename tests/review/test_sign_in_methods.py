@@ -63,6 +63,14 @@ def test_owners_who_only_sign_in_otherwise_come_first_and_no_owner_is_missing(to
     assert pd.isna(found["last_token_login"].iloc[2])
 
 
+def test_an_owner_of_several_other_sign_ins_only_signs_in_otherwise(tokens):
+    principals = frames.frame([], frames.SERVICE_PRINCIPALS)
+    others = [event(user_identity={"email": "ann"}, action_name=name) for name in ("mintOAuthToken", "login")]
+    found = by_owner(METHODS_OF_IDENTITIES.of_rows(frame(*others)), tokens, principals).set_index("owner")
+    assert found.loc["ann", ["token_logins", "oauth_logins", "browser_logins"]].tolist() == [0, 1, 1]
+    assert found.loc["ann", "only_other"]
+
+
 def test_without_events_every_owner_has_a_row_that_proves_nothing(tokens):
     found = by_owner(METHODS_OF_IDENTITIES.of_rows(frame()), tokens, frames.frame([], frames.SERVICE_PRINCIPALS))
     assert len(found) == 3

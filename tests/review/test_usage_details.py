@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.conftest import NOW
 from tests.review.test_sign_ins import INTERNAL, A, B, event, frame, queried_by
 from tokenkit import errors
+from tokenkit.review import audit_log
 from tokenkit.review.usage_details import details
 
 
@@ -74,6 +75,13 @@ def test_tables_and_jobs_are_named():
     assert {row["object"] if isinstance(row["object"], str) else None for row in found(*rows)} == {
         "main.sales.orders", "17", None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", audit_log.OBJECTS)
+def test_each_parameter_that_names_an_object_is_read_and_the_first_of_several_counts(name):
+    params = {each: f"{each} 17" for each in audit_log.OBJECTS[audit_log.OBJECTS.index(name) :]}
+    action = event(event_time=NOW.isoformat(), action_name="x", service_name="s", request_params=params)
+    assert f"{name} 17" in {row["object"] for row in found(at(0, token_id=A), action)}
 
 
 @pytest.mark.parametrize("token_id", ["", "x", "a" * 63, "g" * 64, None, 5, "'" * 64])

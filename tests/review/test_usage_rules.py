@@ -60,6 +60,10 @@ def test_a_deleted_owner_has_left_as_well():
     assert set(found(usage_rules.inactive_owner_still_used, [token("gone", 99)], [at("gone")])) == {"gone"}
 
 
+def test_an_owner_whose_state_is_not_known_is_not_said_to_have_left():
+    assert found(usage_rules.inactive_owner_still_used, [token("unknown", None)], [at("unknown")]) == {}
+
+
 def test_programs_that_have_nothing_in_common():
     agents = {
         "shared": ["dbt/1.7", "PowerBI"],
