@@ -1,7 +1,9 @@
 """A token is created on behalf of a service principal: journalled, and never alive without anybody knowing of it."""
 
+import contextlib
 import json
 import shlex
+import sqlite3
 
 import pytest
 
@@ -92,6 +94,9 @@ def test_a_token_whose_value_is_lost_is_named(company, made, capsys, fault):
     assert cli.main(["resume", run["run_id"]]) == 0
     (run, _) = tokenkit.connect().runs().to_dict("records")
     assert (run["change"], run["remaining"]) == ("skipped", 0)
+    with contextlib.closing(sqlite3.connect(tokenkit.connect().folder / "journal.sqlite")) as journal:
+        reasons = journal.execute("SELECT error FROM steps WHERE state = 'skipped'").fetchall()
+    assert reasons == [("no token was created, or it was revoked",)]
 
 
 def test_a_creation_whose_request_may_be_under_way_is_looked_at_again_before_it_is_settled(company, made, capsys):

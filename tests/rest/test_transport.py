@@ -129,6 +129,16 @@ def test_a_transport_with_other_retries_uses_the_same_connections(sandbox, trans
     assert transport.with_retries(RetryPolicy())._adapter is transport._adapter
 
 
+def test_a_host_that_was_never_reached_is_given_up_sooner(transport, monkeypatch):
+    send, seconds = transport._adapter.send, []
+    monkeypatch.setattr(
+        transport._adapter, "send", lambda *what, **how: seconds.append(how["timeout"][0]) or send(*what, **how)
+    )
+    transport.call("GET", TOKENS)
+    transport.call("GET", TOKENS)
+    assert seconds == [5, 10]
+
+
 def test_whoever_shows_the_waits_is_told_of_each_instead_of_the_log(sandbox, transport, caplog):
     told = []
     shown = ON_WAIT.set(lambda seconds, error: told.append((seconds, type(error))))

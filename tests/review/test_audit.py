@@ -413,3 +413,10 @@ def test_an_admin_through_nested_groups_is_found():
         rules=audits.chosen(["admin-service-principal"]),
     )
     assert audit.findings["evidence"].tolist() == ["an admin through admins > platform"]
+
+
+def test_audits_are_compared_as_objects_and_not_by_their_frames():
+    one, other = audited(NEVER), audited(NEVER)
+    assert one == one  # noqa: PLR0124
+    assert one != other
+    assert len({one, other}) == 2
