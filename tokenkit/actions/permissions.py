@@ -84,6 +84,9 @@ class PermissionEffects(Plan):
         which = f", which would {self._doing()[0]}" if is_lost else ""
         return f"The permissions of {self._place()} will change: {self.changed_entries()}{which}"
 
+    def _headline(self, title: str) -> str:
+        return super()._headline(title) if len(self.changes) else title
+
     def _subject(self) -> str:
         # The closing lines have the entries.
         return f"The permissions of {self._place()} will change" if len(self.changes) else self._title()
