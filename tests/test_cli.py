@@ -102,6 +102,39 @@ def test_the_summary_follows_the_table(screen, sandbox):
     assert "300 tokens" not in screen("list", "--quiet")
 
 
+def test_scopes_shows_the_tokens_that_can_be_narrowed_and_counts_the_others(shell):
+    now = "2026-03-01"
+    every = tokenkit.connect(clock=now).scopes()
+    is_narrow = every["advice"] == "narrow"
+    assert 0 < is_narrow.sum() < len(every)
+    code, out, err = shell("scopes", "--now", now, "--output", "json")
+    assert (code, [row["token_id"] for row in json.loads(out)]) == (0, every.loc[is_narrow, "token_id"].tolist())
+    hidden = f"{(~is_narrow).sum()} tokens whose scopes cannot be narrowed are not shown. To show all, use --all.\n"
+    assert err == hidden
+    _, out, err = shell("scopes", "--all", "--now", now, "--output", "json")
+    assert ([row["token_id"] for row in json.loads(out)], err) == (every["token_id"].tolist(), "")
+    assert shell("scopes", "--owner", "nobody@example.com")[2].startswith("No token has the owner 'nobody@example.com'")
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("list", 0),
+        ("scopes", 0),
+        ("scopes --narrow --yes", 2),
+        ("revoke --yes", 2),
+        ("revoke --yes --allow-none", 0),
+        ("update --comment x --yes", 2),
+        ("usage --rows rows.jsonl", 2),
+    ],
+)
+def test_an_unknown_owner_is_a_warning_for_a_listing_and_a_usage_error_for_a_change(shell, command, code):
+    found, _, said = shell(*command.split(), "--owner", "nobody@example.com")
+    assert found == code
+    assert "'nobody@example.com'" in said
+    assert "user" in said
+
+
 def test_quiet_leaves_out_hints_and_no_warning(shell, company, monkeypatch, tmp_path):
     monkeypatch.setenv("DATABRICKS_HOST", company.host)
     monkeypatch.setenv("DATABRICKS_TOKEN", company.token)

@@ -74,3 +74,13 @@ def test_a_token_of_a_run_has_its_last_state_the_first_request_and_the_end_if_th
     assert found[of_run].drop_duplicates().to_numpy().tolist() == [[getattr(RUN, name) for name in of_run]]
     assert len(journal.frame(run_id=RUN.run_id)) == 3
     assert len(journal.frame(run_id="other")) == 0
+
+
+def test_a_token_whose_turn_did_not_come_was_not_started_until_a_later_request(journal):
+    journal.create_run(RUN, entries("x"))
+    first = step("x", states.SENT, attempts=1)
+    journal.record_all([first, step("x", states.PENDING)])  # marked, and the run ended before its turn
+    (entry,) = journal.entries(RUN.run_id)
+    assert (entry.started_at_ms, journal.frame()["started_at"].notna().tolist()) == (None, [False])
+    journal.record_all([replace(first, at_ms=first.at_ms + 1_000)])
+    assert journal.entries(RUN.run_id)[0].started_at_ms == first.at_ms + 1_000

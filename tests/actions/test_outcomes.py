@@ -265,6 +265,19 @@ def test_a_stop_leaves_a_request_whose_response_was_lost_unknown(ws, company, vi
     assert ws.runs()[["unknown", "remaining"]].to_numpy().tolist() == [[1, 1]]
 
 
+def test_a_token_without_a_request_was_not_started_also_if_a_resumed_run_skips_it(ws, company, victims):
+    company.faults.add(delete(status=401))
+    plan = ws.revoke(victims)
+    ended = plan.apply()
+    never_sent = ended.loc[ended["attempts"] == 0, "token_id"]
+    assert ended["started_at"].notna().eq(ended["attempts"] > 0).all()
+    used = victims.loc[victims["token_id"].isin(never_sent) & (victims["idle_days"] > 1), "token_id"].iloc[-1]
+    company.workspaces[0].state.tokens.touch(used, int(NOW.timestamp() * 1000) // 86_400_000 * 86_400_000)
+    resumed = ws.resume(plan.run_id).set_index("token_id")
+    assert resumed.loc[used, ["outcome", "attempts"]].tolist() == ["skipped", 0]
+    assert resumed["started_at"].notna().eq(resumed["attempts"] > 0).all()
+
+
 class Impatient:
     """Presses Ctrl-C at the n-th token."""
 

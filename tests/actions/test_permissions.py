@@ -188,10 +188,11 @@ def test_a_change_that_never_arrived_is_sent_by_resume(ws, company, ids):
 def test_a_plan_shows_itself(ws):
     plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
     assert repr(plan).startswith("<PermissionPlan: The permissions of ")
-    assert "will change: " in repr(plan)
+    assert f"will change: {plan.changed_entries()}, which would " in repr(plan)
     assert ": CAN_USE -> none" in repr(plan)
-    assert repr(plan).endswith("; nothing changes before .apply()>")
-    assert f"principals losing permission ({len(plan.losing_access)})" in plan._repr_html_()
+    assert repr(plan).endswith(f"delete or disable {len(plan)} tokens; nothing changes before .apply()>")
+    assert f"{len(plan.losing_access)} principals would lose permission to use tokens: " in plan._repr_html_()
+    assert str(plan).count(plan.changed_entries()) == 1
     assert isinstance(plan.preview(), pd.DataFrame)
 
 
@@ -298,11 +299,36 @@ def grant(group, level=None):
     return [{"group_name": group} | ({"permission_level": level} if level else {})]
 
 
+def test_a_plan_names_a_service_principal_by_its_display_name_and_the_id_to_type(ws):
+    principal = ws.service_principals().iloc[0]
+    named = f"{principal['display_name']} ({principal['application_id']})"
+    plan = ws.plan_permissions([{"service_principal_name": principal["display_name"]}])
+    assert plan.changed_entries() == f"service principal {named}: none -> CAN_USE"
+    assert plan.principals()["Entries that change"]["principal"].tolist() == [named]
+    assert plan.changes["principal"].tolist() == [principal["application_id"]]
+    plan.apply(progress=False)
+    again = ws.plan_permissions([{"service_principal_name": principal["application_id"]}])
+    assert again.reasons() == f": service principal {named} has CAN_USE already"
+    fleet = tokenkit.fleet([ws]).plan_permissions([{"service_principal_name": principal["application_id"]}])
+    assert fleet.reasons() == f": service principal {named} has CAN_USE already in 1 workspace"
+
+
+def test_a_change_that_nobody_notices_says_so_and_why(ws):
+    member = ws.access("can_use")
+    member = member.loc[member["via"].str.contains("data-engineers", na=False) & (member["kind"] == "user")].iloc[0]
+    plan = ws.plan_permissions([{"user_name": member["principal"]}])
+    nobody = "No principal would gain or lose permission to use tokens: "
+    assert plan.outline().endswith(f"{nobody}they have it by another path, or a group has no members.")
+    raised = ws.plan_permissions([{"group_name": "data-engineers", "permission_level": "CAN_MANAGE"}])
+    assert raised.outline().endswith(f"{nobody}only levels change.")
+    assert ws.plan_permissions([{"group_name": "data-engineers"}]).outline() == ""
+
+
 def test_an_addition_without_a_level_never_lowers_one_and_sends_nothing(ws, company):
     ws.token_management.update_permissions(grant("bi-team", "CAN_MANAGE"))
     company.requests.clear()
     plan = ws.plan_permissions(grant("bi-team"))
-    assert "group bi-team has CAN_MANAGE already, which includes CAN_USE" in repr(plan)
+    assert repr(plan).endswith("group bi-team has CAN_MANAGE already, which includes CAN_USE>")
     assert (len(plan.changes), plan.summary().doing) == (0, "")
     assert len(plan.apply()) == 0
     assert plan.run_id is None

@@ -23,13 +23,20 @@ def warnings_shown(in_short):
     return in_short.tables[0].rows["warnings"].tolist()
 
 
-def test_rows_with_the_worst_warning_come_first(ws, plan):
+def test_expired_tokens_come_last_and_the_others_by_their_worst_warning(ws):
+    plan = ws.revoke(ws.tokens("status == 'expired' or idle_days > 7"))
+    rows = preview.worst_first_of(plan.preview(), list(plan.warnings()))
+    expired = (rows["status"] == "expired").tolist()
+    assert expired == sorted(expired)
+    assert any(expired)
+    assert (rows["warnings"] == "").any()
+    plan = ws.revoke(ws.tokens(status="active"))
     in_short = preview.of(plan, limit=len(plan))
     order = list(plan.warnings())
     worst = [order.index(each.split("; ")[0]) if each else len(order) for each in warnings_shown(in_short)]
     assert order[:2] == ["used in the last 7 days", "a service principal's"]
     assert worst == sorted(worst)
-    assert len(set(worst)) > 2
+    assert len(set(worst)) > 1
     with_own = ws.revoke(ws.tokens(), include_own=True)
     assert warnings_shown(preview.of(with_own))[0].startswith("this session signs in with it; yours")
 
@@ -122,7 +129,13 @@ def test_a_permission_plan_names_who_loses_it_the_first_twenty_and_a_count(ws):
     assert all(name[:8] in text for name in losing.rows["principal"])
     last = text.splitlines()[-1]
     assert f"tokens that will be deleted or disabled by the workspace ({len(plan)})" in last
-    assert f"principals losing permission ({len(plan.losing_access)})" in last
+    (named,) = [line for line in plan._in_short().closing if "would lose permission" in line]
+    first = ", ".join(losing.rows["principal"].head(5))
+    assert named == (
+        f"Warning: {len(plan.losing_access)} principals would lose permission to use tokens: {first} and "
+        f"{len(plan.losing_access) - 5} more."
+    )
+    assert "\n".join(plan._in_short().closing).count(str(len(plan))) == 1
 
 
 def test_a_plan_of_nothing_has_a_title_and_no_rows(ws):
@@ -154,7 +167,8 @@ def test_a_fleet_s_plan_counts_its_warnings_over_all_workspaces(fleet):
     counts = plan.preview()["warnings"].str.split("; ").explode().value_counts()
     assert plan.warnings() == {name: counts[name] for name in plan.warnings()}
     assert set(plan.warnings()) == set(counts.index) - {""}
-    worst = [list(plan.warnings()).index(each.split("; ")[0]) for each in table.rows["warnings"] if each]
+    warned = [each for each in table.rows["warnings"] if each and "expired already" not in each]
+    worst = [list(plan.warnings()).index(each.split("; ")[0]) for each in warned]
     assert worst == sorted(worst)
 
 

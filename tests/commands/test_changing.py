@@ -60,10 +60,11 @@ def test_a_shell_shows_the_plan_and_finally_the_counts_of_its_warnings(columns):
 def test_the_outline_of_a_change_of_permissions_is_directly_before_the_question():
     before, _ = in_a_terminal("permissions set group:contractors", "no")
     plan = tokenkit.connect().plan_permissions([{"group_name": "contractors"}], replace=True)
-    *_, outline, warnings, question = before.splitlines()
-    counted = f"{len(plan.losing_access)} would lose it, and {len(plan)} tokens would be deleted or disabled."
-    assert outline.startswith(f"{plan.changed_entries()}. 2 principals would gain permission to use tokens, ")
-    assert outline.endswith(counted)
+    *_, losing, keeping, gaining, outline, warnings, question = before.splitlines()
+    assert losing.startswith(f"Warning: {len(plan.losing_access)} principals would lose permission to use tokens: ")
+    assert keeping.startswith(f"Warning: {len(plan.keeping_access)} principals would keep permission by another path: ")
+    assert gaining.startswith("Warning: 2 principals would gain permission to use tokens: ")
+    assert outline == f"{plan.changed_entries()}."
     assert warnings.startswith("Warnings: ")
     assert question.startswith(f"Type {len(plan)} to delete or disable {len(plan)} tokens on ")
     assert before.count(outline) == 1
@@ -345,7 +346,7 @@ def test_a_repeated_filter_adds_to_the_first(capsys):
     assert {row["owner"] for row in listed(f"list {options}")} == set(names)
     assert len(listed(f"list {options}")) == counts[names].sum()
     assert len(listed(f"revoke {options} --include-own --dry-run")) == counts[names].sum()
-    assert {row["owner"] for row in listed(f"scopes {options}")} == set(names)
+    assert {row["owner"] for row in listed(f"scopes --all {options}")} == set(names)
     assert len(listed(f"list {options} --status active --status expired")) == counts[names].sum()
     creators = tokenkit.connect().tokens()["created_by_username"].value_counts()
     both = " ".join(f"--created-by {name}" for name in creators.index[:2])
@@ -460,6 +461,76 @@ def test_a_change_of_permissions_names_its_opposite_in_the_same_workspace(change
 
 
 @pytest.mark.usefixtures("here")
+def test_the_commands_that_undo_a_mixed_change_of_permissions_restore_all_entries(capsys):
+    def entries():
+        found = tokenkit.connect().permissions()
+        return set(found[["user_name", "group_name", "permission_level"]].fillna("").itertuples(index=False, name=None))
+
+    for entry in ("user:zoe.obrien@example.com", "group:bi-team", "group:data-engineers"):
+        assert cli.main(["permissions", "add", entry, "--yes"]) == 0
+    before = entries()
+    change = ["group:bi-team", "group:data-engineers=CAN_MANAGE", "group:contractors", "group:analysts"]
+    capsys.readouterr()
+    assert cli.main(["permissions", "set", *change, "--yes"]) == 0
+    assert entries() != before
+    said = capsys.readouterr().err
+    commands = [line.partition(": tokenkit ")[2] for line in said.splitlines() if ": tokenkit permissions " in line]
+    assert [command.split()[1] for command in commands] == ["add", "remove"]
+    for command in commands:
+        assert cli.main([*shlex.split(command), "--yes"]) == 0
+    assert entries() == before
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("line", "would"),
+    [
+        ("revoke --status expired", "would revoke "),
+        ("update --status expired --comment x", "would change "),
+        ("permissions set group:contractors", "would delete or disable "),
+        ("permissions add group:analysts", "would add 1 entry, without a confirmation."),
+    ],
+)
+def test_a_dry_run_says_what_it_would_do_in_logs_and_on_a_terminal_what_its_rows_are(line, would, capsys, monkeypatch):
+    argv = [*line.split(), "--dry-run"]
+    assert cli.main(argv) == 0
+    printed = capsys.readouterr()
+    assert printed.err.count(f"{tokenkit.connect().full_name}: {would}") == 1
+    assert "dry run" not in printed.out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert cli.main(argv) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith(" (dry run, nothing was changed):")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("revoke --scope no-such-scope", "nothing to revoke; no token matches."),
+        ("update --scope no-such-scope --comment=x", "nothing to change; no token matches."),
+        ("update {} --comment={}", "nothing to change; the tokens already have these values."),
+        ("scopes --narrow --status expired", "nothing to narrow (advice: "),
+        ("scopes --narrow --scope no-such-scope", "nothing to narrow; no token matches."),
+        ("permissions add group:data-engineers", "Nothing to change: group data-engineers has CAN_USE already."),
+    ],
+)
+def test_a_change_of_nothing_says_why(line, why, capsys):
+    token = tokenkit.connect().tokens("comment == comment.str.lower() and not comment.str.contains(' ')").iloc[0]
+    assert cli.main([*line.format(token["token_id"], token["comment"]).split(), "--dry-run"]) == 0
+    assert why in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_change_that_needs_no_confirmation_says_once_in_logs_what_it_did(capsys):
+    assert cli.main(["permissions", "add", "group:analysts", "--quiet"]) == 0
+    gaining, outline, done = capsys.readouterr().err.splitlines()
+    assert gaining.startswith("Warning: ")
+    assert " would gain permission to use tokens: " in gaining
+    assert outline == "group analysts: none -> CAN_USE."
+    assert done.startswith(f"{tokenkit.connect().name}: permissions changed. Run ")
+
+
+@pytest.mark.usefixtures("here")
 def test_a_rule_that_is_named_and_cannot_be_checked_does_not_pass(capsys):
     assert cli.main(["audit", "--fail-on", "high", "--rule", "outside-networks"]) == 3
     assert "--fail-on high is undecided, not checked: outside-networks." in capsys.readouterr().err
@@ -543,5 +614,7 @@ def test_a_dry_run_of_permissions_shows_the_tables_that_the_confirmation_shows(c
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         assert cli.main(argv) == 1
         asked, last = capsys.readouterr().err.split("Tokens that will be deleted or disabled:")
-        assert dry.err.startswith(f"Would {asked[0].lower()}{asked[1:].rstrip()}")
+        title, tables = asked.rstrip().split("\n", 1)
+        workspace = tokenkit.connect().full_name
+        assert dry.err.startswith(f"{workspace}: would {title[:1].lower()}{title[1:]}.\n{tables}")
         assert dry.err.rstrip().splitlines()[-1] in last

@@ -69,7 +69,7 @@ def test_the_default_profile_is_for_commands_that_only_read(profiles, capsys):
     assert cli.main(["list", "--output", "json"]) == 0
     ids = {row["token_id"] for row in json.loads(capsys.readouterr().out)}
     assert ids == of_prod.state.tokens.ids()
-    assert cli.main(["scopes", "--output", "json"]) == 0  # it only reads without --narrow
+    assert cli.main(["scopes", "--all", "--output", "json"]) == 0  # it only reads without --narrow
     assert {row["token_id"] for row in json.loads(capsys.readouterr().out)} == ids
 
 

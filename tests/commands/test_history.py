@@ -45,7 +45,8 @@ def test_without_arguments_the_journal_shows_the_runs_of_all_workspaces(own_comp
     assert len(found) == 3
     assert {row["host"] for row in found} == {each.host for each in own_companies.workspaces[:2]}
     assert "All workspaces: 3 runs in the journal." in said
-    assert f"To finish a run: tokenkit resume {unfinished['interrupted']}\n" in said
+    at_once = "a run that was confirmed today resumes without a question; --dry-run only shows it"
+    assert f"To finish a run ({at_once}): tokenkit resume {unfinished['interrupted']}\n" in said
     assert list(own_companies.requests) == []
 
 

@@ -89,6 +89,12 @@ def test_access_is_that_of_each_workspace(companies, fleet):
     assert fleet.access("tokens_without_permission")["tokens_without_permission"].all()
 
 
+def test_a_fleet_names_its_workspaces(companies, fleet):
+    assert repr(fleet).startswith(f"<Fleet of {len(fleet)} workspaces: {fleet.labels[fleet.hosts[0]]}, ")
+    one = tokenkit.fleet([fleet.workspace(companies.workspaces[0].host)])
+    assert repr(one) == f"<Fleet of 1 workspace: {one.labels[one.hosts[0]]}>"
+
+
 def test_a_fleet_of_one_is_that_workspace(companies):
     workspace = hands(companies)[0]
     tokens = tokenkit.fleet(workspace).tokens()

@@ -299,6 +299,12 @@ def test_an_entry_without_exactly_one_principal_and_level_is_an_error_before_any
     assert not list(sandbox.requests)
 
 
+@pytest.mark.parametrize("field", ["user", "group", "service_principal"])
+def test_an_entry_with_a_misspelled_field_names_the_right_one(tokens, field):
+    with pytest.raises(errors.UsageError, match=rf"this one has permission_level\. Did you mean {field}_name\?$"):
+        tokens.set_permissions([{field: "a", "permission_level": "CAN_USE"}])
+
+
 @pytest.mark.parametrize("response", ['{"token_infos": {}}', '{"token_infos": [1]}'])
 def test_a_listing_of_the_wrong_form_is_an_error_and_not_an_empty_frame(tokens, sandbox, response):
     sandbox.faults.add(Fault(status=200, body=response))

@@ -108,6 +108,10 @@ def test_rules_are_chosen_by_id_or_by_the_id_of_the_security_analysis_tool():
     [
         ({"rules": ["no-expiri"]}, "Did you mean no-expiry?"),
         ({"skip": ["nothing"]}, "Unknown rule 'nothing'. Known: secret-in-comment"),
+        (
+            {"rules": ["unused", "IA-4"], "skip": ["IA-4", "unused"]},
+            r"No rule is left to check: all that were selected are skipped \(no-expiry, long-lifetime, unused\)",
+        ),
         ({"also": [nightly, nightly]}, "Two rules have the id 'nightly'"),
         ({"also": [RULES[0]]}, "Two rules have the id 'secret-in-comment'"),
     ],

@@ -140,6 +140,26 @@ def test_a_value_that_a_filter_cannot_take_is_a_usage_error(criteria):
         kept(**criteria)
 
 
+@pytest.mark.parametrize(
+    ("criteria", "why"),
+    [
+        ({"status": "expired", "expires_in": "10d"}, "an expired token has stopped working already"),
+        ({"status": ["expired"], "expires_in": ["10d", "20d"]}, "an expired token has stopped working already"),
+        ({"status": "expired", "never_expires": True}, "a token that never expires is not expired"),
+    ],
+)
+def test_filters_that_no_token_can_match_are_a_usage_error(criteria, why):
+    with pytest.raises(errors.UsageError, match=why):
+        kept(**criteria)
+
+
+def test_filters_that_seem_to_contradict_each_other_are_accepted_if_a_token_can_match_both():
+    assert kept(never_expires=True, expires_in="30d") == ["idle-90", "idle-89", "unused-90"]  # by disuse
+    assert kept(status=["active", "expired"], expires_in="0d") == ["idle-90", "unused-90"]
+    assert kept(status="expired", never_expires=[True, False]) == ["expired"]
+    assert kept(status="expired", never_expires=False) == ["expired"]
+
+
 @pytest.mark.parametrize("name", ["owner", "created_by", "scope", "comment"])
 def test_a_filter_takes_a_text_or_a_whole_number_that_is_not_empty(name):
     assert kept(**{name: "*"}) == kept(**{name: ["*", 5]})

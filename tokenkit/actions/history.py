@@ -56,14 +56,18 @@ def _with_values(row: dict[str, Any]) -> dict[str, Any]:
     return row | values | {f"new_{field}": change.get(field) for field in FIELDS}
 
 
+# A token is marked as sent before its request, and loses the attempt again if the run ended before its turn.
+STARTED_MS = f"""(SELECT min(f.at_ms) FROM steps f WHERE f.run_id = e.run_id AND f.token_id = e.token_id
+        AND f.state = '{SENT}' AND f.step_id > coalesce((SELECT max(z.step_id) FROM steps z
+        WHERE z.run_id = e.run_id AND z.token_id = e.token_id AND z.attempts = 0), 0))"""  # noqa: S608 - constants
+"""SQL: the time of the first request for the entry ``e``; NULL if none was sent."""
 _UNDER_WAY, _SETTLED = quoted(UNDER_WAY), quoted(SETTLED)
 _OF_A_RUN = dict.fromkeys(("run_id", "kind", "workspace", "host", "workspace_id", "caller", "reason"), str)
 TOKENS = View(
     f"""
 SELECT e.run_id, r.kind, r.workspace, r.host, r.workspace_id, r.caller, r.reason, e.token_id, e.owner,
 s.state AS outcome, s.error, s.attempts,
-       (SELECT min(at_ms) FROM steps f WHERE f.run_id = e.run_id AND f.token_id = e.token_id AND f.state = '{SENT}') AS
-       started_at, CASE WHEN s.state IN {_UNDER_WAY} THEN NULL ELSE s.at_ms END AS finished_at,
+       {STARTED_MS} AS started_at, CASE WHEN s.state IN {_UNDER_WAY} THEN NULL ELSE s.at_ms END AS finished_at,
        r.started_ms AS run_started_at, e.snapshot, e.change
 FROM entries e JOIN runs r USING (run_id)
 JOIN steps s ON s.step_id = (SELECT max(step_id) FROM steps l WHERE l.run_id = e.run_id AND l.token_id = e.token_id)

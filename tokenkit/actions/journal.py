@@ -55,7 +55,7 @@ from tokenkit.actions import history, run_ids, schema
 from tokenkit.actions.history import View
 from tokenkit.actions.ledger import Ledger
 from tokenkit.actions.schema import Rows
-from tokenkit.actions.states import IN_DOUBT, PENDING, SENT
+from tokenkit.actions.states import IN_DOUBT, PENDING
 from tokenkit.core import write_once
 from tokenkit.core.home import home, private_file, private_folder, restrict_file
 from tokenkit.core.printable import printable
@@ -325,8 +325,7 @@ class Journal:
         """Return the entries of a run, each with its last state, in the order of the plan."""
         statement = (
             "SELECT e.token_id, e.owner, e.snapshot, e.change, s.state, s.attempts, s.error, s.at_ms, "  # noqa: S608
-            "(SELECT min(at_ms) FROM steps f WHERE f.run_id = e.run_id AND f.token_id = e.token_id "
-            f"AND f.state = '{SENT}'), c.state, c.error FROM entries e "
+            f"{history.STARTED_MS}, c.state, c.error FROM entries e "
             "JOIN steps s ON s.step_id = "
             "(SELECT max(step_id) FROM steps l WHERE l.run_id = e.run_id AND l.token_id = e.token_id) "
             "JOIN steps c ON c.step_id = "

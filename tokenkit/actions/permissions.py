@@ -43,8 +43,8 @@ KIND = RunKind(
     is_one_change=True,
     settings={"asked": [dict], "before": [dict], "replace": bool},
 )
-CHANGES, LOSING = "Entries that change", "Principals losing permission"
-"""The captions of two tables of a preview."""
+CHANGES, LOSING, GAINING = "Entries that change", "Principals losing permission", "Principals gaining permission"
+"""The captions of tables of a preview or a dry run."""
 _COLUMNS = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time", "effect", PROTECTED]
 
 
@@ -59,6 +59,7 @@ class PermissionEffects(Plan):
         keeping_access: The principals that lose one path to the permission and keep another.
         not_known: The principals for which it is not known whether they lose tokens.
         protected: The protected tokens that the change would delete and that were not allowed.
+        display_names: The display names of service principals, by application id.
     """
 
     _WHERE: ClassVar[str]
@@ -70,27 +71,46 @@ class PermissionEffects(Plan):
     keeping_access: pd.DataFrame
     not_known: pd.DataFrame
     protected: pd.DataFrame
+    display_names: Mapping[str, str]
 
     @abstractmethod
     def _place(self) -> str:
         """Return the name of the workspace, or the number of workspaces."""
 
     def _title(self) -> str:
-        if len(self.changes):
-            return f"The permissions of {self._place()} will change: {self.changed_entries()}"
-        return f"Nothing to change in the permissions of {self._place()}{self.reasons()}"
+        if not len(self.changes):
+            return f"Nothing to change in the permissions of {self._place()}{self.reasons()}"
+        is_lost = len(self) or len(self.losing_access) or len(self.not_known)
+        which = f", which would {self._doing()[0]}" if is_lost else ""
+        return f"The permissions of {self._place()} will change: {self.changed_entries()}{which}"
+
+    def _headline(self, title: str) -> str:
+        return super()._headline(title) if len(self.changes) else title
+
+    def _subject(self) -> str:
+        # The closing lines have the entries.
+        return f"The permissions of {self._place()} will change" if len(self.changes) else self._title()
 
     def changed_entries(self) -> str:
         """Return the first entries that change as a text: ``group analysts: CAN_MANAGE -> CAN_USE``."""
-        texts = _labels(self.changes) + ": " + acl.as_change(self.changes)
+        texts = self._labels(self.changes) + ": " + acl.as_change(self.changes)
         return _listed(texts, self.changes)
 
     def reasons(self) -> str:
         """Return why requested entries do not change, for the end of a message; empty if none is known."""
         level = self.unchanged["permission_level"]
         includes = (level == CAN_MANAGE).map({True: f", which includes {CAN_USE}", False: ""})
-        texts = _labels(self.unchanged) + " has " + level + " already" + includes
+        texts = self._labels(self.unchanged) + " has " + level + " already" + includes
         return f": {_listed(texts, self.unchanged)}" if len(texts) else ""
+
+    def _labels(self, rows: pd.DataFrame) -> pd.Series[str]:
+        return rows["kind"].map(words).astype(TEXT) + " " + self._principals(rows)
+
+    def _principals(self, rows: pd.DataFrame) -> pd.Series[str]:
+        """Return the principals of entries: a service principal by its display name, with the application id."""
+        return rows["principal"].map(
+            lambda name: f"{self.display_names[name]} ({name})" if name in self.display_names else name
+        )
 
     @abstractmethod
     def check_protection(self) -> None:
@@ -102,9 +122,13 @@ class PermissionEffects(Plan):
 
     def principals(self) -> dict[str, pd.DataFrame]:
         """Return the principals that a preview shows before the tokens, as frames by caption."""
-        worst_first = self.losing_access.sort_values("tokens", ascending=False, kind="stable")
-        entries = self.changes.assign(change=acl.as_change(self.changes))[["principal", "kind", "change"]]
-        return {CHANGES: entries, LOSING: worst_first, "Not known: more tokens may be lost": self.not_known}
+        entries = self.changes.assign(principal=self._principals(self.changes), change=acl.as_change(self.changes))[
+            ["principal", "kind", "change"]
+        ]
+        return {CHANGES: entries, LOSING: self._worst_first(), "Not known: more tokens may be lost": self.not_known}
+
+    def _worst_first(self) -> pd.DataFrame:
+        return self.losing_access.sort_values("tokens", ascending=False, kind="stable")
 
     def summary(self) -> Summary:
         """Return what the plan removes, the number to confirm, and the affected principals and tokens.
@@ -122,27 +146,41 @@ class PermissionEffects(Plan):
             f"entries for all users, which the audit reports as {all_users_can_use.id}": int(
                 acl.opens_to_all(self.changes).sum()
             ),
-            "principals losing permission": len(self.losing_access),
-            "principals keeping it by another path": len(self.keeping_access),
-            "principals gaining permission": len(self.gaining_access),
+        }
+        affected = {
+            "principals losing permission": (self._worst_first(), "would lose permission to use tokens"),
+            "principals keeping it by another path": (self.keeping_access, "would keep permission by another path"),
+            "principals gaining permission": (self.gaining_access, "would gain permission to use tokens"),
+        }
+        explained = {
+            what: f"{pluralize(len(rows), 'principal')} {how}: {_listed(rows['principal'], rows)}."
+            for what, (rows, how) in affected.items()
+            if len(rows)
         }
         doing, count = self._doing()
         return Summary(
             doing=doing,
             count=count,
-            warnings=warnings,
+            warnings=warnings | {what: len(rows) for what, (rows, _) in affected.items()},
             outline=self.outline(),
-            explained={not_known: self._not_known()} if len(self.not_known) else {},
+            explained=({not_known: self._not_known()} if len(self.not_known) else {}) | explained,
         )
 
+    def effect(self) -> str:
+        """Return what the change does, as a phrase, also where it needs no confirmation: ``add 1 entry``."""
+        return self._doing()[0] or f"add {_entries(len(self.changes))}"
+
     def outline(self) -> str:
-        """Return the entries that change, and how many principals and tokens that affects, as a sentence."""
-        gaining = pluralize(len(self.gaining_access), "principal")
-        return (
-            f"{self.changed_entries()}. {gaining} would gain permission to use tokens, "
-            f"{len(self.losing_access):,} would lose it, and {pluralize(len(self), 'token')} would be deleted or "
-            "disabled."
-        )
+        """Return the entries that change, and why that affects nobody if it does not, as sentences; empty if nothing
+        changes.
+        """
+        if not len(self.changes):
+            return ""
+        if any(map(len, (self.gaining_access, self.losing_access, self.keeping_access, self.not_known))):
+            return f"{self.changed_entries()}."
+        only_levels = self.changes[["permission_level", "new_permission_level"]].notna().all(axis=None)
+        why = "only levels change" if only_levels else "they have it by another path, or a group has no members"
+        return f"{self.changed_entries()}. No principal would gain or lose permission to use tokens: {why}."
 
     def _not_known(self) -> str:
         rows = self.not_known[["principal", "kind", "reason"]].itertuples(index=False, name=None)
@@ -170,10 +208,6 @@ class PermissionEffects(Plan):
 
 def _entries(count: int) -> str:
     return f"{count:,} {wording.of(count, 'entry', 'entries')}"
-
-
-def _labels(rows: pd.DataFrame) -> pd.Series[str]:
-    return rows["kind"].map(words).astype(TEXT) + " " + rows["principal"]
 
 
 def _listed(texts: pd.Series[str], rows: pd.DataFrame) -> str:
@@ -218,6 +252,7 @@ class PermissionPlan(PermissionEffects, WorkspacePlan):
         *,
         changes: pd.DataFrame,
         unchanged: pd.DataFrame,
+        display_names: Mapping[str, str],
         replace: bool,
         allow_protected: Sequence[str],
         reason: str | None,
@@ -227,6 +262,7 @@ class PermissionPlan(PermissionEffects, WorkspacePlan):
         self.before = before
         self.changes = changes
         self.unchanged = unchanged
+        self.display_names = display_names
         self._tokens = consequences.tokens.assign(**{PROTECTED: reasons})
         self.gaining_access = consequences.gaining_access
         self.losing_access = consequences.losing_access
@@ -417,6 +453,7 @@ def _make(
     kept = [entry for entry in requested if acl.key_of(entry) not in changing]
     found = access.consequences(direct, after, identities, context.tokens())
     reasons = protection.protected(found.tokens, protection.read_protected(context.folder))
+    named = identities.service_principals.dropna(subset=["application_id", "display_name"])
     return PermissionPlan(
         context,
         requested if replace else [entry for entry in requested if entry not in kept],
@@ -425,6 +462,7 @@ def _make(
         reasons.mask(found.tokens["token_id"].isin(allowed), ""),
         changes=changes,
         unchanged=acl.compared(_frame_of(kept), _frame_of(kept)),
+        display_names=dict(zip(named["application_id"], named["display_name"], strict=True)),
         replace=replace,
         allow_protected=allowed,
         reason=reason,

@@ -182,20 +182,24 @@ class Plan(ABC):
         """
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self._headline()}>"
+        return f"<{type(self).__name__}: {self._headline(self._title())}>"
 
     def __str__(self) -> str:
         return repr(self._in_short())
 
-    def _headline(self) -> str:
-        return f"{self._title()}; nothing changes before .apply()"
+    def _headline(self, title: str) -> str:
+        return f"{title}; nothing changes before .apply()"
 
     @abstractmethod
     def _title(self) -> str:
         """Return what the plan will do, for the start of its ``repr``."""
 
+    def _subject(self) -> str:
+        """Return the title of the preview, which has more lines than the ``repr``."""
+        return self._title()
+
     def _in_short(self) -> Preview:
-        return preview.of(self, title=self._headline())
+        return preview.of(self, title=self._headline(self._subject()))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001 - as IPython calls it
         printer.text(str(self))

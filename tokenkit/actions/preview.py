@@ -59,6 +59,7 @@ def of(
 
 def worst_first_of(tokens: pd.DataFrame, warnings: Sequence[str]) -> pd.DataFrame:
     """Return rows with the most dangerous first: protected ones, then by the most severe warning and the last use.
+    Expired tokens are last, because nothing stops without them.
 
     Args:
         tokens: Rows of a preview; returned unchanged if it lacks these columns.
@@ -70,6 +71,8 @@ def worst_first_of(tokens: pd.DataFrame, warnings: Sequence[str]) -> pd.DataFram
         ranks = {warning: rank for rank, warning in enumerate(warnings)}
         worst = tokens[WARNINGS].str.partition("; ")[0] if len(tokens) else tokens[WARNINGS]
         tokens = tokens.loc[worst.map(ranks).fillna(len(ranks)).sort_values(kind="stable").index]
+    if "status" in tokens:
+        tokens = tokens.sort_values("status", key=lambda statuses: statuses == "expired", kind="stable")
     if PROTECTED in tokens:
         tokens = tokens.sort_values(PROTECTED, key=lambda reasons: reasons == "", kind="stable")
     return tokens

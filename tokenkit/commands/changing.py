@@ -22,14 +22,14 @@ from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.states import ALREADY_GONE, REVOKED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
 from tokenkit.commands.history import unfinished
-from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_unscoped, with_ids
+from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_misspelt, warn_of_unscoped, with_ids
 from tokenkit.commands.session import HELP, FrontEnd, Session, naming
 from tokenkit.core.arguments import without_credential
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import of, pluralize
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access, columns, filters
 from tokenkit.review import scopes as scopes_review
-from tokenkit.review.preview import Preview
+from tokenkit.review.preview import CAPTION, Preview
 from tokenkit.workspaces.base import AnyWorkspace
 from tokenkit.workspaces.workspace import Workspace
 
@@ -61,7 +61,11 @@ def revoke(
         session, workspace, token_ids, criteria, where=where, sort=sort, limit=limit, allow_none=allow_none
     )
     plan = workspace.revoke(tokens, evidence, include_own=include_own, reason=reason)
-    return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing="nothing to revoke")
+    nothing = f"nothing to revoke{'' if len(tokens) else _NO_MATCH}"
+    return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
+
+
+_NO_MATCH = "; no token matches"
 
 
 def _chosen(
@@ -113,8 +117,8 @@ def update(
         session, workspace, token_ids, criteria, where=where, sort=sort, limit=limit, allow_none=allow_none
     )
     plan = workspace.plan_update(tokens["token_id"], comment=comment, scopes=scopes, reason=reason)
-    are_unchanged = len(tokens) and not plan.summary().left_out
-    nothing = f"nothing to change{'; the tokens already have these values' if are_unchanged else ''}"
+    why = _NO_MATCH if not len(tokens) else "" if plan.summary().left_out else "; the tokens already have these values"
+    nothing = f"nothing to change{why}"
     return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
 
 
@@ -122,6 +126,7 @@ def scopes(
     session: Session[AnyWorkspace],
     *,
     where: str | None,
+    show_all: bool,
     narrow: bool,
     allow_none: bool,
     reason: str | None,
@@ -129,16 +134,29 @@ def scopes(
     yes: bool,
     **criteria: Any,  # noqa: ANN401 - as the filters take them
 ) -> pd.DataFrame | None:
-    """Compare granted scopes with scopes in use; with ``--narrow``, narrow them to the scopes in use."""
+    """Compare granted scopes with scopes in use; with ``--narrow``, narrow them to the scopes in use.
+
+    By default, only the tokens whose scopes can be narrowed are shown, and the others are counted.
+    """
     workspace = session.workspace()
     advised = workspace.scopes(where, **criteria)
-    advice = ", ".join(f"{count:,} {advice}" for advice, count in advised["advice"].value_counts().items())
-    session.say(f"{workspace.name}: {pluralize(len(advised), 'token')}{f' ({advice})' if advice else ''}.")
+    counts = ", ".join(f"{count:,} {advice}" for advice, count in advised["advice"].value_counts().items())
     if not narrow:
-        return advised
+        can_be_narrowed = advised["advice"] == scopes_review.NARROW
+        is_partial = not (show_all or can_be_narrowed.all())
+        session.say(f"{workspace.name}: {pluralize(len(advised), 'token')}{f' (advice: {counts})' if counts else ''}.")
+        if is_partial:
+            hidden = int((~can_be_narrowed).sum())
+            session.front_end.warn_last(
+                f"{pluralize(hidden, 'token')} whose scopes cannot be narrowed {of(hidden, 'is', 'are')} not shown. "
+                "To show all, use --all."
+            )
+        warn_of_misspelt(session, workspace, criteria, advised)
+        return advised[can_be_narrowed].reset_index(drop=True) if is_partial else advised
     plan = workspace.plan_update(advised, reason=reason)
     _require_known(session.front_end, workspace, criteria, allow_none=allow_none)
-    doing, nothing = f"narrow {pluralize(len(plan), 'token')} to the scopes in use", "nothing to narrow"
+    doing = f"narrow {pluralize(len(plan), 'token')} to the scopes in use"
+    nothing = f"nothing to narrow{f' (advice: {counts})' if counts else _NO_MATCH}"
     return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, doing=doing, nothing=nothing)
 
 
@@ -207,28 +225,22 @@ def _change_permissions(
         return permissions_of(workspace)
     if not dry_run:
         plan.check_protection()  # before the confirmation
+    needs_confirmation = bool(plan.summary().doing)
     if dry_run:
         # The same tables as before a confirmation, the last one as the result.
         caption, rows = _costs(plan)
         rows = _with_columns(rows, session.columns, workspace)
-        doing = plan.summary().doing
-        title = f"would {doing}" if doing else plan.changed_entries()
-        in_short = preview.of(plan, title=title, without=[caption], labels=workspace.labels)
-        front_end.show(replace(in_short, closing=()))
+        in_short = preview.of(plan, without=[caption], labels=workspace.labels)
+        asks = "" if needs_confirmation else ", without a confirmation"
+        title = f"{workspace.full_name}: would {plan.effect()}{asks}."
+        front_end.show(replace(in_short, title=title, closing=()))
         _warn_last(front_end, in_short)
-        session.say(f"{workspace.full_name}: {title}.")
-        return rows
-    if plan.summary().doing:
-        result = _decide(session, plan, workspace, dry_run=False, yes=options["yes"])
-    else:
-        result = plan.apply(progress=front_end.shows_progress)
-        _say_additional_effects(front_end, result)
-        session.say(f"{workspace.name}: {plan.outline()}")
-        front_end.warn_last(f"{workspace.name}: permissions changed. Run {plan.run_id}.")
+        return _of_dry_run(rows, caption)
+    result = _decide(session, plan, workspace, dry_run=False, yes=options["yes"] or not needs_confirmation)
     if result is None:
         return result
-    front_end.warn_last(f"{workspace.name}: {plan.changed_entries()}.")
-    front_end.hint(_how_to_undo(session, plan))
+    for line in _how_to_undo(session, plan):
+        front_end.hint(line)
     return result if len(result) else permissions_of(workspace)
 
 
@@ -239,29 +251,32 @@ def _costs(plan: PermissionEffects) -> tuple[str, pd.DataFrame]:
     rows = {
         preview.LOST_TOKENS: preview.worst_first_of(plan.preview(), []).reset_index(drop=True),
         permissions.LOSING: plan.losing_access,
-        "": plan.gaining_access,
+        permissions.GAINING: plan.gaining_access,
         permissions.CHANGES: plan.changes,
     }
     return next((caption, found) for caption, found in rows.items() if len(found))
 
 
-def _how_to_undo(session: Session[Any], plan: PermissionEffects) -> str:
-    """Return how to undo a change of permissions: the opposite change, or where the earlier entries are."""
+def _how_to_undo(session: Session[Any], plan: PermissionEffects) -> list[str]:
+    """Return how to undo a change of permissions: the opposite commands, or where the earlier entries are."""
     program, changes = session.front_end.program, plan.changes
-    old, new = changes["permission_level"], changes["new_permission_level"]
-    if "workspace" in changes or (old.notna() & new.notna()).any() or changes["principal"].str.contains("=").any():
-        return (
+    old = changes["permission_level"]
+    if "workspace" in changes or changes["principal"].str.contains("=").any():
+        return [
             f"The entries before the change: {program} journal --run {plan.run_id}. `permissions set` with these "
             "restores the entries, but no tokens, and removes entries that were added since."
-        )
+        ]
     entries = changes["kind"].str.replace("_", "-") + ":" + changes["principal"]
-    lines = {"remove": entries[old.isna()], "add": (entries + "=" + old)[new.isna()]}
+    # First the additions: a principal whose entries are exchanged would lose its tokens in between.
+    verbs = {"add": (entries + "=" + old)[old.notna()], "remove": entries[old.isna()]}
     where = naming(session.named)
-    commands = [
-        f"{program} permissions {shlex.join([verb, *named, *where])}" for verb, named in lines.items() if len(named)
-    ]
-    warning = "Removing an entry deletes tokens, which are shown first. " if len(lines["remove"]) else ""
-    return f"{warning}To restore the entries, but no tokens: {' and '.join(commands)}"
+    lines: list[str] = []
+    for verb, named in verbs.items():
+        if len(named):
+            command = f"{program} permissions {shlex.join([verb, *named, *where])}"
+            warning = "Removing an entry deletes tokens, which are shown first. " if verb == "remove" else ""
+            lines.append(f"{warning}{'Then' if lines else 'To restore the entries, but no tokens'}: {command}")
+    return lines
 
 
 def resume(
@@ -358,13 +373,13 @@ def create_obo(
     session.warn(f"{workspace.name}: created token {token.token_info.token_id}. Run {created.run_id}.")
     if secret:
         _store(workspace, token, secret)
-        session.say(f"Stored the value in the secret {secret}.")
+        session.warn(f"Stored the value in the secret {secret}.")
     if variable:
         session.front_end.keep(variable, token.token_value, in_environment=False)
-        session.say(f"Stored the value in the variable {variable}.")
+        session.warn(f"Stored the value in the variable {variable}.")
     if env:
         session.front_end.keep(env, token.token_value, in_environment=True)
-        session.say(f"Stored the value in the environment variable {env} of this process.")
+        session.warn(f"Stored the value in the environment variable {env} of this process.")
     return token
 
 
@@ -483,9 +498,10 @@ def _decide(
     rows = _with_columns(plan.preview(), session.columns, workspace)
     in_short = preview.of(plan, title=doing, tokens=rows, labels=workspace.labels)
     if dry_run:
+        front_end.warn_last(f"{workspace.full_name}: would {doing}.")
         _warn_last(front_end, in_short)
-        front_end.say(f"{workspace.full_name}: would {doing}.")
-        return preview.worst_first_of(rows, list(summary.warnings)).reset_index(drop=True)
+        rows = preview.worst_first_of(rows, list(summary.warnings)).reset_index(drop=True)
+        return _of_dry_run(rows, "Tokens in the plan")
     if yes:
         _warn(front_end, in_short)
     elif not is_shown:
@@ -498,7 +514,7 @@ def _decide(
             return None
     result = plan.apply(progress=front_end.shows_progress)
     interrupted = "Interrupted. " if result.attrs.get(ENDED_BY) == INTERRUPT else ""
-    front_end.warn_last(f"{interrupted}{workspace.name}: {counts(result) or 'Done'}. Run {plan.run_id}.")
+    front_end.warn_last(f"{interrupted}{workspace.name}: {counts(result) or 'permissions changed'}. Run {plan.run_id}.")
     _say_additional_effects(front_end, result)
     if remaining(result):
         asks = isinstance(plan, RemainingPlan) and plan.needs_confirmation
@@ -516,6 +532,12 @@ def _decide(
     if plan.can_be_undone:
         front_end.hint(f"To undo this change: {front_end.program} undo {plan.run_id}")
     return result
+
+
+def _of_dry_run(rows: pd.DataFrame, caption: str) -> pd.DataFrame:
+    """Return the rows of a dry run, with what they are for the table of a terminal."""
+    rows.attrs[CAPTION] = f"{caption} (dry run, nothing was changed)"
+    return rows
 
 
 def _with_columns(rows: pd.DataFrame, names: Sequence[str], workspace: AnyWorkspace) -> pd.DataFrame:

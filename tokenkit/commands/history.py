@@ -109,13 +109,22 @@ def _with_due(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _say_what_remains(session: Session[AnyWorkspace], runs: pd.DataFrame) -> None:
-    is_due = ~(runs["due"] > _now(session.front_end)) if "due" in runs else True
-    ids = runs.loc[(runs["remaining"] > 0) & is_due, "run_id"]
+    now = _now(session.front_end)
+    due = runs["due"] if "due" in runs else pd.Series(pd.NaT, runs.index, dtype="datetime64[ms, UTC]")
+    unfinished = runs[(runs["remaining"] > 0) & ~(due > now)]
+    ids = unfinished["run_id"]
     of_fleet = ids.str.replace(r"\..*", "", regex=True)  # of RUN.1, the part of a workspace
     remaining = ids.mask(of_fleet.duplicated(keep=False), of_fleet).drop_duplicates().tolist()
-    if remaining:
-        several = f" ({pluralize(len(remaining), 'run')} unfinished)" if len(remaining) > 1 else ""
-        session.say(f"To finish a run{several}: {session.front_end.program} resume {remaining[-1]}")
+    if not remaining:
+        return
+    is_of_today = unfinished["started_at"].dt.normalize() == now.tz_convert("UTC").normalize()
+    acts_at_once = bool((is_of_today & due[unfinished.index].isna()).any())
+    notes = [
+        *([f"{pluralize(len(remaining), 'run')} unfinished"] if len(remaining) > 1 else []),
+        *(["a run that was confirmed today resumes without a question; --dry-run only shows it"] * acts_at_once),
+    ]
+    how = f" ({'; '.join(notes)})" if notes else ""
+    session.front_end.hint(f"To finish a run{how}: {session.front_end.program} resume {remaining[-1]}")
 
 
 def _now(front_end: FrontEnd) -> pd.Timestamp:

@@ -116,9 +116,9 @@ def _joined(_: click.Context, __: click.Parameter, given: Iterable[list[str]]) -
     return [*chain(*given)] or None
 
 
-def flag(name: str, help: str, **settings: Any) -> click.Option:  # noqa: A002, ANN401
-    """Return an option without a value."""
-    return click.Option([name], is_flag=True, help=help, **settings)
+def flag(names: str, help: str, **settings: Any) -> click.Option:  # noqa: A002, ANN401
+    """Return an option without a value: ``"--all show_all"`` sets the parameter ``show_all``."""
+    return click.Option(names.split(), is_flag=True, help=help, **settings)
 
 
 def one_of(choices: Sequence[str]) -> Value:

@@ -130,12 +130,13 @@ def _write(frame: pd.DataFrame, call: Call, labels: Mapping[str, str], *, is_col
 
 def _drawn(frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored: bool) -> str:
     """Return rows as a table of the terminal's width, or a record as lines."""
-    width = shutil.get_terminal_size().columns
+    width, caption = shutil.get_terminal_size().columns, frame.attrs.get(preview.CAPTION, "")
     if call.command.is_record:
         return table.record(columns.fields(frame), width, is_colored=is_colored)
     if preview.is_of_plan(frame) and not chosen:
-        return preview.table(frame, limit=_SCREEN_ROWS).text(width)
+        return preview.table(frame, caption=caption, limit=_SCREEN_ROWS).text(width)
     rows = frame.head(shown_of(len(frame), _SCREEN_ROWS))
     drawn = table.table(columns.columns(rows, chosen), width, is_colored=is_colored)
+    drawn = f"{caption}:\n{drawn}" if caption else drawn
     more = len(frame) - len(rows)
     return f"{drawn}\n… and {more:,} more. Use filters, --limit or --output csv." if more else drawn

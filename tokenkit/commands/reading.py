@@ -73,9 +73,7 @@ def list_tokens(
     """List the tokens that match the filters."""
     workspace = session.workspace()
     found = selected(workspace, where, criteria, sort)
-    if not len(found):
-        for sentence in filters.misspelt(workspace.tokens_with_aliases(), criteria, workspace.principal_names):
-            session.warn(sentence)
+    warn_of_misspelt(session, workspace, criteria, found)
     warn_of_unscoped(session, criteria)
     is_ending = criteria.get("expires_in") is not None
     if is_ending:  # the remedy depends on which of the two ends applies
@@ -90,6 +88,15 @@ def list_tokens(
             f"{unused:,} of them {ends} after {lifecycle.IDLE_LIMIT_DAYS} days of disuse. Use a token to keep it."
         )
     return tokens
+
+
+def warn_of_misspelt(
+    session: Session[Any], workspace: TokenSource, criteria: Mapping[str, Any], found: pd.DataFrame
+) -> None:
+    """Show which values of the filters match no token, if nothing was found."""
+    if not len(found):
+        for sentence in filters.misspelt(workspace.tokens_with_aliases(), criteria, workspace.principal_names):
+            session.warn(sentence)
 
 
 def warn_of_unscoped(session: Session[Any], criteria: Mapping[str, Any]) -> None:

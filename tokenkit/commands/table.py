@@ -131,6 +131,7 @@ class Command:
         return self.printing if self.workspaces is NONE else (*self.printing, options.NOW)
 
 
+_LOSING = "the tokens of principals that lose permission are deleted"
 COMMANDS: tuple[Command, ...] = (
     Command(
         "connect",
@@ -234,6 +235,7 @@ COMMANDS: tuple[Command, ...] = (
         "changing.scopes",
         (
             *options.FILTERED,
+            flag("--all show_all", "show also tokens whose scopes cannot be narrowed"),
             flag("--narrow", "reduce each token to the smallest set of scopes that covers its use"),
             options.ALLOW_NONE,
             *options.CHANGE,
@@ -270,7 +272,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "permissions set",
         CHANGE_TOKENS,
-        "Replace the permissions to use tokens; principals that lose permission lose their tokens",
+        f"Replace the permissions to use tokens; {_LOSING}",
         "changing.permissions_set",
         (options.ENTRIES, options.ALLOW_PROTECTED, *options.CHANGE),
         example="permissions set group:data-engineers user:ann@example.com --dry-run",
@@ -279,7 +281,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "permissions add",
         CHANGE_TOKENS,
-        "Grant permission to use tokens, or change a permission level",
+        "Grant permission to use tokens, or change a permission level; no token is deleted",
         "changing.permissions_add",
         (options.ENTRIES, options.ALLOW_PROTECTED, *options.CHANGE),
         example="permissions add group:analysts",
@@ -288,7 +290,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "permissions remove",
         CHANGE_TOKENS,
-        "Remove entries of the permissions to use tokens, and keep the others",
+        f"Remove entries of the permissions to use tokens, and keep the others; {_LOSING}",
         "changing.permissions_remove",
         (options.REMOVED_ENTRIES, options.ALLOW_PROTECTED, *options.CHANGE),
         example="permissions remove group:contractors --dry-run",
@@ -370,7 +372,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "resume",
         CHANGE_TOKENS,
-        "Finish a run that was interrupted or staged; without a run, show which are unfinished",
+        "Finish a run that was interrupted, or staged in Python or the explorer; without a run, list unfinished runs",
         "changing.resume",
         (
             options.UNFINISHED_ID,

@@ -26,7 +26,7 @@ from tokenkit.actions.update import UpdatePlan
 from tokenkit.core.arguments import folder as folder_of
 from tokenkit.core.home import private_folder
 from tokenkit.core.spelling import spelled
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import first_of, pluralize
 from tokenkit.fleets import runs
 from tokenkit.fleets import tokens as fleet_tokens
 from tokenkit.fleets.audit import joined_audit
@@ -79,7 +79,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
     def __repr__(self) -> str:
         failed = self._members.errors["workspace"].nunique()
         note = f", {failed} of them failed{spelled(': see .errors')}" if failed else ""
-        return f"<Fleet of {pluralize(len(self), 'workspace')}{note}>"
+        return f"<Fleet of {pluralize(len(self), 'workspace')}: {first_of([*self.labels.values()], _NAMED)}{note}>"
 
     @property
     def name(self) -> str:  # type: ignore[override]  # nobody sets it

@@ -85,9 +85,9 @@ class FleetPlan(Plan, Generic[P]):
         for plan in self.plans.values():
             plan.set_reason(reason)
 
-    def _headline(self) -> str:
+    def _headline(self, title: str) -> str:
         failed = "; the plan is partial" + spelled(": see the fleet's .errors") if self._unplanned else ""
-        return f"{super()._headline()}{failed}"
+        return f"{super()._headline(title)}{failed}"
 
     def _where(self) -> str:
         return f"{pluralize(len(self), 'token')} on {self._workspaces()}"
@@ -345,6 +345,7 @@ class FleetPermissionPlan(PermissionEffects, FleetPlan[PermissionPlan]):
         super().__init__(made, apply, unplanned=unplanned)
         self.changes = self._concat(lambda plan: plan.changes, LEVELS)
         self.unchanged = self._concat(lambda plan: plan.unchanged, LEVELS)
+        self.display_names = dict(chain.from_iterable(plan.display_names.items() for plan in self.plans.values()))
         self.gaining_access = self._concat(lambda plan: plan.gaining_access)
         self.losing_access = self._concat(lambda plan: plan.losing_access)
         self.keeping_access = self._concat(lambda plan: plan.keeping_access)

@@ -354,9 +354,13 @@ def access_entries(access_control_list: AccessControlList, *, needs_levels: bool
         entry = {name: row[name] for name in (*_PRINCIPAL_FIELDS, "permission_level") if not _is_missing(row.get(name))}
         principals = len(entry) - ("permission_level" in entry)
         if principals != 1 or (needs_levels and "permission_level" not in entry):
+            level = " and a permission_level" if needs_levels else ""
+            unknown = [] if principals else [str(name) for name in row if name not in entry]
+            near = [field for name in unknown for field in errors.similar(name, _PRINCIPAL_FIELDS, cutoff=0.6)[:1]]
+            hint = f" Did you mean {near[0]}?" if near else ""
             raise errors.UsageError(
-                f"An entry of an access control list requires one of {', '.join(_PRINCIPAL_FIELDS)} and a "
-                f"permission_level, but this one has {', '.join(entry) or 'none of them'}."
+                f"An entry of an access control list requires one of {', '.join(_PRINCIPAL_FIELDS)}{level}, "
+                f"but this one has {', '.join(entry) or 'none of them'}.{hint}"
             )
         entries.append(entry)
     return entries

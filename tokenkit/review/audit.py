@@ -301,7 +301,7 @@ def chosen(
         with_usage: Whether there is evidence of use.
 
     Raises:
-        UsageError: An id is unknown or not unique.
+        UsageError: An id is unknown or not unique, or every selected rule is skipped.
     """
     every = EVERY_RULE if with_usage else RULES
     names = every if rules is None else several("rules", rules, str, Rule)
@@ -311,7 +311,11 @@ def chosen(
     if duplicates := {rule_id for rule_id in ids if ids.count(rule_id) > 1}:
         raise errors.UsageError(f"Two rules have the id {duplicates.pop()!r}. Use another id for your rule.")
     skipped = [rule for name in several("skip", skip, str, Rule) for rule in _find_rules(name, candidates)]
-    return tuple(rule for rule in candidates if rule not in skipped)
+    remaining = tuple(rule for rule in candidates if rule not in skipped)
+    if skipped and not remaining:  # the result would look like an audit without findings
+        given = ", ".join(rule.id for rule in candidates)
+        raise errors.UsageError(f"No rule is left to check: all that were selected are skipped ({given}).")
+    return remaining
 
 
 def _find_rules(name: str | Rule, candidates: Sequence[Rule]) -> list[Rule]:

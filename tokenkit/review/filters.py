@@ -110,8 +110,9 @@ def check(expression: str | None, criteria: Mapping[str, Any]) -> dict[str, list
     """Return the criteria that are not None, with their values converted. It reports errors before any request.
 
     Raises:
-        UsageError: A filter is unknown, a value is not valid, or an expression does not parse or does more than read
-            columns. Unknown columns are not detected here, because the server may add columns.
+        UsageError: A filter is unknown, a value is not valid, two filters contradict each other, or an expression does
+            not parse or does more than read columns. Unknown columns are not detected here, because the server may add
+            columns.
     """
     if expression is not None:
         expressions.check(expression)
@@ -121,7 +122,19 @@ def check(expression: str | None, criteria: Mapping[str, Any]) -> dict[str, list
             raise errors.UsageError(f"Unknown filter {name!r}. {errors.did_you_mean(name, _BY_NAME)}")
         if given is not None:
             values[name] = _BY_NAME[name].read_all(given)
+    _check_consistent(values)
     return values
+
+
+def _check_consistent(values: Mapping[str, list[Any]]) -> None:
+    """Reject filters that select no token of any listing."""
+    if set(values.get("status", ())) != {"expired"}:
+        return
+    instead = "Remove one of the filters."
+    if values.get("expires_in"):
+        raise errors.UsageError(f"The filters select nothing: an expired token has stopped working already. {instead}")
+    if set(values.get("never_expires", ())) == {True}:
+        raise errors.UsageError(f"The filters select nothing: a token that never expires is not expired. {instead}")
 
 
 def misspelt(

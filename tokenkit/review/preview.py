@@ -23,6 +23,8 @@ from tokenkit.review import columns
 
 SHOWN_ROWS = 20
 WARNINGS = "warnings"
+CAPTION = "caption"
+"""The key in ``DataFrame.attrs`` for what the rows of a frame are, above its table in a terminal."""
 TOKEN = "token"  # noqa: S105 - a heading
 NO_COMMENT, NEVER = "(no comment)", "never"
 _OF_A_TOKEN = ["comment", "owner", "token_id"]
