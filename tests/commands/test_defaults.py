@@ -141,3 +141,14 @@ def test_a_profile_may_precede_the_command(profiles, capsys):
     assert "Missing command. For example: tokenkit list --profile prod" in capsys.readouterr().err
     assert cli.main(["--profile", "prod", "list", "--profile", "prod"]) == 2
     assert "more than once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["list --profile prod", "revoke --profile prod --status expired --yes"])
+def test_a_mistake_in_the_file_is_an_error_before_any_request(profiles, capsys, command):
+    configure("[defaults]\ncolumns = ['via']")
+    before = profiles.workspaces[1].state.tokens.ids()
+    profiles.requests.clear()
+    assert cli.main(command.split()) == 2
+    assert "has an unknown column 'via'" in capsys.readouterr().err
+    assert not list(profiles.requests)
+    assert profiles.workspaces[1].state.tokens.ids() == before

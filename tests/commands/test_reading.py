@@ -125,3 +125,13 @@ def test_in_a_workspace_without_tokens_nothing_is_misspelled(workspace):
     listing = workspace.tokens()
     assert filters.misspelt(listing, {"owner": "nobody"}) != []
     assert filters.misspelt(listing.head(0), {"owner": "nobody"}) == []
+
+
+def test_a_column_that_the_server_added_can_be_selected(tmp_path, capsys):
+    token = {"token_id": "ab" * 32, "creation_time": 1_772_000_000_000, "expiry_time": -1, "zone": "eu-7"}
+    (tmp_path / "saved.json").write_text(json.dumps({"token_infos": [token]}))
+    line = f"list --from {tmp_path}/saved.json --as-of 2026-03-01 --sort zone --columns"
+    assert cli.main([*line.split(), "zone"]) == 0
+    assert capsys.readouterr().out == "zone\neu-7\n"
+    assert cli.main([*line.split(), "zonne"]) == 2  # known once the listing is read
+    assert "Did you mean zone?" in capsys.readouterr().err

@@ -86,13 +86,15 @@ class Call:
         Raises:
             UsageError: A change does not name its workspace, and is not confirmed or relies on the default profile.
         """
-        if self.rows.get("to"):
-            imported("rows.check")(self.rows)
+        usual = defaults.read()  # a mistake in the file is an error before the first request
+        sort = self.params.get("sort") or self.rows.get("sort")
+        if sort or self.rows.get("to") or self.rows.get("columns"):
+            imported("rows.check")(self.command.path, self.rows, sort)
         if self.is_change and any(value is not None for value in self.rows.values()):
             described = imported("rows.of_change")(self.rows)
             if described is not None:
                 return described
-        named = self._named_by_default(front_end)
+        named = self._named_by_default(front_end, usual.profile or None)
         if self.params.get("yes") and not self.params.get("dry_run"):
             self._check_workspace_is_named(front_end)
         with (
@@ -116,7 +118,7 @@ class Call:
             or front_end.connected is not None
         )
 
-    def _named_by_default(self, front_end: FrontEnd) -> Mapping[str, Any]:
+    def _named_by_default(self, front_end: FrontEnd, profile: str | None) -> Mapping[str, Any]:
         """Return the options that select the workspace: for a command that only reads, with the default profile.
 
         A change never runs on the default profile, nor on the workspace that it would run on without one: the commands
@@ -126,7 +128,6 @@ class Call:
         is_of_run = self.command.can_change and "run_id" in self.params  # the journal names the workspace
         if "profile" not in self.named or is_of_run or self._is_named(front_end):
             return self.named
-        profile = defaults.read().profile or None
         if profile and not reads_only:
             raise errors.UsageError(
                 f"{defaults.where()} sets profile = {profile!r}, which is only for commands that read. A change names "

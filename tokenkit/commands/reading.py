@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -271,8 +271,13 @@ def names_of_columns(given: Sequence[str], frame: pd.DataFrame) -> list[str]:
     for text in given:
         found = columns.named(text, frame.columns)
         if not found:
-            raise errors.UsageError(f"Unknown column {text!r}. {errors.did_you_mean(text, frame.columns)}")
+            raise unknown_column(text, frame.columns)
         if len(found) > 1:
             raise errors.UsageError(f"{text!r} is the heading of several columns. Use {' or '.join(found)}.")
         names += found
     return names
+
+
+def unknown_column(name: str, known: Iterable[str]) -> errors.UsageError:
+    """Return the error for the name of a column that does not exist."""
+    return errors.UsageError(f"Unknown column {name!r}. {errors.did_you_mean(name, known)}")

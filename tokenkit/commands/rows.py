@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from tokenkit import errors, frames
 from tokenkit.actions.result import RESULT
-from tokenkit.commands.reading import names_of_columns, say_if_replaced, sorted_by
+from tokenkit.commands import returned
+from tokenkit.commands.reading import names_of_columns, say_if_replaced, sorted_by, unknown_column
 from tokenkit.commands.session import HELP, FrontEnd
 from tokenkit.output import files
 from tokenkit.rest.token_management import OboToken
@@ -21,15 +22,30 @@ from tokenkit.workspaces.workspace import Workspace
 _MILLISECONDS = pd.DatetimeTZDtype("ms", "UTC")
 
 
-def check(rows: Mapping[str, Any]) -> None:
-    """Check the options before the command runs.
+def check(path: str, rows: Mapping[str, Any], sort: str | None) -> None:
+    """Check the options before the command runs, because reading a large workspace takes minutes.
+
+    Args:
+        path: The command.
+        rows: The options.
+        sort: The column to sort by.
 
     Raises:
-        UsageError: The file type of ``--to`` is unknown, or no file can be created there.
+        UsageError: The file type of ``--to`` is unknown, no file can be created there, or a column does not exist. Of a
+            listing, only a name that resembles a column is an error here, because the server may add columns.
         ConfigurationError: The file type requires a package that is not installed.
     """
     if rows.get("to"):
         files.check(rows["to"])
+    _check_columns([name for name in rows.get("columns") or () if name != HELP], returned.columns_of(path))
+    _check_columns([sort.lstrip("-")] if sort else [], returned.sorted_columns_of(path))
+
+
+def _check_columns(given: Sequence[str], known: tuple[str, ...]) -> None:
+    for name in given if known else ():
+        is_possible = returned.may_have_others(known) and not errors.similar(name, known)
+        if not columns.named(name, known) and not is_possible:
+            raise unknown_column(name, known)
 
 
 def of_change(rows: Mapping[str, Any]) -> pd.DataFrame | None:
@@ -49,7 +65,7 @@ def of_change(rows: Mapping[str, Any]) -> pd.DataFrame | None:
     known = dict.fromkeys([*RESULT.names, *(spec.name for spec in columns.COLUMNS)])
     for name in rows.get("columns") or []:
         if not columns.named(name, known):
-            raise errors.UsageError(f"Unknown column {name!r}. {errors.did_you_mean(name, known)}")
+            raise unknown_column(name, known)
     return None
 
 
