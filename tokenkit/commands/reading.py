@@ -125,7 +125,7 @@ def sorted_by(frame: pd.DataFrame, sort: str) -> pd.DataFrame:
 
 
 def limited(tokens: pd.DataFrame, limit: int | None) -> pd.DataFrame:
-    """Return the first ``limit`` tokens, or all."""
+    """Return the first ``limit`` rows, or all."""
     return tokens if limit is None else tokens.head(limit)
 
 

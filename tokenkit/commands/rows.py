@@ -10,8 +10,9 @@ import pandas as pd
 from tokenkit import errors, frames
 from tokenkit.actions.result import RESULT
 from tokenkit.commands import returned
-from tokenkit.commands.reading import names_of_columns, say_if_replaced, sorted_by, unknown_column
+from tokenkit.commands.reading import limited, names_of_columns, say_if_replaced, sorted_by, unknown_column
 from tokenkit.commands.session import HELP, FrontEnd
+from tokenkit.core.wording import pluralize
 from tokenkit.output import files
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import columns, texts
@@ -88,8 +89,7 @@ def arranged(result: object, rows: Mapping[str, Any], front_end: FrontEnd, *, is
         return _described(frame)
     if rows.get("sort"):
         frame = sorted_by(frame, rows["sort"])
-    if rows.get("limit") is not None:
-        frame = frame.head(rows["limit"])
+    frame = _first(frame, rows.get("limit"), front_end)
     if chosen := rows.get("columns"):
         if is_change:  # what is shown depends on the outcome
             chosen = [name for name in chosen if len(columns.named(name, frame.columns)) == 1]
@@ -104,6 +104,13 @@ def arranged(result: object, rows: Mapping[str, Any], front_end: FrontEnd, *, is
             raise
         front_end.warn_last(str(problem))
         return frame
+
+
+def _first(frame: pd.DataFrame, limit: int | None, front_end: FrontEnd) -> pd.DataFrame:
+    """Return the first rows, and say of how many: the summary of a command is about all rows."""
+    if limit is not None and limit < len(frame):
+        front_end.say(f"Showing the first {limit:,} of {pluralize(len(frame), 'row')}.")
+    return limited(frame, limit)
 
 
 def as_frame(result: object, *, findings: bool = False) -> pd.DataFrame:
@@ -133,11 +140,11 @@ def as_frame(result: object, *, findings: bool = False) -> pd.DataFrame:
 
 
 def _described(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of a frame, with an example of each, and which of them tables show."""
-    shown = columns.shown_names(frame)
-    names = [*shown, *(str(name) for name in frame.columns if name not in shown)]
-    examples = [next(filter(None, map(columns.cell, frame[name].head(_EXAMPLES).array)), "") for name in names]
-    return pd.DataFrame({"column": names, "example": examples, "in_tables": [name in shown for name in names]})
+    """Return the columns of a frame, with an example of each, and when tables show it."""
+    rows = frame.head(_EXAMPLES)
+    shown = columns.when_shown(rows)
+    examples = [next(filter(None, map(columns.cell, rows[name].array)), "") for name in shown]
+    return pd.DataFrame({"column": [*shown], "example": examples, "in_tables": [*shown.values()]})
 
 
 _EXAMPLES = 100
