@@ -64,8 +64,9 @@ def test_a_misspelled_default_is_an_error(text, message):
 def test_the_default_profile_is_for_commands_that_only_read(profiles, capsys):
     configure("[defaults]\nprofile = 'prod'")
     of_prod = profiles.workspaces[1]
-    assert cli.main(["connect", "--output", "json"]) == 0
-    capsys.readouterr()
+    for argv, reached in ([], of_prod), (["DEFAULT"], profiles.workspaces[0]), (["--profile", "prod"], of_prod):
+        assert cli.main(["connect", *argv, "--output", "json"]) == 0
+        assert json.loads(capsys.readouterr().out)[0]["host"] == reached.host
     assert cli.main(["list", "--output", "json"]) == 0
     ids = {row["token_id"] for row in json.loads(capsys.readouterr().out)}
     assert ids == of_prod.state.tokens.ids()

@@ -13,6 +13,7 @@ import tokenkit
 from tokenkit import cli, errors
 from tokenkit.commands import reading
 from tokenkit.review import filters
+from tokenkit.sandbox.profiles import profiles_of, write_profiles
 
 
 def test_a_heading_of_several_columns_is_an_error_that_names_them():
@@ -135,3 +136,14 @@ def test_a_column_that_the_server_added_can_be_selected(tmp_path, capsys):
     assert capsys.readouterr().out == "zone\neu-7\n"
     assert cli.main([*line.split(), "zonne"]) == 2  # known once the listing is read
     assert "Did you mean zone?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["connect account", "list --profile account"])
+def test_a_profile_of_an_account_is_an_error_that_names_the_commands_for_it(own_companies, tmp_path, capsys, command):
+    write_profiles(tmp_path / "databrickscfg", profiles_of(own_companies))
+    assert cli.main(command.split()) == 2
+    message = capsys.readouterr().err
+    assert "is an account console, not a workspace" in message
+    assert message.endswith("all workspaces of the account: tokenkit fleet … --account NAME.\n")
+    assert "routes.py" not in message
+    assert cli.main(["fleet", "list", "--account", "account", "--output", "json"]) == 0

@@ -112,11 +112,9 @@ class Call:
 
     def _is_named(self, front_end: FrontEnd) -> bool:
         """Return whether the command line, the environment or a connection names the workspace."""
-        return (
-            any(value is not None for value in self.named.values())
-            or any(map(os.getenv, _NAMING_VARIABLES))
-            or front_end.connected is not None
-        )
+        given = (*self.named.values(), self.params.get("target"))
+        is_connected = front_end.connected is not None and "target" not in self.params
+        return any(value is not None for value in given) or any(map(os.getenv, _NAMING_VARIABLES)) or is_connected
 
     def _named_by_default(self, front_end: FrontEnd, profile: str | None) -> Mapping[str, Any]:
         """Return the options that select the workspace: for a command that only reads, with the default profile.

@@ -23,12 +23,13 @@ _SHORTEST_PREFIX = 8
 _NAMED = 3
 
 
-def connect(session: Session[Workspace], *, target: str | None, profile: str | None) -> Workspace | pd.DataFrame:
+def connect(session: Session[Workspace], *, target: str | None) -> Workspace | pd.DataFrame:
     """Connect, and read the signed-in identity, so that a wrong credential fails here and not later.
 
     Returns:
         The workspace; for a shell, a row about it.
     """
+    profile = session.named["profile"]
     if target and profile:
         raise errors.UsageError(f"Both a target {target!r} and a profile {profile!r} were given. Give one.")
     workspace = session.front_end.connect(target or profile)
