@@ -96,10 +96,35 @@ def screen(shell, monkeypatch):
 
 
 def test_the_summary_follows_the_table(screen, sandbox):
-    shown = screen("list").splitlines()
-    assert shown[-1] == f"{sandbox.host}: 300 tokens."
-    assert shown[-2].split()[-1] in {info["token_id"][:12] for info in sandbox.workspaces[0].state.tokens.infos()}
-    assert "300 tokens" not in screen("list", "--quiet")
+    *_, last, summary, hint = screen("list").splitlines()
+    assert summary == f"{sandbox.host}: 300 tokens."
+    assert last.split()[-1] in {info["token_id"][:12] for info in sandbox.workspaces[0].state.tokens.infos()}
+    assert hint.startswith("Columns that do not fit: status, scopes, ")
+    quiet = screen("list", "--quiet")
+    assert "300 tokens" not in quiet
+    assert "do not fit" not in quiet
+
+
+def test_a_terminal_names_the_columns_that_do_not_fit(screen, shell, monkeypatch):
+    hint = "Columns that do not fit: "
+    names = re.findall(r"\w+", screen("access").splitlines()[-1].removeprefix(hint).partition(".")[0])
+    assert names
+    assert hint not in screen("access", "--columns", ",".join(["principal", *names]))
+    assert hint not in "".join(map(str, shell("access")))  # a pipe has all
+    monkeypatch.setenv("COLUMNS", "300")
+    assert hint not in screen("access")
+
+
+def test_a_table_of_principals_has_in_80_columns_how_they_get_permission(screen):
+    assert screen("access", "--no-color").splitlines()[1].endswith("  via")
+
+
+@pytest.mark.parametrize(("line", "total"), [("access", None), ("access --where can_use", None), ("audit", 16)])
+def test_a_limit_names_the_number_of_all_rows(screen, shell, line, total):
+    rows = json.loads(shell(*line.split(), "--output", "json")[1])
+    total = total or len(rows)
+    assert f"\nShowing the first 2 of {total} rows.\n" in screen(*line.split(), "--limit", "2")
+    assert "Showing" not in screen(*line.split(), "--limit", str(total))
 
 
 def test_scopes_shows_the_tokens_that_can_be_narrowed_and_counts_the_others(shell):

@@ -189,10 +189,10 @@ class _ShellSession(FrontEnd):
     def shows_progress(self) -> bool:
         return sys.stderr.isatty() and not self._is_quiet
 
-    def workspace_of(self, profile: str | None) -> Workspace:
+    def connect(self, target: str | None) -> Workspace:
         from tokenkit.workspaces.connect import connect  # noqa: PLC0415 - as above
 
-        workspace = connect(profile, clock=self.now)
+        workspace = connect(target, clock=self.now)
         self._check_now([workspace.host])
         return workspace
 

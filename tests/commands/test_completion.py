@@ -53,6 +53,9 @@ class Remembering:
         ("connect ", {"prod", "sandbox"}),
         ("fleet list --profiles prod,sa", {"prod,sandbox"}),
         ("list --columns owner,tok", {"owner,token_id"}),
+        ("access --columns ", {"principal", "via"}),
+        ("revoke --sort idle", {"idle_days"}),
+        ("revoke --columns outc", {"outcome"}),
         ("create-obo x --va", {"--variable"}),
         ("audit --rule no-e", {"no-expiry"}),
         ("audit --threshold unused.", {"unused.idle_days="}),
@@ -83,6 +86,24 @@ def test_an_option_is_completed_again_only_if_it_is_repeatable():
     found = completion.complete(["list", "--limit", "5", "--owner", "ann"], "--", MAGIC, Remembering())
     assert "--limit" not in found
     assert {"--owner", "--sort"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("list --columns wor", set()),  # of a fleet
+        ("fleet list --columns wor", {"workspace", "workspace_id"}),
+        ("list --columns pri", set()),
+        ("list --columns owner,own", {"owner,owner_id", "owner,owner_kind", "owner,owner_active"}),
+        ("list --columns owner --columns own", {"owner_id", "owner_kind", "owner_active"}),
+        ("fleet list --profiles prod,pr", {"prod,prod-eu"}),
+    ],
+)
+def test_columns_of_other_commands_and_what_was_given_are_not_offered(line, offered, tmp_path):
+    (tmp_path / "databrickscfg").write_text("[prod]\nhost = https://a\n[prod-eu]\nhost = https://b\n")
+    *words, prefix = line.split()
+    found = completion.complete(words, prefix, MAGIC, Remembering())
+    assert {*found} - {"workspace_id"} == offered - {"workspace_id"}
 
 
 # For every line of $LINES: one completion per line, followed by a slash, and then a line with "=".

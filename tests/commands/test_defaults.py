@@ -64,8 +64,9 @@ def test_a_misspelled_default_is_an_error(text, message):
 def test_the_default_profile_is_for_commands_that_only_read(profiles, capsys):
     configure("[defaults]\nprofile = 'prod'")
     of_prod = profiles.workspaces[1]
-    assert cli.main(["connect", "--output", "json"]) == 0
-    capsys.readouterr()
+    for argv, reached in ([], of_prod), (["DEFAULT"], profiles.workspaces[0]), (["--profile", "prod"], of_prod):
+        assert cli.main(["connect", *argv, "--output", "json"]) == 0
+        assert json.loads(capsys.readouterr().out)[0]["host"] == reached.host
     assert cli.main(["list", "--output", "json"]) == 0
     ids = {row["token_id"] for row in json.loads(capsys.readouterr().out)}
     assert ids == of_prod.state.tokens.ids()
@@ -141,3 +142,14 @@ def test_a_profile_may_precede_the_command(profiles, capsys):
     assert "Missing command. For example: tokenkit list --profile prod" in capsys.readouterr().err
     assert cli.main(["--profile", "prod", "list", "--profile", "prod"]) == 2
     assert "more than once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["list --profile prod", "revoke --profile prod --status expired --yes"])
+def test_a_mistake_in_the_file_is_an_error_before_any_request(profiles, capsys, command):
+    configure("[defaults]\ncolumns = ['via']")
+    before = profiles.workspaces[1].state.tokens.ids()
+    profiles.requests.clear()
+    assert cli.main(command.split()) == 2
+    assert "has an unknown column 'via'" in capsys.readouterr().err
+    assert not list(profiles.requests)
+    assert profiles.workspaces[1].state.tokens.ids() == before

@@ -13,7 +13,7 @@ from tests.review.test_sign_ins import event
 from tests.review.test_sign_ins import frame as sign_ins
 from tests.tables import columns_of
 from tokenkit import cli
-from tokenkit.commands import parser, printing
+from tokenkit.commands import parser, printing, returned
 from tokenkit.commands.options import SHELL
 from tokenkit.commands.rows import as_frame
 from tokenkit.commands.table import COMMANDS
@@ -159,6 +159,7 @@ def test_in_every_width_and_in_a_pipe_what_is_needed_next_is_whole(filled, line,
     session, call, result = run(line.format(**filled))
     frame = as_frame(result, findings=bool(call.rows.get("findings")))
     assert len(frame)
+    assert {*frame.columns} <= {*returned.columns_of(call.command.path)} or call.command.can_change
     chosen = call.rows.get("columns") or frame.columns
     cells = {
         name: {words(columns.cell(value)) for value in frame[name].dropna() if str(value).isascii()}

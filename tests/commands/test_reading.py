@@ -13,6 +13,7 @@ import tokenkit
 from tokenkit import cli, errors
 from tokenkit.commands import reading
 from tokenkit.review import filters
+from tokenkit.sandbox.profiles import profiles_of, write_profiles
 
 
 def test_a_heading_of_several_columns_is_an_error_that_names_them():
@@ -125,3 +126,24 @@ def test_in_a_workspace_without_tokens_nothing_is_misspelled(workspace):
     listing = workspace.tokens()
     assert filters.misspelt(listing, {"owner": "nobody"}) != []
     assert filters.misspelt(listing.head(0), {"owner": "nobody"}) == []
+
+
+def test_a_column_that_the_server_added_can_be_selected(tmp_path, capsys):
+    token = {"token_id": "ab" * 32, "creation_time": 1_772_000_000_000, "expiry_time": -1, "zone": "eu-7"}
+    (tmp_path / "saved.json").write_text(json.dumps({"token_infos": [token]}))
+    line = f"list --from {tmp_path}/saved.json --as-of 2026-03-01 --sort zone --columns"
+    assert cli.main([*line.split(), "zone"]) == 0
+    assert capsys.readouterr().out == "zone\neu-7\n"
+    assert cli.main([*line.split(), "zonne"]) == 2  # known once the listing is read
+    assert "Did you mean zone?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["connect account", "list --profile account"])
+def test_a_profile_of_an_account_is_an_error_that_names_the_commands_for_it(own_companies, tmp_path, capsys, command):
+    write_profiles(tmp_path / "databrickscfg", profiles_of(own_companies))
+    assert cli.main(command.split()) == 2
+    message = capsys.readouterr().err
+    assert "is an account console, not a workspace" in message
+    assert message.endswith("all workspaces of the account: tokenkit fleet … --account NAME.\n")
+    assert "routes.py" not in message
+    assert cli.main(["fleet", "list", "--account", "account", "--output", "json"]) == 0

@@ -283,8 +283,21 @@ def test_create_obo_in_a_shell_requires_a_place_for_the_value_and_shows_it_only_
     assert stored not in printed.out + printed.err
 
 
-@pytest.mark.parametrize("line", ["list --to tokens.xls", "report --to audit.pdf", "changes nope.parquet"])
-def test_an_invalid_file_is_an_error_before_any_request(company, names, line):  # noqa: ARG001 - profiles
+@pytest.mark.parametrize(
+    "line",
+    [
+        "list --to tokens.xls",
+        "report --to audit.pdf",
+        "changes nope.parquet",
+        "list --columns ownr",
+        "list --sort=-idel_days",
+        "access --columns owner",
+        "audit --sort serverity",
+        "revoke --status expired --sort idel_days --dry-run",
+        "fleet list --columns wokspace --profiles x,y",
+    ],
+)
+def test_an_invalid_file_or_column_is_an_error_before_any_request(company, names, line):  # noqa: ARG001 - profiles
     company.requests.clear()
     assert cli.main(shlex.split(line)) == 2
     assert not list(company.requests)

@@ -517,3 +517,13 @@ def test_a_column_without_any_value_is_left_out_unless_it_is_asked_for():
 def test_a_record_says_whether_its_subject_is_an_admin(admin, text):
     frame = pd.DataFrame({"user": ["a"], "admin": pd.array([admin], "boolean"), "host": ["h"], "error": [None]})
     assert columns.fields(frame) == {"user": "a", "admin": text, "host": "h"}
+
+
+def test_a_column_is_shown_always_or_if_it_fits_or_if_it_has_values_or_on_request():
+    rows = pd.DataFrame({"owner": ["ann"], "status": ["active"], "comment": [None], "lifetime_days": [7.0]})
+    assert columns.when_shown(rows) == {
+        "owner": "always",
+        "comment": "if it has values",
+        "status": "if it fits",
+        "lifetime_days": "on request",
+    }

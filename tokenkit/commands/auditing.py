@@ -98,6 +98,6 @@ def threshold_of(text: str) -> Threshold:
     raise problem
 
 
-def threshold_names(_: FrontEnd) -> list[str]:
+def threshold_names(_: object) -> list[str]:
     """Return the names of the thresholds, for completion."""
     return [f"{rule.id}.{name}=" for rule in EVERY_RULE for name in rule.thresholds]

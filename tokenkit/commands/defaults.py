@@ -19,11 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tokenkit import errors
+from tokenkit.commands.returned import columns_of
 from tokenkit.core import config
 from tokenkit.core.home import home
-from tokenkit.review.columns import COLUMNS, named
+from tokenkit.review.columns import named
 
 OUTPUTS = ("table", "json", "csv")
+_OF_LIST = columns_of("fleet list")  # the workspace is ignored for one
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,9 @@ def read(folder: Path | None = None) -> Defaults:
     columns = given.pop("columns", [])
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise errors.ConfigurationError(f"columns of {place} must be a list of texts.")
-    names = [column.name for column in COLUMNS]
     for name in columns:
-        if not named(name, names):
-            hint = errors.did_you_mean(name, names)
+        if not named(name, _OF_LIST):
+            hint = errors.did_you_mean(name, _OF_LIST)
             raise errors.ConfigurationError(f"columns of {place} has an unknown column {name!r}. {hint}")
     if not all(isinstance(value, str) for value in given.values()):
         raise errors.ConfigurationError(f"profile and output of {place} must be texts.")

@@ -16,7 +16,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from tokenkit import errors
-from tokenkit.commands.session import FrontEnd
+from tokenkit.commands import returned
 from tokenkit.core.wording import comma_list
 from tokenkit.rest import credentials
 from tokenkit.rest.profiles import SANDBOX
@@ -41,7 +41,7 @@ class Value(_ParamType):
     Attributes:
         name: The placeholder in help: ``NAME``, ``90d``.
         read: Parses the text, or raises ``UsageError``.
-        offer: Returns the completions.
+        offer: Returns the completions. The context has the front end and the command.
         is_file: Whether files are the completions.
         is_list: Whether the text is several values, separated by commas.
         may_be_empty: Whether an empty text is valid.
@@ -50,7 +50,7 @@ class Value(_ParamType):
     name: str
     read: Callable[[str], Any] = str
     _: KW_ONLY
-    offer: Callable[[FrontEnd], Iterable[str]] = lambda _: ()
+    offer: Callable[[click.Context], Iterable[str]] = lambda _: ()
     is_file: bool = False
     is_list: bool = False
     may_be_empty: bool = False
@@ -67,12 +67,13 @@ class Value(_ParamType):
             raise click.UsageError(f"Missing value for {label(param) if param else self.name}.", ctx)
         return found
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the completions of the text."""
         if self.is_file:
             return [CompletionItem(incomplete, type="file")]
         before = "".join(incomplete.rpartition(",")[:2]) if self.is_list else ""
-        values = (f"{before}{value}" for value in self.offer(ctx.obj))
+        given = {*comma_list(before), *(ctx.params.get(str(param.name)) or () if param.multiple else ())}
+        values = (f"{before}{value}" for value in self.offer(ctx) if value not in given)
         return [CompletionItem(value) for value in values if value.startswith(incomplete)]
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
@@ -167,13 +168,13 @@ def entry_of(text: str) -> dict[str, str]:
     return {kinds[kind]: name} | ({"permission_level": level.upper()} if level else {})
 
 
-def _profiles(_: FrontEnd) -> list[str]:
+def _profiles(_: click.Context) -> list[str]:
     return [*credentials.profiles(), SANDBOX]
 
 
-def _known(column: str) -> Callable[[FrontEnd], list[str]]:
+def _known(column: str) -> Callable[[click.Context], list[str]]:
     """Return a function that lists the values of a column, as the front end knows them."""
-    return lambda front_end: front_end.known(column)
+    return lambda context: context.obj.known(column)
 
 
 def imported(name: str) -> Callable[..., Any]:
@@ -190,8 +191,17 @@ def later(name: str) -> Callable[..., Any]:
     return lambda *args: imported(name)(*args)  # noqa: PLW0108 - imports when it is called
 
 
-def _column_names(_: FrontEnd) -> list[str]:
-    return [column.name for column in COLUMN_SPECS]
+def _column_names(context: click.Context) -> Sequence[str]:
+    return returned.columns_of(_path(context)) or [column.name for column in COLUMN_SPECS]
+
+
+def _sorted_columns(context: click.Context) -> Sequence[str]:
+    return returned.sorted_columns_of(_path(context))
+
+
+def _path(context: click.Context) -> str:
+    """Return the command: ``fleet list``."""
+    return context.command_path.partition(" ")[2]
 
 
 def _runs(function: str) -> Value:
@@ -199,7 +209,8 @@ def _runs(function: str) -> Value:
 
 
 NAME, TEXT, EXPRESSION = Value("NAME"), Value("TEXT"), Value("EXPR")
-COLUMN, COLUMN_NAMES = Value("COLUMN", offer=_column_names), Value("NAMES", _names, offer=_column_names, is_list=True)
+COLUMN = Value("COLUMN", offer=_sorted_columns)
+COLUMN_NAMES = Value("NAMES", _names, offer=_column_names, is_list=True)
 ANY_TEXT = Value("TEXT", may_be_empty=True)
 FILE, FOLDER, PATH = (Value(name, is_file=True) for name in ("FILE", "FOLDER", "PATH"))
 COUNT = Value("N", _non_negative_int)

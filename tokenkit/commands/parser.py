@@ -86,13 +86,15 @@ class Call:
         Raises:
             UsageError: A change does not name its workspace, and is not confirmed or relies on the default profile.
         """
-        if self.rows.get("to"):
-            imported("rows.check")(self.rows)
+        usual = defaults.read()  # a mistake in the file is an error before the first request
+        sort = self.params.get("sort") or self.rows.get("sort")
+        if sort or self.rows.get("to") or self.rows.get("columns"):
+            imported("rows.check")(self.command.path, self.rows, sort)
         if self.is_change and any(value is not None for value in self.rows.values()):
             described = imported("rows.of_change")(self.rows)
             if described is not None:
                 return described
-        named = self._named_by_default(front_end)
+        named = self._named_by_default(front_end, usual.profile or None)
         if self.params.get("yes") and not self.params.get("dry_run"):
             self._check_workspace_is_named(front_end)
         with (
@@ -110,13 +112,11 @@ class Call:
 
     def _is_named(self, front_end: FrontEnd) -> bool:
         """Return whether the command line, the environment or a connection names the workspace."""
-        return (
-            any(value is not None for value in self.named.values())
-            or any(map(os.getenv, _NAMING_VARIABLES))
-            or front_end.connected is not None
-        )
+        given = (*self.named.values(), self.params.get("target"))
+        is_connected = front_end.connected is not None and "target" not in self.params
+        return any(value is not None for value in given) or any(map(os.getenv, _NAMING_VARIABLES)) or is_connected
 
-    def _named_by_default(self, front_end: FrontEnd) -> Mapping[str, Any]:
+    def _named_by_default(self, front_end: FrontEnd, profile: str | None) -> Mapping[str, Any]:
         """Return the options that select the workspace: for a command that only reads, with the default profile.
 
         A change never runs on the default profile, nor on the workspace that it would run on without one: the commands
@@ -126,7 +126,6 @@ class Call:
         is_of_run = self.command.can_change and "run_id" in self.params  # the journal names the workspace
         if "profile" not in self.named or is_of_run or self._is_named(front_end):
             return self.named
-        profile = defaults.read().profile or None
         if profile and not reads_only:
             raise errors.UsageError(
                 f"{defaults.where()} sets profile = {profile!r}, which is only for commands that read. A change names "

@@ -54,7 +54,7 @@ def write_result(
             sys.stdout.write(f"{printable(str(shown))}\n")
         else:
             rows = as_frame(shown, findings=bool(call.rows.get("findings")))
-            _write(rows, call, labels, is_colored=is_colored)
+            _write(front_end, rows, call, labels, is_colored=is_colored)
 
 
 def exit_code(result: object, call: Call) -> int:
@@ -110,7 +110,9 @@ def _undecided(audit: Audit, fail_on: Severity) -> str:
     return f"{audit.name}: --fail-on {fail_on} is undecided, not checked: {', '.join(_not_checked(audit))}."
 
 
-def _write(frame: pd.DataFrame, call: Call, labels: Mapping[str, str], *, is_colored: bool) -> None:
+def _write(
+    front_end: FrontEnd, frame: pd.DataFrame, call: Call, labels: Mapping[str, str], *, is_colored: bool
+) -> None:
     """Print rows in the selected format."""
     of_command = defaults.read()
     output, chosen = call.printing["output"] or of_command.output, [*frame.columns] if call.rows.get("columns") else []
@@ -125,10 +127,10 @@ def _write(frame: pd.DataFrame, call: Call, labels: Mapping[str, str], *, is_col
     elif not sys.stdout.isatty():
         sys.stdout.write(export.tsv_text(texts.written(frame[list(chosen) or columns.shown_names(frame)])))
     else:
-        sys.stdout.write(f"{_drawn(preview.labelled(frame, labels), call, chosen, is_colored=is_colored)}\n")
+        sys.stdout.write(f"{_drawn(front_end, preview.labelled(frame, labels), call, chosen, is_colored=is_colored)}\n")
 
 
-def _drawn(frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored: bool) -> str:
+def _drawn(front_end: FrontEnd, frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored: bool) -> str:
     """Return rows as a table of the terminal's width, or a record as lines."""
     width, caption = shutil.get_terminal_size().columns, frame.attrs.get(preview.CAPTION, "")
     if call.command.is_record:
@@ -136,7 +138,11 @@ def _drawn(frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored
     if preview.is_of_plan(frame) and not chosen:
         return preview.table(frame, caption=caption, limit=_SCREEN_ROWS).text(width)
     rows = frame.head(shown_of(len(frame), _SCREEN_ROWS))
-    drawn = table.table(columns.columns(rows, chosen), width, is_colored=is_colored)
+    found = columns.columns(rows, chosen)
+    drawn = table.table(found, width, is_colored=is_colored)
     drawn = f"{caption}:\n{drawn}" if caption else drawn
+    omitted = [column.name for column in table.omitted(found, width)]
+    if omitted and not call.command.can_change:  # what is said of a change is its warnings and the next step
+        front_end.say(f"Columns that do not fit: {', '.join(omitted)}. Use --columns NAMES, or a wider terminal.")
     more = len(frame) - len(rows)
     return f"{drawn}\n… and {more:,} more. Use filters, --limit or --output csv." if more else drawn

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -23,12 +23,13 @@ _SHORTEST_PREFIX = 8
 _NAMED = 3
 
 
-def connect(session: Session[Workspace], *, target: str | None, profile: str | None) -> Workspace | pd.DataFrame:
+def connect(session: Session[Workspace], *, target: str | None) -> Workspace | pd.DataFrame:
     """Connect, and read the signed-in identity, so that a wrong credential fails here and not later.
 
     Returns:
         The workspace; for a shell, a row about it.
     """
+    profile = session.named["profile"]
     if target and profile:
         raise errors.UsageError(f"Both a target {target!r} and a profile {profile!r} were given. Give one.")
     workspace = session.front_end.connect(target or profile)
@@ -132,7 +133,7 @@ def sorted_by(frame: pd.DataFrame, sort: str) -> pd.DataFrame:
 
 
 def limited(tokens: pd.DataFrame, limit: int | None) -> pd.DataFrame:
-    """Return the first ``limit`` tokens, or all."""
+    """Return the first ``limit`` rows, or all."""
     return tokens if limit is None else tokens.head(limit)
 
 
@@ -278,8 +279,13 @@ def names_of_columns(given: Sequence[str], frame: pd.DataFrame) -> list[str]:
     for text in given:
         found = columns.named(text, frame.columns)
         if not found:
-            raise errors.UsageError(f"Unknown column {text!r}. {errors.did_you_mean(text, frame.columns)}")
+            raise unknown_column(text, frame.columns)
         if len(found) > 1:
             raise errors.UsageError(f"{text!r} is the heading of several columns. Use {' or '.join(found)}.")
         names += found
     return names
+
+
+def unknown_column(name: str, known: Iterable[str]) -> errors.UsageError:
+    """Return the error for the name of a column that does not exist."""
+    return errors.UsageError(f"Unknown column {name!r}. {errors.did_you_mean(name, known)}")

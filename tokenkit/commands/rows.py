@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from tokenkit import errors, frames
 from tokenkit.actions.result import RESULT
-from tokenkit.commands.reading import names_of_columns, say_if_replaced, sorted_by
+from tokenkit.commands import returned
+from tokenkit.commands.reading import limited, names_of_columns, say_if_replaced, sorted_by, unknown_column
 from tokenkit.commands.session import HELP, FrontEnd
+from tokenkit.core.wording import pluralize
 from tokenkit.output import files
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import columns, texts
@@ -21,15 +23,30 @@ from tokenkit.workspaces.workspace import Workspace
 _MILLISECONDS = pd.DatetimeTZDtype("ms", "UTC")
 
 
-def check(rows: Mapping[str, Any]) -> None:
-    """Check the options before the command runs.
+def check(path: str, rows: Mapping[str, Any], sort: str | None) -> None:
+    """Check the options before the command runs, because reading a large workspace takes minutes.
+
+    Args:
+        path: The command.
+        rows: The options.
+        sort: The column to sort by.
 
     Raises:
-        UsageError: The file type of ``--to`` is unknown, or no file can be created there.
+        UsageError: The file type of ``--to`` is unknown, no file can be created there, or a column does not exist. Of a
+            listing, only a name that resembles a column is an error here, because the server may add columns.
         ConfigurationError: The file type requires a package that is not installed.
     """
     if rows.get("to"):
         files.check(rows["to"])
+    _check_columns([name for name in rows.get("columns") or () if name != HELP], returned.columns_of(path))
+    _check_columns([sort.lstrip("-")] if sort else [], returned.sorted_columns_of(path))
+
+
+def _check_columns(given: Sequence[str], known: tuple[str, ...]) -> None:
+    for name in given if known else ():
+        is_possible = returned.may_have_others(known) and not errors.similar(name, known)
+        if not columns.named(name, known) and not is_possible:
+            raise unknown_column(name, known)
 
 
 def of_change(rows: Mapping[str, Any]) -> pd.DataFrame | None:
@@ -49,7 +66,7 @@ def of_change(rows: Mapping[str, Any]) -> pd.DataFrame | None:
     known = dict.fromkeys([*RESULT.names, *(spec.name for spec in columns.COLUMNS)])
     for name in rows.get("columns") or []:
         if not columns.named(name, known):
-            raise errors.UsageError(f"Unknown column {name!r}. {errors.did_you_mean(name, known)}")
+            raise unknown_column(name, known)
     return None
 
 
@@ -72,8 +89,7 @@ def arranged(result: object, rows: Mapping[str, Any], front_end: FrontEnd, *, is
         return _described(frame)
     if rows.get("sort"):
         frame = sorted_by(frame, rows["sort"])
-    if rows.get("limit") is not None:
-        frame = frame.head(rows["limit"])
+    frame = _first(frame, rows.get("limit"), front_end)
     if chosen := rows.get("columns"):
         if is_change:  # what is shown depends on the outcome
             chosen = [name for name in chosen if len(columns.named(name, frame.columns)) == 1]
@@ -88,6 +104,13 @@ def arranged(result: object, rows: Mapping[str, Any], front_end: FrontEnd, *, is
             raise
         front_end.warn_last(str(problem))
         return frame
+
+
+def _first(frame: pd.DataFrame, limit: int | None, front_end: FrontEnd) -> pd.DataFrame:
+    """Return the first rows, and say of how many: the summary of a command is about all rows."""
+    if limit is not None and limit < len(frame):
+        front_end.say(f"Showing the first {limit:,} of {pluralize(len(frame), 'row')}.")
+    return limited(frame, limit)
 
 
 def as_frame(result: object, *, findings: bool = False) -> pd.DataFrame:
@@ -117,11 +140,11 @@ def as_frame(result: object, *, findings: bool = False) -> pd.DataFrame:
 
 
 def _described(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of a frame, with an example of each, and which of them tables show."""
-    shown = columns.shown_names(frame)
-    names = [*shown, *(str(name) for name in frame.columns if name not in shown)]
-    examples = [next(filter(None, map(columns.cell, frame[name].head(_EXAMPLES).array)), "") for name in names]
-    return pd.DataFrame({"column": names, "example": examples, "in_tables": [name in shown for name in names]})
+    """Return the columns of a frame, with an example of each, and when tables show it."""
+    rows = frame.head(_EXAMPLES)
+    shown = columns.when_shown(rows)
+    examples = [next(filter(None, map(columns.cell, rows[name].array)), "") for name in shown]
+    return pd.DataFrame({"column": [*shown], "example": examples, "in_tables": [*shown.values()]})
 
 
 _EXAMPLES = 100

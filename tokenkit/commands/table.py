@@ -145,10 +145,8 @@ COMMANDS: tuple[Command, ...] = (
                 required=False,
                 help=f"a profile, a host, or {SANDBOX!r} (default: the workspace of the environment)",
             ),
-            options.PROFILE,
         ),
         example="connect prod",
-        workspaces=NONE,
         is_record=True,
     ),
     Command(

@@ -38,6 +38,7 @@ class Column:
         is_cut: Whether long texts are truncated with an ellipsis instead of wrapped.
         is_number: Whether the texts are right-aligned.
         styles: The styles of texts: ``bold``, ``red``, ``yellow``.
+        name: The name that selects the column; it is not shown.
     """
 
     heading: str
@@ -47,6 +48,7 @@ class Column:
     is_cut: bool = False
     is_number: bool = False
     styles: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
 
     @functools.cached_property
     def natural(self) -> int:
@@ -99,6 +101,12 @@ def fitting(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
     widths = _narrowed(wrapped, available - max(least, min(readable, spare)))
     widths |= _narrowed(truncated, available - sum(widths.values()))
     return [(column, widths[id(column)]) for column in shown]
+
+
+def omitted(columns: Sequence[Column], width: int) -> list[Column]:
+    """Return the columns that do not fit in a width."""
+    shown = {id(column) for column, _ in fitting(columns, width)}
+    return [column for column in columns if id(column) not in shown]
 
 
 def _narrowed(columns: Sequence[Column], available: int) -> dict[int, int]:

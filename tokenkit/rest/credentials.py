@@ -21,7 +21,7 @@ from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import not_installed
 from tokenkit.rest import notebook
-from tokenkit.rest.hosts import Address, address, is_account, one_workspace_id
+from tokenkit.rest.hosts import Address, address, is_account, is_loopback, one_workspace_id
 from tokenkit.rest.profiles import config_file, default_profile, profile_values, unsupported_encoding
 from tokenkit.rest.profiles import profiles as profiles  # noqa: PLC0414 - public here
 from tokenkit.rest.responses import RENEWAL
@@ -188,7 +188,7 @@ def from_notebook() -> Credentials:
 def from_profile(profile: str) -> Credentials:
     """Return the credentials of a profile; see ``profile_config``. A profile with a host and a token avoids the SDK."""
     values = profile_values(profile)
-    workspace = _check_is_workspace(profile_address(profile))
+    workspace = _check_is_workspace(profile_address(profile), account_id=values.get("account_id", ""))
     token = values.get("token", "").strip()
     others = any(name.startswith(_OTHER_SIGN_INS) for name in values)
     auth_type = values.get("auth_type")
@@ -264,11 +264,12 @@ def _workspace_address(host: str) -> Address:
     return _check_is_workspace(address(host))
 
 
-def _check_is_workspace(workspace: Address) -> Address:
-    if is_account(workspace.host):
+def _check_is_workspace(workspace: Address, *, account_id: str = "") -> Address:
+    # A sandbox on this machine writes an account_id only into the profile of its account. Elsewhere workspaces have it.
+    if is_account(workspace.host) or (account_id and is_loopback(workspace.host)):
         raise errors.ConfigurationError(
-            f"{workspace.host} is an account console, not a workspace. Pass the host of a workspace, or use all "
-            f"workspaces of the account: {spelled('fleet(account=…)')}."
+            f"{workspace.host} is an account console, not a workspace. Use the profile or the host of a workspace, or "
+            f"all workspaces of the account: {spelled('fleet(account=…)')}."
         )
     return workspace
 

@@ -356,6 +356,7 @@ def column(frame: pd.DataFrame, name: str) -> table.Column:
         is_cut=spec.is_cut,
         is_number=(bool(texts) and frame[name].dtype.kind in "iuf") or (spec.show in {_days, _ago} and not suffix),
         styles=_STYLES,
+        name=name,
     )
 
 
@@ -372,12 +373,20 @@ def columns(frame: pd.DataFrame, chosen: Sequence[str] = ()) -> list[table.Colum
     return [shown for shown in found if any(shown.texts)]
 
 
+def when_shown(frame: pd.DataFrame) -> dict[str, str]:
+    """Return when a table shows each column of a frame, the columns of tables first and in their order."""
+    in_tables = {column.name: "always" if column.priority == NEEDED else "if it fits" for column in columns(frame)}
+    names = shown_names(frame)
+    others = {str(name): "on request" for name in frame.columns if name not in names}
+    return {name: in_tables.get(name, "if it has values") for name in names} | others
+
+
 def _overrides_of(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
     """Return how columns are displayed in a frame of a kind, where that differs from other frames."""
     if "run_id" in frame:
         return _in_journal(frame)
     if "tokens_without_permission" in frame:
-        return _OF_PRINCIPALS
+        return _OF_PRINCIPALS if "logins" in frame else _OF_PRINCIPALS | {"via": _FIRST}
     if "locations" in frame:
         return _OF_LEAKS
     return _OF_SCOPES if "used_scopes" in frame and "advice" in frame else {}

@@ -1,0 +1,78 @@
+"""The columns of the rows that each command returns, known before it runs and without pandas.
+
+Completion offers them, and a misspelled one is an error before the first request. ``tests/commands/test_printing.py``
+compares them with the rows.
+"""
+
+from __future__ import annotations
+
+_API = (
+    *("token_id", "comment", "created_by_id", "created_by_username", "owner_id", "creation_time", "expiry_time"),
+    *("last_used_day", "scopes", "autoscope_state", "inferred_scopes", "backfill_scopes", "workspace_id"),
+)
+_LIFECYCLE = (
+    *("status", "never_expires", "age_days", "lifetime_days", "expires_in_days", "idle_days", "effective_end"),
+)
+_OWNER = ("owner", "owner_kind", "owner_active")
+LISTING = (*_API, *_LIFECYCLE, *_OWNER)
+"""The columns of a listing. The server may send others."""
+
+_RUNS = (
+    *("run_id", "kind", "workspace", "host", "workspace_id", "caller", "reason", "started_at", "finished_at", "change"),
+    *("tokens", "done", "skipped", "failed", "unknown", "still_listed", "remaining", "settings", "due"),
+)
+_TOKENS_OF_RUNS = (
+    *("token_id", "owner", "comment", "new_comment", "scopes", "new_scopes", "outcome", "error", "attempts"),
+    *("run_started_at", "snapshot"),
+)
+_ENTRIES_OF_RUNS = ("principal", "permission_level", "new_permission_level")
+_BY_COMMAND: dict[str, tuple[str, ...]] = {
+    "list": (*LISTING, "ends_by"),
+    "get": (*LISTING, "findings"),
+    "scopes": (
+        *("token_id", "owner", "owner_kind", "last_used_day", "autoscope_state", "scopes", "reach", "used_scopes"),
+        *("unused_scopes", "new_scopes", "advice", "reason", "comment", "new_comment"),
+    ),
+    "usage": (
+        *("token_id", "logins", "first_login", "last_login", "days_used", "source_addresses", "source_networks"),
+        *("user_agents", "clients", "matched", "identities", "source_addresses_counts", "source_networks_counts"),
+        *("user_agents_counts", "clients_counts", "identities_counts"),
+    ),
+    "permissions show": (
+        *("user_name", "group_name", "service_principal_name", "display_name", "permission_level", "inherited"),
+        "inherited_from_object",
+    ),
+    "permissions levels": ("permission_level", "description"),
+    "access": (
+        *("id", "principal", "kind", "active", "can_use", "permission_level", "via", "tokens", "last_used_day"),
+        *("tokens_without_permission", "permission_unused", "logins", "last_login", "clients"),
+    ),
+    "audit": (
+        *("rule", "title", "severity", "findings", "waived", "why", "remedy", "not_checked"),
+        *("token_id", "owner", "evidence"),
+    ),
+    "journal": tuple(dict.fromkeys((*_RUNS, *_TOKENS_OF_RUNS, *_ENTRIES_OF_RUNS))),
+    "snapshot": ("path", "workspace", "host", "workspace_id", "taken_at", "tokens"),
+    "changes": ("token_id", "change", "cause", "owner", "comment", "before", "after", "at", "run_id"),
+    "find-leaked": (
+        *("token_id", *_OWNER, "scopes", "status", "last_used_day", "effective_end", "comment", "locations"),
+        "matched_as",
+    ),
+}
+
+
+def columns_of(path: str) -> tuple[str, ...]:
+    """Return the columns of the rows of a command; nothing if they depend on what the command changes."""
+    found = _BY_COMMAND.get(path.removeprefix("fleet "), ())
+    return tuple(dict.fromkeys(("workspace", *found))) if found and path.startswith("fleet ") else found
+
+
+def sorted_columns_of(path: str) -> tuple[str, ...]:
+    """Return the columns that ``--sort`` of a command takes: of a change, those of the listing that it selects from."""
+    listing = ("workspace", *LISTING) if path.startswith("fleet ") else LISTING
+    return columns_of(path) or listing
+
+
+def may_have_others(columns: tuple[str, ...]) -> bool:
+    """Return whether rows can have other columns than these, which only the server knows."""
+    return set(columns) >= set(LISTING)
