@@ -139,6 +139,18 @@ def test_a_host_that_was_never_reached_is_given_up_sooner(transport, monkeypatch
     assert seconds == [5, 10]
 
 
+def test_an_error_of_several_blocks_is_read_whole_and_an_endless_one_in_part(sandbox, transport):
+    said = {"error_code": "PERMISSION_DENIED", "message": "Tokens are disabled here"}
+    sandbox.faults.add(Fault(status=403, body={"details": "x" * 300_000} | said, times=1))
+    with pytest.raises(errors.ApiError, match="Tokens are disabled here") as caught:
+        transport.call("GET", TOKENS)
+    assert caught.value.error_code == "PERMISSION_DENIED"
+    sandbox.faults.add(Fault(status=403, body={"details": "x" * 1_500_000} | said, times=1))
+    with pytest.raises(errors.ApiError) as caught:
+        transport.call("GET", TOKENS)
+    assert caught.value.error_code != "PERMISSION_DENIED"
+
+
 def test_whoever_shows_the_waits_is_told_of_each_instead_of_the_log(sandbox, transport, caplog):
     told = []
     shown = ON_WAIT.set(lambda seconds, error: told.append((seconds, type(error))))
