@@ -161,7 +161,8 @@ def test_undo_restores_what_an_update_changed_after_confirmation(capsys):
     assert tokenkit.connect().journal()["reason"].iloc[-1] == "the wrong ticket"
     assert cli.main(["revoke", token_id, "--yes"]) == 0
     assert cli.main(["undo", last_run(), "--yes"]) == 2
-    assert "Only runs of kind 'update' can be undone" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.endswith("is of kind 'revoke'. Only runs of kind 'update' can be undone.\n")
 
 
 @pytest.fixture
