@@ -30,6 +30,7 @@ USER_AGENTS = {
     "NodejsDatabricksSqlConnector/1.8.1 (Node.js 18.19.0; Linux 5.15.0)": "SQL connector for Node.js",
     "godatabrickssqlconnector/1.5.3": "SQL connector for Go",
     "mlflow-python-client/2.10.2": "MLflow",
+    "tokenkit/0.1.0": "tokenkit",
     "AzureDataFactory-IntegrationRuntime": "Azure Data Factory",
     "python-requests/2.31.0": "Python",
     "Go-http-client/2.0": "Go",

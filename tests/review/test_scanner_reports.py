@@ -420,6 +420,13 @@ def test_a_masked_secret_and_a_value_beside_it_are_both_reported():
     assert [problem for _, problem in hidden(frame)] == ["redacted"]
 
 
+def test_a_secret_of_several_lines_is_read_to_its_end():
+    text = VERBOSE.replace(f"Secret:      {VALUE}", f"Secret:      first line\nsecond line {VALUE}")
+    found = leaks.from_report(io.StringIO(text))
+    assert set(found["token_id"].dropna()) >= {sha256(VALUE)}
+    assert found["location"].unique().tolist() == ["a.py:3"]
+
+
 def test_lines_for_people_that_are_no_finding_are_an_error_beside_findings():
     for read in (leaks.from_report, leaks.from_file):
         with pytest.raises(errors.UsageError, match="Line 11 is neither a finding"):

@@ -251,6 +251,7 @@ def test_a_process_without_an_identity_is_one_line_that_says_where_there_is_one(
         getattr(notebook, part)()
     with pytest.raises(errors.ConfigurationError, match="available only in Python cells and in jobs") as raised:
         tokenkit.connect()
+    assert ("default auth" in str(raised.value)) is bool(part)  # what went wrong, unless nothing was found
     assert "\n" not in str(raised.value)
 
 
