@@ -8,6 +8,7 @@ from tokenkit.core import table
 from tokenkit.core.table import NEEDED
 from tokenkit.review import columns, lifecycle
 from tokenkit.review.columns import COLUMNS
+from tokenkit.review.values import RULE_IDS
 from tokenkit.widgets import formatting
 
 
@@ -517,6 +518,21 @@ def test_a_column_without_any_value_is_left_out_unless_it_is_asked_for():
 def test_a_record_says_whether_its_subject_is_an_admin(admin, text):
     frame = pd.DataFrame({"user": ["a"], "admin": pd.array([admin], "boolean"), "host": ["h"], "error": [None]})
     assert columns.fields(frame) == {"user": "a", "admin": text, "host": "h"}
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_ids_of_rules_are_whole_beside_their_titles(width):
+    summary = pd.DataFrame(
+        {
+            "rule": [*RULE_IDS],
+            "title": "Creator of a service principal's token is inactive or deleted",
+            "severity": "medium",
+            "findings": 1_000,
+            "not_checked": "",
+        }
+    )
+    drawn = table.table(columns.columns(summary), width)
+    assert {*RULE_IDS} <= {*drawn.split()}
 
 
 def test_a_column_is_shown_always_or_if_it_fits_or_if_it_has_values_or_on_request():
