@@ -116,7 +116,7 @@ def test_a_column_of_the_server_is_shown_if_there_is_room_before_the_id(tokens):
 
 
 def test_what_is_needed_next_is_never_cut():
-    needed = {"run_id", "owner", "principal", "warnings", "token_id", "error", "workspace", "path"}
+    needed = {"run_id", "owner", "principal", "warnings", "token_id", "error", "workspace"}
     by_name = {column.name: column for column in COLUMNS}
     assert all(by_name[name].priority == NEEDED and not by_name[name].is_cut for name in needed)
 
@@ -330,14 +330,14 @@ GIVE_WAY = {
     9: "age_days attempts",
     10: "created_by_username remedy",
     11: "id",
-    12: "before after",
+    12: "before after path",
 }
 NARROWEST = {
     10: "before after clients",
     12: "workspace not_checked group_name service_principal_name comment new_comment new_scopes via reason"
     " scopes used_scopes unused_scopes created_by_username",
     16: "rule error principal owner user_name evidence locations source_networks identities",
-    20: "title findings description path warnings",
+    20: "title findings description warnings",
     24: "user",
     48: "remedy",
 }

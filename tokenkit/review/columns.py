@@ -238,7 +238,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("attempts", priority=9),
     ColumnSpec("caller", "by"),
     ColumnSpec("taken_at", "taken"),
-    ColumnSpec("path", least=20),
+    ColumnSpec("path", priority=12),  # whole or not at all, for copying
     ColumnSpec("warnings", least=20),
     ColumnSpec("token_id", "token", _short_id),
     ColumnSpec("id", "id", priority=11),
