@@ -105,6 +105,13 @@ def test_the_summary_follows_the_table(screen, sandbox):
     assert "do not fit" not in quiet
 
 
+def test_a_summary_of_an_audit_says_how_to_see_the_tokens(screen):
+    hint = "Add --findings to show the tokens, and --rule RULE for those of one rule."
+    assert screen("audit").splitlines()[-1] == hint
+    assert hint not in screen("audit", "--findings")
+    assert hint not in screen("audit", "--quiet")
+
+
 def test_a_terminal_names_the_columns_that_do_not_fit(screen, shell, monkeypatch):
     hint = "Columns that do not fit: "
     names = re.findall(r"\w+", screen("access").splitlines()[-1].removeprefix(hint).partition(".")[0])

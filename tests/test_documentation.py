@@ -317,3 +317,9 @@ def test_every_module_at_the_top_and_every_package_is_in_a_layer():
         path.stem for path in (ROOT / "tokenkit").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     }
     assert top - {"__init__", "__main__"} == {name.split("/")[0] for row in layers_of_contributing() for name in row}
+
+
+def test_the_readme_links_to_every_page():
+    pages = {page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").glob("**/*.md")} - {"docs/index.md"}
+    linked = set(re.findall(r"\]\((docs/[^)#]+\.md)", (ROOT / "README.md").read_text("utf-8")))
+    assert linked == pages

@@ -449,3 +449,11 @@ def test_a_line_of_no_known_form_is_found_if_it_is_a_token_here_and_a_masked_val
         (tmp_path / name).write_text(f"{text}\n")
         assert cli.main(["find-leaked", "--file", str(tmp_path / name)]) == code, name
         assert "no value found" not in capsys.readouterr().err
+
+
+def test_a_report_with_findings_of_the_same_value_counts_findings_and_values(company, tmp_path):
+    (tmp_path / "r.json").write_text(json.dumps([gitleaks(company.token), gitleaks(company.token, File="ci.yml")]))
+    found = tokenkit.connect().find_leaked(report=tmp_path / "r.json")
+    assert found.headline() == "1 of 1 value (2 occurrences) matched a token here"
+    (tmp_path / "r.json").write_text(json.dumps([gitleaks(company.token)]))
+    assert tokenkit.connect().find_leaked(report=tmp_path / "r.json").headline() == "1 of 1 value matched a token here"

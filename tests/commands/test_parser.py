@@ -283,3 +283,20 @@ def test_a_message_names_what_is_missing_or_invalid_once(line, message):
         parser.parse(line.split(), SHELL)
     assert message in str(problem.value)
     assert str(problem.value).count("table, json, csv") <= 1
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("report audit.html", "To write a file, use --to audit.html. Run"),
+        ("access a.csv", "To write a file, use --to a.csv. Run"),
+        ("list saved.json", "To write a file, use --to saved.json. To read a file, use --from saved.json. Run"),
+        ("get 0a1b2c3d a.csv", "To write a file, use --to a.csv. Run"),
+        ("list prod", "Unexpected argument 'prod'. Run"),
+        ("sandbox a.db", "Unexpected argument 'a.db'. Run"),
+    ],
+)
+def test_a_file_without_its_option_is_an_error_that_names_the_option(line, message):
+    with pytest.raises(errors.UsageError) as error:
+        parser.parse(line.split(), SHELL)
+    assert message in str(error.value)

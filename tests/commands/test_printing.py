@@ -265,3 +265,24 @@ def test_a_value_in_a_comment_is_in_nothing_that_a_command_writes(where, tmp_pat
     written = "\n".join([*files, capsys.readouterr().out])
     assert "old key: [redacted]" in written
     assert value not in written
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.usefixtures("filled")
+def test_the_path_of_a_snapshot_is_whole_in_its_table_or_left_out_and_in_the_message(
+    tmp_path, monkeypatch, capsys, width
+):
+    monkeypatch.delenv("DATABRICKS_HOST")
+    monkeypatch.delenv("DATABRICKS_TOKEN")
+    monkeypatch.setenv("COLUMNS", str(width))
+    one, fleet = "snapshot --profile prod", "fleet snapshot --profiles prod,dev"
+    for line, place in (one, tmp_path / "x.parquet"), (fleet, tmp_path / "all"):
+        with monkeypatch.context() as patched:
+            patched.setattr("sys.stdout.isatty", lambda: True, raising=False)
+            patched.setattr("sys.stderr.isatty", lambda: True, raising=False)
+            assert cli.main([*line.split(), str(place), "--no-color"]) == 0
+        printed = capsys.readouterr()
+        heading, *rows = printed.out.splitlines()
+        assert ("path" in heading) == all(str(tmp_path) in row for row in rows)
+        assert len(rows) == (1 if place.suffix else 2)
+        assert f"{place}." in printed.err

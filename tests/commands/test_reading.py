@@ -4,14 +4,17 @@ import io
 import json
 import re
 import shlex
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import requests
 
 import tokenkit
+from tests.conftest import NOW
 from tokenkit import cli, errors
 from tokenkit.commands import reading
+from tokenkit.output.snapshots import write_snapshot
 from tokenkit.review import filters
 from tokenkit.sandbox.profiles import profiles_of, write_profiles
 
@@ -147,3 +150,39 @@ def test_a_profile_of_an_account_is_an_error_that_names_the_commands_for_it(own_
     assert message.endswith("all workspaces of the account: tokenkit fleet … --account NAME.\n")
     assert "routes.py" not in message
     assert cli.main(["fleet", "list", "--account", "account", "--output", "json"]) == 0
+
+
+def test_changes_are_since_the_newest_snapshot_that_is_old_enough(here, capsys, monkeypatch):
+    monkeypatch.setattr("tokenkit.core.clock.system_time", lambda: NOW)
+    ws, tokens = tokenkit.connect(), tokenkit.connect().tokens()
+    of = {"host": ws.host, "workspace_id": ws.identify(), "workspace": ws.name}
+    assert cli.main(["snapshot"]) == 0
+    for days, missing in (9, 4), (8, 3), (2, 1):
+        folder = Path(ws.snapshots()["path"].iloc[-1]).parent
+        path = folder / f"{days}.parquet"
+        write_snapshot(tokens.iloc[missing:], path, taken_at=NOW - pd.Timedelta(days=days), **of)
+    capsys.readouterr()
+    for since, found in ("7d", 3), ("1w", 3), ("2d", 1), ("12h", 1), ("2026-02-22", 3), ("2026-02-21", 4):
+        assert cli.main(["changes", "--since", since, "--output", "json"]) == 0
+        assert [row["change"] for row in json.loads(capsys.readouterr().out)] == ["created"] * found, since
+    here.requests.clear()
+    assert cli.main(["changes", "--since", "30d"]) == 2
+    assert "has no snapshot from before 2026-01-30 09:30 UTC. The oldest one was saved on 2026-02-20 09:30 UTC." in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("changes --since 7", "'7' is neither a duration nor a date. Write 7d, 12h or 2w, or 2026-03-01."),
+        ("changes a.parquet --since 7d", "Both a snapshot 'a.parquet' and --since were given. Give one."),
+        (
+            "changes 7d",
+            "7d is not a snapshot: the file does not exist. Give another file, or an age as in --since 7d.",
+        ),
+    ],
+)
+def test_an_age_in_place_of_a_snapshot_is_an_error_that_names_the_option(capsys, line, message):
+    assert cli.main(line.split()) == 2
+    assert message in capsys.readouterr().err

@@ -47,6 +47,22 @@ def test_rows_of_a_file_need_no_warehouse(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("sandbox")
+def test_the_closing_line_counts_the_sign_ins_of_the_selected_tokens_alone(tmp_path, capsys):
+    rows = tmp_path / "rows.jsonl"
+    first, second, *_ = tokenkit.connect().listing()["token_id"]
+    frame(event(first), event(first), event(second), event("a" * 64)).to_json(rows, orient="records", lines=True)
+    assert cli.main(["usage", first, "--rows", str(rows)]) == 0
+    said = capsys.readouterr().err
+    assert ": 2 sign-ins with 1 selected token in the audit log; newest sign-in: " in said
+    assert "of 3 tokens in the audit log" not in said
+    assert cli.main(["usage", "--rows", str(rows)]) == 0
+    assert "2 of 3 tokens in the audit log are listed here" in capsys.readouterr().err
+    frame(event("a" * 64)).to_json(rows, orient="records", lines=True)  # then no sign-in proves nothing
+    assert cli.main(["usage", first, "--rows", str(rows)]) == 0
+    assert "so the log shows nothing about the listed tokens" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("sandbox")
 def test_selected_tokens_without_a_sign_in_are_counted_in_the_singular_and_in_the_plural(tmp_path, capsys):
     rows = tmp_path / "rows.jsonl"
     first, second, *_ = tokenkit.connect().listing()["token_id"]

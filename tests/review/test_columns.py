@@ -8,6 +8,7 @@ from tokenkit.core import table
 from tokenkit.core.table import NEEDED
 from tokenkit.review import columns, lifecycle
 from tokenkit.review.columns import COLUMNS
+from tokenkit.review.values import RULE_IDS
 from tokenkit.widgets import formatting
 
 
@@ -115,7 +116,7 @@ def test_a_column_of_the_server_is_shown_if_there_is_room_before_the_id(tokens):
 
 
 def test_what_is_needed_next_is_never_cut():
-    needed = {"run_id", "owner", "principal", "warnings", "token_id", "error", "workspace", "path"}
+    needed = {"run_id", "owner", "principal", "warnings", "token_id", "error", "workspace"}
     by_name = {column.name: column for column in COLUMNS}
     assert all(by_name[name].priority == NEEDED and not by_name[name].is_cut for name in needed)
 
@@ -329,14 +330,14 @@ GIVE_WAY = {
     9: "age_days attempts",
     10: "created_by_username remedy",
     11: "id",
-    12: "before after",
+    12: "before after path",
 }
 NARROWEST = {
     10: "before after clients",
     12: "workspace not_checked group_name service_principal_name comment new_comment new_scopes via reason"
     " scopes used_scopes unused_scopes created_by_username",
     16: "rule error principal owner user_name evidence locations source_networks identities",
-    20: "title findings description path warnings",
+    20: "title findings description warnings",
     24: "user",
     48: "remedy",
 }
@@ -517,6 +518,21 @@ def test_a_column_without_any_value_is_left_out_unless_it_is_asked_for():
 def test_a_record_says_whether_its_subject_is_an_admin(admin, text):
     frame = pd.DataFrame({"user": ["a"], "admin": pd.array([admin], "boolean"), "host": ["h"], "error": [None]})
     assert columns.fields(frame) == {"user": "a", "admin": text, "host": "h"}
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_ids_of_rules_are_whole_beside_their_titles(width):
+    summary = pd.DataFrame(
+        {
+            "rule": [*RULE_IDS],
+            "title": "Creator of a service principal's token is inactive or deleted",
+            "severity": "medium",
+            "findings": 1_000,
+            "not_checked": "",
+        }
+    )
+    drawn = table.table(columns.columns(summary), width)
+    assert {*RULE_IDS} <= {*drawn.split()}
 
 
 def test_a_column_is_shown_always_or_if_it_fits_or_if_it_has_values_or_on_request():

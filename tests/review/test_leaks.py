@@ -116,7 +116,7 @@ def test_an_oauth_secret_is_not_counted_as_a_value_that_another_workspace_may_ha
         "2 are OAuth secrets"
     )
     alone = matched(leaks.from_values([secrets[0], secrets[0]]))
-    assert alone.headline() == "0 of 1 value matched a token here, 1 is an OAuth secret"
+    assert alone.headline() == "0 of 1 value (2 occurrences) matched a token here, 1 is an OAuth secret"
 
 
 def test_leaks_are_compared_as_objects_and_not_by_their_frames():
@@ -468,7 +468,7 @@ def test_lines_that_were_compared_are_counted_and_are_no_values():
     assert (one.looked_for, one.unmatched, one.lines) == (1, 0, 1)
     assert one.occurrences["kind"].tolist() == ["unknown"]
     masked = matched(leaks.from_values([VALUE, "dapi0123****************"]), sha256(VALUE))
-    assert masked.headline() == "1 of 1 value matched a token here, 1 cannot be compared"
+    assert masked.headline() == "1 of 1 value matched a token here, 1 finding cannot be compared"
     assert masked.not_comparable["problem"].tolist() == ["redacted"]
 
 

@@ -71,6 +71,22 @@ def test_a_use_before_the_day_of_creation_is_an_error_in_the_data_and_no_idle_to
     assert caplog.text == ""
 
 
+def test_a_time_after_the_current_one_is_no_negative_number_of_days_and_said_once(caplog):
+    tokens = [
+        token(created=NOW + 3 * DAY, expires=NOW + 5 * DAY),
+        token(created=NOW - 3 * DAY, used=(NOW + 2 * DAY).floor("D")),
+        token(created=NOW + pd.Timedelta(minutes=9)),  # clocks differ a little
+        token(created=NOW - 3 * DAY),
+    ]
+    derived(*tokens)
+    days = derived(*tokens)
+    assert days["age_days"].tolist() == [0, 3, 0, 3]
+    assert days["idle_days"].tolist() == [0, 0, 0, 3]
+    assert days["expires_in_days"].iloc[0] == 5
+    assert len(caplog.records) == 1
+    assert "2 of 4 tokens were created or used after the current time (2026-03-01 09:30 UTC)" in caplog.text
+
+
 def test_idle_time_runs_from_creation_where_there_was_no_use():
     assert derived(token(created=NOW - 10 * DAY))["idle_days"].tolist() == [10]
 

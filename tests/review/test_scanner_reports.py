@@ -112,7 +112,7 @@ def test_an_oauth_secret_is_named_as_such():
 def test_findings_that_cannot_be_compared_are_not_an_all_clear():
     found = matched(leaks.from_report(SAMPLES / "detect-secrets.baseline"))
     assert found.looked_for == 0
-    assert "1 cannot be compared" in repr(found)
+    assert "1 finding cannot be compared" in repr(found)
     assert "not an all-clear" in found._repr_html_()
     assert found.notes()[0][1] == ["conf/job.py:12 (hashed)"]
 

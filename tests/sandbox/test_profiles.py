@@ -75,14 +75,16 @@ def test_neither_the_default_file_nor_a_link_is_written(tmp_path, monkeypatch):
 
 
 def test_the_command_line_writes_them_and_says_how_to_use_them(file):
-    process = start("--tokens", "3", "--clock", "2026-03-01", "--profiles", str(file))
+    process = start("--tokens", "3", "--workspaces", "2", "--clock", "2026-03-01", "--profiles", str(file))
     try:
-        lines = [process.stdout.readline() for _ in range(11)]
+        lines = [process.stdout.readline() for _ in range(12)]
         created = WorkspaceClient(profile="user").api_client.do("GET", "/api/2.0/token/list")["token_infos"][-1]
     finally:
         process.terminate()
         process.communicate(timeout=30)
     assert f"export DATABRICKS_CONFIG_FILE={file}\n" in lines
+    (names,) = [line for line in lines if line.startswith("Or use its profiles")]
+    assert names.endswith(": admin, user, service-principal, admin-2, user-2, service-principal-2, account.\n")
     assert created["creation_time"] // 86_400_000 == 1_772_323_200_000 // 86_400_000  # 1 March 2026
 
 

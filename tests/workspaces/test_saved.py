@@ -214,7 +214,7 @@ def test_leaked_values_are_looked_for_in_a_file(capsys, tmp_path):
     assert cli.main(["find-leaked", "--report", "r.json", "--from", "x.json"]) == 1
     printed = capsys.readouterr()
     assert sha256(VALUE) in printed.out
-    command = f"tokenkit revoke {sha256(VALUE)} --reason leaked --include-own"
+    command = f"tokenkit revoke {sha256(VALUE)} --reason leaked"
     assert printed.err.splitlines()[-1] == f"To revoke it: {command}"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -37,22 +39,41 @@ def snapshot(session: Session[AnyWorkspace], *, path: str | None) -> pd.DataFram
     """Save the listing, and return its row of ``Workspace.snapshots``; of a fleet, one row per workspace."""
     workspace = session.workspace()
     saved = list_snapshots(workspace.snapshot_files(path).values())
-    session.say(f"{workspace.name}: {pluralize(int(saved['tokens'].sum()), 'token')} saved.")
+    place = ""
+    if not session.front_end.returns_objects:  # a narrow table has no room for a path that can be copied
+        place = f" to {saved['path'].iloc[0]}" if len(saved) == 1 else f" in {os.path.commonpath([*saved['path']])}"
+    session.say(f"{workspace.name}: {pluralize(int(saved['tokens'].sum()), 'token')} saved{place}.")
     return saved
 
 
-def changes(session: Session[Workspace], *, before: str | None, after: str | None) -> pd.DataFrame:
-    """Return what changed since a snapshot. Two files are compared without a request to a workspace."""
-    earlier = None if before in {None, LATEST} else read_snapshot(before)
+def changes(
+    session: Session[Workspace], *, before: str | None, after: str | None, since: pd.Timedelta | pd.Timestamp | None
+) -> pd.DataFrame:
+    """Return what changed since a snapshot. Two files are compared without a request to a workspace.
+
+    Raises:
+        UsageError: A file is not a snapshot, or the workspace has none that is old enough.
+    """
+    if before is not None and since is not None:
+        raise errors.UsageError(f"Both a snapshot {before!r} and --since were given. Give one.")
+    earlier = None if before is None or before == LATEST else _snapshot(before)
     later = None if after is None else read_snapshot(after)
     if earlier is None or later is None:
         workspace = session.workspace()
-        earlier = read_snapshot(_latest(workspace)) if earlier is None else earlier
+        earlier = read_snapshot(_latest(workspace, since)) if earlier is None else earlier
         later = workspace.tokens() if later is None else later
     found = compare(earlier, later)
-    since = f"{pd.Timestamp(earlier.attrs[TAKEN_AT]):%Y-%m-%d %H:%M} UTC"
-    session.say(f"{earlier.attrs[WORKSPACE]}: {_counts(found)} since {since}.")
+    taken = f"{pd.Timestamp(earlier.attrs[TAKEN_AT]):%Y-%m-%d %H:%M} UTC"
+    session.say(f"{earlier.attrs[WORKSPACE]}: {_counts(found)} since {taken}.")
     return found
+
+
+def _snapshot(path: str) -> pd.DataFrame:
+    if not Path(path).exists():
+        raise errors.UsageError(
+            f"{path} is not a snapshot: the file does not exist. Give another file, or an age as in --since 7d."
+        )
+    return read_snapshot(path)
 
 
 def changes_of_fleet(session: Session[Fleet], *, path: str | None) -> pd.DataFrame:
@@ -124,8 +145,18 @@ def _source(session: Session[object], path: str | None) -> leaks.Source | None:
     return getattr(sys.stdin, "buffer", sys.stdin)
 
 
-def _latest(workspace: Workspace) -> str:
+def _latest(workspace: Workspace, since: pd.Timedelta | pd.Timestamp | None) -> str:
+    """Return the file of the latest snapshot, or of the latest one that is old enough."""
     saved = workspace.snapshots()
     if not len(saved):
         raise errors.UsageError(f"{workspace.name} has no snapshot. Run the snapshot command first.")
+    if since is not None:
+        moment = workspace.now() - since if isinstance(since, pd.Timedelta) else since
+        oldest = saved["taken_at"].iloc[0]
+        saved = saved[saved["taken_at"] <= moment]
+        if not len(saved):
+            raise errors.UsageError(
+                f"{workspace.name} has no snapshot from before {moment:%Y-%m-%d %H:%M} UTC. The oldest one was saved "
+                f"on {oldest:%Y-%m-%d %H:%M} UTC."
+            )
     return str(saved["path"].iloc[-1])

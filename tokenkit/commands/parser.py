@@ -11,6 +11,7 @@ import dataclasses
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any, NoReturn
 
 import click
@@ -208,8 +209,19 @@ class _Command(click.Command):
         if rest:
             if "profile" in ctx.params and rest[0] in credentials.profiles():
                 raise errors.UsageError(f"{rest[0]!r} is a profile. Use --profile {rest[0]}.")
-            ctx.fail(f"Unexpected argument {rest[0]!r}.")
+            ctx.fail(f"Unexpected argument {rest[0]!r}.{self._file_options(rest[0])}")
         return rest
+
+    def _file_options(self, argument: str) -> str:
+        """Return which options take a file, if an argument seems to be one."""
+        suffix = PurePath(argument).suffix
+        verbs = {"--to": "write" if suffix else "", "--from": "read" if suffix in {".json", ".parquet"} else ""}
+        uses = [
+            f"To {verb} a file, use {name} {shlex.quote(argument)}."
+            for name, verb in verbs.items()
+            if verb and any(name in param.opts for param in self.params)
+        ]
+        return " ".join(["", *uses])
 
     def _check_options(self, ctx: click.Context, args: Sequence[str]) -> None:
         """Reject two mistakes that click accepts: an option as the value of another option, and a repeated option."""

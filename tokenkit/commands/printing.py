@@ -68,6 +68,8 @@ def say_what_follows(front_end: FrontEnd, call: Call, result: object, code: int)
     """Say after the result what to run next, or what failed."""
     if isinstance(result, Leaks):
         say_how_to_revoke(front_end, result, call.named)
+    if isinstance(result, Audit) and len(result.findings) and not any(call.rows.values()):
+        front_end.say("Add --findings to show the tokens, and --rule RULE for those of one rule.")
     if code and isinstance(result, Audit):
         fail_on = call.printing["fail_on"]
         front_end.warn(_failed(result, fail_on) if code == FINDINGS else _undecided(result, fail_on))

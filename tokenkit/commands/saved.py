@@ -9,6 +9,7 @@ import pandas as pd
 
 from tokenkit import errors
 from tokenkit.commands.session import FrontEnd, Session, in_one
+from tokenkit.review.durations import duration
 from tokenkit.workspaces.base import TokenSource
 from tokenkit.workspaces.saved import SavedListing
 
@@ -49,3 +50,15 @@ def moment(text: str) -> pd.Timestamp:
     if pd.isna(found):
         raise errors.UsageError(f"{text!r} is not a date. Write 2026-03-01, or 2026-03-01T09:30+01:00.")
     return found
+
+
+def age_or_moment(text: str) -> pd.Timedelta | pd.Timestamp:
+    """Parse a duration, which counts back from now, or a date.
+
+    Raises:
+        UsageError: The text is neither.
+    """
+    for parse in (duration, moment):
+        with contextlib.suppress(errors.UsageError):
+            return parse(text)
+    raise errors.UsageError(f"{text!r} is neither a duration nor a date. Write 7d, 12h or 2w, or 2026-03-01.")

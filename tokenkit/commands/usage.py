@@ -13,7 +13,7 @@ from tokenkit.commands.reading import with_ids
 from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.wording import of, part_of
 from tokenkit.review import filters
-from tokenkit.review.usage import summary
+from tokenkit.review.usage import summary, summary_of
 from tokenkit.workspaces.base import AnyWorkspace
 
 
@@ -32,11 +32,12 @@ def usage(
     if token_ids or owner:
         chosen = _chosen(session.front_end, workspace, token_ids, {"owner": owner} if owner else {})
     found = read(session.front_end, workspace, log)
-    session.front_end.warn_last(f"{workspace.name}: {summary(found)}")
     found = found.sort_values(["matched", "logins"], ascending=False, kind="stable", ignore_index=True)
     if chosen is None:
+        session.front_end.warn_last(f"{workspace.name}: {summary(found)}")
         return found
     rows = found[found["token_id"].isin(chosen)].reset_index(drop=True)
+    session.front_end.warn_last(f"{workspace.name}: {summary_of(rows, len(chosen))}")
     if without := len(chosen.difference(rows["token_id"])):
         session.front_end.warn_last(
             f"{workspace.name}: no sign-in of {part_of(without, len(chosen), 'selected token')} in the rows that were "

@@ -238,7 +238,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("attempts", priority=9),
     ColumnSpec("caller", "by"),
     ColumnSpec("taken_at", "taken"),
-    ColumnSpec("path", least=20),
+    ColumnSpec("path", priority=12),  # whole or not at all, for copying
     ColumnSpec("warnings", least=20),
     ColumnSpec("token_id", "token", _short_id),
     ColumnSpec("id", "id", priority=11),
@@ -297,6 +297,7 @@ _OF_PRINCIPALS: dict[str, _Overrides] = {
     "clients": {"priority": 4},
     "kind": {"priority": 5},
 }
+_OF_RULES: dict[str, _Overrides] = {"rule": {"least": 0}, "title": {"least": 12}}  # --rule takes what stands there
 _OF_SCOPES: dict[str, _Overrides] = {"scopes": _FIRST, "last_used_day": {"priority": 1}, "reason": {"priority": 2}}
 _OF_LEAKS: dict[str, _Overrides] = {"last_used_day": {"priority": 2}, "effective_end": {"priority": 3}}
 _OF_TOKENS_IN_RUNS: dict[str, _Overrides] = {
@@ -387,6 +388,8 @@ def _overrides_of(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
         return _in_journal(frame)
     if "tokens_without_permission" in frame:
         return _OF_PRINCIPALS if "logins" in frame else _OF_PRINCIPALS | {"via": _FIRST}
+    if "not_checked" in frame:
+        return _OF_RULES
     if "locations" in frame:
         return _OF_LEAKS
     return _OF_SCOPES if "used_scopes" in frame and "advice" in frame else {}

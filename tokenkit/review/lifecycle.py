@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import Any
 
@@ -29,6 +30,7 @@ LIFECYCLE = frames.schema(
 """The columns that ``with_lifecycle`` adds, in this order. Spark, snapshots and the tests take them from here."""
 
 _DAY_MS = 86_400_000
+_TOLERANCE = np.timedelta64(10, "m")  # clocks of computers differ by less
 _LOGGER = logging.getLogger("tokenkit")
 
 
@@ -41,7 +43,8 @@ def with_lifecycle(tokens: pd.DataFrame, *, now: pd.Timestamp | pd.Series[pd.Tim
     expires or a time is unknown.
 
     A last use before the day of creation is an error in the data. Such a token has ``idle_days`` of ``<NA>``, and its
-    ``effective_end`` is its expiry. The log reports the number of such tokens.
+    ``effective_end`` is its expiry. The log reports the number of such tokens, and of those that were created or used
+    after ``now``, which means that a clock is wrong; their days are 0.
 
     Args:
         tokens: A listing with the columns of ``frames.TOKENS``; it is not changed.
@@ -57,15 +60,28 @@ def with_lifecycle(tokens: pd.DataFrame, *, now: pd.Timestamp | pd.Series[pd.Tim
             len(tokens),
         )
     moment = now.as_unit("ms").asm8 if isinstance(now, pd.Timestamp) else _times(now)
+    if ahead := int((seen > moment + _TOLERANCE).sum()):
+        _warn_of_clock(ahead, len(tokens), f"{pd.Timestamp(np.max(moment)):%Y-%m-%d %H:%M}")
     index = tokens.index
     return tokens.assign(
         status=texts.series(pc.if_else(pa.array(expires <= moment), "expired", "active"), index),
         never_expires=np.isnat(expires),
-        age_days=_days(moment - created, index),
+        age_days=_days_since(created, moment, index),
         lifetime_days=_days(expires - created, index),
         expires_in_days=_days(expires - moment, index),
-        idle_days=_days(moment - seen, index),
+        idle_days=_days_since(seen, moment, index),
         effective_end=_moments(_end(seen, expires), index),
+    )
+
+
+@functools.lru_cache(maxsize=100)  # once, although a command reads a listing several times
+def _warn_of_clock(ahead: int, total: int, now: str) -> None:
+    _LOGGER.warning(
+        "%d of %d tokens were created or used after the current time (%s UTC); check the clock of this computer, "
+        "because ages and ends depend on it",
+        ahead,
+        total,
+        now,
     )
 
 
@@ -175,6 +191,11 @@ def _end(seen: _Times, expires: _Times) -> _Times:
 
 def _moments(times: _Times, index: pd.Index) -> pd.Series[pd.Timestamp]:
     return pd.Series(times, index).dt.tz_localize("UTC")
+
+
+def _days_since(times: _Times, moment: _Times | np.datetime64[Any], index: pd.Index) -> pd.Series[float]:
+    """Return the days since past times. A time after the moment counts as the moment, because a clock is wrong."""
+    return _days(np.maximum(moment, times) - times, index)
 
 
 def _days(span: npt.NDArray[np.timedelta64], index: pd.Index) -> pd.Series[float]:

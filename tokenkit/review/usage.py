@@ -122,8 +122,7 @@ def share(usage: pd.DataFrame) -> str:
     rows = checked(usage)
     count = int(usage.attrs.get("log_tokens", len(rows)))  # a frame from a file has no attrs
     listed = int(usage.attrs.get("matched_tokens", rows["matched"].sum()))
-    source = usage.attrs.get(READ_FROM)
-    since = f" since {source[SINCE]}" if isinstance(source, Mapping) and SINCE in source else ""
+    since = _since(usage)
     if not count:
         return f"The audit log has no sign-in with a token{since or ' in this period'}"
     nothing = "" if listed else ", so the log shows nothing about the listed tokens"
@@ -137,6 +136,25 @@ def summary(usage: pd.DataFrame) -> str:
     until = f"; newest sign-in: {pd.Timestamp(newest):%Y-%m-%d %H:%M} UTC" if newest else ""
     left_out = f"; {pluralize(internal, 'internal sign-in')} of notebooks and jobs excluded" if internal else ""
     return f"{share(usage)}{until}{left_out}. A token without a sign-in in the log is not proven to be unused."
+
+
+def summary_of(rows: pd.DataFrame, tokens: int) -> str:
+    """Return one line of text about the sign-ins of selected tokens.
+
+    Args:
+        rows: The rows of these tokens in the result of ``usage``.
+        tokens: The number of selected tokens, with or without a row.
+    """
+    count = int(rows["logins"].sum())
+    newest = f"; newest sign-in: {rows['last_login'].max():%Y-%m-%d %H:%M} UTC" if count else ""
+    of_log = f"{pluralize(tokens, 'selected token')} in the audit log{_since(rows)}"
+    line = f"{pluralize(count, 'sign-in')} with {of_log}{newest}."
+    return line if int(rows.attrs.get("matched_tokens", count)) else f"{line} {share(rows)}."
+
+
+def _since(usage: pd.DataFrame) -> str:
+    source = usage.attrs.get(READ_FROM)
+    return f" since {source[SINCE]}" if isinstance(source, Mapping) and SINCE in source else ""
 
 
 def with_evidence(tokens: pd.DataFrame, usage: pd.DataFrame) -> pd.DataFrame:

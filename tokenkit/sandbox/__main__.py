@@ -145,15 +145,17 @@ def serve(
         sandbox = Sandbox(port=port, **settings)
     except (ValueError, OSError, DatabaseUnusableError) as error:
         return _fail(_reason(error, port))
+    written: dict[str, dict[str, str]] = {}
     if file:
         try:
-            write_profiles(file, profiles_of(sandbox))
+            written = profiles_of(sandbox)
+            write_profiles(file, written)
         except (ValueError, OSError) as error:
             sandbox.stop()
             return _fail(f"cannot write {file}: {error}")
     sandbox.faults.add(*faults)
     with sandbox, _Interruption(stop):
-        _announce(sandbox, as_json=json, profiles=file)
+        _announce(sandbox, as_json=json, profiles=file, names=[*written])
         stop.wait()
     return 0
 
@@ -181,7 +183,7 @@ def _fail(message: str) -> int:
     return USAGE_ERROR
 
 
-def _announce(sandbox: Sandbox, *, as_json: bool, profiles: Path | None) -> None:
+def _announce(sandbox: Sandbox, *, as_json: bool, profiles: Path | None, names: Sequence[str]) -> None:
     if as_json:
         workspaces = [{"host": workspace.host, "token": workspace.token} for workspace in sandbox.workspaces]
         account = {
@@ -206,12 +208,12 @@ def _announce(sandbox: Sandbox, *, as_json: bool, profiles: Path | None) -> None
     _print_line("Run this in another shell:")
     warehouse = f"DATABRICKS_WAREHOUSE_ID={sandbox.warehouse.warehouse_id}"
     _print_line(f"export DATABRICKS_HOST={first.host} DATABRICKS_TOKEN={first.token} {warehouse}")
-    if profiles:
-        _print_line("")
-        _print_line("Or use its profiles, admin, user and service-principal, with the official tools:")
-        _print_line(f"export DATABRICKS_CONFIG_FILE={shlex.quote(str(profiles.absolute()))}")
     for workspace in others:
         _print_line(f"also: {workspace.host} {workspace.token}")
+    if profiles:
+        _print_line("")
+        _print_line(f"Or use its profiles, with tokenkit and the official tools: {', '.join(names)}.")
+        _print_line(f"export DATABRICKS_CONFIG_FILE={shlex.quote(str(profiles.absolute()))}")
     if others:
         _print_line("")
         _print_line("Or sign in to the account, with the official AccountClient:")

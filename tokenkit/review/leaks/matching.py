@@ -90,14 +90,16 @@ class Leaks:
             compared = f"; {pluralize(self.lines, 'line')} compared as values matched no token here"
             return f"no value found{compared if self.lines else ''}"
         matched_values = self.looked_for - self.unmatched - self.unmatched_secrets
-        parts = [f"{matched_values:,} of {pluralize(self.looked_for, 'value')} matched a token here"]
+        found = len(self.occurrences)
+        times = f" ({pluralize(found, 'occurrence')})" if found > self.looked_for else ""
+        parts = [f"{matched_values:,} of {pluralize(self.looked_for, 'value')}{times} matched a token here"]
         if self.unmatched:
             parts.append(f"{self.unmatched:,} matched none and may still be valid in another workspace")
         if self.unmatched_secrets:
             kind = "is an OAuth secret" if self.unmatched_secrets == 1 else "are OAuth secrets"
             parts.append(f"{self.unmatched_secrets:,} {kind}")
         if len(self.not_comparable):
-            parts.append(f"{len(self.not_comparable):,} cannot be compared")
+            parts.append(f"{pluralize(len(self.not_comparable), 'finding')} cannot be compared")
         return ", ".join(parts)
 
     def notes(self) -> list[tuple[str, list[str]]]:
