@@ -25,7 +25,7 @@ from tokenkit.commands.history import unfinished
 from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_misspelt, warn_of_unscoped, with_ids
 from tokenkit.commands.session import HELP, FrontEnd, Session, naming
 from tokenkit.core.arguments import without_credential
-from tokenkit.core.wording import of, pluralize
+from tokenkit.core.wording import of, part_of, pluralize
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access, columns, filters
 from tokenkit.review import scopes as scopes_review
@@ -155,7 +155,7 @@ def scopes(
         return advised[can_be_narrowed].reset_index(drop=True) if is_partial else advised
     plan = workspace.plan_update(advised, reason=reason)
     _require_known(session.front_end, workspace, criteria, allow_none=allow_none)
-    doing = f"narrow {pluralize(len(plan), 'token')} to the scopes in use"
+    doing = f"narrow {part_of(len(plan), len(advised), 'token')} to the scopes in use"
     nothing = f"nothing to narrow{f' (advice: {counts})' if counts else _NO_MATCH}"
     return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, doing=doing, nothing=nothing)
 
@@ -323,7 +323,7 @@ def resume(
     if is_shown:
         session.front_end.show(in_short)
         session.front_end.warn(
-            f"{workspace.full_name}: resuming run {plan.run_id}, which was confirmed today: {plan.summary().doing}. "
+            f"{workspace.full_name}: resuming run {plan.run_id}, which was confirmed today. "
             "To see what remains without resuming, use --dry-run."
         )
     return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, is_shown=is_shown)
