@@ -193,6 +193,7 @@ def test_an_interrupted_run_of_today_resumes_after_showing_what_remains(here, in
     assert cli.main(["resume", interrupted]) == 0
     printed = capsys.readouterr().err
     assert "failed" in printed  # what remains, with the outcome in the journal
+    assert printed.lower().count("revoke 2 tokens for good") == 1
     assert f"4 revoked. Run {interrupted}" in printed
     assert deleted(here) == 2
     assert cli.main(["resume", interrupted]) == 0
@@ -586,6 +587,17 @@ def test_after_an_interrupted_run_the_hint_says_whether_resume_asks(here, of_ano
     assert f"To finish the run ({without}): tokenkit resume {run_id}\n" in capsys.readouterr().err
     assert cli.main(["resume", of_another_day, "--yes"]) == 1
     assert f"To finish the run (after a confirmation): tokenkit resume {of_another_day}\n" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_that_ended_early_names_the_command_that_finishes_it_once(here, capsys):
+    tokens = tokenkit.connect().tokens("owner != 'admin@example.com'", status="active")
+    here.faults.add(Fault(method="DELETE", status=401))
+    assert cli.main(["revoke", *tokens["token_id"].tail(2), "--yes"]) == 1
+    run_id = tokenkit.connect().runs()["run_id"].iloc[-1]
+    said = capsys.readouterr().err
+    assert "Ended early: " in said
+    assert said.count(f"tokenkit resume {run_id}") == 1
 
 
 @pytest.mark.usefixtures("here")

@@ -257,6 +257,28 @@ def test_permissions_are_removed_after_a_preview_and_the_number_of_deleted_token
     assert set(result["token_id"]) == deleted == before - ids(company)
 
 
+@pytest.mark.usefixtures("company")
+def test_the_commands_that_undo_a_change_of_permissions_restore_the_entries_of_each_workspace(capsys):
+    def entries():
+        names = ["workspace", "user_name", "group_name", "permission_level"]
+        rows = json.loads(shell(capsys, "fleet permissions show --profiles prod,dev,test --output json").out)
+        return {tuple(row[name] for name in names) for row in rows}
+
+    shell(capsys, "permissions add group:analysts --profile dev")
+    shell(capsys, "fleet permissions add group:contractors --profiles prod,dev,test")
+    before = entries()
+    change = "group:analysts group:contractors group:finance"
+    said = shell(capsys, f"fleet permissions set {change} --profiles prod,dev,test --yes").err
+    assert entries() != before
+    commands = [
+        line.partition(": tokenkit ")[2] for line in said.splitlines() if ": tokenkit fleet permissions" in line
+    ]
+    assert len({command.partition("--profiles")[2] for command in commands}) > 1
+    for command in commands:
+        shell(capsys, f"{command} --yes")
+    assert entries() == before
+
+
 def test_a_fleet_names_the_principals_that_may_lose_more_tokens(company, capsys, monkeypatch):
     path = "/api/2.0/preview/scim/v2/Groups"
     groups = tokenkit.connect("prod").api._transport.call("GET", path, query={"count": 10_000})["Resources"]

@@ -110,6 +110,19 @@ def test_a_display_name_of_several_is_asked_back_before_a_change_in_a_shell_and_
     assert cli.main(["create-obo", "twin", "--show-value"]) == 2
 
 
+def test_an_empty_result_names_the_values_that_no_token_has(workspace, capsys):
+    owner = workspace.tokens()["owner"].iloc[-1]
+    workspace.tokens(owner=[owner, "nobody"])
+    workspace.tokens("idle_days < 0", owner=owner)
+    assert capsys.readouterr().err == ""
+    assert not len(workspace.tokens(owner=f"x{owner}"))
+    assert capsys.readouterr().err == f"{workspace.name}: No token has the owner 'x{owner}'. Did you mean {owner}?\n"
+    assert not len(workspace.scopes(scope="sqll"))
+    assert "No token has the scope 'sqll'. Did you mean sql?" in capsys.readouterr().err
+    assert not len(tokenkit.fleet([workspace]).tokens(owner="nobody"))
+    assert capsys.readouterr().err.count("No token has the owner 'nobody'.") == 1
+
+
 def test_filters_and_where_hold_together(workspace):
     everything = workspace.tokens()
     found = workspace.tokens("idle_days > 30", status="active", owner="*@example.com")

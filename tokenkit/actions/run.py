@@ -289,9 +289,10 @@ class _RunClock:
 
 def _how_to_resume(error: errors.TokenKitError | None, run: Run, count: int, total: int) -> str:
     why = "Stopped" if error is None else f"Ended early: {records.storable(str(error))}"
-    resume = spelled("tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}", run_id=run.run_id)
-    how = f"; to finish, run {resume}" if count else ""
-    return f"{why.rstrip('.')}. {count:,} of {pluralize(total, 'token')} remaining{how}."
+    how = spelled(
+        "; to finish, run tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}", run_id=run.run_id
+    )
+    return f"{why.rstrip('.')}. {count:,} of {pluralize(total, 'token')} remaining{how if count else ''}."
 
 
 @contextlib.contextmanager

@@ -25,7 +25,8 @@ from tokenkit.commands.history import unfinished
 from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_misspelt, warn_of_unscoped, with_ids
 from tokenkit.commands.session import HELP, FrontEnd, Session, naming
 from tokenkit.core.arguments import without_credential
-from tokenkit.core.wording import of, pluralize
+from tokenkit.core.wording import of, part_of, pluralize
+from tokenkit.rest import credentials
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access, columns, filters
 from tokenkit.review import scopes as scopes_review
@@ -155,7 +156,7 @@ def scopes(
         return advised[can_be_narrowed].reset_index(drop=True) if is_partial else advised
     plan = workspace.plan_update(advised, reason=reason)
     _require_known(session.front_end, workspace, criteria, allow_none=allow_none)
-    doing = f"narrow {pluralize(len(plan), 'token')} to the scopes in use"
+    doing = f"narrow {part_of(len(plan), len(advised), 'token')} to the scopes in use"
     nothing = f"nothing to narrow{f' (advice: {counts})' if counts else _NO_MATCH}"
     return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, doing=doing, nothing=nothing)
 
@@ -239,7 +240,7 @@ def _change_permissions(
     result = _decide(session, plan, workspace, dry_run=False, yes=options["yes"] or not needs_confirmation)
     if result is None:
         return result
-    for line in _how_to_undo(session, plan):
+    for line in _how_to_undo(session, workspace, plan):
         front_end.hint(line)
     return result if len(result) else permissions_of(workspace)
 
@@ -257,26 +258,43 @@ def _costs(plan: PermissionEffects) -> tuple[str, pd.DataFrame]:
     return next((caption, found) for caption, found in rows.items() if len(found))
 
 
-def _how_to_undo(session: Session[Any], plan: PermissionEffects) -> list[str]:
+def _how_to_undo(session: Session[Any], workspace: AnyWorkspace, plan: PermissionEffects) -> list[str]:
     """Return how to undo a change of permissions: the opposite commands, or where the earlier entries are."""
     program, changes = session.front_end.program, plan.changes
-    old = changes["permission_level"]
-    if "workspace" in changes or changes["principal"].str.contains("=").any():
+    path, alike = "permissions", {_opposite(changes): naming(session.named)}
+    can_be_typed = not changes["principal"].str.contains("=").any()
+    if "workspace" in changes:
+        by_opposite: dict[_Opposite, list[str]] = {}
+        for host, of_one in changes.groupby("workspace", sort=False):
+            by_opposite.setdefault(_opposite(of_one), []).append(workspace.labels[str(host)])
+        path, alike = "fleet permissions", {what: ["--profiles", ",".join(by_opposite[what])] for what in by_opposite}
+        can_be_typed &= set().union(*by_opposite.values()) <= {*credentials.profiles()}
+    if not can_be_typed:
         return [
             f"The entries before the change: {program} journal --run {plan.run_id}. `permissions set` with these "
             "restores the entries, but no tokens, and removes entries that were added since."
         ]
-    entries = changes["kind"].str.replace("_", "-") + ":" + changes["principal"]
-    # First the additions: a principal whose entries are exchanged would lose its tokens in between.
-    verbs = {"add": (entries + "=" + old)[old.notna()], "remove": entries[old.isna()]}
-    where = naming(session.named)
     lines: list[str] = []
-    for verb, named in verbs.items():
-        if len(named):
-            command = f"{program} permissions {shlex.join([verb, *named, *where])}"
+    for opposite, where in alike.items():
+        for verb, entries in opposite:
             warning = "Removing an entry deletes tokens, which are shown first. " if verb == "remove" else ""
-            lines.append(f"{warning}{'Then' if lines else 'To restore the entries, but no tokens'}: {command}")
+            start = "Then" if lines else "To restore the entries, but no tokens"
+            lines.append(f"{warning}{start}: {program} {path} {shlex.join([verb, *entries, *where])}")
     return lines
+
+
+_Opposite = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def _opposite(changes: pd.DataFrame) -> _Opposite:
+    """Return the commands that restore entries, each with its entries.
+
+    Entries are added before others are removed, because a principal that has none in between would lose its tokens.
+    """
+    old = changes["permission_level"]
+    entries = changes["kind"].str.replace("_", "-") + ":" + changes["principal"]
+    verbs = {"add": (entries + "=" + old)[old.notna()], "remove": entries[old.isna()]}
+    return tuple((verb, tuple(named)) for verb, named in verbs.items() if len(named))
 
 
 def resume(
@@ -323,7 +341,7 @@ def resume(
     if is_shown:
         session.front_end.show(in_short)
         session.front_end.warn(
-            f"{workspace.full_name}: resuming run {plan.run_id}, which was confirmed today: {plan.summary().doing}. "
+            f"{workspace.full_name}: resuming run {plan.run_id}, which was confirmed today. "
             "To see what remains without resuming, use --dry-run."
         )
     return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, is_shown=is_shown)

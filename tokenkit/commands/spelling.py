@@ -39,7 +39,8 @@ COUNTERPARTS: Mapping[str, str] = {
     # commands
     "fleet(account=…)": "{program} fleet … --account NAME",
     "tokenkit.resume({run_id!r})": "`{program} resume {run_id}`",
-    "tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}": "`{program} resume {run_id}`",
+    # A command says it after the result.
+    "; to finish, run tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}": "",
     "Fleet.runs() lists all runs": "`{program} fleet journal` lists all runs",
     "Use Workspace.snapshots() to list snapshots": "`{program} snapshot` saves one",
     'audit.report("audit.xlsx")': "{program} report --to audit.xlsx",

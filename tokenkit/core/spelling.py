@@ -24,6 +24,11 @@ def spelled(in_python: str, **values: str) -> str:
     return piece.format(**values) if values else piece
 
 
+def is_in_command() -> bool:
+    """Return whether a command runs, which shows messages about its result itself."""
+    return _IN_COMMANDS.get() is not None
+
+
 @contextlib.contextmanager
 def spelling(in_commands: Mapping[str, str]) -> Iterator[None]:
     """Spell pieces of messages as options and commands, in this context.

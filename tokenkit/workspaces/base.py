@@ -21,7 +21,10 @@ from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
 from tokenkit.actions.resumption import RemainingPlan, report
 from tokenkit.core.arguments import flag, optional
+from tokenkit.core.printable import printable
 from tokenkit.core.prompt import ask_unseen
+from tokenkit.core.redaction import redact
+from tokenkit.core.spelling import is_in_command
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.rest.token_management import AccessControlList
 from tokenkit.review import audit as audits
@@ -64,7 +67,7 @@ class TokenSource(ABC):
         """Return the tokens with their owners and the columns derived from their times.
 
         All filters must match; of a list of values, one must match. A service principal matches by its display name,
-        application id or id.
+        application id or id. If nothing matches, a message names the values that no token has, with similar ones.
 
         Args:
             where: An expression over the columns, in the language of ``DataFrame.query``:
@@ -82,8 +85,11 @@ class TokenSource(ABC):
             FleetError: No workspace of the fleet responded.
         """
         values = filters.check(where, criteria)
-        found = self._described(filters.only_creator(values), with_aliases=filters.names_principals(values))
-        found = filters.matching(found, **criteria)
+        described = self._described(filters.only_creator(values), with_aliases=filters.names_principals(values))
+        found = filters.matching(described, **criteria)
+        if not len(found) and not is_in_command():
+            for sentence in filters.misspelt(described, criteria):
+                sys.stderr.write(f"{self.name}: {printable(redact(sentence))}\n")
         if "workspace" in found:  # rows of a fleet have no unique index
             found = found.reset_index(drop=True)
         return self.filtered(found, where)
