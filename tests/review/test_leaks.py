@@ -483,6 +483,14 @@ def test_the_rows_in_short_are_those_that_decide_and_the_closing_line_is_a_sente
     assert matched(leaks.from_values([])).in_short().closing == ("No value found.",)
 
 
+@pytest.mark.parametrize(("count", "more"), [(1, 0), (21, 0), (22, 2)])
+def test_places_of_unmatched_values_in_short_are_twenty_or_the_number_of_the_others(count, more):
+    values = [f"dapi{number:032x}" for number in range(count)]
+    _, *places, _ = matched(leaks.from_values(values)).in_short().closing
+    assert len(places) == (20 + 1 if more else count)
+    assert (places[-1] == f"… and {more} more") is bool(more)
+
+
 def test_a_leak_is_revoked_with_a_reason_unless_another_is_given():
     plan = leaks.matched(leaks.from_values(VALUE), listing(), name="t", plan=lambda _, **settings: settings)
     assert plan.revoke() == {"reason": "leaked"}
