@@ -541,7 +541,7 @@ def test_an_unexpected_exception_does_not_show_its_message(shell, monkeypatch):
 )
 def test_the_exit_code_of_a_change_shows_whether_it_is_complete(shell, monkeypatch, outcomes, attrs, code):
     def change(*_, **__):
-        result = pd.DataFrame({"token_id": "a", "outcome": outcomes, "attempts": 1})
+        result = pd.DataFrame({"token_id": "a", "outcome": outcomes, "attempts": 1, "error": None}, dtype=object)
         result.attrs |= attrs
         return result
 

@@ -255,9 +255,8 @@ def test_every_command_that_returns_rows_arranges_and_writes_them(filled, line, 
 @pytest.mark.usefixtures("here")
 def test_a_value_in_a_comment_is_in_nothing_that_a_command_writes(where, tmp_path, capsys):
     value, ws = f"dapi{'9be3afe4' * 4}", tokenkit.connect()
-    plan = ws.plan_update(ws.tokens(status="active").head(1), comment=f"old key: {value}")
-    plan.apply()
-    (token,) = plan.preview()["token_id"]
+    token = ws.tokens(status="active")["token_id"].iloc[0]
+    ws.token_management.update_token_management(token, {"comment": f"old key: {value}"}, "comment")
     assert ws.tokens().set_index("token_id").loc[token, "comment"] == f"old key: {value}"
     assert cli.main(shlex.split(f"list --where \"token_id == '{token}'\" {where.format(tmp_path / 'rows')}")) == 0
     read = {".csv": pd.read_csv, ".json": pd.read_json, ".xlsx": pd.read_excel}
