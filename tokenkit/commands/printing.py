@@ -20,7 +20,7 @@ from tokenkit.commands.rows import arranged, as_frame
 from tokenkit.commands.session import FrontEnd
 from tokenkit.core import table
 from tokenkit.core.printable import printable
-from tokenkit.core.wording import pluralize, shown_of
+from tokenkit.core.wording import of, pluralize, shown_of
 from tokenkit.output import export
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import columns, preview, texts
@@ -109,7 +109,9 @@ def _not_checked(audit: Audit) -> list[str]:
 
 def _undecided(audit: Audit, fail_on: Severity) -> str:
     """Return in a line why an audit has no findings, but does not pass."""
-    return f"{audit.name}: --fail-on {fail_on} is undecided, not checked: {', '.join(_not_checked(audit))}."
+    names = _not_checked(audit)
+    reason = f"{', '.join(names)} {of(len(names), 'was', 'were')} not checked"
+    return f"{audit.name}: --fail-on {fail_on} is undecided: {reason}."
 
 
 def _write(
