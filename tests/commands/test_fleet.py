@@ -79,7 +79,7 @@ def test_now_is_the_current_time_of_all_workspaces(capsys):
     def remaining(now):
         columns = "workspace,token_id,expires_in_days"
         line = (
-            f"fleet list --profiles prod,dev --output json --columns {columns} --where 'not never_expires' --now {now}"
+            f"fleet list --profiles prod,dev --output json --columns {columns} --where never_expires==False --now {now}"
         )
         return {
             (row["workspace"], row["token_id"]): row["expires_in_days"] for row in json.loads(shell(capsys, line)[0])

@@ -69,7 +69,7 @@ def say_what_follows(front_end: FrontEnd, call: Call, result: object, code: int)
     if isinstance(result, Leaks):
         say_how_to_revoke(front_end, result, call.named)
     if isinstance(result, Audit) and len(result.findings) and not any(call.rows.values()):
-        front_end.say("Add --findings to show the tokens, and --rule RULE for those of one rule.")
+        front_end.say_below("Add --findings to show the tokens, and --rule RULE for those of one rule.")
     if code and isinstance(result, Audit):
         fail_on = call.printing["fail_on"]
         front_end.warn(_failed(result, fail_on) if code == FINDINGS else _undecided(result, fail_on))
@@ -146,6 +146,6 @@ def _drawn(front_end: FrontEnd, frame: pd.DataFrame, call: Call, chosen: Sequenc
     drawn = table.table(found, width, is_colored=is_colored)
     omitted = [column.name for column in table.omitted(found, width)]
     if omitted and not call.command.can_change:  # what is said of a change is its warnings and the next step
-        front_end.say(f"Columns that do not fit: {', '.join(omitted)}. Use --columns NAMES, or a wider terminal.")
+        front_end.say_below(f"Columns that do not fit: {', '.join(omitted)}. Use --columns NAMES, or a wider terminal.")
     more = len(frame) - len(rows)
     return f"{drawn}\n… and {more:,} more. Use filters, --limit or --output csv." if more else drawn
