@@ -96,7 +96,7 @@ def screen(shell, monkeypatch):
 
 
 def test_the_summary_follows_the_table(screen, sandbox):
-    *_, last, summary, hint = screen("list").splitlines()
+    *_, last, hint, summary = screen("list").splitlines()
     assert summary == f"{sandbox.host}: 300 tokens."
     assert last.split()[-1] in {info["token_id"][:12] for info in sandbox.workspaces[0].state.tokens.infos()}
     assert hint.startswith("Columns that do not fit: status, scopes, ")
@@ -107,14 +107,14 @@ def test_the_summary_follows_the_table(screen, sandbox):
 
 def test_a_summary_of_an_audit_says_how_to_see_the_tokens(screen):
     hint = "Add --findings to show the tokens, and --rule RULE for those of one rule."
-    assert screen("audit").splitlines()[-1] == hint
+    assert hint in screen("audit").splitlines()
     assert hint not in screen("audit", "--findings")
     assert hint not in screen("audit", "--quiet")
 
 
 def test_a_terminal_names_the_columns_that_do_not_fit(screen, shell, monkeypatch):
     hint = "Columns that do not fit: "
-    names = re.findall(r"\w+", screen("access").splitlines()[-1].removeprefix(hint).partition(".")[0])
+    names = re.findall(r"\w+", screen("access").partition(hint)[2].partition(".")[0])
     assert names
     assert hint not in screen("access", "--columns", ",".join(["principal", *names]))
     assert hint not in "".join(map(str, shell("access")))  # a pipe has all

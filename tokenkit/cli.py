@@ -229,6 +229,11 @@ class _ShellSession(FrontEnd):
         if sys.stderr.isatty() and not self._is_quiet:
             self._summary.append(message)
 
+    def say_below(self, message: str) -> None:
+        """Write to standard error before the other messages about the result, if it is a terminal."""
+        if sys.stderr.isatty() and not self._is_quiet:
+            self._summary.insert(0, message)
+
     def warn_last(self, message: str) -> None:
         """Write to standard error after the result."""
         self._summary.append(message)

@@ -273,6 +273,8 @@ def test_help_of_a_command_is_what_its_option_shows():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        ("fleet --profiles a,b list", "Options follow the command: tokenkit fleet list --profiles a,b"),
+        ("--limit 5 list", "Options follow the command: tokenkit list --limit 5"),
         ("--profile admin", "Missing command. For example: tokenkit list --profile admin"),
         ("list --limit -3", "--limit must be 0 or more"),
         ("list --output yaml", "'yaml' is not a valid value. Known: table, json, csv."),

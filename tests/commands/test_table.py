@@ -293,6 +293,7 @@ def test_create_obo_in_a_shell_requires_a_place_for_the_value_and_shows_it_only_
         "list --sort=-idel_days",
         "access --columns owner",
         "audit --sort serverity",
+        "audit --rule serverity",
         "revoke --status expired --sort idel_days --dry-run",
         "fleet list --columns wokspace --profiles x,y",
     ],

@@ -34,9 +34,9 @@ def audit(session: Session[TokenSource], *, explain: str | None, **options: Unpa
 
 
 def _audit(session: Session[TokenSource], **options: Unpack[_Rules]) -> Audit:
+    run = {rule.id for rule in chosen(options["rules"] or None, skip=options["skip"])}  # an error before any request
     workspace = session.workspace()
     by_rule: dict[str, dict[str, Any]] = {}
-    run = {rule.id for rule in chosen(options["rules"] or None, skip=options["skip"])}
     usual = [threshold for threshold in map(threshold_of, defaults.read().thresholds) if threshold[0] in run]
     for rule, name, value in [*usual, *options["thresholds"]]:
         by_rule.setdefault(rule, {})[name] = value

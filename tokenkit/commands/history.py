@@ -44,8 +44,9 @@ def _one_run(session: Session[AnyWorkspace], given: str, *, runs: bool, tokens: 
     found = every[_of_run(every, run_id)].reset_index(drop=True)
     if not len(found):
         known = every["run_id"].tolist()[::-1]
-        hint = errors.did_you_mean(given, known) if known else "The journal is empty."
-        raise errors.UsageError(f"{name}: the journal has no run {given!r}. {hint}")
+        hint = errors.did_you_mean(given, known) if known else "It is empty."
+        whose = "on this computer" if name == _EVERYWHERE else f"of {name}"
+        raise errors.UsageError(f"The journal {whose} has no run {given!r}. {hint}")
     count = int(found["tokens"].sum())
     workspaces = found["workspace"].unique()
     name = name if len(workspaces) > 1 else workspaces[0]

@@ -329,6 +329,12 @@ class _Group(click.Group):
             raise HelpRequested(ctx.get_help().rstrip())
         if first in {"--version", "-V", "version"} and not self._path:
             raise HelpRequested(f"tokenkit {__version__}")
+        named = next((arg for arg in args if arg in self.commands), None)
+        if first.startswith("-") and named:
+            others = [arg for arg in args if arg != named]
+            raise errors.UsageError(
+                f"Options follow the command: {start} {shlex.join([*self._path.split(), named, *others])}"
+            )
         if first in _LEADING:
             given = " ".join(args)
             raise errors.UsageError(f"Missing command. For example: {start} {self._example()} {given}")
@@ -351,7 +357,8 @@ class _Group(click.Group):
         alone = next((row for row in commands_at(self._front_end) if row.path == first), None)
         if alone is not None and self._path == "fleet":
             named = " --profile NAME" if PROFILE in alone.workspaces.params else ""
-            return f"There is no `{path}`. Run `{start} {first} …{named}`, or one of fleet: {', '.join(self.commands)}."
+            others = ", ".join(self.commands)
+            return f"`{path}` does not exist. Run `{start} {first} …{named}`. The commands of fleet are {others}."
         if (meant := _OTHER_NAMES.get(first)) in self.commands:
             return f"Unknown command {path!r}. Run `{start} {f'{self._path} {meant}'.strip()}`."
         return f"Unknown command {path!r}. {errors.did_you_mean(first, self.commands)}"

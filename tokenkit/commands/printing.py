@@ -20,7 +20,7 @@ from tokenkit.commands.rows import arranged, as_frame
 from tokenkit.commands.session import FrontEnd
 from tokenkit.core import table
 from tokenkit.core.printable import printable
-from tokenkit.core.wording import pluralize, shown_of
+from tokenkit.core.wording import of, pluralize, shown_of
 from tokenkit.output import export
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import columns, preview, texts
@@ -69,7 +69,7 @@ def say_what_follows(front_end: FrontEnd, call: Call, result: object, code: int)
     if isinstance(result, Leaks):
         say_how_to_revoke(front_end, result, call.named)
     if isinstance(result, Audit) and len(result.findings) and not any(call.rows.values()):
-        front_end.say("Add --findings to show the tokens, and --rule RULE for those of one rule.")
+        front_end.say_below("Add --findings to show the tokens, and --rule RULE for those of one rule.")
     if code and isinstance(result, Audit):
         fail_on = call.printing["fail_on"]
         front_end.warn(_failed(result, fail_on) if code == FINDINGS else _undecided(result, fail_on))
@@ -109,7 +109,9 @@ def _not_checked(audit: Audit) -> list[str]:
 
 def _undecided(audit: Audit, fail_on: Severity) -> str:
     """Return in a line why an audit has no findings, but does not pass."""
-    return f"{audit.name}: --fail-on {fail_on} is undecided, not checked: {', '.join(_not_checked(audit))}."
+    names = _not_checked(audit)
+    reason = f"{', '.join(names)} {of(len(names), 'was', 'were')} not checked"
+    return f"{audit.name}: --fail-on {fail_on} is undecided: {reason}."
 
 
 def _write(
@@ -145,6 +147,6 @@ def _drawn(front_end: FrontEnd, frame: pd.DataFrame, call: Call, chosen: Sequenc
     drawn = f"{caption}:\n{drawn}" if caption else drawn
     omitted = [column.name for column in table.omitted(found, width)]
     if omitted and not call.command.can_change:  # what is said of a change is its warnings and the next step
-        front_end.say(f"Columns that do not fit: {', '.join(omitted)}. Use --columns NAMES, or a wider terminal.")
+        front_end.say_below(f"Columns that do not fit: {', '.join(omitted)}. Use --columns NAMES, or a wider terminal.")
     more = len(frame) - len(rows)
     return f"{drawn}\n… and {more:,} more. Use filters, --limit or --output csv." if more else drawn

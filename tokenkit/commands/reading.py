@@ -34,7 +34,7 @@ def connect(session: Session[Workspace], *, target: str | None) -> Workspace | p
         raise errors.UsageError(f"Both a target {target!r} and a profile {profile!r} were given. Give one.")
     workspace = session.front_end.connect(target or profile)
     user, is_admin = workspace.me(), _is_admin(workspace)
-    admin = {True: "an admin", False: "not an admin: only admins can list and change tokens", None: "of unknown role"}
+    admin = {True: "an admin", False: "not an admin: only admins can list and change tokens", None: "possibly an admin"}
     if session.front_end.returns_objects:
         session.say(f"Connected to {workspace.full_name} as {user} ({admin[is_admin]}).")
         return workspace
@@ -81,8 +81,8 @@ def list_tokens(
         found = found.assign(ends_by=lifecycle.ends_by(found))
     session.front_end.remember(found)
     tokens = limited(found, limit)
-    cut = "" if len(tokens) == len(found) else f", of which the first {len(tokens):,}"
-    session.say(f"{workspace.name}: {pluralize(len(found), 'token')}{cut}.")
+    cut = "" if len(tokens) == len(found) else f" Showing the first {len(tokens):,}."
+    session.say(f"{workspace.name}: {pluralize(len(found), 'token')}.{cut}")
     if is_ending and (unused := int((found["ends_by"] == lifecycle.DISUSE).sum())):
         ends = of(unused, "ends", "end")
         session.say(

@@ -71,6 +71,10 @@ class FrontEnd(ABC):
     def say(self, message: str) -> None:
         """Show a message that is not part of the result."""
 
+    def say_below(self, message: str) -> None:
+        """Show how to see more, directly below the table that a shell prints: the counts and warnings remain last."""
+        self.say(message)
+
     @abstractmethod
     def warn(self, message: str) -> None:
         """Show a message that must also appear in logs."""
