@@ -147,40 +147,40 @@ class PermissionEffects(Plan):
                 acl.opens_to_all(self.changes).sum()
             ),
         }
-        affected = {
-            "principals losing permission": (self._worst_first(), "would lose permission to use tokens"),
-            "principals keeping it by another path": (self.keeping_access, "would keep permission by another path"),
-            "principals gaining permission": (self.gaining_access, "would gain permission to use tokens"),
-        }
-        explained = {
-            what: f"{pluralize(len(rows), 'principal')} {how}: {_listed(rows['principal'], rows)}."
-            for what, (rows, how) in affected.items()
-            if len(rows)
-        }
         doing, count = self._doing()
         return Summary(
             doing=doing,
             count=count,
-            warnings=warnings | {what: len(rows) for what, (rows, _) in affected.items()},
+            warnings=warnings,
             outline=self.outline(),
-            explained=({not_known: self._not_known()} if len(self.not_known) else {}) | explained,
+            explained={not_known: self._not_known()} if len(self.not_known) else {},
         )
 
     def effect(self) -> str:
         """Return what the change does, as a phrase, also where it needs no confirmation: ``add 1 entry``."""
         return self._doing()[0] or f"add {_entries(len(self.changes))}"
 
-    def outline(self) -> str:
-        """Return the entries that change, and why that affects nobody if it does not, as sentences; empty if nothing
-        changes.
+    def outline(self) -> tuple[str, ...]:
+        """Return who loses, keeps and gains permission, and the entries that change, a sentence each; if that affects
+        nobody, why. Empty if nothing changes.
         """
         if not len(self.changes):
-            return ""
-        if any(map(len, (self.gaining_access, self.losing_access, self.keeping_access, self.not_known))):
-            return f"{self.changed_entries()}."
-        only_levels = self.changes[["permission_level", "new_permission_level"]].notna().all(axis=None)
-        why = "only levels change" if only_levels else "they have it by another path, or a group has no members"
-        return f"{self.changed_entries()}. No principal would gain or lose permission to use tokens: {why}."
+            return ()
+        affected = {
+            "would lose permission to use tokens": self._worst_first(),
+            "would keep permission by another path": self.keeping_access,
+            "would gain permission to use tokens": self.gaining_access,
+        }
+        sentences = [
+            f"{pluralize(len(rows), 'principal')} {how}: {_listed(rows['principal'], rows)}."
+            for how, rows in affected.items()
+            if len(rows)
+        ]
+        if not sentences and not len(self.not_known):
+            only_levels = self.changes[["permission_level", "new_permission_level"]].notna().all(axis=None)
+            why = "only levels change" if only_levels else "they have it by another path, or a group has no members"
+            sentences = [f"No principal would gain or lose permission to use tokens: {why}."]
+        return (*sentences, f"{self.changed_entries()}.")
 
     def _not_known(self) -> str:
         rows = self.not_known[["principal", "kind", "reason"]].itertuples(index=False, name=None)

@@ -107,7 +107,7 @@ class Summary:
         resembling: The owners whose names resemble a protected one, as phrases, each with its number of tokens.
         evidence: The coverage of the evidence of use; empty without evidence.
         explained: The warnings that a sentence explains, which a preview shows instead of the number of tokens.
-        outline: The whole change in a sentence, if it is more than a number of tokens.
+        outline: The whole change in sentences, if it is more than a number of tokens.
     """
 
     doing: str
@@ -117,7 +117,7 @@ class Summary:
     resembling: Mapping[str, int] = field(default_factory=dict)
     evidence: str = ""
     explained: Mapping[str, str] = field(default_factory=dict)
-    outline: str = ""
+    outline: Sequence[str] = ()
 
     @property
     def unprotected(self) -> list[str]:

@@ -88,7 +88,7 @@ def _closing(summary: Summary) -> tuple[str, ...]:
         *left_out,
         *summary.unprotected,
         *explained,
-        summary.outline,
+        *summary.outline,
         f"Warnings: {warnings}." if warnings else "",
     ]
     return tuple(visible(line) for line in closing if line)
