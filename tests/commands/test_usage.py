@@ -218,6 +218,9 @@ def test_audit_and_report_check_the_rules_that_need_evidence(used_rows, tmp_path
     )
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["token_id"], row["evidence"]) == (token_id, "12 networks on 1 day")
+    every = ["audit", "--skip", "many-networks", "--usage", "--rows", rows, "--findings", "--output", "json"]
+    assert cli.main(every) == 0
+    assert "many-networks" not in capsys.readouterr().out
     assert cli.main(["report", "--usage", "--rows", rows, "--to", str(tmp_path / to)]) == 0
     written = (tmp_path / to).read_text()
     assert "12 networks" in written

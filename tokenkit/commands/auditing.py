@@ -34,7 +34,8 @@ def audit(session: Session[TokenSource], *, explain: str | None, **options: Unpa
 
 
 def _audit(session: Session[TokenSource], **options: Unpack[_Rules]) -> Audit:
-    run = {rule.id for rule in chosen(options["rules"] or None, skip=options["skip"])}  # an error before any request
+    # An error before any request.
+    run = {rule.id for rule in chosen(options["rules"] or None, skip=options["skip"], with_usage=options["usage"])}
     workspace = session.workspace()
     by_rule: dict[str, dict[str, Any]] = {}
     usual = [threshold for threshold in map(threshold_of, defaults.read().thresholds) if threshold[0] in run]
