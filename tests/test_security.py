@@ -30,12 +30,17 @@ ATTACKS = {
         "tests/test_kernel.py::test_a_saved_notebook_that_makes_a_token_holds_no_value",
         "tests/actions/test_creation.py::test_a_token_whose_value_is_lost_is_named",
     ],
+    "a credential in a new comment": [
+        "tests/actions/test_update.py::test_a_new_comment_with_what_looks_like_a_credential_is_refused",
+        "tests/actions/test_creation.py::test_a_comment_with_what_looks_like_a_credential_creates_nothing",
+    ],
     "values that leaked (`find-leaked`)": [
         "tests/commands/test_find_leaked.py::test_a_value_in_a_command_is_rejected_and_not_repeated",
         "tests/commands/test_find_leaked.py::test_values_are_not_in_the_frames_of_an_error_that_comes_later",
     ],
     "tokens": [
         "tests/commands/test_changing.py::test_a_dry_run_has_the_most_dangerous_tokens_first_and_no_warning_cut",
+        "tests/actions/test_revocation.py::test_the_token_that_signs_in_is_marked_and_is_revoked_after_all_others",
     ],
     "protected tokens": [
         "tests/actions/test_protect.py::test_a_token_that_is_protected_since_the_plan_is_skipped",
