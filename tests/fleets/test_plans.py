@@ -67,6 +67,7 @@ def test_a_workspace_that_cannot_be_planned_for_is_left_and_shown(own_companies,
 def test_permissions_change_in_every_workspace_and_the_deleted_tokens_are_shown(own_companies, tmp_path):
     fleet = tokenkit.fleet(hands(own_companies, tmp_path))
     plan = fleet.plan_permissions([{"group_name": "contractors", "permission_level": "CAN_USE"}], replace=True)
+    assert "group data-engineers: CAN_USE -> none in 3 workspaces" in plan.changed_entries()
     assert plan.preview()["workspace"].nunique() == 3
     assert plan.losing_access["workspace"].nunique() == 3
     assert {"workspace", "principal", "via"} <= set(plan.gaining_access.columns) & set(plan.keeping_access.columns)
