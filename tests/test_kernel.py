@@ -119,7 +119,7 @@ def test_dry_run_and_yes_never_ask(kernel, company, flag):
 def test_a_change_of_permissions_asks_for_the_number_of_tokens_that_die(kernel, company):
     before = set(company.workspaces[0].state.tokens.ids())
     said = kernel.run("%tokens permissions set group:bi-team", answers=["no"])
-    assert "would be deleted" in said["html"]
+    assert "will be deleted or disabled" in said["html"]
     assert "to delete or disable" in said["questions"][0]
     assert set(company.workspaces[0].state.tokens.ids()) == before
 

@@ -114,7 +114,7 @@ CALLS = {
     "statements.execute": (lambda api: api.statements.execute("SELECT 1", warehouse_id="w"), STATEMENT),
     "statements.execute failed": (lambda api: api.statements.execute("SELECT 1", warehouse_id="w"), FAILED),
 }
-READS_NO_RESPONSE = {"close", "note_workspace_of"}
+READS_NO_RESPONSE = {"close", "credential_hashes", "note_workspace_of"}
 
 nested = st.integers(1, 150).map(lambda depth: json.loads('{"a":[' * depth + "]}" * depth))
 odd = st.sampled_from(

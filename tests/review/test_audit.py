@@ -110,7 +110,7 @@ def test_rules_are_chosen_by_id_or_by_the_id_of_the_security_analysis_tool():
         ({"skip": ["nothing"]}, "Unknown rule 'nothing'. Known: secret-in-comment"),
         (
             {"rules": ["unused", "IA-4"], "skip": ["IA-4", "unused"]},
-            r"No rule is left to check: all that were selected are skipped \(no-expiry, long-lifetime, unused\)",
+            r"No rule is left to check: all that were selected are skipped \(unused, no-expiry, long-lifetime\)",
         ),
         ({"also": [nightly, nightly]}, "Two rules have the id 'nightly'"),
         ({"also": [RULES[0]]}, "Two rules have the id 'secret-in-comment'"),
