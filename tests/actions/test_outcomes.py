@@ -429,7 +429,9 @@ def test_an_outcome_that_is_not_confirmed_is_counted_fails_a_command_and_is_conf
     assert f"To check what is still listed: tokenkit resume {run_id}" in printed
     company.faults.clear()
     assert cli.main(["resume", run_id]) == 0
-    assert f"nothing remains of run {run_id}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"nothing remains of run {run_id}" in said
+    assert said.endswith(": the listing was read again: 3 revoked.\n")
     assert ws.journal()["error"].isna().all()
 
 

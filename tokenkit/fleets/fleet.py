@@ -137,12 +137,12 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         """
         return self._members.workspace(host)
 
-    def _described(self, creator: str | None = None, *, with_aliases: bool) -> pd.DataFrame:
-        responses = self._members.each("tokens", functools.partial(fleet_tokens.ask, creator=creator))
+    def _described(self, *, with_aliases: bool) -> pd.DataFrame:
+        responses = self._members.each("tokens", fleet_tokens.ask)
         tokens = fleet_tokens.tokens(responses)
         if not with_aliases:
             return tokens
-        return owners.with_aliases(tokens, fleet_tokens.service_principals(responses), within="workspace")
+        return owners.with_aliases(tokens, **fleet_tokens.owners(responses), within="workspace")
 
     def users(self) -> pd.DataFrame:
         """Return every user of every workspace.

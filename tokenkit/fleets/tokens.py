@@ -35,12 +35,9 @@ class WorkspaceTokens:
     now: pd.Timestamp
 
 
-def ask(workspace: Workspace, *, creator: str | None = None) -> WorkspaceTokens:
-    """Request all that ``tokens`` needs from a workspace, limited to one creator if the creator has tokens there."""
-    listing = workspace.api.chunks(created_by_username=creator)
-    if creator and not any(map(len, listing)):  # the server's comparison is case-sensitive
-        listing = workspace.api.chunks()
-    return WorkspaceTokens(tokens=listing, owners=workspace.api.owners(), now=workspace.now())
+def ask(workspace: Workspace) -> WorkspaceTokens:
+    """Request all that ``tokens`` needs from a workspace."""
+    return WorkspaceTokens(tokens=workspace.api.chunks(), owners=workspace.api.owners(), now=workspace.now())
 
 
 def listing(chunks: Mapping[str, list[ArrowChunk]]) -> pd.DataFrame:
@@ -57,19 +54,21 @@ def tokens(responses: Mapping[str, WorkspaceTokens]) -> pd.DataFrame:
     """
     chunks = {host: response.tokens for host, response in responses.items()}
     moments = pd.Series([response.now for response in responses.values()]).repeat(list(_lengths(chunks).values()))
-    users = by_workspace({host: response.owners["users"] for host, response in responses.items()})
-    return described(
-        listing(chunks), now=moments, users=users, service_principals=service_principals(responses), within="workspace"
-    )
+    return described(listing(chunks), now=moments, **owners(responses), within="workspace")
 
 
-def service_principals(responses: Mapping[str, WorkspaceTokens]) -> pd.DataFrame:
-    """Return the service principals of workspaces as one frame.
+def owners(responses: Mapping[str, WorkspaceTokens]) -> Owners:
+    """Return the users and the service principals of workspaces, each as one frame.
 
     Args:
         responses: The responses of the workspaces, at least one.
     """
-    return by_workspace({host: response.owners["service_principals"] for host, response in responses.items()})
+    return {
+        "users": by_workspace({host: response.owners["users"] for host, response in responses.items()}),
+        "service_principals": by_workspace(
+            {host: response.owners["service_principals"] for host, response in responses.items()}
+        ),
+    }
 
 
 def _lengths(chunks: Mapping[str, list[ArrowChunk]]) -> dict[str, int]:

@@ -86,13 +86,9 @@ class WorkspaceAPI:
         """Close open connections; a later call opens new ones."""
         self._transport.close()
 
-    def chunks(self, *, created_by_username: str | None = None) -> list[ArrowChunk]:
-        """Return the listing as chunks, which ``frames.concat_chunks`` concatenates, also for several workspaces.
-
-        Args:
-            created_by_username: As for ``token_management.list``.
-        """
-        return list_chunks(self._transport, {"created_by_username": created_by_username})
+    def chunks(self) -> list[ArrowChunk]:
+        """Return the listing as chunks, which ``frames.concat_chunks`` concatenates, also for several workspaces."""
+        return list_chunks(self._transport)
 
     def users(self) -> pd.DataFrame:
         """Return all users: ``id, user_name, display_name, active, groups``."""

@@ -164,16 +164,6 @@ def _without_tokens(filter_: Filter, value: str, known: list[str], names: Iterab
     return f"{no_token}, and no user or service principal has this name. {_near(value, {*names, *known})}"
 
 
-def only_creator(values: Mapping[str, list[Any]]) -> str | None:
-    """Return the only creator in the criteria, which the server can filter by; None if there is no single creator.
-
-    Args:
-        values: The result of ``check``.
-    """
-    creators = values.get("created_by", [])
-    return creators[0] if len(creators) == 1 and not _is_pattern(creators[0]) else None
-
-
 def names_principals(values: Mapping[str, list[Any]]) -> bool:
     """Return whether the criteria name an owner or creator, which may be an alias of a service principal.
 

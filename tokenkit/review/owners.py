@@ -60,20 +60,24 @@ def with_owners(
     return tokens.assign(**{name: columns[name].array for name in found})
 
 
-def with_aliases(tokens: pd.DataFrame, service_principals: pd.DataFrame, *, within: str | None = None) -> pd.DataFrame:
-    """Return the listing with the columns of ``ALIASES``: further names of service principals as owners or creators.
+def with_aliases(
+    tokens: pd.DataFrame, *, users: pd.DataFrame, service_principals: pd.DataFrame, within: str | None = None
+) -> pd.DataFrame:
+    """Return the listing with the columns of ``ALIASES``: further names of owners and creators.
 
-    They are missing if the owner or creator is not a service principal.
+    They are missing if the owner or creator is not of that kind.
 
     Args:
         tokens: A listing with the columns of ``frames.TOKENS``; it is not changed.
+        users: The frame of ``Workspace.users``.
         service_principals: The frame of ``Workspace.service_principals``.
         within: As for ``with_owners``.
     """
     found = {}
     for alias, (of, name) in ALIASES.items():
-        at = _positions(array(tokens[of], pa.int64()), tokens, (service_principals,), within)
-        found[alias] = array(service_principals[name]).take(at)
+        identities = service_principals if name in service_principals else users
+        at = _positions(array(tokens[of], pa.int64()), tokens, (identities,), within)
+        found[alias] = array(identities[name]).take(at)
     columns = frames.to_pandas(pa.table(found))
     return tokens.assign(**{alias: columns[alias].array for alias in ALIASES})
 
@@ -82,6 +86,8 @@ ALIASES = {
     "owner's application id": ("owner_id", "application_id"),
     "creator's application id": ("created_by_id", "application_id"),
     "creator's display name": ("created_by_id", "display_name"),
+    # ``created_by_username`` of a token on behalf of a service principal can be that of the service principal.
+    "creator's user name": ("created_by_id", "user_name"),
 }
 """The column of an alias, with the column of the id and the kind of name. The API has no column with a blank."""
 

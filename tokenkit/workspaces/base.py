@@ -54,11 +54,10 @@ class TokenSource(ABC):
     """Names that an expression can use for the values of a column; see ``expressions.where``."""
 
     @abstractmethod
-    def _described(self, creator: str | None = None, *, with_aliases: bool) -> pd.DataFrame:
+    def _described(self, *, with_aliases: bool) -> pd.DataFrame:
         """Return the tokens with their owners and the columns derived from their times.
 
         Args:
-            creator: The creator whose tokens are sufficient.
             with_aliases: Whether to add the columns of ``owners.ALIASES``.
         """
 
@@ -85,7 +84,7 @@ class TokenSource(ABC):
             FleetError: No workspace of the fleet responded.
         """
         values = filters.check(where, criteria)
-        described = self._described(filters.only_creator(values), with_aliases=filters.names_principals(values))
+        described = self._described(with_aliases=filters.names_principals(values))
         found = filters.matching(described, **criteria)
         if not len(found) and not is_in_command():
             for sentence in filters.misspelt(described, criteria):

@@ -98,7 +98,7 @@ class SavedListing(TokenSource):
         """Return the reference time for ages."""
         return self._now()
 
-    def _described(self, creator: str | None = None, *, with_aliases: bool) -> pd.DataFrame:  # noqa: ARG002
+    def _described(self, *, with_aliases: bool) -> pd.DataFrame:  # noqa: ARG002
         tokens = described_alone(self._listing, now=self.now())
         tokens.attrs |= {WORKSPACE: self.name} | self._listing.attrs | {TAKEN_AT: self.now().isoformat()}
         return tokens

@@ -174,15 +174,15 @@ class Workspace(ManagedSource[UpdatePlan]):
         days, warehouse_id = period_and_warehouse(source, now=self.now())
         return self.usage(days, warehouse_id=warehouse_id or None)
 
-    def _described(self, creator: str | None = None, *, with_aliases: bool) -> pd.DataFrame:
-        listing = self.token_management.list(created_by_username=creator)
-        if creator and not len(listing):  # the server's comparison is case-sensitive
-            listing = self.token_management.list()
+    def _described(self, *, with_aliases: bool) -> pd.DataFrame:
+        # Not filtered by the server: it compares names with those in the listing, which lack the person who created a
+        # token on behalf of a service principal.
+        listing = self.token_management.list()
         self.api.note_workspace_of(listing)
         now = self.now()
         identities = self.api.owners()
         tokens = described(listing, now=now, **identities)
-        tokens = owners.with_aliases(tokens, identities["service_principals"]) if with_aliases else tokens
+        tokens = owners.with_aliases(tokens, **identities) if with_aliases else tokens
         # As texts: pandas writes attrs as JSON.
         tokens.attrs |= {HOST: self.host, WORKSPACE_ID: self.workspace_id, TAKEN_AT: now.isoformat()}
         tokens.attrs[FOLDER] = str(self.folder)
