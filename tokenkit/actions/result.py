@@ -61,7 +61,7 @@ def counts(result: pd.DataFrame) -> str:
 
 def unconfirmed(result: pd.DataFrame) -> int:
     """Return the number of tokens of a result whose outcome no final listing confirmed."""
-    return int(result["error"].str.startswith(states.NOT_CONFIRMED).fillna(value=False).sum())
+    return int(result["error"].astype(frames.TEXT).str.startswith(states.NOT_CONFIRMED, na=False).sum())
 
 
 def remaining(result: pd.DataFrame) -> int:
