@@ -16,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import requests
 from nbclient import NotebookClient
 
 import tokenkit
@@ -457,3 +458,24 @@ def test_a_report_with_findings_of_the_same_value_counts_findings_and_values(com
     assert found.headline() == "1 of 1 value (2 occurrences) matched a token here"
     (tmp_path / "r.json").write_text(json.dumps([gitleaks(company.token)]))
     assert tokenkit.connect().find_leaked(report=tmp_path / "r.json").headline() == "1 of 1 value matched a token here"
+
+
+def test_the_token_that_the_session_signs_in_with_is_named_with_what_to_do(
+    own_companies, monkeypatch, tmp_path, capsys
+):
+    first = own_companies.workspaces[0]
+    create, signed = f"{first.host}/api/2.0/token/create", {"Authorization": f"Bearer {first.token}"}
+    made = requests.post(create, headers=signed, timeout=10).json()
+    value, token_id = made["token_value"], made["token_info"]["token_id"]
+    (tmp_path / "r.json").write_text(json.dumps([gitleaks(value)]))
+    (tmp_path / "cfg").write_text(f"[p]\nhost = {first.host}\ntoken = {value}\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "cfg"))
+    said = "This session signs in with this token. Use another credential, and revoke it with "
+    for line in (["find-leaked", "--profile", "p"], ["fleet", "find-leaked", "--profiles", "p"]):
+        assert cli.main([*line, "--report", str(tmp_path / "r.json")]) == 1
+        printed = capsys.readouterr().err
+        assert f"{said}--include-own:\n  {token_id}\n" in printed
+        assert value not in printed
+    found = tokenkit.connect("p").find_leaked(report=tmp_path / "r.json")
+    assert f"{said}include_own=True:" in str(found)
+    assert said not in str(tokenkit.connect(host=first.host, token=first.token).find_leaked(report=tmp_path / "r.json"))

@@ -248,7 +248,10 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         secrets = self._listed_secrets() if (occurrences["kind"] == leaked.OAUTH_SECRET).any() else None
         tokens = fleet_tokens.tokens(responses)
         name = self._members.name_without({*self.hosts} - {*responses})
-        return leaked.matched(occurrences, tokens, name=name, plan=self.revoke, oauth_secrets=secrets)
+        signs_in_with = set().union(*(response.signs_in_with for response in responses.values()))
+        return leaked.matched(
+            occurrences, tokens, name=name, plan=self.revoke, oauth_secrets=secrets, signs_in_with=signs_in_with
+        )
 
     def _listed_secrets(self) -> pd.DataFrame | None:
         if self._oauth_secrets is None:

@@ -16,6 +16,7 @@ from tokenkit import frames
 from tokenkit.fleets.frames import by_workspace, with_workspace
 from tokenkit.frames import ArrowChunk
 from tokenkit.rest.workspace import Owners
+from tokenkit.review import leaks
 from tokenkit.review.description import described
 from tokenkit.workspaces.workspace import Workspace
 
@@ -28,16 +29,23 @@ class WorkspaceTokens:
         tokens: The listing, in chunks.
         owners: The users and service principals.
         now: The workspace's current time.
+        signs_in_with: The possible ids of the token that the session signs in with.
     """
 
     tokens: list[ArrowChunk]
     owners: Owners
     now: pd.Timestamp
+    signs_in_with: frozenset[str]
 
 
 def ask(workspace: Workspace) -> WorkspaceTokens:
     """Request all that ``tokens`` needs from a workspace."""
-    return WorkspaceTokens(tokens=workspace.api.chunks(), owners=workspace.api.owners(), now=workspace.now())
+    return WorkspaceTokens(
+        tokens=workspace.api.chunks(),
+        owners=workspace.api.owners(),
+        now=workspace.now(),
+        signs_in_with=workspace.api.credential_hashes(leaks.ids_of),
+    )
 
 
 def listing(chunks: Mapping[str, list[ArrowChunk]]) -> pd.DataFrame:

@@ -304,7 +304,8 @@ class Workspace(ManagedSource[UpdatePlan]):
         return {self.name: self.api.statements}
 
     def _matched(self, occurrences: pd.DataFrame) -> Leaks:
-        return leaked.matched(occurrences, self.tokens(), name=self.name, plan=self.revoke)
+        signs_in_with = self.api.credential_hashes(leaked.ids_of)
+        return leaked.matched(occurrences, self.tokens(), name=self.name, plan=self.revoke, signs_in_with=signs_in_with)
 
     def revoke(
         self,

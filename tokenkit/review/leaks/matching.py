@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from tokenkit import errors
+from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import pluralize, shown_of
 from tokenkit.review.leaks.values import OAUTH_SECRET
 from tokenkit.review.preview import SHOWN_ROWS, Preview, table, visible
@@ -57,6 +58,7 @@ class Leaks:
     oauth_secrets: pd.DataFrame | None
     unmatched_secrets: int
     _plan: Callable[..., Any] | None
+    _signs_in_with: Collection[str]
 
     def __repr__(self) -> str:
         return f"<Leaks on {self.name}: {self.headline()}>"
@@ -137,6 +139,11 @@ class Leaks:
             ),
         ]
         shown = [(one if len(rows) == 1 else many, _locations(rows)) for rows, one, many in notes if len(rows)]
+        if used := [token_id for token_id in self.tokens["token_id"] if token_id in self._signs_in_with]:
+            how = spelled("include_own=True")
+            shown.insert(
+                0, (f"This session signs in with this token. Use another credential, and revoke it with {how}:", used)
+            )
         if self.oauth_secrets is None or not len(self.oauth_secrets):
             return shown
         lines = [
@@ -173,6 +180,7 @@ def matched(
     name: str,
     plan: Callable[..., Any] | None = None,
     oauth_secrets: pd.DataFrame | None = None,
+    signs_in_with: Collection[str] = (),
 ) -> Leaks:
     """Return the tokens of a listing whose values occurred.
 
@@ -182,6 +190,7 @@ def matched(
         name: The workspace.
         plan: Returns a revocation plan for a frame of tokens.
         oauth_secrets: The secrets that an account lists: the columns of ``accounts.OAUTH_SECRETS``.
+        signs_in_with: The possible ids of the tokens that the session signs in with.
     """
     hits = occurrences[["value", "token_id", "matched_as"]].merge(tokens["token_id"])
     seen = occurrences.loc[occurrences["problem"].isna(), ["value", "kind", *_LOCATION_COLUMNS]].drop_duplicates()
@@ -215,6 +224,7 @@ def matched(
         name=name,
         lines=len(guesses),
         _plan=plan,
+        _signs_in_with=signs_in_with,
         oauth_secrets=secrets,
     )
 
