@@ -59,7 +59,7 @@ _TESTS = (
     *(f"tests/test_{name}.py" for name in ("cli", "docstrings", "errors", "frames", "hostile_text", "magic")),
     *(f"tests/test_{name}.py" for name in ("pickling", "round_trips", "samples", "secrets_in_names", "security")),
 )
-_LEFT_OUT = ("interruptions", "survival", "fleet_survival")  # they trace, or kill, many processes
+_LEFT_OUT = ("interruptions", "survival", "fleet_survival", "ledger_survival")  # they trace, or kill, many processes
 _PREPARED = (
     "IPython",
     "click",

@@ -222,6 +222,15 @@ def test_the_summary_counts_the_tokens_that_get_other_scopes(ws, victims):
     assert ws.plan_update(victims, comment="x").summary().warnings["new scopes"] == 0
 
 
+@pytest.mark.parametrize(("scopes", "count"), [(["all-apis", "sql"], 2), ([], 2), (["sql"], 0)])
+def test_the_summary_counts_the_tokens_that_get_access_to_all_apis(ws, victims, scopes, count):
+    limited = victims.head(2)
+    ws.plan_update(limited, scopes=["clusters"]).apply()
+    plan = ws.plan_update(limited, scopes=scopes)
+    assert plan.summary().warnings["access to all APIs"] == count
+    assert ("access to all APIs (2)" in str(plan)) is bool(count)
+
+
 def test_a_plan_shows_itself(ws, victims):
     plan = ws.plan_update(victims, comment="<b>new</b>")
     assert "<UpdatePlan: 50 tokens on " in repr(plan)

@@ -27,6 +27,7 @@ from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import first_of, pluralize
 from tokenkit.frames import TokenInfo
 from tokenkit.review import filters
+from tokenkit.review.scopes import ALL_APIS
 
 KIND = RunKind(name="update", doing="change {}", deletes_tokens=False, check_last_use=False)
 PREVIEW = frames.schema(
@@ -58,12 +59,17 @@ class UpdatePlan(WorkspacePlan):
         return f"{pluralize(len(self), 'token')} on {self._context.name} will be changed"
 
     def summary(self) -> Summary:
-        """Return what the plan will do, the number to confirm, the number of tokens that get other scopes, and what is
-        left out.
+        """Return what the plan will do, the number to confirm, the number of tokens that get other scopes or all APIs,
+        and what is left out.
         """
-        scopes = sum("scopes" in (entry.change or {}) for entry in self._changes)
+        changes = [entry.change or {} for entry in self._changes]
+        scopes = [change["scopes"] for change in changes if "scopes" in change]
         doing = f"change {pluralize(len(self), 'token')}" if len(self) else ""
-        warnings = {_CANNOT_BE_RESTORED: len(self) - len(self._undoable()), "new scopes": scopes}
+        warnings = {
+            ALL_APIS_ALLOWED: sum(not names or ALL_APIS in names for names in scopes),
+            _CANNOT_BE_RESTORED: len(self) - len(self._undoable()),
+            "new scopes": len(scopes),
+        }
         return Summary(doing=doing, count=len(self), warnings=warnings, left_out=reasons_of(self.left_out))
 
     @property
@@ -280,6 +286,7 @@ _INSTEAD = {
         "entries, but no tokens."
     )
 }
+ALL_APIS_ALLOWED = "access to all APIs"
 _CANNOT_BE_RESTORED = "the old comment cannot be restored: it looks like a credential"
 _IN_DOUBT = (states.SENT, states.UNKNOWN, states.STILL_LISTED)
 _RESTORED = "it has the earlier values again"

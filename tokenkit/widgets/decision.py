@@ -19,6 +19,7 @@ from tokenkit.actions.plan import Plan, Summary
 from tokenkit.actions.preview import worst_first_of
 from tokenkit.actions.revocation import LAST_TOKEN
 from tokenkit.actions.states import PENDING, STATES
+from tokenkit.actions.update import ALL_APIS_ALLOWED
 from tokenkit.core.printable import printable_lines
 from tokenkit.core.redaction import redact
 from tokenkit.core.wording import of, pluralize
@@ -48,6 +49,7 @@ _COUNTED = {
     "a service principal's": ("owned by a service principal", "owned by service principals"),
     LAST_TOKEN: ("of an owner who keeps no active token", "of owners who keep no active token"),
     "expired already": ("already expired", "already expired"),
+    ALL_APIS_ALLOWED: ("that will have access to all APIs", "that will have access to all APIs"),
     "new scopes": ("with new scopes", "with new scopes"),
 }
 """The warnings behind a count: the singular and the plural."""

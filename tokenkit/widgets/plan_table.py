@@ -24,6 +24,7 @@ _SCOPES = ("scopes", "new_scopes")
 WARNING_LEVELS = {
     "this session signs in with it": "critical",
     "yours": "high",
+    "access to all APIs": "high",
     "used in the last 7 days": "high",
     "a service principal's": "medium",
 }
