@@ -3,6 +3,8 @@
 import pandas as pd
 
 from tests.conftest import NOW
+from tokenkit.actions import revocation, update
+from tokenkit.review.values import SEVERITIES
 from tokenkit.widgets import plan_table
 
 
@@ -27,3 +29,8 @@ def test_one_more_row_is_shown_instead_of_counted():
         2: (2, "… and 2 more rows"),
         3: (4, ""),
     }
+
+
+def test_the_severities_are_those_of_warnings_that_plans_have_and_that_screens_can_color():
+    assert {*plan_table.WARNING_LEVELS} <= {*revocation._WARNINGS, update.ALL_APIS_ALLOWED}
+    assert {*plan_table.WARNING_LEVELS.values()} <= {*SEVERITIES}

@@ -335,7 +335,7 @@ def resume(
         result = plan.apply(progress=session.front_end.shows_progress)  # reads the listing, which may contradict it
         is_open = remaining(result) or unconfirmed(result)
         if found := counts(result):
-            session.warn(f"{workspace.name}: the listing was read again: {found}.")
+            session.warn(f"{workspace.name}: {found}.")
         return result if session.front_end.returns_objects or is_open else result.head(0)
     # If everything that remains is left out, the run only records that.
     is_nothing_sent = not len(plan) and len(plan.left_out)

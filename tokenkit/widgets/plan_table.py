@@ -22,7 +22,7 @@ _TITLES = {"last_used_day": "Last used", "error": "Details", "new_comment": "New
 _VALUES = ("effect", "kind")  # of fixed sets, in the form of a query
 _SCOPES = ("scopes", "new_scopes")
 WARNING_LEVELS = {
-    "this session signs in with it": "critical",
+    "this session signs in with it": "high",
     "yours": "high",
     "access to all APIs": "high",
     "used in the last 7 days": "high",
