@@ -65,8 +65,8 @@ def tsv_text(frame: pd.DataFrame) -> str:
     """Return the rows as tab-separated values for other programs: whole, with headings, without padding or quotes."""
     yes = {str(name): frame[name].map({True: "yes"}) for name in frame if pd.api.types.is_bool_dtype(frame[name].dtype)}
     plain = terminal_text(_iso_times(frame.assign(**yes)))
-    lines = ["\t".join(plain.columns), *map("\t".join, plain.itertuples(index=False, name=None))]
-    return "".join(f"{line}\n" for line in lines)
+    rows = zip(*(plain[name].to_list() for name in plain), strict=True)  # itertuples reads Arrow a cell at a time
+    return "".join(f"{line}\n" for line in map("\t".join, [(*plain.columns,), *rows]))
 
 
 def terminal_text(frame: pd.DataFrame) -> pd.DataFrame:
