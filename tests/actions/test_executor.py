@@ -10,8 +10,9 @@ import tokenkit
 from tests.conftest import NOW
 from tests.waiting import wait_until
 from tokenkit.actions import executor
-from tokenkit.actions.journal import FILE_NAME
+from tokenkit.actions.journal import FILE_NAME, Journal
 from tokenkit.actions.pacer import Pacer
+from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.sandbox import Fault
 
 DELETE = "/api/2.0/token-management/tokens/*"
@@ -197,3 +198,100 @@ def test_a_run_is_not_slower_than_its_slowest_error_response(ws, company, victim
 
 def test_each_failure_doubles_the_wait_up_to_half_a_minute():
     assert [executor.backoff_seconds(failures) for failures in range(1, 9)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+
+
+def refuse(ws, state):
+    """Let the journal's disk refuse the rows of one state."""
+    with Journal(ws.folder):
+        pass
+    with contextlib.closing(sqlite3.connect(ws.folder / FILE_NAME)) as journal:
+        journal.execute(
+            f"CREATE TRIGGER refused BEFORE INSERT ON steps WHEN NEW.state = '{state}' "
+            "BEGIN SELECT RAISE(ABORT, 'No space left on device'); END"
+        )
+
+
+def accept(ws):
+    with contextlib.closing(sqlite3.connect(ws.folder / FILE_NAME)) as journal:
+        journal.execute("DROP TRIGGER refused")
+
+
+def test_what_cannot_be_marked_as_sent_is_not_sent(ws, company, victims, ids, capsys):
+    refuse(ws, "sent")
+    result = ws.revoke(victims).apply()
+    assert outcomes(result) == {"pending": 50}
+    assert result.attrs["ended_by"] == "JournalError"
+    assert "No space left on device. Nothing is done that cannot be written" in capsys.readouterr().err
+    assert set(victims["token_id"]) <= ids(company)
+
+
+def test_an_outcome_that_cannot_be_written_is_returned_and_ends_the_run(ws, company, victims, ids):
+    refuse(ws, "revoked")
+    plan = ws.revoke(victims)
+    result = plan.apply(workers=2)
+    revoked = set(result["token_id"][result["outcome"] == "revoked"])
+    assert set(victims["token_id"]) - ids(company) == revoked
+    assert 0 < len(revoked) < 50
+    assert result.attrs["ended_by"] == "JournalError"
+    accept(ws)
+    later = outcomes(tokenkit.resume(plan.run_id, workspace=ws))  # of what was not written, it does not claim more
+    assert later == {"revoked": 50 - len(revoked), "already_gone": len(revoked)}
+    assert not set(victims["token_id"]) & ids(company)
+
+
+def test_an_error_of_the_program_in_a_run_reaches_the_caller(ws, victims, monkeypatch):
+    def fail(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Pacer, "permit", fail)
+    plan = ws.revoke(victims)
+    with pytest.raises(ZeroDivisionError):
+        plan.apply()
+    monkeypatch.undo()
+    assert outcomes(tokenkit.resume(plan.run_id, workspace=ws)) == {"revoked": 50}
+
+
+def test_an_error_of_a_listener_reaches_the_caller_and_nothing_is_sent_after_it(ws, company, victims, ids):
+    class Listener:
+        def advance(self, *_):
+            raise ZeroDivisionError
+
+        def end_early(self, _):
+            pass
+
+    faulty(company, latency_ms=20)
+    plan = ws.revoke(victims)
+    with pytest.raises(ZeroDivisionError):
+        plan.apply(progress=Listener(), workers=2)
+    left = set(victims["token_id"]) & ids(company)
+    assert left
+    assert outcomes(tokenkit.resume(plan.run_id, workspace=ws)) == {"revoked": 50}
+    deleted = [record for record in company.requests if record.method == "DELETE"]
+    assert len(deleted) == 50
+
+
+def test_a_request_that_ends_with_an_error_of_the_program_is_looked_up(ws, victims, monkeypatch):
+    delete, failed = TokenManagementAPI.delete, []
+
+    def fail_once(api, token_id):
+        delete(api, token_id)
+        if not failed:
+            failed.append(token_id)
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(TokenManagementAPI, "delete", fail_once)
+    result = ws.revoke(victims).apply().set_index("token_id")
+    assert outcomes(result) == {"revoked": 50}
+    assert result["error"].notna().sum() == 1
+    assert "a look-up showed that the token no longer exists" in result.loc[failed[0], "error"]
+
+
+def test_a_throttled_look_up_is_tried_again_and_is_no_attempt(ws, company, victims):
+    one = victims["token_id"].iloc[0]
+    company.faults.add(Fault(method="DELETE", path=f"*/{one}", drop=True, times=1))
+    company.faults.add(Fault(method="GET", path=f"*/{one}", status=429, headers={"Retry-After": "0"}, times=2))
+    result = ws.revoke(victims).apply().set_index("token_id")
+    assert outcomes(result) == {"revoked": 50}
+    served = [record.method for record in company.requests if record.path.endswith(one)]
+    assert served == ["DELETE", "GET", "GET", "GET", "DELETE"]
+    assert result.loc[one, "attempts"] == 3

@@ -31,7 +31,7 @@ def test_all_spellings_of_a_host_are_one_host(given, host):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("", "is not a host"),
+        ("", "^'' is not a host"),
         ("https://", "is not a host"),
         ("ftp://a", "is not a host"),
         ("https://[::1", "is not a host"),

@@ -115,5 +115,15 @@ def test_endless_pages_are_an_error(promise, serve):
     assert len(server.requests) < 50
 
 
+def test_later_pages_may_be_as_small_as_the_first(serve):
+    def response(number):
+        return reply({"totalResults": 40, "Resources": [{"id": str(number), "userName": f"u{number}"}]})
+
+    with serve(response) as server:
+        transport = Transport(credentials.from_token(server.host, "dapi1"), retries=RetryPolicy(budget_seconds=0))
+        assert len(IdentitiesAPI(transport).users()) == 40
+        transport.close()
+
+
 def test_me_is_the_caller(workspace):
     assert workspace.me() == "admin@example.com"

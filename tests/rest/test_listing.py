@@ -165,6 +165,14 @@ def test_a_block_can_end_at_any_byte():
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 60, 1_000])
+@pytest.mark.parametrize("place", ['"x": {}', '"comment": "a"}}, {{"x": {}'])
+def test_a_listing_that_is_nested_too_deeply_is_an_error(chunk_bytes, place):
+    deep = f'{{"token_infos": [{{"token_id": "a", {place.format("[" * 70 + "]" * 70)}}}]}}'
+    with pytest.raises(errors.InvalidResponseError, match="nested too deeply"):
+        streamed(deep.encode(), chunk_bytes)
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 60, 1_000])
 def test_a_listing_truncated_at_any_byte_is_an_error(chunk_bytes):
     for end in range(len(SMALL)):
         with pytest.raises(NotJsonError):

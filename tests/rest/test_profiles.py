@@ -93,6 +93,13 @@ def test_content_that_is_not_a_configuration_file_is_an_error(content, message):
         tokenkit.connect("prod")
 
 
+def test_without_a_file_the_official_sdk_is_not_said_to_be_unable_to_read_it():
+    assert profiles.unsupported_encoding() == ""
+    with pytest.raises(errors.ConfigurationError) as raised:
+        tokenkit.connect()
+    assert "encoding" not in str(raised.value)
+
+
 def test_a_missing_home_directory_is_an_error_that_names_it(monkeypatch):
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", "~nobody-of-this-name/cfg")
     with pytest.raises(errors.ConfigurationError, match="Home directory not found"):

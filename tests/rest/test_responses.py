@@ -306,6 +306,11 @@ def test_every_status_of_a_redirect_is_one(status):
     assert type(error_for(status, "", headers={"Location": "/elsewhere"})) is errors.AccessBlockedError
 
 
+def test_a_long_text_of_a_server_is_cut_and_says_so():
+    assert responses.quoted("x" * 501) == "x" * 500 + "…"
+    assert responses.quoted("x" * 500) == "x" * 500
+
+
 @pytest.mark.parametrize("body", ['{"message": "cut', '[{"message": "cut', '["message", "cut'])
 def test_json_that_was_cut_is_not_quoted(body):
     assert "cut" not in str(error_for(400, body))

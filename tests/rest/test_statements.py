@@ -90,6 +90,8 @@ def test_an_interrupt_cancels_the_statement(api, sandbox):
     with pytest.raises(KeyboardInterrupt):
         run(api, sandbox, on_poll=interrupt)
     assert paths(sandbox)[-1] == ("POST", "cancel")
+    (statement,) = sandbox.warehouse.statements
+    assert statement.state == "CANCELED"
 
 
 def test_an_interrupt_stays_one_where_the_statement_cannot_be_canceled(api, sandbox):
@@ -290,3 +292,34 @@ def test_a_sandbox_stops_while_a_statement_runs(sandbox, transport):
     sandbox.stop()
     (statement,) = sandbox.warehouse.statements
     assert statement.state == "CANCELED"
+
+
+def test_a_statement_is_sent_with_all_that_the_service_would_otherwise_assume(sandbox, api, monkeypatch):
+    sent, call = [], Transport.call
+
+    def note(transport, method, path, **more):
+        sent.append(more.get("body"))
+        return call(transport, method, path, **more)
+
+    monkeypatch.setattr(Transport, "call", note)
+    sandbox.warehouse.inline_bytes = 10
+    run(api, sandbox)
+    common = {
+        "warehouse_id": sandbox.warehouse.warehouse_id,
+        "statement": TEN,
+        "parameters": [],
+        "wait_timeout": "30s",
+        "on_wait_timeout": "CONTINUE",
+    }
+    assert sent[0] == common | {"disposition": "INLINE", "format": "JSON_ARRAY"}
+    assert common | {"disposition": "EXTERNAL_LINKS", "format": "ARROW_STREAM"} in sent
+
+
+def test_a_result_whose_parts_never_end_is_an_error(serve, monkeypatch):
+    monkeypatch.setattr("tokenkit.rest.statements._MAX_CHUNKS", 3)
+    part = {"data_array": [["1"]], "next_chunk_index": 1}
+    with serve(lambda number: reply(part if number > 1 else GOOD | {"result": part})) as server:
+        api = StatementsAPI(Transport(from_token(server.host, "dapi" + "1" * 32)))
+        with pytest.raises(errors.InvalidResponseError, match=r"without an end of its result\.$"):
+            api.execute("SELECT 1", warehouse_id="w")
+    assert len(server.requests) == 1 + 3

@@ -163,11 +163,12 @@ def test_whoever_shows_the_waits_is_told_of_each_instead_of_the_log(sandbox, tra
     assert caplog.text == ""
 
 
-def test_a_long_wait_is_logged(sandbox, transport, caplog):
-    sandbox.faults.add(Fault(status=429, headers={"Retry-After": "5"}, times=1))
+@pytest.mark.parametrize("seconds", [2, 5])
+def test_a_long_wait_is_logged(sandbox, transport, caplog, seconds):
+    sandbox.faults.add(Fault(status=429, headers={"Retry-After": str(seconds)}, times=1))
     with caplog.at_level(logging.WARNING, logger="tokenkit"):
         transport.call("GET", TOKENS)
-    assert "waiting 5 s" in caplog.text
+    assert f"waiting {seconds} s" in caplog.text
     assert sandbox.token not in caplog.text
 
 
@@ -562,3 +563,18 @@ def test_a_fast_body_or_one_without_a_terminal_shows_no_progress_bar(sign_in, tr
     monkeypatch.setattr(sys, "stderr", StderrProgress())
     transport.read(TOKENS, whole)
     assert not sys.stderr.getvalue()
+
+
+def test_an_encoding_that_was_not_requested_is_an_error(sandbox, transport):
+    sandbox.faults.add(Fault(status=200, body={}, headers={"Content-Encoding": "br"}))
+    with pytest.raises(errors.InvalidResponseError, match="Content-Encoding that was not requested"):
+        transport.call("GET", TOKENS)
+
+
+def test_what_cannot_be_written_as_json_is_not_sent(sandbox, transport):
+    endless = {}
+    endless["x"] = endless
+    for value in (float("nan"), object(), endless):
+        with pytest.raises(errors.UsageError, match="was not sent: an argument cannot be written as JSON"):
+            transport.call("POST", OBO, body={"comment": value})
+    assert list(sandbox.requests) == []

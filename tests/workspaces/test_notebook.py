@@ -169,6 +169,18 @@ def test_the_identity_of_the_notebook_signs_in_and_is_named(shape, spark_connect
     assert repr(workspace).endswith("signed in by the identity of this notebook>")
 
 
+@pytest.mark.parametrize("shape", ["unified", "native", "context"])
+def test_where_an_older_sdk_finds_no_identity_the_runtime_is_asked(shape, notebook, behind_tls, monkeypatch):
+    """Such as 0.67, which first creates the Spark objects of a classic notebook. Spark Connect has none."""
+    monkeypatch.setitem(sys.modules, "databricks.sdk.runtime", ModuleType("databricks.sdk.runtime"))
+    notebook.runtime(spark_connect=True)
+    getattr(notebook, shape)()
+    workspace = tokenkit.connect()
+    assert workspace.host == f"https://{behind_tls.address}"
+    assert len(workspace.token_management.list()) == 300
+    assert set(behind_tls.tokens) == {f"Bearer {notebook.token}"}
+
+
 def test_the_workspace_id_that_the_notebook_provides_is_used(notebook, sandbox):
     """Older versions of the SDK do not ask the provider that knows it."""
     notebook.runtime(spark_connect=True)

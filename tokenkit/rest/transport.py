@@ -165,8 +165,8 @@ class _OneHostAdapter(HTTPAdapter):
         pool.ConnectionCls = paced(type(pool).ConnectionCls)
         return pool
 
-    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ANN401 - requests' own
-        return super().request_url(request, proxies) if proxies else request.path_url
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ANN401, ARG002 - requests' own
+        return request.path_url  # also behind a proxy, as only hosts on this machine have no TLS
 
     def close(self) -> None:
         self._pool = None
