@@ -295,3 +295,19 @@ def test_a_throttled_look_up_is_tried_again_and_is_no_attempt(ws, company, victi
     served = [record.method for record in company.requests if record.path.endswith(one)]
     assert served == ["DELETE", "GET", "GET", "GET", "DELETE"]
     assert result.loc[one, "attempts"] == 3
+
+
+def test_an_interrupt_after_the_last_request_loses_no_outcome(ws, victims, monkeypatch):
+    plan = ws.revoke(victims)
+    monkeypatch.setattr(executor.Execution, "execute", interrupted_after(executor.Execution.execute))
+    result = plan.apply()
+    assert outcomes(result) == {"revoked": 50}
+    assert result.attrs["ended_by"] == "interrupt"
+
+
+def interrupted_after(function):
+    def call(*arguments, **more):
+        function(*arguments, **more)
+        raise KeyboardInterrupt
+
+    return call

@@ -93,3 +93,14 @@ def test_a_change_by_which_no_token_ends_is_recorded_and_resumed(ws, company):
     (run,) = ws.runs().to_dict("records")
     assert (run["change"], run["remaining"], pd.isna(run["finished_at"])) == ("updated", 0, False)
     assert "contractors" in set(ws.token_management.get_permissions()["group_name"])
+
+
+def test_a_change_is_finished_where_the_listing_before_it_was_deleted(ws, company, tmp_path):
+    plan = ws.plan_permissions(REMOVED, replace=True)
+    company.faults.add(*CHANGES["lost, and nobody knows"][0])
+    with pytest.raises(tokenkit.ResponseLostError):
+        plan.apply()
+    company.faults.clear()
+    (listing,) = tmp_path.rglob("*.before.parquet")
+    listing.unlink()
+    assert set(tokenkit.resume(plan.run_id, workspace=ws)["outcome"]) == {"revoked"}

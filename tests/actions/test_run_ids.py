@@ -28,3 +28,8 @@ def test_a_unique_beginning_or_end_names_a_run(given, found):
 def test_an_ambiguous_part_is_an_error():
     with pytest.raises(tokenkit.UsageError, match=r"2 runs match '20260301': .*Give more characters"):
         whole("20260301", RUNS)
+
+
+def test_what_is_not_a_text_is_an_error():
+    with pytest.raises(tokenkit.UsageError, match="run_id must be a string, not int"):
+        whole(20260301, RUNS)

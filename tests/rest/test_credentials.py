@@ -7,6 +7,7 @@ import textwrap
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from databricks.sdk import WorkspaceClient
@@ -61,6 +62,24 @@ def test_the_environment_can_name_the_profile(sandbox, monkeypatch):
     with_profile(f"[other]\nhost = {sandbox.host}\ntoken = {sandbox.token}\n")
     monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "other")
     assert tokenkit.connect().me() == "admin@example.com"
+
+
+def test_a_host_is_signed_in_to_by_the_profile_that_the_environment_names_for_it(sandbox, monkeypatch):
+    with_profile(f"[other]\nhost = {sandbox.host}\ntoken = {sandbox.token}\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "other")
+    workspace = tokenkit.connect(host=sandbox.host)
+    assert workspace.me() == "admin@example.com"
+    assert "profile other" in repr(workspace)
+
+
+def test_a_sign_in_without_a_host_is_an_error():
+    with pytest.raises(errors.ConfigurationError, match="No workspace is configured"):
+        credentials.from_sdk_config(SimpleNamespace(host=None))
+
+
+def test_headers_without_a_credential_have_the_hash_of_no_value():
+    unsigned = credentials.Credentials("https://a.example", dict, origin="a test")
+    assert unsigned.hashes(lambda value: [f"hash of {value!r}"]) == {"hash of ''"}
 
 
 def test_a_service_principal_signs_in_by_oauth(sandbox):

@@ -5,6 +5,7 @@ import datetime as dt
 
 import pandas as pd
 import pytest
+from IPython.lib.pretty import pretty
 
 import tokenkit
 from tests.conftest import NOW
@@ -301,6 +302,22 @@ def test_a_waiver_that_matches_no_finding_is_named_if_its_rule_was_checked():
 def test_an_audit_fails_at_the_severity_of_its_worst_finding_and_at_milder_ones(rules, failing):
     audit = audited(NEVER, rules=audits.chosen([rules]))
     assert " ".join(severity for severity in ("high", "medium", "low") if audit.fails(severity)) == failing
+
+
+def test_a_severity_that_does_not_exist_is_an_error():
+    with pytest.raises(errors.UsageError, match=r"^Invalid severity: 'severe'\. Use one of: high, medium, low\.$"):
+        audited(NEVER).fails("severe")
+
+
+def test_a_threshold_that_is_not_a_number_is_an_error():
+    for value in (float("nan"), "30", True):
+        with pytest.raises(errors.UsageError, match=r"must be a number, such as [0-9]+"):
+            audited(NEVER, thresholds={"unused": {"idle_days": value}})
+
+
+def test_an_audit_is_text_in_a_console_of_ipython():
+    audit = audited(NEVER)
+    assert pretty(audit) == str(audit)
 
 
 def test_an_audit_plans_the_revocation_of_the_findings_of_a_rule(workspace):

@@ -106,6 +106,9 @@ def test_an_expression_cannot_do_more_than_read(expression):
         ("idle_days.between(1, 2, inclusive='lefd')", "Invalid inclusive: 'lefd'. Did you mean left"),
         ("", "is empty"),
         ("comment = 'x'", "== for equal"),
+        ("idle_days + expiry_time > 3", "combines incompatible types. Write numbers without quotes, and text"),
+        ("owner == scopes", "scopes holds lists. Write 'text' in scopes"),
+        ("comment.str.contains('x', na=5)", "Invalid na: 5. Write True or False"),
     ],
 )
 def test_an_invalid_expression_is_an_error_with_the_reason(expression, message):
@@ -376,3 +379,17 @@ def test_many_values_and_terms_are_no_depth():
 def test_nothing_in_an_expression_grows_without_bounds(expression):
     with pytest.raises(errors.UsageError):
         selected(expression)
+
+
+def test_a_column_of_objects_that_only_a_newer_server_sends_can_be_compared_and_has_no_str_methods():
+    newer = TOKENS.assign(origin=[{"from": "ui"}] * len(TOKENS), size=[10**30] * len(TOKENS))
+    assert len(expressions.where(newer, "origin == 'ui'")) == 0
+    assert len(expressions.where(newer, "size > 3")) == len(TOKENS)
+    with pytest.raises(errors.UsageError, match=r"origin holds values of several kinds\. Only text has str methods"):
+        expressions.where(newer, "origin.str.contains('ui')")
+
+
+def test_an_expression_that_takes_too_long_ends(monkeypatch):
+    monkeypatch.setattr("tokenkit.review.patterns.LONGEST_SECONDS", -1)
+    with pytest.raises(errors.UsageError, match=r"takes too long\. Use a simpler expression"):
+        selected("idle_days > 1")

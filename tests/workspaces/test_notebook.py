@@ -181,6 +181,13 @@ def test_where_an_older_sdk_finds_no_identity_the_runtime_is_asked(shape, notebo
     assert set(behind_tls.tokens) == {f"Bearer {notebook.token}"}
 
 
+def test_a_certificate_that_nobody_vouches_for_is_an_error_that_says_what_a_proxy_needs(behind_tls, monkeypatch):
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    workspace = tokenkit.connect(host=f"https://{behind_tls.address}", token="dapi" + "1" * 32)
+    with pytest.raises(errors.ConnectionFailedError, match=r"TLS certificate verification failed.*REQUESTS_CA_BUNDLE"):
+        workspace.me()
+
+
 def test_the_workspace_id_that_the_notebook_provides_is_used(notebook, sandbox):
     """Older versions of the SDK do not ask the provider that knows it."""
     notebook.runtime(spark_connect=True)
