@@ -16,6 +16,8 @@ from tests.tables import last_column
 from tokenkit import cli
 from tokenkit.actions.journal import Journal
 from tokenkit.actions.revocation import LAST_TOKEN
+from tokenkit.commands import parser, returned
+from tokenkit.commands.options import SHELL
 from tokenkit.sandbox import Fault
 
 
@@ -421,7 +423,9 @@ CHANGES = [
     ("options", "code", "said"),
     [
         (["--columns", "help"], 0, "outcome"),
-        (["--columns", "ownr"], 2, "Unknown column 'ownr'"),
+        (["--columns", "ownr"], 2, "Unknown column 'ownr'. Did you mean owner?"),
+        (["--columns", "owner,severity"], 2, "Unknown column 'severity'"),
+        (["--dry-run", "--columns", "severity"], 2, "Unknown column 'severity'"),
         (["--to", "{folder}/missing/rows.csv"], 2, "its folder is missing"),
         (["--to", "{folder}/rows.csv"], 2, "it is a folder"),
     ],
@@ -435,7 +439,50 @@ def test_output_options_are_checked_before_anything_changes(
     here.requests.clear()
     assert cli.main([*argv, *(option.format(folder=tmp_path) for option in options)]) == code
     assert said in "".join(capsys.readouterr())
-    assert {request.method for request in here.requests} <= {"GET"}
+    assert list(here.requests) == []
+
+
+@pytest.mark.parametrize("line", [*CHANGES, "undo {update} --yes", "permissions set group:contractors --yes"])
+def test_the_columns_of_every_result_of_a_change_are_known_before(interrupted, capsys, line):
+    ws = tokenkit.connect()
+    token_id = ws.tokens(status="active")["token_id"].iloc[-1]
+    update = ws.plan_update(token_id, comment="earlier")
+    update.apply(progress=False)
+    argv = line.format(token=token_id, run=interrupted, update=update.run_id).split()
+    assert cli.main([*argv, "--output", "csv"]) == 0
+    call = parser.parse(argv, SHELL)
+    columns = capsys.readouterr().out.splitlines()[0].split(",")
+    assert {*columns} <= {*returned.columns_of(call.command.path, is_plan=call.is_plan)}
+
+
+@pytest.mark.usefixtures("here")
+def test_a_result_has_every_column_of_the_listing_that_is_asked_for_and_names_those_that_it_lacks(capsys):
+    tokens = tokenkit.connect().tokens("owner != 'admin@example.com'", status="active")
+    (used, unused), names = tokens["token_id"].head(2), ["token_id", "comment", "age_days", "outcome"]
+    line = ["revoke", used, "--yes", "--columns", ",".join([*names, "used_by"]), "--output", "json"]
+    assert cli.main(line) == 0
+    printed = capsys.readouterr()
+    expected = tokens.set_index("token_id", drop=False).loc[used, names[:2]].tolist()
+    (row,) = json.loads(printed.out)
+    assert [*row] == names
+    assert ([row[name] for name in names[:2]], row["outcome"]) == (expected, "revoked")
+    assert printed.err.splitlines()[-1] == "Not in this result: column used_by."
+    assert cli.main(["revoke", unused, "--dry-run", "--columns", "outcome,error", "--output", "json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)[0]["token_id"] == unused
+    assert printed.err.splitlines()[-1] == "Not in this result: columns outcome, error. All its columns are shown."
+
+
+@pytest.mark.parametrize("how", ["--dry-run", "--yes", ""])
+@pytest.mark.parametrize("option", ["--limit 2", "--sort owner"])
+def test_what_does_not_select_what_is_changed_is_rejected_before_any_request_in_a_dry_run_too(
+    here, capsys, option, how
+):
+    here.requests.clear()
+    assert cli.main(f"scopes --narrow {option} {how}".split()) == 2
+    assert f"{option.split()[0]} does not select what is changed" in capsys.readouterr().err
+    assert list(here.requests) == []
+    assert cli.main(f"scopes {option}".split()) == 0
 
 
 @pytest.mark.usefixtures("here")
@@ -567,7 +614,7 @@ def test_a_preview_can_show_any_column_of_the_listing(capsys):
     assert list(row) == names
     assert (row["scopes"], row["created_by_username"]) == tuple(tokens.loc[token_id, names[1:3]])
     assert cli.main([*command, "--dry-run", "--columns", "help", "--output", "json"]) == 0
-    assert {*names, *ws.tokens().columns} == {row["column"] for row in json.loads(capsys.readouterr().out)}
+    assert {*names, *ws.tokens().columns} <= {row["column"] for row in json.loads(capsys.readouterr().out)}
     assert cli.main([*command, "--dry-run", "--columns", "scoops"]) == 2
     assert "Unknown column 'scoops'" in capsys.readouterr().err
     before, _ = in_a_terminal(f"revoke {token_id} --columns scopes", "no", columns=120)

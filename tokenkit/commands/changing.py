@@ -6,7 +6,7 @@ Commands that delete or overwrite show a plan first, and ask for confirmation un
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
@@ -23,7 +23,7 @@ from tokenkit.actions.states import ALREADY_GONE, REVOKED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
 from tokenkit.commands.history import unfinished
 from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_misspelt, warn_of_unscoped, with_ids
-from tokenkit.commands.session import HELP, FrontEnd, Session, naming
+from tokenkit.commands.session import FrontEnd, Session, naming
 from tokenkit.core.arguments import without_credential
 from tokenkit.core.wording import of, part_of, pluralize
 from tokenkit.rest import credentials
@@ -230,7 +230,7 @@ def _change_permissions(
     if dry_run:
         # The same tables as before a confirmation, the last one as the result.
         caption, rows = _costs(plan)
-        rows = _with_columns(rows, session.columns, workspace)
+        rows = _with_columns(rows, session.columns, workspace.tokens)
         in_short = preview.of(plan, without=[caption], labels=workspace.labels)
         asks = "" if needs_confirmation else ", without a confirmation"
         title = f"{workspace.full_name}: would {plan.effect()}{asks}."
@@ -515,7 +515,7 @@ def _decide(
         _warn(front_end, preview.of(plan))
         front_end.warn(f"{workspace.name}: {nothing}.")
         return plan.preview()
-    rows = _with_columns(plan.preview(), session.columns, workspace)
+    rows = _with_columns(plan.preview(), session.columns, workspace.tokens)
     in_short = preview.of(plan, title=doing, tokens=rows, labels=workspace.labels)
     if dry_run:
         front_end.warn_last(f"{workspace.full_name}: would {doing}.")
@@ -532,7 +532,7 @@ def _decide(
         if reply.strip().replace(",", "") != str(summary.count):
             front_end.warn("Nothing was changed.")
             return None
-    result = plan.apply(progress=front_end.shows_progress)
+    result = _with_columns(plan.apply(progress=front_end.shows_progress), session.columns, lambda: rows)
     interrupted = "Interrupted. " if result.attrs.get(ENDED_BY) == INTERRUPT else ""
     front_end.warn_last(f"{interrupted}{workspace.name}: {counts(result) or 'permissions changed'}. Run {plan.run_id}.")
     _say_additional_effects(front_end, result)
@@ -560,23 +560,23 @@ def _of_dry_run(rows: pd.DataFrame, caption: str) -> pd.DataFrame:
     return rows
 
 
-def _with_columns(rows: pd.DataFrame, names: Sequence[str], workspace: AnyWorkspace) -> pd.DataFrame:
-    """Return the tokens of a preview with the columns of the listing that are asked for and that it lacks.
+def _with_columns(rows: pd.DataFrame, names: Sequence[str], read_others: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return the tokens of a preview or a result with the columns that are asked for and that it lacks.
 
     Args:
-        rows: The rows of a preview.
+        rows: The rows of the preview or the result.
         names: The columns to show, as ``--columns`` names them.
-        workspace: The workspace or the fleet of the plan.
+        read_others: Returns the tokens with other columns: the listing, or the preview.
     """
-    if not names or "token_id" not in rows:
+    if "token_id" not in rows or all(columns.named(name, rows.columns) for name in names):
         return rows
-    listing = workspace.tokens()
-    lacking = [name for name in listing.columns if name not in rows]
-    if names != [HELP]:
-        asked_for = [name for given in names for name in columns.named(given, lacking)]
-        lacking = [name for name in lacking if name in asked_for]
-    keys = [name for name in ("workspace", "token_id") if name in rows and name in listing]
-    return rows.merge(listing[[*keys, *lacking]], on=keys, how="left")
+    others = read_others()
+    lacking = [name for name in others.columns if name not in rows]
+    asked_for = {name for given in names for name in columns.named(given, lacking)}
+    keys = [name for name in ("workspace", "token_id") if name in rows and name in others]
+    found = rows.merge(others[[*keys, *(name for name in lacking if name in asked_for)]], on=keys, how="left")
+    found.attrs |= rows.attrs
+    return found
 
 
 def _ask(front_end: FrontEnd, question: str) -> str | None:

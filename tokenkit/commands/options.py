@@ -20,7 +20,6 @@ from tokenkit.commands import returned
 from tokenkit.core.wording import comma_list
 from tokenkit.rest import credentials
 from tokenkit.rest.profiles import SANDBOX
-from tokenkit.review.columns import COLUMNS as COLUMN_SPECS
 from tokenkit.review.criteria import CRITERIA, Criterion
 from tokenkit.review.durations import lifetime
 from tokenkit.review.values import CAN_MANAGE, CAN_USE, RULE_IDS, unknown_level
@@ -192,7 +191,10 @@ def later(name: str) -> Callable[..., Any]:
 
 
 def _column_names(context: click.Context) -> Sequence[str]:
-    return returned.columns_of(_path(context)) or [column.name for column in COLUMN_SPECS]
+    # click leaves positional arguments before an option without its value unparsed.
+    run = {"run_id": context.args[0]} if context.args else {}
+    is_plan = context.command.row.is_plan({**context.params, **run})  # type: ignore[attr-defined]
+    return returned.columns_of(_path(context), is_plan=is_plan)
 
 
 def _sorted_columns(context: click.Context) -> Sequence[str]:

@@ -49,7 +49,7 @@ def write_result(
     elif isinstance(result, OboToken) and call.params["show_value"]:
         sys.stdout.write(f"{result.token_value}\n")
     elif result is not None and not isinstance(result, int):
-        shown = arranged(result, call.rows, front_end, is_change=call.is_change)
+        shown = arranged(result, call.rows, front_end, is_plan=call.is_plan, is_change=call.is_change)
         if isinstance(shown, Path):
             sys.stdout.write(f"{printable(str(shown))}\n")
         else:

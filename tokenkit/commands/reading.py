@@ -128,7 +128,7 @@ def sorted_by(frame: pd.DataFrame, sort: str) -> pd.DataFrame:
         UsageError: The column does not exist.
     """
     descending = sort.startswith("-")
-    (name,) = names_of_columns([sort.lstrip("-")], frame)
+    (name,) = names_of_columns([sort.lstrip("-")], frame.columns)
     return frame.sort_values(name, ascending=not descending, kind="stable")
 
 
@@ -269,17 +269,21 @@ def _revoked_by(prefix: str, workspace: AnyWorkspace, program: str) -> str:
     return ""
 
 
-def names_of_columns(given: Sequence[str], frame: pd.DataFrame) -> list[str]:
+def names_of_columns(given: Sequence[str], known: Iterable[str]) -> list[str]:
     """Return the names of columns, which may be given by their headings in tables.
+
+    Args:
+        given: The names or headings.
+        known: The names of all columns.
 
     Raises:
         UsageError: A column does not exist, or several have the heading.
     """
     names = []
     for text in given:
-        found = columns.named(text, frame.columns)
+        found = columns.named(text, known)
         if not found:
-            raise unknown_column(text, frame.columns)
+            raise unknown_column(text, known)
         if len(found) > 1:
             raise errors.UsageError(f"{text!r} is the heading of several columns. Use {' or '.join(found)}.")
         names += found
