@@ -276,7 +276,11 @@ def test_help_of_a_command_is_what_its_option_shows():
         ("fleet --profiles a,b list", "Options follow the command: tokenkit fleet list --profiles a,b"),
         ("--limit 5 list", "Options follow the command: tokenkit list --limit 5"),
         ("--profile admin", "Missing command. For example: tokenkit list --profile admin"),
-        ("list --limit -3", "--limit must be 0 or more"),
+        ("list --limit -3", "--limit: -3 is less than 1."),
+        ("list --limit=-3", "--limit: -3 is less than 1."),
+        ("list --limit 0", "--limit: 0 is less than 1."),
+        ("audit --limit 0", "--limit: 0 is less than 1."),
+        ("usage --days -1", "--days: -1 is less than 0."),
         ("list --output yaml", "'yaml' is not a valid value. Known: table, json, csv."),
     ],
 )

@@ -19,7 +19,7 @@ from click.shell_completion import CompletionItem
 
 from tokenkit import errors
 from tokenkit.commands import defaults
-from tokenkit.commands.options import COUNT, FROM, MAGIC, OF_FLEET, PRINTING, PROFILE, SHELL, imported, label
+from tokenkit.commands.options import COUNT, FROM, LIMIT, MAGIC, OF_FLEET, PRINTING, PROFILE, SHELL, imported, label
 from tokenkit.commands.session import HELP, FrontEnd
 from tokenkit.commands.spelling import counterparts
 from tokenkit.commands.table import COMMANDS, GROUPS, ONE, ONE_OR_SAVED, Command
@@ -249,9 +249,8 @@ class _Command(click.Command):
                 ctx.fail(f"{name} was given more than once.")
             given.add(option)
             value = "" if equals else next(rest, "--")
-            if option.type is COUNT and value[1:].isdigit() and value.startswith("-"):
-                ctx.fail(f"{name} must be 0 or more.")
-            if not equals and _is_option(value):
+            is_number = option.type in (COUNT, LIMIT) and value[1:].isdigit()  # a negative one, which is too low
+            if not equals and _is_option(value) and not is_number:
                 ctx.fail(f"{name} requires a value. Use = for a value that begins with -, as in --sort=-idle_days.")
 
     def _raise_unknown_option(self, name: str, options: Mapping[str, object]) -> NoReturn:

@@ -81,8 +81,11 @@ def list_tokens(
         found = found.assign(ends_by=lifecycle.ends_by(found))
     session.front_end.remember(found)
     tokens = limited(found, limit)
-    cut = "" if len(tokens) == len(found) else f" Showing the first {len(tokens):,}."
-    session.say(f"{workspace.name}: {pluralize(len(found), 'token')}.{cut}")
+    count = f"{workspace.name}: {pluralize(len(found), 'token')}."
+    if len(tokens) < len(found):
+        session.front_end.hint(f"{count} Showing the first {len(tokens):,}.")
+    else:
+        session.say(count)
     if is_ending and (unused := int((found["ends_by"] == lifecycle.DISUSE).sum())):
         ends = of(unused, "ends", "end")
         session.say(

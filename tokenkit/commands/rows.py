@@ -117,7 +117,7 @@ def _in_result(chosen: Sequence[str], frame: pd.DataFrame, front_end: FrontEnd) 
 def _first(frame: pd.DataFrame, limit: int | None, front_end: FrontEnd) -> pd.DataFrame:
     """Return the first rows, and say of how many: the summary of a command is about all rows."""
     if limit is not None and limit < len(frame):
-        front_end.say(f"Showing the first {limit:,} of {pluralize(len(frame), 'row')}.")
+        front_end.hint(f"Showing the first {limit:,} of {pluralize(len(frame), 'row')}.")
     return limited(frame, limit)
 
 
