@@ -252,6 +252,7 @@ WHERE = option(
     "--where", EXPRESSION, "an expression over the columns, as in \"idle_days > 60 and owner_kind == 'user'\""
 )
 FILTERED = (*map(_filter_option, CRITERIA), WHERE)
+COMBINED = "Different filters, --where and IDs are combined with AND. A repeated filter matches any of its values (OR)."
 OWNER = next(param for param in FILTERED if param.name == "owner")
 SELECTION = (
     *FILTERED,

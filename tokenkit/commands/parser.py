@@ -19,7 +19,20 @@ from click.shell_completion import CompletionItem
 
 from tokenkit import errors
 from tokenkit.commands import defaults
-from tokenkit.commands.options import COUNT, FROM, LIMIT, MAGIC, OF_FLEET, PRINTING, PROFILE, SHELL, imported, label
+from tokenkit.commands.options import (
+    COMBINED,
+    COUNT,
+    FILTERED,
+    FROM,
+    LIMIT,
+    MAGIC,
+    OF_FLEET,
+    PRINTING,
+    PROFILE,
+    SHELL,
+    imported,
+    label,
+)
 from tokenkit.commands.session import HELP, FrontEnd
 from tokenkit.commands.spelling import counterparts
 from tokenkit.commands.table import COMMANDS, GROUPS, ONE, ONE_OR_SAVED, Command
@@ -276,14 +289,20 @@ class _Command(click.Command):
         return Call(self.row, ctx.params, named, rows, printing)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the help of the command: arguments, options and an example."""
+        """Write the help of the command: arguments, filters, options and an example."""
         self.format_usage(ctx, formatter)
         self.format_help_text(ctx, formatter)
-        for heading, param_type in [("Arguments", click.Argument), ("Options", click.Option)]:
-            rows = [param.get_help_record(ctx) for param in self.params if isinstance(param, param_type)]
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Filters": [], "Options": []}
+        for param in self.params:
+            is_argument, is_filter = isinstance(param, click.Argument), param in FILTERED
+            if record := param.get_help_record(ctx):
+                sections["Arguments" if is_argument else "Filters" if is_filter else "Options"].append(record)
+        for heading, rows in sections.items():
             if rows:
                 with formatter.section(heading):
-                    formatter.write_dl([row for row in rows if row])
+                    formatter.write_dl(rows)
+                    if heading == "Filters" and len(rows) > 1:
+                        formatter.write_text(COMBINED)
         with formatter.section("Example"):
             formatter.write(f"  {program(self._front_end)} {self.row.example}\n")  # on one line, for copying
 
