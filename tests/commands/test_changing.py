@@ -15,6 +15,7 @@ import tokenkit
 from tests.tables import last_column
 from tokenkit import cli
 from tokenkit.actions.journal import Journal
+from tokenkit.actions.preview import worst_first_of
 from tokenkit.actions.revocation import LAST_TOKEN
 from tokenkit.commands import parser, returned
 from tokenkit.commands.options import SHELL
@@ -56,6 +57,21 @@ def test_a_shell_shows_the_plan_and_finally_the_counts_of_its_warnings(columns):
     assert plan.preview()["warnings"].iloc[0] in last_column(preview, "warnings")
     assert "(from the environment)" in question
     assert "Nothing was changed." in after
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("lines", [24, 40])
+def test_a_preview_before_a_confirmation_fits_the_terminal_and_says_how_to_see_all(monkeypatch, lines):
+    monkeypatch.setenv("LINES", str(lines))
+    before, _ = in_a_terminal("revoke --status active", "no")
+    preview = before[before.index("Revoke ") :]
+    assert lines * 2 / 3 <= len(preview.splitlines()) <= lines - 2  # long lines are wrapped
+    plan = tokenkit.connect().revoke(tokenkit.connect().tokens(status="active"))
+    worst = worst_first_of(plan.preview(), list(plan.warnings()))["token_id"].str.slice(stop=12).tolist()
+    flowing = "".join(preview.split())
+    shown = [token_id for token_id in worst if token_id in flowing]
+    assert shown == worst[: len(shown)]
+    assert f"… and {len(plan) - len(shown)} more; --dry-run shows all of them\n" in before
 
 
 @pytest.mark.usefixtures("here")

@@ -29,6 +29,7 @@ def of(
     limit: int = SHOWN_ROWS,
     without: Collection[str] = (),
     labels: Mapping[str, str] = MappingProxyType({}),
+    see_all: str = "",
 ) -> Preview:
     """Return the short preview of a plan.
 
@@ -39,13 +40,15 @@ def of(
         limit: The maximum number of rows to show of each table.
         without: The captions of tables that are shown elsewhere.
         labels: The names of workspaces in tables, by address.
+        see_all: How to see all tokens, as a clause.
     """
     summary = plan.summary()
     parts = dict(plan.principals())
     tokens = plan.preview() if tokens is None else tokens
-    parts[LOST_TOKENS if parts else ""] = worst_first_of(tokens, list(summary.warnings))
+    of_tokens = LOST_TOKENS if parts else ""
+    parts[of_tokens] = worst_first_of(tokens, list(summary.warnings))
     tables = [
-        table(labelled(rows, labels), caption=caption, limit=limit)
+        table(labelled(rows, labels), caption=caption, limit=limit, see_all=see_all if caption == of_tokens else "")
         for caption, rows in parts.items()
         if caption not in without
     ]

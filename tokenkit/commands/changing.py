@@ -17,7 +17,7 @@ from tokenkit.actions import creation, permissions, preview
 from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
-from tokenkit.actions.result import ENDED_BY, counts, remaining, unconfirmed
+from tokenkit.actions.result import ENDED_BY, RUN, counts, remaining, unconfirmed
 from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.states import ALREADY_GONE, REVOKED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
@@ -66,6 +66,7 @@ def revoke(
     return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
 
 
+_SEE_ALL = "--dry-run shows all of them"
 _NO_MATCH = "; no token matches"
 
 
@@ -326,13 +327,13 @@ def resume(
     evidence = evidence_of(session.front_end, workspace, options)
     if evidence is not None:
         plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
-    in_short = preview.of(plan, labels=workspace.labels)
+    in_short = preview.of(plan, labels=workspace.labels, see_all=_SEE_ALL)
     if not plan.summary().doing:
         _warn(session.front_end, in_short)
         session.warn(f"{workspace.name}: nothing remains of run {plan.run_id}.")
         if dry_run:
             return plan.preview()
-        result = plan.apply(progress=session.front_end.shows_progress)  # reads the listing, which may contradict it
+        result = _applied(session.front_end, plan)  # reads the listing, which may contradict it
         is_open = remaining(result) or unconfirmed(result)
         if found := counts(result):
             session.warn(f"{workspace.name}: {found}.")
@@ -516,7 +517,7 @@ def _decide(
         front_end.warn(f"{workspace.name}: {nothing}.")
         return plan.preview()
     rows = _with_columns(plan.preview(), session.columns, workspace.tokens)
-    in_short = preview.of(plan, title=doing, tokens=rows, labels=workspace.labels)
+    in_short = preview.of(plan, title=doing, tokens=rows, labels=workspace.labels, see_all=_SEE_ALL)
     if dry_run:
         front_end.warn_last(f"{workspace.full_name}: would {doing}.")
         _warn_last(front_end, in_short)
@@ -532,7 +533,7 @@ def _decide(
         if reply.strip().replace(",", "") != str(summary.count):
             front_end.warn("Nothing was changed.")
             return None
-    result = _with_columns(plan.apply(progress=front_end.shows_progress), session.columns, lambda: rows)
+    result = _with_columns(_applied(front_end, plan), session.columns, lambda: rows)
     interrupted = "Interrupted. " if result.attrs.get(ENDED_BY) == INTERRUPT else ""
     front_end.warn_last(f"{interrupted}{workspace.name}: {counts(result) or 'permissions changed'}. Run {plan.run_id}.")
     _say_additional_effects(front_end, result)
@@ -551,6 +552,13 @@ def _decide(
         )
     if plan.can_be_undone:
         front_end.hint(f"To undo this change: {front_end.program} undo {plan.run_id}")
+    return result
+
+
+def _applied(front_end: FrontEnd, plan: Plan) -> pd.DataFrame:
+    """Apply a plan, and return its result with its run, which a long table names."""
+    result = plan.apply(progress=front_end.shows_progress)
+    result.attrs[RUN] = plan.run_id
     return result
 
 
