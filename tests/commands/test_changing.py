@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pty
+import re
 import shlex
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tokenkit import cli
 from tokenkit.actions.journal import Journal
 from tokenkit.actions.preview import worst_first_of
 from tokenkit.actions.revocation import LAST_TOKEN
+from tokenkit.actions.update import ALL_APIS_ALLOWED
 from tokenkit.commands import parser, returned
 from tokenkit.commands.options import SHELL
 from tokenkit.sandbox import Fault
@@ -134,6 +136,49 @@ def test_the_warnings_of_a_plan_without_preview_are_shown(capsys, flag):
         "Left out",
         "Warning",
     ]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        ("revoke {ids}", "used in the last 7 days"),
+        ("update {ids} --scopes all-apis", ALL_APIS_ALLOWED),
+        ("update {ids} --scopes all-apis", "new scopes"),
+    ],
+)
+def test_with_yes_each_warning_names_its_first_tokens_because_no_preview_is_shown(company, capsys, line, warning):
+    ws = tokenkit.connect()
+    tokens = ws.tokens("owner != 'admin@example.com'", status="active").head(6).set_index("token_id")
+    today = int(ws.now().normalize().timestamp() * 1000)
+    for token_id in tokens.index:
+        company.workspaces[0].state.tokens.touch(token_id, today)
+    argv = line.format(ids=" ".join(tokens.index)).split()
+    assert cli.main([*argv, "--yes"]) == 0
+    (said,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith(f"Warning: {warning} (6): ")]
+    assert said.endswith(" and 3 more.")
+    found = dict(re.findall(r"([0-9a-f]{12}) \(owner ([^)]+)\)", said))
+    assert found == {
+        token_id[:12]: tokens.loc[token_id, "owner"] for token_id in tokens.index if token_id[:12] in found
+    }
+    assert len(found) == 3
+
+
+@pytest.mark.usefixtures("here")
+def test_with_yes_the_warnings_of_a_change_of_permissions_and_of_a_resumed_run_name_tokens(
+    of_another_day, company, capsys
+):
+    company.faults.clear()
+    remaining = tokenkit.connect().plan_resume(of_another_day).token_ids
+    company.workspaces[0].state.tokens.delete(remaining[0])
+    assert cli.main(["resume", of_another_day, "--yes"]) == 0
+    (said,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("Warning: no longer listed")]
+    assert said.startswith(f"Warning: no longer listed (1): {remaining[0][:12]} (owner ")
+    lost = tokenkit.connect().plan_permission_removal([{"group_name": "data-engineers"}]).preview()
+    assert cli.main(["permissions", "remove", "group:data-engineers", "--yes"]) == 0
+    (said,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("Warning: tokens that will be")]
+    assert f" by the workspace ({len(lost)}): " in said
+    assert {*re.findall(r"([0-9a-f]{12}) \(owner ", said)} <= {*lost["token_id"].str.slice(stop=12)}
 
 
 @pytest.mark.usefixtures("here")

@@ -517,7 +517,10 @@ def _decide(
         front_end.warn(f"{workspace.name}: {nothing}.")
         return plan.preview()
     rows = _with_columns(plan.preview(), session.columns, workspace.tokens)
-    in_short = preview.of(plan, title=doing, tokens=rows, labels=workspace.labels, see_all=_SEE_ALL)
+    is_unseen = yes and not dry_run
+    in_short = preview.of(
+        plan, title=doing, tokens=rows, labels=workspace.labels, see_all=_SEE_ALL, names_tokens=is_unseen
+    )
     if dry_run:
         front_end.warn_last(f"{workspace.full_name}: would {doing}.")
         _warn_last(front_end, in_short)

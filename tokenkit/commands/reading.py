@@ -13,14 +13,13 @@ from tokenkit import errors, frames
 from tokenkit.actions.states import REVOKED
 from tokenkit.commands.evidence import Evidence, evidence_of
 from tokenkit.commands.session import FrontEnd, Session
-from tokenkit.core.wording import SHORT_ID, first_of, of, part_of, pluralize
-from tokenkit.review import columns, filters, lifecycle, scopes
+from tokenkit.core.wording import of, part_of, pluralize
+from tokenkit.review import columns, filters, lifecycle, preview, scopes
 from tokenkit.review.usage import summary
 from tokenkit.workspaces.base import AnyWorkspace, TokenSource
 from tokenkit.workspaces.workspace import Workspace
 
 _SHORTEST_PREFIX = 8
-_NAMED = 3
 
 
 def connect(session: Session[Workspace], *, target: str | None) -> Workspace | pd.DataFrame:
@@ -218,9 +217,8 @@ def with_ids(front_end: FrontEnd, tokens: pd.DataFrame, given: Sequence[str], wo
     ids = whole_ids(given, listing, workspace, front_end.program)
     excluded = listing[listing["token_id"].isin(ids) & ~listing["token_id"].isin(tokens["token_id"])]
     if len(excluded):
-        owned = zip(excluded["token_id"].str.slice(stop=SHORT_ID), excluded["owner"].fillna("unknown"), strict=True)
-        named = first_of([f"{token_id} (owner {owner})" for token_id, owner in owned], _NAMED)
-        front_end.warn(f"The filters exclude {part_of(len(excluded), len({*ids}), 'token')} given by ID: {named}.")
+        count = part_of(len(excluded), len({*ids}), "token")
+        front_end.warn(f"The filters exclude {count} given by ID: {preview.named(excluded)}.")
     return tokens[tokens["token_id"].isin(ids)]
 
 

@@ -18,12 +18,13 @@ from tokenkit.core.markup import Markup, element, join_markup
 from tokenkit.core.printable import printable
 from tokenkit.core.printable import width as width_of
 from tokenkit.core.redaction import redact
-from tokenkit.core.wording import SHORT_ID, shown_of
+from tokenkit.core.wording import SHORT_ID, first_of, shown_of
 from tokenkit.frames import TEXT
 from tokenkit.review import columns
 
 SHOWN_ROWS = 20
 _FEWEST_ROWS = 3
+_NAMED = 3
 _AROUND = 5  # the title, the blank lines, and the question, which can have two lines
 WARNINGS = "warnings"
 CAPTION = "caption"
@@ -189,6 +190,12 @@ def table(rows: pd.DataFrame, *, caption: str = "", limit: int = SHOWN_ROWS, see
     last = [name for name in text.columns if name == WARNINGS]
     text = text[[*(name for name in text.columns if name not in last), *last]]
     return Table(caption, text.loc[:, (text != "").any()], len(rows), see_all)
+
+
+def named(tokens: pd.DataFrame) -> str:
+    """Return the first tokens of a frame by their short ids and owners, and how many more there are."""
+    owned = zip(tokens["token_id"].str.slice(stop=SHORT_ID), tokens["owner"].fillna("unknown"), strict=True)
+    return first_of([f"{token_id} (owner {owner})" for token_id, owner in owned], _NAMED)
 
 
 def never_used(rows: pd.DataFrame) -> list[str]:
