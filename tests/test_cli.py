@@ -66,7 +66,7 @@ def test_csv_has_every_column_and_no_formula(shell, workspace):
 
 def test_a_table_in_a_pipe_has_tabs_full_ids_and_no_padding(shell, workspace):
     code, out, err = shell("list", "--limit", "2")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, f"{workspace.name}: {len(workspace.tokens())} tokens. Showing the first 2.\n")
     assert "\x1b" not in out
     headings, first, _ = (line.split("\t") for line in out.splitlines())
     token = workspace.tokens().iloc[0]
@@ -496,7 +496,7 @@ def test_an_unexpected_error_has_its_own_exit_code_and_one_line(sandbox, command
         assert message in err
 
 
-@pytest.mark.parametrize("command", ["tokenkit list --limit 1 <&-", "tokenkit list --limit 1 2>&-"])
+@pytest.mark.parametrize("command", ["tokenkit list --limit 1 --quiet <&-", "tokenkit list --limit 1 2>&-"])
 def test_a_result_requires_only_standard_output(sandbox, command):
     code, out, err = in_bash(command, sandbox)
     assert (code, err) == (0, "")

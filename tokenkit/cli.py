@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -271,7 +272,8 @@ class _ShellSession(FrontEnd):
 
     def show(self, in_short: Preview) -> None:
         self.sum_up()
-        sys.stderr.write(f"{in_short.text()}\n")
+        height = shutil.get_terminal_size().lines if sys.stderr.isatty() else None
+        sys.stderr.write(f"{in_short.text(height=height)}\n")
 
     def ask(self, question: str) -> str | None:
         if not sys.stdin.isatty():

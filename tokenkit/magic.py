@@ -178,7 +178,8 @@ class TokensMagics(Magics):
             return None
         if call.params.get("where") is not None:
             call.params["where"] = with_constants(call.params["where"], names)
-        result = arranged(call.run(self.session), call.rows, self.session, is_change=call.is_change)
+        found = call.run(self.session)
+        result = arranged(found, call.rows, self.session, is_plan=call.is_plan, is_change=call.is_change)
         is_listing = call.command.path in _LISTINGS and not call.rows["columns"]
         return short_view_first(result) if is_listing and isinstance(result, pd.DataFrame) else result
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pty
+import re
 import shlex
 import subprocess
 import sys
@@ -15,7 +16,11 @@ import tokenkit
 from tests.tables import last_column
 from tokenkit import cli
 from tokenkit.actions.journal import Journal
+from tokenkit.actions.preview import worst_first_of
 from tokenkit.actions.revocation import LAST_TOKEN
+from tokenkit.actions.update import ALL_APIS_ALLOWED
+from tokenkit.commands import parser, returned
+from tokenkit.commands.options import SHELL
 from tokenkit.sandbox import Fault
 
 
@@ -54,6 +59,21 @@ def test_a_shell_shows_the_plan_and_finally_the_counts_of_its_warnings(columns):
     assert plan.preview()["warnings"].iloc[0] in last_column(preview, "warnings")
     assert "(from the environment)" in question
     assert "Nothing was changed." in after
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("lines", [24, 40])
+def test_a_preview_before_a_confirmation_fits_the_terminal_and_says_how_to_see_all(monkeypatch, lines):
+    monkeypatch.setenv("LINES", str(lines))
+    before, _ = in_a_terminal("revoke --status active", "no")
+    preview = before[before.index("Revoke ") :]
+    assert lines * 2 / 3 <= len(preview.splitlines()) <= lines - 2  # long lines are wrapped
+    plan = tokenkit.connect().revoke(tokenkit.connect().tokens(status="active"))
+    worst = worst_first_of(plan.preview(), list(plan.warnings()))["token_id"].str.slice(stop=12).tolist()
+    flowing = "".join(preview.split())
+    shown = [token_id for token_id in worst if token_id in flowing]
+    assert shown == worst[: len(shown)]
+    assert f"… and {len(plan) - len(shown)} more; --dry-run shows all of them\n" in before
 
 
 @pytest.mark.usefixtures("here")
@@ -116,6 +136,49 @@ def test_the_warnings_of_a_plan_without_preview_are_shown(capsys, flag):
         "Left out",
         "Warning",
     ]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        ("revoke {ids}", "used in the last 7 days"),
+        ("update {ids} --scopes all-apis", ALL_APIS_ALLOWED),
+        ("update {ids} --scopes all-apis", "new scopes"),
+    ],
+)
+def test_with_yes_each_warning_names_its_first_tokens_because_no_preview_is_shown(company, capsys, line, warning):
+    ws = tokenkit.connect()
+    tokens = ws.tokens("owner != 'admin@example.com'", status="active").head(6).set_index("token_id")
+    today = int(ws.now().normalize().timestamp() * 1000)
+    for token_id in tokens.index:
+        company.workspaces[0].state.tokens.touch(token_id, today)
+    argv = line.format(ids=" ".join(tokens.index)).split()
+    assert cli.main([*argv, "--yes"]) == 0
+    (said,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith(f"Warning: {warning} (6): ")]
+    assert said.endswith(" and 3 more.")
+    found = dict(re.findall(r"([0-9a-f]{12}) \(owner ([^)]+)\)", said))
+    assert found == {
+        token_id[:12]: tokens.loc[token_id, "owner"] for token_id in tokens.index if token_id[:12] in found
+    }
+    assert len(found) == 3
+
+
+@pytest.mark.usefixtures("here")
+def test_with_yes_the_warnings_of_a_change_of_permissions_and_of_a_resumed_run_name_tokens(
+    of_another_day, company, capsys
+):
+    company.faults.clear()
+    remaining = tokenkit.connect().plan_resume(of_another_day).token_ids
+    company.workspaces[0].state.tokens.delete(remaining[0])
+    assert cli.main(["resume", of_another_day, "--yes"]) == 0
+    (said,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("Warning: no longer listed")]
+    assert said.startswith(f"Warning: no longer listed (1): {remaining[0][:12]} (owner ")
+    lost = tokenkit.connect().plan_permission_removal([{"group_name": "data-engineers"}]).preview()
+    assert cli.main(["permissions", "remove", "group:data-engineers", "--yes"]) == 0
+    (said,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("Warning: tokens that will be")]
+    assert f" by the workspace ({len(lost)}): " in said
+    assert {*re.findall(r"([0-9a-f]{12}) \(owner ", said)} <= {*lost["token_id"].str.slice(stop=12)}
 
 
 @pytest.mark.usefixtures("here")
@@ -421,7 +484,9 @@ CHANGES = [
     ("options", "code", "said"),
     [
         (["--columns", "help"], 0, "outcome"),
-        (["--columns", "ownr"], 2, "Unknown column 'ownr'"),
+        (["--columns", "ownr"], 2, "Unknown column 'ownr'. Did you mean owner?"),
+        (["--columns", "owner,severity"], 2, "Unknown column 'severity'"),
+        (["--dry-run", "--columns", "severity"], 2, "Unknown column 'severity'"),
         (["--to", "{folder}/missing/rows.csv"], 2, "its folder is missing"),
         (["--to", "{folder}/rows.csv"], 2, "it is a folder"),
     ],
@@ -435,7 +500,50 @@ def test_output_options_are_checked_before_anything_changes(
     here.requests.clear()
     assert cli.main([*argv, *(option.format(folder=tmp_path) for option in options)]) == code
     assert said in "".join(capsys.readouterr())
-    assert {request.method for request in here.requests} <= {"GET"}
+    assert list(here.requests) == []
+
+
+@pytest.mark.parametrize("line", [*CHANGES, "undo {update} --yes", "permissions set group:contractors --yes"])
+def test_the_columns_of_every_result_of_a_change_are_known_before(interrupted, capsys, line):
+    ws = tokenkit.connect()
+    token_id = ws.tokens(status="active")["token_id"].iloc[-1]
+    update = ws.plan_update(token_id, comment="earlier")
+    update.apply(progress=False)
+    argv = line.format(token=token_id, run=interrupted, update=update.run_id).split()
+    assert cli.main([*argv, "--output", "csv"]) == 0
+    call = parser.parse(argv, SHELL)
+    columns = capsys.readouterr().out.splitlines()[0].split(",")
+    assert {*columns} <= {*returned.columns_of(call.command.path, is_plan=call.is_plan)}
+
+
+@pytest.mark.usefixtures("here")
+def test_a_result_has_every_column_of_the_listing_that_is_asked_for_and_names_those_that_it_lacks(capsys):
+    tokens = tokenkit.connect().tokens("owner != 'admin@example.com'", status="active")
+    (used, unused), names = tokens["token_id"].head(2), ["token_id", "comment", "age_days", "outcome"]
+    line = ["revoke", used, "--yes", "--columns", ",".join([*names, "used_by"]), "--output", "json"]
+    assert cli.main(line) == 0
+    printed = capsys.readouterr()
+    expected = tokens.set_index("token_id", drop=False).loc[used, names[:2]].tolist()
+    (row,) = json.loads(printed.out)
+    assert [*row] == names
+    assert ([row[name] for name in names[:2]], row["outcome"]) == (expected, "revoked")
+    assert printed.err.splitlines()[-1] == "Not in this result: column used_by."
+    assert cli.main(["revoke", unused, "--dry-run", "--columns", "outcome,error", "--output", "json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)[0]["token_id"] == unused
+    assert printed.err.splitlines()[-1] == "Not in this result: columns outcome, error. All its columns are shown."
+
+
+@pytest.mark.parametrize("how", ["--dry-run", "--yes", ""])
+@pytest.mark.parametrize("option", ["--limit 2", "--sort owner"])
+def test_what_does_not_select_what_is_changed_is_rejected_before_any_request_in_a_dry_run_too(
+    here, capsys, option, how
+):
+    here.requests.clear()
+    assert cli.main(f"scopes --narrow {option} {how}".split()) == 2
+    assert f"{option.split()[0]} does not select what is changed" in capsys.readouterr().err
+    assert list(here.requests) == []
+    assert cli.main(f"scopes {option}".split()) == 0
 
 
 @pytest.mark.usefixtures("here")
@@ -567,7 +675,7 @@ def test_a_preview_can_show_any_column_of_the_listing(capsys):
     assert list(row) == names
     assert (row["scopes"], row["created_by_username"]) == tuple(tokens.loc[token_id, names[1:3]])
     assert cli.main([*command, "--dry-run", "--columns", "help", "--output", "json"]) == 0
-    assert {*names, *ws.tokens().columns} == {row["column"] for row in json.loads(capsys.readouterr().out)}
+    assert {*names, *ws.tokens().columns} <= {row["column"] for row in json.loads(capsys.readouterr().out)}
     assert cli.main([*command, "--dry-run", "--columns", "scoops"]) == 2
     assert "Unknown column 'scoops'" in capsys.readouterr().err
     before, _ = in_a_terminal(f"revoke {token_id} --columns scopes", "no", columns=120)

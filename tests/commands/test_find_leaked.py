@@ -479,3 +479,18 @@ def test_the_token_that_the_session_signs_in_with_is_named_with_what_to_do(
     found = tokenkit.connect("p").find_leaked(report=tmp_path / "r.json")
     assert f"{said}include_own=True:" in str(found)
     assert said not in str(tokenkit.connect(host=first.host, token=first.token).find_leaked(report=tmp_path / "r.json"))
+
+
+@pytest.mark.parametrize("source", [[], ["--file", "-"], ["--report", "nowhere.json"]])
+def test_the_columns_are_listed_before_any_value_is_asked_for_and_without_a_request(
+    company, monkeypatch, capsys, source
+):
+    monkeypatch.setattr("tokenkit.cli.ask_unseen", lambda _: pytest.fail("a value was asked for"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    company.requests.clear()
+    assert cli.main(["find-leaked", *source, "--columns", "help", "--output", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {"token_id": "always", "owner": "always", "matched_as": "if it fits"}.items() <= {
+        row["column"]: row["in_tables"] for row in rows
+    }.items()
+    assert list(company.requests) == []

@@ -10,7 +10,8 @@ import pytest
 
 from tokenkit import errors
 from tokenkit.commands import parser
-from tokenkit.commands.options import MAGIC, SHELL
+from tokenkit.commands.options import COMBINED, MAGIC, OWNER, SHELL, WHERE
+from tokenkit.commands.reference import page
 from tokenkit.commands.table import COMMANDS, GROUPS
 from tokenkit.review.filters import FILTERS
 from tokenkit.version import __version__
@@ -276,7 +277,11 @@ def test_help_of_a_command_is_what_its_option_shows():
         ("fleet --profiles a,b list", "Options follow the command: tokenkit fleet list --profiles a,b"),
         ("--limit 5 list", "Options follow the command: tokenkit list --limit 5"),
         ("--profile admin", "Missing command. For example: tokenkit list --profile admin"),
-        ("list --limit -3", "--limit must be 0 or more"),
+        ("list --limit -3", "--limit: -3 is less than 1."),
+        ("list --limit=-3", "--limit: -3 is less than 1."),
+        ("list --limit 0", "--limit: 0 is less than 1."),
+        ("audit --limit 0", "--limit: 0 is less than 1."),
+        ("usage --days -1", "--days: -1 is less than 0."),
         ("list --output yaml", "'yaml' is not a valid value. Known: table, json, csv."),
     ],
 )
@@ -302,3 +307,14 @@ def test_a_file_without_its_option_is_an_error_that_names_the_option(line, messa
     with pytest.raises(errors.UsageError) as error:
         parser.parse(line.split(), SHELL)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("command", [row for row in COMMANDS if OWNER in row.params and WHERE in row.params])
+def test_help_says_once_below_the_filters_how_they_are_combined(command):
+    with pytest.raises(parser.HelpRequested) as help_text:
+        parser.parse([*command.path.split(), "--help"], SHELL)
+    filters, options = str(help_text.value).partition("\nFilters:\n")[2].split("\nOptions:\n")
+    assert " ".join(filters.split()).endswith(COMBINED)
+    assert {"--owner", "--where", "--scope"} <= {*filters.split()}
+    assert {"--owner", "--where"}.isdisjoint(options.partition("\nExample:\n")[0].split())
+    assert page().count(COMBINED) == 1

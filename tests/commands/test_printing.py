@@ -159,7 +159,8 @@ def test_in_every_width_and_in_a_pipe_what_is_needed_next_is_whole(filled, line,
     session, call, result = run(line.format(**filled))
     frame = as_frame(result, findings=bool(call.rows.get("findings")))
     assert len(frame)
-    assert {*frame.columns} <= {*returned.columns_of(call.command.path)} or call.command.can_change
+    if call.rows:
+        assert {*frame.columns} <= {*returned.columns_of(call.command.path, is_plan=call.is_plan)}
     chosen = call.rows.get("columns") or frame.columns
     cells = {
         name: {words(columns.cell(value)) for value in frame[name].dropna() if str(value).isascii()}
@@ -174,9 +175,12 @@ def test_in_every_width_and_in_a_pipe_what_is_needed_next_is_whole(filled, line,
         caption, _, rows = text.partition(" (dry run, nothing was changed):\n")
         body = (rows or caption).partition("… and ")[0]
         assert max(map(cell_len, text.splitlines())) <= width
-        found = columns_of(body)
         assert all(re.search(rf"(?<![^\W_]){part}(?![^\W_])", body) for part in unbroken), width
+        body, _, shared = body.partition("\nerror 1 (")
+        found = [*columns_of(body), "".join(shared.split())]
         for name, values in needed.items():
+            if name == "error" and shared:  # without the id of each token
+                values = {re.sub("[0-9a-f]{64}", "…", value) for value in values}  # noqa: PLW2901
             assert all(any(value in column for column in found) for value in values), (width, name)
         if "token_id" in chosen and frame["token_id"].notna().any():
             ids = frame["token_id"].dropna().str.slice(stop=12)
@@ -285,3 +289,64 @@ def test_the_path_of_a_snapshot_is_whole_in_its_table_or_left_out_and_in_the_mes
         assert ("path" in heading) == all(str(tmp_path) in row for row in rows)
         assert len(rows) == (1 if place.suffix else 2)
         assert f"{place}." in printed.err
+
+
+def failing(company, count, **fault):
+    """Return the session, the call and the result of a revocation of tokens, of which some fail."""
+    tokens = tokenkit.connect().tokens("owner != 'admin@example.com'", status="active")
+    company.faults.add(Fault(method="DELETE", status=403, **fault))
+    found = run(f"revoke {' '.join(tokens['token_id'].head(count))} --yes")
+    company.faults.clear()
+    return found
+
+
+def test_an_error_of_several_tokens_is_once_below_the_table_and_whole_in_each_row_of_a_pipe(here, monkeypatch, capsys):
+    session, call, result = failing(here, 5, times=3)
+    errors = result["error"].dropna()
+    (shared,) = {
+        error.replace(token_id, "…") for error, token_id in zip(errors, result["token_id"][errors.index], strict=True)
+    }
+    for width in WIDTHS:
+        text = drawn(session, call, result, monkeypatch, capsys, width=width)
+        rows, _, below = text.partition("\nerror 1 (3 tokens)")
+        assert "".join(below.split()) == "".join(shared.split())
+        assert rows.count("error 1") == len(errors) == 3
+        assert len(rows.splitlines()) == 1 + 5
+        assert max(map(cell_len, text.splitlines())) <= width
+    piped = drawn(session, call, result, monkeypatch, capsys, width=None)
+    assert all(error in piped for error in errors)
+    assert "error 1" not in piped
+
+
+def test_an_error_of_one_token_remains_in_its_row(here, monkeypatch, capsys):
+    session, call, result = failing(here, 3, times=1)
+    text = drawn(session, call, result, monkeypatch, capsys, width=200)
+    assert "error 1" not in text
+    assert "PERMISSION_DENIED" in text
+
+
+def test_a_long_result_of_a_change_names_the_journal_which_has_all_of_it(here, monkeypatch, capsys):
+    monkeypatch.setattr(printing, "_SCREEN_ROWS", 3)
+    session, call, result = failing(here, 6, times=3)
+    text = drawn(session, call, result, monkeypatch, capsys, width=120)
+    (command,) = re.findall(r"^… and 3 more; to see all: tokenkit (.*)$", text, re.MULTILINE)
+    assert command == f"journal --run {tokenkit.connect().runs()['run_id'].iloc[-1]} --output csv"
+    assert cli.main(command.split()) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 6
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("line", "how"),
+    [
+        ("list", "use filters, --to FILE or --output csv"),
+        ("revoke --status active --dry-run", "use filters, --to FILE or --output csv"),
+        ("access", "use filters, --to FILE or --output csv"),
+        ("audit", "use --to FILE or --output csv"),
+    ],
+)
+def test_a_long_table_names_what_the_command_offers_to_see_all_rows(monkeypatch, capsys, line, how):
+    monkeypatch.setattr(printing, "_SCREEN_ROWS", 3)
+    session, call, result = run(line)
+    text = drawn(session, call, result, monkeypatch, capsys, width=120)
+    assert text.endswith(f"… and {len(as_frame(result)) - 3:,} more; {how}\n")

@@ -141,6 +141,34 @@ def test_a_column_that_the_server_added_can_be_selected(tmp_path, capsys):
     assert "Did you mean zone?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["list --from", "changes", "audit --waivers", "find-leaked --file", "find-leaked --report", "usage --rows"],
+)
+@pytest.mark.usefixtures("here")
+def test_a_folder_in_place_of_a_file_is_an_error_that_says_so(tmp_path, capsys, line):
+    assert cli.main([*line.split(), str(tmp_path)]) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert f"{tmp_path}: it is a folder" in message or f"{tmp_path} is not a s" in message
+    assert "it is a folder" in message
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("list --limit 3", "{} tokens. Showing the first 3."), ("audit --limit 2", "Showing the first 2 of {} rows.")],
+)
+@pytest.mark.usefixtures("here")
+def test_a_listing_that_is_cut_says_so_in_a_pipe_too_unless_quiet(capsys, line, said):
+    ws = tokenkit.connect()
+    said = said.format(len(ws.tokens()) if line.startswith("list") else len(ws.audit().summary))
+    assert cli.main(line.split()) == 0
+    assert [row for row in capsys.readouterr().err.splitlines() if row.endswith(said)] != []
+    assert cli.main([*line.split(), "--quiet"]) == 0
+    assert "Showing" not in capsys.readouterr().err
+    assert cli.main([*line.split()[:1], "--limit", "10000"]) == 0  # nothing is cut
+    assert "Showing" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["connect account", "list --profile account"])
 def test_a_profile_of_an_account_is_an_error_that_names_the_commands_for_it(own_companies, tmp_path, capsys, command):
     write_profiles(tmp_path / "databrickscfg", profiles_of(own_companies))

@@ -343,7 +343,7 @@ def test_an_unreadable_file_is_named_and_a_value_instead_of_a_name_is_not(tmp_pa
     for read in (leaks.from_file, leaks.from_report):
         with pytest.raises(errors.UsageError, match=r"Cannot read .*nowhere: No such file"):
             read(tmp_path / "nowhere")
-        with pytest.raises(errors.UsageError, match=r"Cannot read .*: Is a directory"):
+        with pytest.raises(errors.UsageError, match=r"Cannot read .*: it is a folder, not a file"):
             read(tmp_path)
         with pytest.raises(errors.UsageError, match="looks like a token value") as caught:
             read(VALUE)

@@ -1,5 +1,7 @@
 """Rows in short: a token is one cell, warnings come last, and what is not shown is counted."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -78,6 +80,7 @@ def test_texts_are_folded_to_the_widths_that_each_column_needs(width, widths):
 
 def test_a_table_is_text_with_its_caption_and_what_is_not_shown():
     shown = Table("Lost", pd.DataFrame({"owner": ["ann"], "tokens": ["3"]}), 2)
+    assert replace(shown, see_all="see").text(80).endswith("\n… and 1 more; see")
     assert shown.text(80) == "Lost:\nowner  tokens\nann    3\n… and 1 more"
     assert Table("", pd.DataFrame({"owner": ["ann"]}), 1).text(80) == "owner\nann"
     assert Table("None", pd.DataFrame(), 0).text(80) == "None:"
@@ -119,3 +122,13 @@ def test_rows_of_workspaces_with_names_have_the_names_and_others_stay_as_they_ar
     assert labelled(rows, {}) is rows
     without = rows[["owner"]]
     assert labelled(without, {"https://a": "prod"}) is without
+
+
+@pytest.mark.parametrize("height", [0, 6, 7, 30, 45])
+def test_a_table_has_fewer_rows_if_it_would_be_too_long_but_never_fewer_than_three(height):
+    rows = pd.DataFrame({"owner": [f"owner {number}" for number in range(50)], "tokens": range(50)})
+    lines = table(rows, caption="Lost").text(80, height=height).splitlines()
+    count = len(lines) - 3  # the caption, the headings and the others
+    assert lines[2].split() == ["owner", "0", "0"]
+    assert lines[-1] == f"… and {50 - count} more"
+    assert count == {0: 3, 6: 3, 7: 4, 30: 20, 45: 20}[height]

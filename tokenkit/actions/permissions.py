@@ -138,10 +138,15 @@ class PermissionEffects(Plan):
         """
         disabled = self._maybe_disabled()
         not_known = "principals that may lose further tokens (not known)"
+        protected = "protected tokens among them; the change is rejected unless each is allowed by its id"
+        for_good = f"tokens that will be deleted by the {self._WHERE} for good"
+        or_disabled = f"tokens that will be deleted or disabled by the {self._WHERE}"
+        tokens = self.preview()
+        may_be_disabled = tokens["effect"] == access.DELETED_OR_DISABLED
         warnings = {
-            "protected tokens among them; the change is rejected unless each is allowed by its id": len(self.protected),
-            f"tokens that will be deleted by the {self._WHERE} for good": len(self) - disabled,
-            f"tokens that will be deleted or disabled by the {self._WHERE}": disabled,
+            protected: len(self.protected),
+            for_good: len(self) - disabled,
+            or_disabled: disabled,
             not_known: len(self.not_known),
             f"entries for all users, which the audit reports as {all_users_can_use.id}": int(
                 acl.opens_to_all(self.changes).sum()
@@ -154,6 +159,11 @@ class PermissionEffects(Plan):
             warnings=warnings,
             outline=self.outline(),
             explained={not_known: self._not_known()} if len(self.not_known) else {},
+            warned={
+                protected: self.protected["token_id"].tolist(),
+                for_good: tokens.loc[~may_be_disabled, "token_id"].tolist(),
+                or_disabled: tokens.loc[may_be_disabled, "token_id"].tolist(),
+            },
         )
 
     def effect(self) -> str:

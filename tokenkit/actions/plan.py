@@ -108,6 +108,7 @@ class Summary:
         evidence: The coverage of the evidence of use; empty without evidence.
         explained: The warnings that a sentence explains, which a preview shows instead of the number of tokens.
         outline: The whole change in sentences, if it is more than a number of tokens.
+        warned: The ids of the tokens of warnings that are about tokens and are not in the preview's own column.
     """
 
     doing: str
@@ -118,6 +119,7 @@ class Summary:
     evidence: str = ""
     explained: Mapping[str, str] = field(default_factory=dict)
     outline: Sequence[str] = ()
+    warned: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def unprotected(self) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from tokenkit.core.wording import pluralize
-from tokenkit.review.preview import SHOWN_ROWS, WARNINGS, Preview, labelled, table, visible
+from tokenkit.review.preview import SHOWN_ROWS, WARNINGS, Preview, labelled, named, table, visible
 
 if TYPE_CHECKING:
     from tokenkit.actions.plan import Plan, Summary
@@ -29,6 +29,8 @@ def of(
     limit: int = SHOWN_ROWS,
     without: Collection[str] = (),
     labels: Mapping[str, str] = MappingProxyType({}),
+    see_all: str = "",
+    names_tokens: bool = False,
 ) -> Preview:
     """Return the short preview of a plan.
 
@@ -39,13 +41,16 @@ def of(
         limit: The maximum number of rows to show of each table.
         without: The captions of tables that are shown elsewhere.
         labels: The names of workspaces in tables, by address.
+        see_all: How to see all tokens, as a clause.
+        names_tokens: Whether warnings name the first of their tokens, because the tables are not shown.
     """
     summary = plan.summary()
     parts = dict(plan.principals())
     tokens = plan.preview() if tokens is None else tokens
-    parts[LOST_TOKENS if parts else ""] = worst_first_of(tokens, list(summary.warnings))
+    of_tokens = LOST_TOKENS if parts else ""
+    parts[of_tokens] = worst_first_of(tokens, list(summary.warnings))
     tables = [
-        table(labelled(rows, labels), caption=caption, limit=limit)
+        table(labelled(rows, labels), caption=caption, limit=limit, see_all=see_all if caption == of_tokens else "")
         for caption, rows in parts.items()
         if caption not in without
     ]
@@ -53,7 +58,7 @@ def of(
     return Preview(
         title=visible(doing[:1].upper() + doing[1:]),
         tables=tuple(shown for shown in tables if shown.total),
-        closing=_closing(summary),
+        closing=_closing(summary, _tokens_of_warnings(summary, parts[of_tokens]) if names_tokens else {}),
     )
 
 
@@ -78,10 +83,23 @@ def worst_first_of(tokens: pd.DataFrame, warnings: Sequence[str]) -> pd.DataFram
     return tokens
 
 
-def _closing(summary: Summary) -> tuple[str, ...]:
+def _tokens_of_warnings(summary: Summary, tokens: pd.DataFrame) -> dict[str, str]:
+    """Return the first tokens of each warning, as a text, the most dangerous first."""
+    warned = {warning: tokens["token_id"].isin(list(ids)) for warning, ids in summary.warned.items()}
+    if WARNINGS in tokens:
+        texts = tokens[WARNINGS].str.split("; ").explode()
+        at = {warning: texts.index[texts == warning] for warning in summary.warnings}
+        warned |= {warning: tokens.index.to_series().isin(rows) for warning, rows in at.items()}
+    return {warning: named(tokens[is_warned]) for warning, is_warned in warned.items() if is_warned.any()}
+
+
+def _closing(summary: Summary, named_tokens: Mapping[str, str]) -> tuple[str, ...]:
     left_out = [f"Left out: {pluralize(count, 'token')} ({reason})." for reason, count in summary.left_out.items()]
     counts = {what: count for what, count in summary.warnings.items() if count and what not in summary.explained}
-    warnings = ", ".join(f"{what} ({count:,})" for what, count in counts.items())
+    warnings = ", ".join(f"{what} ({count:,})" for what, count in counts.items() if what not in named_tokens)
+    with_tokens = [
+        f"Warning: {what} ({counts[what]:,}): {named_tokens[what]}." for what in counts if what in named_tokens
+    ]
     explained = [f"Warning: {sentence}" for sentence in summary.explained.values()]
     closing = [
         summary.evidence,
@@ -89,6 +107,7 @@ def _closing(summary: Summary) -> tuple[str, ...]:
         *summary.unprotected,
         *explained,
         *summary.outline,
+        *with_tokens,
         f"Warnings: {warnings}." if warnings else "",
     ]
     return tuple(visible(line) for line in closing if line)

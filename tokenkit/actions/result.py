@@ -18,6 +18,8 @@ RESULT = frames.schema(
 ENDED_BY = "ended_by"
 """The key in ``DataFrame.attrs`` for the cause of an early end: ``interrupt``, ``stop`` or the name of an error class.
 """
+RUN = "run"
+"""The key in ``DataFrame.attrs`` for the id of the run of a result that a command shows."""
 
 
 def result_of(entries: Sequence[Entry], unwritten: Mapping[str, Outcome] | None = None) -> pd.DataFrame:

@@ -62,15 +62,22 @@ class UpdatePlan(WorkspacePlan):
         """Return what the plan will do, the number to confirm, the number of tokens that get other scopes or all APIs,
         and what is left out.
         """
-        changes = [entry.change or {} for entry in self._changes]
-        scopes = [change["scopes"] for change in changes if "scopes" in change]
         doing = f"change {pluralize(len(self), 'token')}" if len(self) else ""
-        warnings = {
-            ALL_APIS_ALLOWED: sum(not names or ALL_APIS in names for names in scopes),
-            _CANNOT_BE_RESTORED: len(self) - len(self._undoable()),
-            "new scopes": len(scopes),
+        changes = {entry.token_id: entry.change or {} for entry in self._changes}
+        scopes = {token_id: change["scopes"] for token_id, change in changes.items() if "scopes" in change}
+        undoable = {entry.token_id for entry in self._undoable()}
+        warned = {
+            ALL_APIS_ALLOWED: [token_id for token_id, names in scopes.items() if not names or ALL_APIS in names],
+            _CANNOT_BE_RESTORED: [token_id for token_id in changes if token_id not in undoable],
+            "new scopes": list(scopes),
         }
-        return Summary(doing=doing, count=len(self), warnings=warnings, left_out=reasons_of(self.left_out))
+        return Summary(
+            doing=doing,
+            count=len(self),
+            warnings={warning: len(ids) for warning, ids in warned.items()},
+            left_out=reasons_of(self.left_out),
+            warned=warned,
+        )
 
     @property
     def can_be_undone(self) -> bool:

@@ -6,7 +6,7 @@ Commands that delete or overwrite show a plan first, and ask for confirmation un
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
@@ -17,13 +17,13 @@ from tokenkit.actions import creation, permissions, preview
 from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
-from tokenkit.actions.result import ENDED_BY, counts, remaining, unconfirmed
+from tokenkit.actions.result import ENDED_BY, RUN, counts, remaining, unconfirmed
 from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.states import ALREADY_GONE, REVOKED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
 from tokenkit.commands.history import unfinished
 from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_misspelt, warn_of_unscoped, with_ids
-from tokenkit.commands.session import HELP, FrontEnd, Session, naming
+from tokenkit.commands.session import FrontEnd, Session, naming
 from tokenkit.core.arguments import without_credential
 from tokenkit.core.wording import of, part_of, pluralize
 from tokenkit.rest import credentials
@@ -66,6 +66,7 @@ def revoke(
     return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
 
 
+_SEE_ALL = "--dry-run shows all of them"
 _NO_MATCH = "; no token matches"
 
 
@@ -230,7 +231,7 @@ def _change_permissions(
     if dry_run:
         # The same tables as before a confirmation, the last one as the result.
         caption, rows = _costs(plan)
-        rows = _with_columns(rows, session.columns, workspace)
+        rows = _with_columns(rows, session.columns, workspace.tokens)
         in_short = preview.of(plan, without=[caption], labels=workspace.labels)
         asks = "" if needs_confirmation else ", without a confirmation"
         title = f"{workspace.full_name}: would {plan.effect()}{asks}."
@@ -326,13 +327,13 @@ def resume(
     evidence = evidence_of(session.front_end, workspace, options)
     if evidence is not None:
         plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
-    in_short = preview.of(plan, labels=workspace.labels)
+    in_short = preview.of(plan, labels=workspace.labels, see_all=_SEE_ALL)
     if not plan.summary().doing:
         _warn(session.front_end, in_short)
         session.warn(f"{workspace.name}: nothing remains of run {plan.run_id}.")
         if dry_run:
             return plan.preview()
-        result = plan.apply(progress=session.front_end.shows_progress)  # reads the listing, which may contradict it
+        result = _applied(session.front_end, plan)  # reads the listing, which may contradict it
         is_open = remaining(result) or unconfirmed(result)
         if found := counts(result):
             session.warn(f"{workspace.name}: {found}.")
@@ -515,8 +516,11 @@ def _decide(
         _warn(front_end, preview.of(plan))
         front_end.warn(f"{workspace.name}: {nothing}.")
         return plan.preview()
-    rows = _with_columns(plan.preview(), session.columns, workspace)
-    in_short = preview.of(plan, title=doing, tokens=rows, labels=workspace.labels)
+    rows = _with_columns(plan.preview(), session.columns, workspace.tokens)
+    is_unseen = yes and not dry_run
+    in_short = preview.of(
+        plan, title=doing, tokens=rows, labels=workspace.labels, see_all=_SEE_ALL, names_tokens=is_unseen
+    )
     if dry_run:
         front_end.warn_last(f"{workspace.full_name}: would {doing}.")
         _warn_last(front_end, in_short)
@@ -532,7 +536,7 @@ def _decide(
         if reply.strip().replace(",", "") != str(summary.count):
             front_end.warn("Nothing was changed.")
             return None
-    result = plan.apply(progress=front_end.shows_progress)
+    result = _with_columns(_applied(front_end, plan), session.columns, lambda: rows)
     interrupted = "Interrupted. " if result.attrs.get(ENDED_BY) == INTERRUPT else ""
     front_end.warn_last(f"{interrupted}{workspace.name}: {counts(result) or 'permissions changed'}. Run {plan.run_id}.")
     _say_additional_effects(front_end, result)
@@ -554,29 +558,36 @@ def _decide(
     return result
 
 
+def _applied(front_end: FrontEnd, plan: Plan) -> pd.DataFrame:
+    """Apply a plan, and return its result with its run, which a long table names."""
+    result = plan.apply(progress=front_end.shows_progress)
+    result.attrs[RUN] = plan.run_id
+    return result
+
+
 def _of_dry_run(rows: pd.DataFrame, caption: str) -> pd.DataFrame:
     """Return the rows of a dry run, with what they are for the table of a terminal."""
     rows.attrs[CAPTION] = f"{caption} (dry run, nothing was changed)"
     return rows
 
 
-def _with_columns(rows: pd.DataFrame, names: Sequence[str], workspace: AnyWorkspace) -> pd.DataFrame:
-    """Return the tokens of a preview with the columns of the listing that are asked for and that it lacks.
+def _with_columns(rows: pd.DataFrame, names: Sequence[str], read_others: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return the tokens of a preview or a result with the columns that are asked for and that it lacks.
 
     Args:
-        rows: The rows of a preview.
+        rows: The rows of the preview or the result.
         names: The columns to show, as ``--columns`` names them.
-        workspace: The workspace or the fleet of the plan.
+        read_others: Returns the tokens with other columns: the listing, or the preview.
     """
-    if not names or "token_id" not in rows:
+    if "token_id" not in rows or all(columns.named(name, rows.columns) for name in names):
         return rows
-    listing = workspace.tokens()
-    lacking = [name for name in listing.columns if name not in rows]
-    if names != [HELP]:
-        asked_for = [name for given in names for name in columns.named(given, lacking)]
-        lacking = [name for name in lacking if name in asked_for]
-    keys = [name for name in ("workspace", "token_id") if name in rows and name in listing]
-    return rows.merge(listing[[*keys, *lacking]], on=keys, how="left")
+    others = read_others()
+    lacking = [name for name in others.columns if name not in rows]
+    asked_for = {name for given in names for name in columns.named(given, lacking)}
+    keys = [name for name in ("workspace", "token_id") if name in rows and name in others]
+    found = rows.merge(others[[*keys, *(name for name in lacking if name in asked_for)]], on=keys, how="left")
+    found.attrs |= rows.attrs
+    return found
 
 
 def _ask(front_end: FrontEnd, question: str) -> str | None:

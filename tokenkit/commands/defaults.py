@@ -25,7 +25,7 @@ from tokenkit.core.home import home
 from tokenkit.review.columns import named
 
 OUTPUTS = ("table", "json", "csv")
-_OF_LIST = columns_of("fleet list")  # the workspace is ignored for one
+_OF_LIST = columns_of("fleet list", is_plan=False)  # the workspace is ignored for one
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from tokenkit.commands import returned
 from tokenkit.core.wording import comma_list
 from tokenkit.rest import credentials
 from tokenkit.rest.profiles import SANDBOX
-from tokenkit.review.columns import COLUMNS as COLUMN_SPECS
 from tokenkit.review.criteria import CRITERIA, Criterion
 from tokenkit.review.durations import lifetime
 from tokenkit.review.values import CAN_MANAGE, CAN_USE, RULE_IDS, unknown_level
@@ -133,10 +132,15 @@ def one_of(choices: Sequence[str]) -> Value:
     return Value("|".join(choices), read, offer=lambda _: choices)
 
 
-def _non_negative_int(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise errors.UsageError(f"{text!r} is not a whole number.")
-    return int(text)
+def _whole_number(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.removeprefix("-").isdigit()):
+            raise errors.UsageError(f"{text!r} is not a whole number.")
+        if int(text) < least:
+            raise errors.UsageError(f"{text} is less than {least}.")
+        return int(text)
+
+    return read
 
 
 def _names(text: str) -> list[str]:
@@ -192,7 +196,10 @@ def later(name: str) -> Callable[..., Any]:
 
 
 def _column_names(context: click.Context) -> Sequence[str]:
-    return returned.columns_of(_path(context)) or [column.name for column in COLUMN_SPECS]
+    # click leaves positional arguments before an option without its value unparsed.
+    run = {"run_id": context.args[0]} if context.args else {}
+    is_plan = context.command.row.is_plan({**context.params, **run})  # type: ignore[attr-defined]
+    return returned.columns_of(_path(context), is_plan=is_plan)
 
 
 def _sorted_columns(context: click.Context) -> Sequence[str]:
@@ -213,7 +220,7 @@ COLUMN = Value("COLUMN", offer=_sorted_columns)
 COLUMN_NAMES = Value("NAMES", _names, offer=_column_names, is_list=True)
 ANY_TEXT = Value("TEXT", may_be_empty=True)
 FILE, FOLDER, PATH = (Value(name, is_file=True) for name in ("FILE", "FOLDER", "PATH"))
-COUNT = Value("N", _non_negative_int)
+COUNT, LIMIT = (Value("N", _whole_number(least)) for least in (0, 1))
 NAMES = Value("NAMES", _names)
 LIFETIME = Value("90d", lifetime)
 MOMENT = Value("DATE", later("saved.moment"))
@@ -245,11 +252,12 @@ WHERE = option(
     "--where", EXPRESSION, "an expression over the columns, as in \"idle_days > 60 and owner_kind == 'user'\""
 )
 FILTERED = (*map(_filter_option, CRITERIA), WHERE)
+COMBINED = "Different filters, --where and IDs are combined with AND. A repeated filter matches any of its values (OR)."
 OWNER = next(param for param in FILTERED if param.name == "owner")
 SELECTION = (
     *FILTERED,
     option("--sort", COLUMN, "sort by this column; -COLUMN sorts in descending order (--sort=-idle_days)"),
-    option("--limit", COUNT, "only the first N tokens"),
+    option("--limit", LIMIT, "only the first N tokens"),
 )
 SELECTION_WITHOUT_COMMENT = tuple(param for param in SELECTION if param.name != "comment")
 COLUMNS = option(
@@ -263,7 +271,7 @@ TO = option("--to", FILE, "write the rows to this file: .csv, .json or .xlsx (Ex
 COLUMNS_AND_FILE = (COLUMNS, TO)
 ROWS = (
     option("--sort", COLUMN, "sort by this column; -COLUMN sorts in descending order (--sort=-tokens)"),
-    option("--limit", COUNT, "only the first N rows"),
+    option("--limit", LIMIT, "only the first N rows"),
     *COLUMNS_AND_FILE,
 )
 FROM = (

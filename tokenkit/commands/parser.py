@@ -19,8 +19,21 @@ from click.shell_completion import CompletionItem
 
 from tokenkit import errors
 from tokenkit.commands import defaults
-from tokenkit.commands.options import COUNT, FROM, MAGIC, OF_FLEET, PRINTING, PROFILE, SHELL, imported, label
-from tokenkit.commands.session import FrontEnd
+from tokenkit.commands.options import (
+    COMBINED,
+    COUNT,
+    FILTERED,
+    FROM,
+    LIMIT,
+    MAGIC,
+    OF_FLEET,
+    PRINTING,
+    PROFILE,
+    SHELL,
+    imported,
+    label,
+)
+from tokenkit.commands.session import HELP, FrontEnd
 from tokenkit.commands.spelling import counterparts
 from tokenkit.commands.table import COMMANDS, GROUPS, ONE, ONE_OR_SAVED, Command
 from tokenkit.core.spelling import spelling
@@ -89,12 +102,10 @@ class Call:
         """
         usual = defaults.read()  # a mistake in the file is an error before the first request
         sort = self.params.get("sort") or self.rows.get("sort")
-        if sort or self.rows.get("to") or self.rows.get("columns"):
-            imported("rows.check")(self.command.path, self.rows, sort)
-        if self.is_change and any(value is not None for value in self.rows.values()):
-            described = imported("rows.of_change")(self.rows)
-            if described is not None:
-                return described
+        if sort or any(value is not None for value in self.rows.values()):
+            imported("rows.check")(self.command.path, self.rows, sort, is_plan=self.is_plan)
+        if self.rows.get("columns") == [HELP] and (self.is_plan or self.command.asks):
+            return imported("rows.without_rows")(self.command.path, is_plan=self.is_plan)
         named = self._named_by_default(front_end, usual.profile or None)
         if self.params.get("yes") and not self.params.get("dry_run"):
             self._check_workspace_is_named(front_end)
@@ -106,10 +117,14 @@ class Call:
             return self.command.function(session, **self.params)
 
     @property
+    def is_plan(self) -> bool:
+        """Whether the command plans a change, which it makes if it is confirmed and not only shown."""
+        return self.command.is_plan(self.params)
+
+    @property
     def is_change(self) -> bool:
         """Whether the command changes something if it is confirmed."""
-        of_nothing = self.params.get("dry_run") or self.params.get("narrow") is False
-        return self.command.can_change and not of_nothing and self.params.get("run_id", "") is not None
+        return self.is_plan and not self.params.get("dry_run")
 
     def _is_named(self, front_end: FrontEnd) -> bool:
         """Return whether the command line, the environment or a connection names the workspace."""
@@ -184,7 +199,11 @@ def tree(front_end: str) -> click.Group:
 
 
 class _Command(click.Command):
-    """A row of the table at a front end."""
+    """A row of the table at a front end.
+
+    Attributes:
+        row: The row.
+    """
 
     def __init__(self, row: Command, front_end: str) -> None:
         super().__init__(
@@ -195,7 +214,7 @@ class _Command(click.Command):
             add_help_option=False,
             context_settings={"allow_extra_args": True},
         )
-        self._row = row
+        self.row = row
         self._front_end = front_end
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -243,16 +262,15 @@ class _Command(click.Command):
                 ctx.fail(f"{name} was given more than once.")
             given.add(option)
             value = "" if equals else next(rest, "--")
-            if option.type is COUNT and value[1:].isdigit() and value.startswith("-"):
-                ctx.fail(f"{name} must be 0 or more.")
-            if not equals and _is_option(value):
+            is_number = option.type in (COUNT, LIMIT) and value[1:].isdigit()  # a negative one, which is too low
+            if not equals and _is_option(value) and not is_number:
                 ctx.fail(f"{name} requires a value. Use = for a value that begins with -, as in --sort=-idle_days.")
 
     def _raise_unknown_option(self, name: str, options: Mapping[str, object]) -> NoReturn:
         if name in FROM[0].opts:
             *most, last = (row.path for row in commands_at(self._front_end) if row.workspaces is ONE_OR_SAVED)
             raise errors.UsageError(
-                f"`{self._row.path}` requires a workspace. Only {', '.join(most)} and {last} can read files."
+                f"`{self.row.path}` requires a workspace. Only {', '.join(most)} and {last} can read files."
             )
         holders = [
             f"`{row.path}`"
@@ -266,21 +284,27 @@ class _Command(click.Command):
         """Return the call, for the front end to run."""
         named, rows, printing = (
             {str(param.name): ctx.params.pop(str(param.name)) for param in params if param.name in ctx.params}
-            for params in (self._row.workspaces.params, self._row.rows, self._row.shell_params)
+            for params in (self.row.workspaces.params, self.row.rows, self.row.shell_params)
         )
-        return Call(self._row, ctx.params, named, rows, printing)
+        return Call(self.row, ctx.params, named, rows, printing)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the help of the command: arguments, options and an example."""
+        """Write the help of the command: arguments, filters, options and an example."""
         self.format_usage(ctx, formatter)
         self.format_help_text(ctx, formatter)
-        for heading, param_type in [("Arguments", click.Argument), ("Options", click.Option)]:
-            rows = [param.get_help_record(ctx) for param in self.params if isinstance(param, param_type)]
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Filters": [], "Options": []}
+        for param in self.params:
+            is_argument, is_filter = isinstance(param, click.Argument), param in FILTERED
+            if record := param.get_help_record(ctx):
+                sections["Arguments" if is_argument else "Filters" if is_filter else "Options"].append(record)
+        for heading, rows in sections.items():
             if rows:
                 with formatter.section(heading):
-                    formatter.write_dl([row for row in rows if row])
+                    formatter.write_dl(rows)
+                    if heading == "Filters" and len(rows) > 1:
+                        formatter.write_text(COMBINED)
         with formatter.section("Example"):
-            formatter.write(f"  {program(self._front_end)} {self._row.example}\n")  # on one line, for copying
+            formatter.write(f"  {program(self._front_end)} {self.row.example}\n")  # on one line, for copying
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the possible options, also for an empty prefix."""
@@ -300,7 +324,7 @@ class _Group(click.Group):
         )
         self._path = path
         self._front_end = front_end
-        self._rows = rows
+        self.rows = rows
         below: dict[str, list[Command]] = {}
         for row in rows:
             below.setdefault(row.path.removeprefix(path).split()[0], []).append(row)
@@ -366,7 +390,7 @@ class _Group(click.Group):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the commands by group."""
         for heading in GROUPS:
-            rows = [(row.path, row.help) for row in self._rows if row.group == heading]
+            rows = [(row.path, row.help) for row in self.rows if row.group == heading]
             if rows:
                 with formatter.section(heading):
                     formatter.write_dl(rows)

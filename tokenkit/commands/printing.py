@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tokenkit.actions.result import remaining, unconfirmed
+from tokenkit.actions.result import RUN, remaining, unconfirmed
 from tokenkit.commands import defaults
 from tokenkit.commands.comparing import say_how_to_revoke
 from tokenkit.commands.parser import Call
@@ -21,6 +21,7 @@ from tokenkit.commands.session import FrontEnd
 from tokenkit.core import table
 from tokenkit.core.printable import printable
 from tokenkit.core.wording import of, pluralize, shown_of
+from tokenkit.frames import TEXT
 from tokenkit.output import export
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import columns, preview, texts
@@ -30,6 +31,7 @@ from tokenkit.review.values import SEVERITIES, Severity
 
 FINDINGS, UNFINISHED, UNREADABLE, INTERRUPTED = 1, 1, 3, 130
 _SCREEN_ROWS = 500
+_LONG_ERROR = 40
 
 
 def write_result(
@@ -49,7 +51,7 @@ def write_result(
     elif isinstance(result, OboToken) and call.params["show_value"]:
         sys.stdout.write(f"{result.token_value}\n")
     elif result is not None and not isinstance(result, int):
-        shown = arranged(result, call.rows, front_end, is_change=call.is_change)
+        shown = arranged(result, call.rows, front_end, is_plan=call.is_plan, is_change=call.is_change)
         if isinstance(shown, Path):
             sys.stdout.write(f"{printable(str(shown))}\n")
         else:
@@ -139,8 +141,10 @@ def _drawn(front_end: FrontEnd, frame: pd.DataFrame, call: Call, chosen: Sequenc
     width, caption = shutil.get_terminal_size().columns, frame.attrs.get(preview.CAPTION, "")
     if call.command.is_record:
         return table.record(columns.fields(frame), width, is_colored=is_colored)
+    see_all = _how_to_see_all(front_end, frame, call)
     if preview.is_of_plan(frame) and not chosen:
-        return preview.table(frame, caption=caption, limit=_SCREEN_ROWS).text(width)
+        return preview.table(frame, caption=caption, limit=_SCREEN_ROWS, see_all=see_all).text(width)
+    frame, shared = _with_shared_errors(frame)
     rows = frame.head(shown_of(len(frame), _SCREEN_ROWS))
     found = columns.columns(rows, chosen)
     drawn = table.table(found, width, is_colored=is_colored)
@@ -149,4 +153,30 @@ def _drawn(front_end: FrontEnd, frame: pd.DataFrame, call: Call, chosen: Sequenc
     if omitted and not call.command.can_change:  # what is said of a change is its warnings and the next step
         front_end.say_below(f"Columns that do not fit: {', '.join(omitted)}. Use --columns NAMES, or a wider terminal.")
     more = len(frame) - len(rows)
-    return f"{drawn}\n… and {more:,} more. Use filters, --limit or --output csv." if more else drawn
+    below = [f"… and {more:,} more; {see_all}"] if more else []
+    return "\n".join([drawn, *below, *([table.record(shared, width)] if shared else [])])
+
+
+def _how_to_see_all(front_end: FrontEnd, frame: pd.DataFrame, call: Call) -> str:
+    """Return how to see all rows of a long result. A change is not made again for it: the journal has its tokens."""
+    if run_id := frame.attrs.get(RUN):
+        return f"to see all: {front_end.program} journal --run {run_id} --output csv"
+    filters = "filters, " if "where" in call.params else ""
+    return f"use {filters}--to FILE or --output csv"
+
+
+def _with_shared_errors(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return rows with a short name in place of each long error that several tokens have, and these errors by name.
+
+    The id of its own token, which an error can contain, is left out.
+    """
+    if "error" not in frame:
+        return frame, {}
+    errors, ids = frame["error"].fillna(""), frame["token_id"].fillna("") if "token_id" in frame else [""] * len(frame)
+    texts = [error.replace(token_id, "…") if token_id else error for error, token_id in zip(errors, ids, strict=True)]
+    found = pd.Series(texts, frame.index, dtype=TEXT)
+    counts = found[found.str.len() > _LONG_ERROR].value_counts()
+    counts = counts[counts > 1]
+    names = {text: f"error {number}" for number, text in enumerate(counts.index, start=1)}
+    shared = {f"{names[text]} ({pluralize(count, 'token')})": columns.cell(text) for text, count in counts.items()}
+    return frame.assign(error=frame["error"].mask(found.isin(list(names)), found.map(names))), shared

@@ -13,14 +13,13 @@ from tokenkit import errors, frames
 from tokenkit.actions.states import REVOKED
 from tokenkit.commands.evidence import Evidence, evidence_of
 from tokenkit.commands.session import FrontEnd, Session
-from tokenkit.core.wording import SHORT_ID, first_of, of, part_of, pluralize
-from tokenkit.review import columns, filters, lifecycle, scopes
+from tokenkit.core.wording import of, part_of, pluralize
+from tokenkit.review import columns, filters, lifecycle, preview, scopes
 from tokenkit.review.usage import summary
 from tokenkit.workspaces.base import AnyWorkspace, TokenSource
 from tokenkit.workspaces.workspace import Workspace
 
 _SHORTEST_PREFIX = 8
-_NAMED = 3
 
 
 def connect(session: Session[Workspace], *, target: str | None) -> Workspace | pd.DataFrame:
@@ -81,8 +80,11 @@ def list_tokens(
         found = found.assign(ends_by=lifecycle.ends_by(found))
     session.front_end.remember(found)
     tokens = limited(found, limit)
-    cut = "" if len(tokens) == len(found) else f" Showing the first {len(tokens):,}."
-    session.say(f"{workspace.name}: {pluralize(len(found), 'token')}.{cut}")
+    count = f"{workspace.name}: {pluralize(len(found), 'token')}."
+    if len(tokens) < len(found):
+        session.front_end.hint(f"{count} Showing the first {len(tokens):,}.")
+    else:
+        session.say(count)
     if is_ending and (unused := int((found["ends_by"] == lifecycle.DISUSE).sum())):
         ends = of(unused, "ends", "end")
         session.say(
@@ -128,7 +130,7 @@ def sorted_by(frame: pd.DataFrame, sort: str) -> pd.DataFrame:
         UsageError: The column does not exist.
     """
     descending = sort.startswith("-")
-    (name,) = names_of_columns([sort.lstrip("-")], frame)
+    (name,) = names_of_columns([sort.lstrip("-")], frame.columns)
     return frame.sort_values(name, ascending=not descending, kind="stable")
 
 
@@ -215,9 +217,8 @@ def with_ids(front_end: FrontEnd, tokens: pd.DataFrame, given: Sequence[str], wo
     ids = whole_ids(given, listing, workspace, front_end.program)
     excluded = listing[listing["token_id"].isin(ids) & ~listing["token_id"].isin(tokens["token_id"])]
     if len(excluded):
-        owned = zip(excluded["token_id"].str.slice(stop=SHORT_ID), excluded["owner"].fillna("unknown"), strict=True)
-        named = first_of([f"{token_id} (owner {owner})" for token_id, owner in owned], _NAMED)
-        front_end.warn(f"The filters exclude {part_of(len(excluded), len({*ids}), 'token')} given by ID: {named}.")
+        count = part_of(len(excluded), len({*ids}), "token")
+        front_end.warn(f"The filters exclude {count} given by ID: {preview.named(excluded)}.")
     return tokens[tokens["token_id"].isin(ids)]
 
 
@@ -269,17 +270,21 @@ def _revoked_by(prefix: str, workspace: AnyWorkspace, program: str) -> str:
     return ""
 
 
-def names_of_columns(given: Sequence[str], frame: pd.DataFrame) -> list[str]:
+def names_of_columns(given: Sequence[str], known: Iterable[str]) -> list[str]:
     """Return the names of columns, which may be given by their headings in tables.
+
+    Args:
+        given: The names or headings.
+        known: The names of all columns.
 
     Raises:
         UsageError: A column does not exist, or several have the heading.
     """
     names = []
     for text in given:
-        found = columns.named(text, frame.columns)
+        found = columns.named(text, known)
         if not found:
-            raise unknown_column(text, frame.columns)
+            raise unknown_column(text, known)
         if len(found) > 1:
             raise errors.UsageError(f"{text!r} is the heading of several columns. Use {' or '.join(found)}.")
         names += found

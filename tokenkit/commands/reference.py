@@ -7,14 +7,16 @@ from collections.abc import Iterator
 
 import click
 
-from tokenkit.commands.options import BOTH, MAGIC, SHELL
+from tokenkit.commands.options import BOTH, COMBINED, MAGIC, SHELL
 from tokenkit.commands.parser import program
 from tokenkit.commands.table import COMMANDS, Command
 
-_HEAD = """# Commands
+_HEAD = f"""# Commands
 
 The same commands follow `%tokens` in a notebook and `tokenkit` in a shell. This page is generated from their
 table.
+
+{COMBINED}
 """
 _NAMES = {MAGIC: "notebook", SHELL: "shell"}
 

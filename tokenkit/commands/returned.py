@@ -1,7 +1,7 @@
 """The columns of the rows that each command returns, known before it runs and without pandas.
 
-Completion offers them, and a misspelled one is an error before the first request. ``tests/commands/test_printing.py``
-compares them with the rows.
+Completion offers them, and a misspelled one is an error before the first request or question.
+``tests/commands/test_printing.py`` and ``test_changing.py`` compare them with the rows.
 """
 
 from __future__ import annotations
@@ -26,6 +26,24 @@ _TOKENS_OF_RUNS = (
     *("run_started_at", "snapshot"),
 )
 _ENTRIES_OF_RUNS = ("principal", "permission_level", "new_permission_level")
+_PERMISSIONS = (
+    *("user_name", "group_name", "service_principal_name", "display_name", "permission_level", "inherited"),
+    "inherited_from_object",
+)
+_OUTCOME = ("outcome", "error", "attempts", "started_at", "finished_at")
+_NEW = ("new_comment", "new_scopes")
+_AFFECTED = ("effect", "protected")
+_PRINCIPALS = ("id", "principal", "kind", "via", "tokens")
+_BY_CHANGE: dict[str, tuple[str, ...]] = {
+    "revoke": (*LISTING, "used_by", "warnings", *_OUTCOME),
+    "resume": (*LISTING, "warnings", *_OUTCOME),
+    **dict.fromkeys(("update", "scopes", "undo"), (*LISTING, *_NEW, *_OUTCOME)),
+    **dict.fromkeys(
+        ("permissions set", "permissions add", "permissions remove"),
+        (*LISTING, *_AFFECTED, *_OUTCOME, *_PRINCIPALS, "new_permission_level", *_PERMISSIONS),
+    ),
+}
+"""The columns of plans and of their results. A plan has every column of the listing that is asked for."""
 _BY_COMMAND: dict[str, tuple[str, ...]] = {
     "list": (*LISTING, "ends_by"),
     "get": (*LISTING, "findings"),
@@ -38,10 +56,7 @@ _BY_COMMAND: dict[str, tuple[str, ...]] = {
         *("user_agents", "clients", "matched", "identities", "source_addresses_counts", "source_networks_counts"),
         *("user_agents_counts", "clients_counts", "identities_counts"),
     ),
-    "permissions show": (
-        *("user_name", "group_name", "service_principal_name", "display_name", "permission_level", "inherited"),
-        "inherited_from_object",
-    ),
+    "permissions show": _PERMISSIONS,
     "permissions levels": ("permission_level", "description"),
     "access": (
         *("id", "principal", "kind", "active", "can_use", "permission_level", "via", "tokens", "last_used_day"),
@@ -52,6 +67,7 @@ _BY_COMMAND: dict[str, tuple[str, ...]] = {
         *("token_id", "owner", "evidence"),
     ),
     "journal": tuple(dict.fromkeys((*_RUNS, *_TOKENS_OF_RUNS, *_ENTRIES_OF_RUNS))),
+    "resume": _RUNS,
     "snapshot": ("path", "workspace", "host", "workspace_id", "taken_at", "tokens"),
     "changes": ("token_id", "change", "cause", "owner", "comment", "before", "after", "at", "run_id"),
     "find-leaked": (
@@ -61,16 +77,24 @@ _BY_COMMAND: dict[str, tuple[str, ...]] = {
 }
 
 
-def columns_of(path: str) -> tuple[str, ...]:
-    """Return the columns of the rows of a command; nothing if they depend on what the command changes."""
-    found = _BY_COMMAND.get(path.removeprefix("fleet "), ())
-    return tuple(dict.fromkeys(("workspace", *found))) if found and path.startswith("fleet ") else found
+def columns_of(path: str, *, is_plan: bool) -> tuple[str, ...]:
+    """Return the columns of the rows of a command.
+
+    Args:
+        path: The command.
+        is_plan: Whether the rows are those of a plan or of its result; see ``Command.is_plan``.
+    """
+    return _of(path, (_BY_CHANGE if is_plan else _BY_COMMAND).get(path.removeprefix("fleet "), ()))
 
 
 def sorted_columns_of(path: str) -> tuple[str, ...]:
     """Return the columns that ``--sort`` of a command takes: of a change, those of the listing that it selects from."""
-    listing = ("workspace", *LISTING) if path.startswith("fleet ") else LISTING
-    return columns_of(path) or listing
+    return columns_of(path, is_plan=False) or _of(path, LISTING)
+
+
+def _of(path: str, columns: tuple[str, ...]) -> tuple[str, ...]:
+    of_fleet = ("workspace",) if columns and path.startswith("fleet ") else ()
+    return tuple(dict.fromkeys((*of_fleet, *columns)))
 
 
 def may_have_others(columns: tuple[str, ...]) -> bool:

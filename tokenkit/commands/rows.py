@@ -8,11 +8,10 @@ from typing import Any
 import pandas as pd
 
 from tokenkit import errors, frames
-from tokenkit.actions.result import RESULT
 from tokenkit.commands import returned
 from tokenkit.commands.reading import limited, names_of_columns, say_if_replaced, sorted_by, unknown_column
 from tokenkit.commands.session import HELP, FrontEnd
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import of, pluralize
 from tokenkit.output import files
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import columns, texts
@@ -23,22 +22,32 @@ from tokenkit.workspaces.workspace import Workspace
 _MILLISECONDS = pd.DatetimeTZDtype("ms", "UTC")
 
 
-def check(path: str, rows: Mapping[str, Any], sort: str | None) -> None:
-    """Check the options before the command runs, because reading a large workspace takes minutes.
+def check(path: str, rows: Mapping[str, Any], sort: str | None, *, is_plan: bool) -> None:
+    """Check the options before the command runs: reading a large workspace takes minutes, and an error after a change
+    is too late.
 
     Args:
         path: The command.
         rows: The options.
         sort: The column to sort by.
+        is_plan: Whether the command plans a change.
 
     Raises:
-        UsageError: The file type of ``--to`` is unknown, no file can be created there, or a column does not exist. Of a
-            listing, only a name that resembles a column is an error here, because the server may add columns.
+        UsageError: The file type of ``--to`` is unknown, no file can be created there, a column does not exist, or an
+            option seems to limit what is changed. Of a listing, only a name that resembles a column is an error here,
+            because the server may add columns.
         ConfigurationError: The file type requires a package that is not installed.
     """
+    if is_plan and (ignored := [f"--{name}" for name in ("sort", "limit") if rows.get(name) is not None]):
+        raise errors.UsageError(f"{ignored[0]} does not select what is changed. Use filters, or omit {ignored[0]}.")
     if rows.get("to"):
         files.check(rows["to"])
-    _check_columns([name for name in rows.get("columns") or () if name != HELP], returned.columns_of(path))
+    names = [name for name in rows.get("columns") or () if name != HELP]
+    known = returned.columns_of(path, is_plan=is_plan)
+    if is_plan:
+        names_of_columns(names, known)
+    else:
+        _check_columns(names, known)
     _check_columns([sort.lstrip("-")] if sort else [], returned.sorted_columns_of(path))
 
 
@@ -49,35 +58,22 @@ def _check_columns(given: Sequence[str], known: tuple[str, ...]) -> None:
             raise unknown_column(name, known)
 
 
-def of_change(rows: Mapping[str, Any]) -> pd.DataFrame | None:
-    """Check the options of a command that is about to change something, because an error afterwards is too late.
-
-    Returns:
-        The result without rows, instead of running the command, for ``--columns help``; otherwise None.
-
-    Raises:
-        UsageError: A column does not exist, or an option seems to limit what is changed.
-    """
-    if ignored := [f"--{name}" for name in ("sort", "limit") if rows.get(name) is not None]:
-        raise errors.UsageError(f"{ignored[0]} does not select what is changed. Use filters, or omit {ignored[0]}.")
-    if rows.get("columns") == [HELP]:
-        return frames.frame([], RESULT)
-    # What is shown depends on the outcome: tokens, or the entries of permissions.
-    known = dict.fromkeys([*RESULT.names, *(spec.name for spec in columns.COLUMNS)])
-    for name in rows.get("columns") or []:
-        if not columns.named(name, known):
-            raise unknown_column(name, known)
-    return None
+def without_rows(path: str, *, is_plan: bool) -> pd.DataFrame:
+    """Return the result of a command without rows, instead of running it, for ``--columns help``."""
+    return pd.DataFrame(columns=[*returned.columns_of(path, is_plan=is_plan)])
 
 
-def arranged(result: object, rows: Mapping[str, Any], front_end: FrontEnd, *, is_change: bool = False) -> object:
+def arranged(
+    result: object, rows: Mapping[str, Any], front_end: FrontEnd, *, is_plan: bool = False, is_change: bool = False
+) -> object:
     """Return the result of a command as the options ask for it; without options, the result itself.
 
     Args:
         result: The result.
         rows: The options.
         front_end: The front end.
-        is_change: Whether the command changed something. Then a problem is a warning, and the result is returned.
+        is_plan: Whether the command planned a change. Then a column that its rows lack is a warning.
+        is_change: Whether the command changed something. Then every problem is a warning, and the result is returned.
 
     Raises:
         UsageError: A column does not exist, or the file cannot be written.
@@ -91,9 +87,9 @@ def arranged(result: object, rows: Mapping[str, Any], front_end: FrontEnd, *, is
         frame = sorted_by(frame, rows["sort"])
     frame = _first(frame, rows.get("limit"), front_end)
     if chosen := rows.get("columns"):
-        if is_change:  # what is shown depends on the outcome
-            chosen = [name for name in chosen if len(columns.named(name, frame.columns)) == 1]
-        frame = frame[names_of_columns(chosen, frame)]
+        if is_plan:
+            chosen = _in_result(chosen, frame, front_end)
+        frame = frame[names_of_columns(chosen, frame.columns)]
     if (to := rows.get("to")) is None:
         return frame
     say_if_replaced(front_end, to)
@@ -106,10 +102,22 @@ def arranged(result: object, rows: Mapping[str, Any], front_end: FrontEnd, *, is
         return frame
 
 
+def _in_result(chosen: Sequence[str], frame: pd.DataFrame, front_end: FrontEnd) -> Sequence[str]:
+    """Return which columns a plan or its result has, which depends on the outcome; all of them if it has none of these.
+
+    The others are named, because the result would otherwise seem complete.
+    """
+    found = [name for name in chosen if columns.named(name, frame.columns)]
+    if absent := [name for name in chosen if name not in found]:
+        instead = "" if found else " All its columns are shown."
+        front_end.warn_last(f"Not in this result: {of(len(absent), 'column')} {', '.join(absent)}.{instead}")
+    return found or [*frame.columns]
+
+
 def _first(frame: pd.DataFrame, limit: int | None, front_end: FrontEnd) -> pd.DataFrame:
     """Return the first rows, and say of how many: the summary of a command is about all rows."""
     if limit is not None and limit < len(frame):
-        front_end.say(f"Showing the first {limit:,} of {pluralize(len(frame), 'row')}.")
+        front_end.hint(f"Showing the first {limit:,} of {pluralize(len(frame), 'row')}.")
     return limited(frame, limit)
 
 

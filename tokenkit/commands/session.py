@@ -84,7 +84,9 @@ class FrontEnd(ABC):
         self.warn(message)
 
     def hint(self, message: str) -> None:
-        """Show what can be run next, after the result, also in logs. ``--quiet`` leaves it out."""
+        """Show what can be run next, or that rows were left out as asked, after the result, also in logs. ``--quiet``
+        leaves it out.
+        """
         self.warn_last(message)
 
     def conclude(self, message: str) -> None:

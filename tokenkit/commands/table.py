@@ -88,6 +88,7 @@ class Command:
         rows: Options that select rows and columns of the result, and the file that they are written to.
         printing: Options of the shell that set how the result is printed, and the exit code.
         is_record: Whether a terminal shows the result as one field a line.
+        asks: Whether the command asks for input before it reads the workspace.
     """
 
     path: str
@@ -102,11 +103,16 @@ class Command:
     rows: tuple[click.Parameter, ...] = ()
     printing: tuple[click.Parameter, ...] = options.PRINTING
     is_record: bool = False
+    asks: bool = False
 
     @property
     def can_change(self) -> bool:
         """Whether the command can change tokens or permissions."""
         return self.group == CHANGE_TOKENS or any(param.name == "yes" for param in self.params)
+
+    def is_plan(self, params: Mapping[str, Any]) -> bool:
+        """Return whether the command with these parameters plans a change, which it may make."""
+        return self.can_change and bool(params.get("narrow", True)) and params.get("run_id", "") is not None
 
     @property
     def sentence(self) -> str:
@@ -457,6 +463,7 @@ COMMANDS: tuple[Command, ...] = (
         workspaces=ONE_OR_SAVED,
         rows=options.ROWS,
         printing=(flag("--exit-zero", "exit with 0 even if a value was found"), *options.PRINTING),
+        asks=True,
     ),
     Command(
         "sandbox",

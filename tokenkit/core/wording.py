@@ -48,6 +48,13 @@ def first_of(texts: Sequence[str], most: int, *, noun: str = "", separator: str 
     return f"{separator.join(texts[:shown])}{more}"
 
 
+def why_unreadable(failure: OSError) -> str:
+    """Return why a file cannot be read, to follow ``Cannot read PATH:``."""
+    if isinstance(failure, IsADirectoryError):
+        return "it is a folder, not a file"
+    return failure.strerror or type(failure).__name__
+
+
 def comma_list(text: str) -> list[str]:
     """Return the items of a comma-separated list: ``a, b`` is ``["a", "b"]``. Empty items are ignored."""
     return [item for part in text.split(",") if (item := part.strip())]

@@ -260,7 +260,15 @@ class FleetUpdatePlan(_SelectivePlan[UpdatePlan]):
             warnings=warnings,
             left_out=revocation.reasons_of(self.left_out),
             explained=self._explained(),
+            warned=self._warned(),
         )
+
+    def _warned(self) -> dict[str, list[str]]:
+        warned: dict[str, list[str]] = {}
+        for plan in self.plans.values():
+            for warning, ids in plan.summary().warned.items():
+                warned.setdefault(warning, []).extend(ids)
+        return warned
 
 
 class FleetResumePlan(_SelectivePlan[ResumePlan], RemainingPlan):

@@ -101,14 +101,13 @@ def read_snapshot(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     import pyarrow.parquet as pq  # noqa: PLC0415 - 4 MB and 10 ms, only for snapshots
 
+    file = arguments.file("path", path)
     try:
-        table = pq.ParquetFile(
-            arguments.file("path", path)
-        ).read()  # read_table would add columns for folders named workspace=…
+        table = pq.ParquetFile(file).read()  # read_table would add columns for folders named workspace=…
     except FileNotFoundError:
         problem = "the file does not exist"
     except (OSError, UnicodeEncodeError, pa.ArrowException):
-        problem = "it is not a Parquet file"
+        problem = "it is a folder. Give one of its files" if file.is_dir() else "it is not a Parquet file"
     else:
         problem = "it has no snapshot metadata"
         if (origin := _origin(table.schema)) and {*frames.TOKENS.names, HOST, TAKEN_AT} <= {*table.column_names}:

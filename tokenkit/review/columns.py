@@ -376,8 +376,11 @@ def columns(frame: pd.DataFrame, chosen: Sequence[str] = ()) -> list[table.Colum
 
 def when_shown(frame: pd.DataFrame) -> dict[str, str]:
     """Return when a table shows each column of a frame, the columns of tables first and in their order."""
-    in_tables = {column.name: "always" if column.priority == NEEDED else "if it fits" for column in columns(frame)}
     names = shown_names(frame)
+    here = _overrides_of(frame)
+    specs = [replace(spec_of(name), **here.get(name, {})) for name in names]  # without rows, the values are not known
+    shown = columns(frame) if len(frame) else [spec for spec in specs if spec.priority is not _NEVER]
+    in_tables = {column.name: "always" if column.priority == NEEDED else "if it fits" for column in shown}
     others = {str(name): "on request" for name in frame.columns if name not in names}
     return {name: in_tables.get(name, "if it has values") for name in names} | others
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -16,12 +16,16 @@ import pandas as pd
 from tokenkit.core import table as tables
 from tokenkit.core.markup import Markup, element, join_markup
 from tokenkit.core.printable import printable
+from tokenkit.core.printable import width as width_of
 from tokenkit.core.redaction import redact
-from tokenkit.core.wording import SHORT_ID, shown_of
+from tokenkit.core.wording import SHORT_ID, first_of, shown_of
 from tokenkit.frames import TEXT
 from tokenkit.review import columns
 
 SHOWN_ROWS = 20
+_FEWEST_ROWS = 3
+_NAMED = 3
+_AROUND = 5  # the title, the blank lines, and the question, which can have two lines
 WARNINGS = "warnings"
 CAPTION = "caption"
 """The key in ``DataFrame.attrs`` for what the rows of a frame are, above its table in a terminal."""
@@ -48,25 +52,36 @@ class Table:
         caption: The caption; empty if none is needed.
         rows: Texts by heading, printable and without secrets. The cell of a token has two lines.
         total: The number of all rows.
+        see_all: How to see all rows, as a clause; empty if it need not be said.
     """
 
     caption: str
     rows: pd.DataFrame
     total: int
+    see_all: str = ""
 
     @property
     def more(self) -> str:
         """Return the line about the rows that are not shown; empty if all are shown."""
-        return f"… and {self.total - len(self.rows):,} more" if self.total > len(self.rows) else ""
+        how = f"; {self.see_all}" if self.see_all else ""
+        return f"… and {self.total - len(self.rows):,} more{how}" if self.total > len(self.rows) else ""
 
-    def text(self, width: int | None = None) -> str:
-        """Return the rows for a terminal of the given width. Nothing is truncated."""
+    def text(self, width: int | None = None, *, height: int | None = None) -> str:
+        """Return the rows for a terminal. No text is truncated.
+
+        Args:
+            width: The width of the terminal; by default, the current one.
+            height: The maximum number of lines; some rows are shown in any case.
+        """
         width = width or shutil.get_terminal_size().columns
         drawn = [
             tables.Column(str(name), self.rows[name].tolist(), least=_LEAST.get(str(name), 10)) for name in self.rows
         ]
         rows = tables.table(drawn, width) if drawn else ""
-        return "\n".join(filter(None, [f"{self.caption}:" if self.caption else "", rows, self.more]))
+        text = "\n".join(filter(None, [f"{self.caption}:" if self.caption else "", rows, self.more]))
+        if height is None or text.count("\n") < height or len(self.rows) <= _FEWEST_ROWS:
+            return text
+        return replace(self, rows=self.rows.iloc[:-1]).text(width, height=height)
 
     def html(self) -> Markup:
         """Return the rows as HTML."""
@@ -99,9 +114,19 @@ class Preview:
     tables: tuple[Table, ...]
     closing: tuple[str, ...]
 
-    def text(self, width: int | None = None) -> str:
-        """Return the preview as lines of text for a terminal of the given width; by default, the current one."""
-        parts = [self.title, *(table.text(width) for table in self.tables), "\n".join(self.closing)]
+    def text(self, width: int | None = None, *, height: int | None = None) -> str:
+        """Return the preview as lines of text for a terminal.
+
+        Args:
+            width: The width of the terminal; by default, the current one.
+            height: The number of lines of the terminal. Tables have fewer rows if they would not fit.
+        """
+        width = width or shutil.get_terminal_size().columns
+        closing = "\n".join(self.closing)
+        if height is not None and self.tables:
+            around = sum(-(-width_of(line) // width) for line in self.closing) + len(self.tables) + _AROUND
+            height = max(0, height - around) // len(self.tables)
+        parts = [self.title, *(table.text(width, height=height) for table in self.tables), closing]
         return "\n\n".join(filter(None, parts))
 
     def __repr__(self) -> str:
@@ -134,13 +159,14 @@ def labelled(rows: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     return rows.assign(workspace=rows["workspace"].map(lambda address: labels.get(address, address)))
 
 
-def table(rows: pd.DataFrame, *, caption: str = "", limit: int = SHOWN_ROWS) -> Table:
+def table(rows: pd.DataFrame, *, caption: str = "", limit: int = SHOWN_ROWS, see_all: str = "") -> Table:
     """Return the first rows of a frame as texts, with each token in one cell.
 
     Args:
         rows: Any frame.
         caption: The caption.
         limit: The maximum number of rows; one more is shown instead of "and 1 more".
+        see_all: How to see all rows, as a clause.
     """
     first = rows.head(shown_of(len(rows), limit))
     shown = first.drop(columns=_NOT_SHOWN, errors="ignore")
@@ -163,7 +189,13 @@ def table(rows: pd.DataFrame, *, caption: str = "", limit: int = SHOWN_ROWS) -> 
     text = pd.DataFrame(cells, index=range(len(shown)), dtype=TEXT)
     last = [name for name in text.columns if name == WARNINGS]
     text = text[[*(name for name in text.columns if name not in last), *last]]
-    return Table(caption, text.loc[:, (text != "").any()], len(rows))
+    return Table(caption, text.loc[:, (text != "").any()], len(rows), see_all)
+
+
+def named(tokens: pd.DataFrame) -> str:
+    """Return the first tokens of a frame by their short ids and owners, and how many more there are."""
+    owned = zip(tokens["token_id"].str.slice(stop=SHORT_ID), tokens["owner"].fillna("unknown"), strict=True)
+    return first_of([f"{token_id} (owner {owner})" for token_id, owner in owned], _NAMED)
 
 
 def never_used(rows: pd.DataFrame) -> list[str]:

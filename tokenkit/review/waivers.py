@@ -24,6 +24,7 @@ import pandas as pd
 
 from tokenkit import errors, frames
 from tokenkit.core.arguments import file, several
+from tokenkit.core.wording import why_unreadable
 from tokenkit.review.patterns import like
 
 _FIELDS = ("rule", "token_id", "owner", "reason", "expires")
@@ -91,7 +92,7 @@ def read_waivers(path: str | os.PathLike[str]) -> tuple[Waiver, ...]:
     try:
         document = tomllib.loads(file("waivers", path).read_text(encoding="utf-8"))
     except OSError as failure:
-        message = f"Cannot read the waivers in {path}: {failure.strerror or failure}."
+        message = f"Cannot read the waivers in {path}: {why_unreadable(failure)}."
     except (ValueError, RecursionError) as failure:
         message = f"Cannot read the waivers in {path}: {str(failure).rstrip('.')}."
     else:

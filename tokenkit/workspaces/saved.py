@@ -141,6 +141,8 @@ class SavedListing(TokenSource):
 
 def _read(path: Path) -> pd.DataFrame:
     """Return the content of a file, with the columns of ``frames.TOKENS`` and any additional ones of a snapshot."""
+    if path.is_dir():
+        raise _not_a_listing(path, "it is a folder. Give one of its files")
     text = documents.text_of(path)
     if text.startswith(_PARQUET.decode()):
         return read_snapshot(path)
@@ -162,7 +164,11 @@ def _read(path: Path) -> pd.DataFrame:
             return frames.frame(records.values(), frames.TOKENS)
         except errors.InvalidResponseError as failure:
             problem = str(failure).rstrip(".")
-    raise errors.UsageError(
+    raise _not_a_listing(path, problem)
+
+
+def _not_a_listing(path: Path, problem: str) -> errors.UsageError:
+    return errors.UsageError(
         f"{path} is not a saved listing: {problem[:1].lower()}{problem[1:]}. Save one with `tokenkit snapshot FILE`, "
         "`tokenkit list --output json` or `databricks token-management list --output json`."
     )

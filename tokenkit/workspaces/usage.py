@@ -24,7 +24,7 @@ from tokenkit import errors
 from tokenkit.core.progress import progress_bar
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
-from tokenkit.core.wording import first_of, pluralize
+from tokenkit.core.wording import first_of, pluralize, why_unreadable
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.review.audit_log import MOST_DAYS, TABLE, Question
 from tokenkit.review.usage import SINCE
@@ -94,7 +94,7 @@ def _read(file: Path) -> pa.Table:
             is_parquet = content.read(4) == b"PAR1"
         return parquet.read_table(file) if is_parquet else json.read_json(file)
     except OSError as failure:
-        problem = failure.strerror or "it is not a readable Parquet file"
+        problem = why_unreadable(failure) if failure.strerror else "it is not a readable Parquet file"
     except (pa.ArrowException, ValueError):  # the message may quote a row
         problem = "it is neither Parquet nor JSON lines"
     raise errors.UsageError(f"Cannot read {file}: {problem}.")

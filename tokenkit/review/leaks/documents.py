@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from tokenkit import errors
+from tokenkit.core.wording import why_unreadable
 from tokenkit.review.leaks.values import values_in
 
 Source = str | os.PathLike[str] | IO[Any]
@@ -75,7 +76,7 @@ def text_of(source: Source) -> str:
     try:
         content = source.read() if hasattr(source, "read") else Path(source).expanduser().read_bytes()
     except OSError as failure:
-        problem = failure.strerror or type(failure).__name__
+        problem = why_unreadable(failure)
     except (ValueError, RuntimeError):  # a NUL in the name, or the home folder of an unknown user
         problem = "not a valid file name"
     else:
