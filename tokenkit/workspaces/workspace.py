@@ -25,7 +25,7 @@ from tokenkit.actions.resumption import ResumePlan
 from tokenkit.actions.revocation import RevocationPlan, Tokens
 from tokenkit.actions.update import UpdatePlan
 from tokenkit.core.arguments import folder as folder_of
-from tokenkit.core.clock import Clock, clock_of
+from tokenkit.core.clock import Clock, clock_of, system_clock
 from tokenkit.core.home import private_folder
 from tokenkit.output.snapshots import (
     HOST,
@@ -43,7 +43,7 @@ from tokenkit.rest.token_management import AccessControlList
 from tokenkit.rest.tracebacks import without_frames
 from tokenkit.rest.transport import RetryPolicy
 from tokenkit.rest.workspace import WorkspaceAPI
-from tokenkit.review import access, expressions, holders, owners
+from tokenkit.review import access, expressions, holders, lifecycle, owners
 from tokenkit.review import audit as audits
 from tokenkit.review import leaks as leaked
 from tokenkit.review.audit import Audit
@@ -143,6 +143,11 @@ class Workspace(ManagedSource[UpdatePlan]):
         """Return the current time, which ages and statuses refer to."""
         return self._now()
 
+    @property
+    def has_system_clock(self) -> bool:
+        """Whether ages refer to the clock of this computer, and not to a time that was given."""
+        return self._now is system_clock
+
     def identities(self, granted: Collection[str] = ()) -> access.Identities:
         """Return users, service principals and groups together, for the reviews of access.
 
@@ -177,9 +182,8 @@ class Workspace(ManagedSource[UpdatePlan]):
     def _described(self, *, with_aliases: bool) -> pd.DataFrame:
         # Not filtered by the server: it compares names with those in the listing, which lack the person who created a
         # token on behalf of a service principal.
-        listing = self.token_management.list()
+        listing, now = self._listing_and_time()
         self.api.note_workspace_of(listing)
-        now = self.now()
         identities = self.api.owners()
         tokens = described(listing, now=now, **identities)
         tokens = owners.with_aliases(tokens, **identities) if with_aliases else tokens
@@ -187,6 +191,12 @@ class Workspace(ManagedSource[UpdatePlan]):
         tokens.attrs |= {HOST: self.host, WORKSPACE_ID: self.workspace_id, TAKEN_AT: now.isoformat()}
         tokens.attrs[FOLDER] = str(self.folder)
         return tokens
+
+    def _listing_and_time(self) -> tuple[pd.DataFrame, pd.Timestamp]:
+        listing, now = self.token_management.list(), self.now()
+        if self.has_system_clock:
+            lifecycle.check_clock(listing, now=now)
+        return listing, now
 
     def listing(self) -> pd.DataFrame:
         """Return all tokens as the workspace lists them: the frame of ``token_management.list``.
@@ -288,7 +298,7 @@ class Workspace(ManagedSource[UpdatePlan]):
             tokens in the audit log. They are missing without a sign-in, which does not prove that nothing uses them.
         """
         permissions = self.token_management.get_permissions()
-        listing, now = self.token_management.list(), self.now()
+        listing, now = self._listing_and_time()
         granted = access.granted_groups(permissions)
         identities = access.Identities(**self.api.principals(granted, always_with_groups=False))
         tokens = described(listing, now=now, users=identities.users, service_principals=identities.service_principals)
@@ -297,7 +307,7 @@ class Workspace(ManagedSource[UpdatePlan]):
 
     def _audit(self, rules: Sequence[Rule], *, usage: pd.DataFrame | None, **settings: Any) -> Audit:  # noqa: ANN401
         context = replace(audits.read_context(self.api, rules, now=self.now()), usage=usage)
-        listing = self.token_management.list()
+        listing, _ = self._listing_and_time()
         return audits.audit(listing, context, rules=rules, name=self.name, plan=self.revoke, **settings)
 
     def _statements(self) -> dict[str, StatementsAPI]:
