@@ -23,6 +23,7 @@ import tokenkit
 from tests.conftest import NOW
 from tests.review.test_leaks import gitleaks, trufflehog
 from tokenkit import cli, errors
+from tokenkit.core.home import home
 from tokenkit.magic import TokensMagics
 from tokenkit.sandbox import Fault
 
@@ -479,3 +480,22 @@ def test_the_token_that_the_session_signs_in_with_is_named_with_what_to_do(
     found = tokenkit.connect("p").find_leaked(report=tmp_path / "r.json")
     assert f"{said}include_own=True:" in str(found)
     assert said not in str(tokenkit.connect(host=first.host, token=first.token).find_leaked(report=tmp_path / "r.json"))
+
+
+@pytest.mark.parametrize("by", ["option", "environment", "configuration"])
+def test_the_command_that_revokes_names_the_profile_whatever_chose_it(company, live, tmp_path, monkeypatch, capsys, by):
+    profiles = tmp_path / "profiles"
+    profiles.write_text(f"[prod]\nhost = {company.host}\ntoken = {company.token}\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(profiles))
+    for name in ("DATABRICKS_HOST", "DATABRICKS_TOKEN"):
+        monkeypatch.delenv(name)
+    if by == "environment":
+        monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "prod")
+    if by == "configuration":
+        home().mkdir()
+        (home() / "config.toml").write_text('[defaults]\nprofile = "prod"\n')
+    leaked = tmp_path / "leaked.txt"
+    leaked.write_text(next(iter(live.values())))
+    assert cli.main(["find-leaked", "--file", str(leaked), *["--profile", "prod"] * (by == "option")]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == f"To revoke it: tokenkit revoke {next(iter(live))} --reason leaked --profile prod"

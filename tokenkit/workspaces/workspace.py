@@ -37,7 +37,8 @@ from tokenkit.output.snapshots import (
     unused_file,
     write_snapshot,
 )
-from tokenkit.rest.credentials import NOT_PICKLED
+from tokenkit.rest.credentials import NOT_PICKLED, profile_of
+from tokenkit.rest.hosts import Address
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.rest.token_management import AccessControlList
 from tokenkit.rest.tracebacks import without_frames
@@ -85,6 +86,7 @@ class Workspace(ManagedSource[UpdatePlan]):
         host: The workspace's address.
         workspace_id: The workspace's id, as given or as the first response named it; empty until then.
         name: The name in messages: the host, or ``sandbox``.
+        profile: The profile that signs in; empty if it is not a profile.
         full_name: The name in confirmations, with the source of the credentials.
         labels: Empty; for a fleet, the names of its workspaces in tables.
         token_management: The nine operations of the Token Management API.
@@ -106,11 +108,13 @@ class Workspace(ManagedSource[UpdatePlan]):
         self.host = credentials.host
         self.hosts = (self.host,)
         self.name = credentials.name
+        self.profile = profile_of(credentials.origin)
         self.token_management = self.api.token_management
         self.full_name = self.name if sandbox is not None else f"{self.name} (from {self.api.origin})"
         self.labels: Mapping[str, str] = {}
         self.sandbox = sandbox
         self.folder = folder
+        self.folders = (folder,)
         self._now = clock_of(clock)
 
     def __reduce__(self) -> NoReturn:
@@ -138,6 +142,10 @@ class Workspace(ManagedSource[UpdatePlan]):
     def workspace_id(self) -> str:
         """The workspace's id, as given or as the first response named it; empty until then."""
         return self.api.workspace_id
+
+    def addresses(self) -> Mapping[str, Address]:
+        """The host, and the id if it is known."""
+        return {self.host: Address(self.host, self.workspace_id)}
 
     def now(self) -> pd.Timestamp:
         """Return the current time, which ages and statuses refer to."""
