@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tokenkit import errors, frames
@@ -85,9 +86,10 @@ class _Recorded:
 
     @staticmethod
     def _newest_first(rows: pd.DataFrame) -> pd.DataFrame:
-        """Return rows by run, the newest first. The parts of a fleet's run, and the rows of a run, keep their order."""
+        """Return rows by run, the newest first, and by the numbers of its parts. Rows of a part keep their order."""
         runs, _ = pd.factorize(_whole(rows["run_id"]))
-        return rows.iloc[(-runs).argsort(kind="stable")].reset_index(drop=True)
+        parts = rows["run_id"].str.extract(r"\.(\d+)$", expand=False).fillna("0").astype(int)
+        return rows.iloc[np.lexsort((parts, -runs))].reset_index(drop=True)
 
 
 def _recorded(session: Session[AnyWorkspace], run_id: str | None = None) -> _Recorded:
