@@ -207,7 +207,7 @@ def test_undo_restores_what_an_update_changed_after_confirmation(capsys):
     def last_run():
         capsys.readouterr()
         assert cli.main(["journal", "--output", "json"]) == 0
-        return json.loads(capsys.readouterr().out)[-1]["run_id"]
+        return json.loads(capsys.readouterr().out)[0]["run_id"]
 
     before = comment()
     assert cli.main(["update", token_id, "--comment", "a new one", "--yes"]) == 0
@@ -566,8 +566,17 @@ def test_a_change_of_permissions_names_its_opposite_in_the_same_workspace(change
     (tmp_path / "databrickscfg").write_text(f"[prod]\nhost = {here.host}\ntoken = {here.token}\n")
     assert cli.main(["permissions", *change.split(), "--yes", *where]) in (0, 1)
     said = capsys.readouterr().err
-    assert f"To restore the entries, but no tokens: tokenkit permissions {' '.join([undo, *where])}\n" in said
-    assert ("Removing an entry deletes tokens, which are shown first." in said) == undo.startswith("remove")
+    start = "To restore the entries, but no tokens"
+    if undo.startswith("remove"):
+        start = "To remove the entries again, after a preview of the tokens that this deletes"
+    ready = f"{start}: tokenkit permissions {' '.join([undo, *where])}\n"
+    assert ready in said
+    (run_id,) = tokenkit.connect().runs()["run_id"]
+    assert cli.main(["journal", "--run", run_id]) == 0
+    assert ready in capsys.readouterr().err
+    assert cli.main(["undo", run_id[-8:]]) == 2
+    said = capsys.readouterr().err
+    assert said == f"tokenkit: Run {run_id} changed permissions, and only updates of tokens can be undone. {ready}"
 
 
 @pytest.mark.usefixtures("here")

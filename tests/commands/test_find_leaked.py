@@ -23,6 +23,7 @@ import tokenkit
 from tests.conftest import NOW
 from tests.review.test_leaks import gitleaks, trufflehog
 from tokenkit import cli, errors
+from tokenkit.core.home import home
 from tokenkit.magic import TokensMagics
 from tokenkit.sandbox import Fault
 
@@ -494,3 +495,22 @@ def test_the_columns_are_listed_before_any_value_is_asked_for_and_without_a_requ
         row["column"]: row["in_tables"] for row in rows
     }.items()
     assert list(company.requests) == []
+
+
+@pytest.mark.parametrize("by", ["option", "environment", "configuration"])
+def test_the_command_that_revokes_names_the_profile_whatever_chose_it(company, live, tmp_path, monkeypatch, capsys, by):
+    profiles = tmp_path / "profiles"
+    profiles.write_text(f"[prod]\nhost = {company.host}\ntoken = {company.token}\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(profiles))
+    for name in ("DATABRICKS_HOST", "DATABRICKS_TOKEN"):
+        monkeypatch.delenv(name)
+    if by == "environment":
+        monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "prod")
+    if by == "configuration":
+        home().mkdir()
+        (home() / "config.toml").write_text('[defaults]\nprofile = "prod"\n')
+    leaked = tmp_path / "leaked.txt"
+    leaked.write_text(next(iter(live.values())))
+    assert cli.main(["find-leaked", "--file", str(leaked), *["--profile", "prod"] * (by == "option")]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == f"To revoke it: tokenkit revoke {next(iter(live))} --reason leaked --profile prod"

@@ -423,3 +423,17 @@ def test_a_workspace_that_did_not_respond_is_not_counted_and_is_the_last_line(co
     company.faults.add(Fault(workspace_id=company.workspaces[1].workspace_id, status=500))
     last = shell(capsys, f"fleet {command} --profiles prod,dev,test", code=3).err.splitlines()[-1]
     assert last.startswith("The result is partial (2 of 3 workspaces): dev failed: ")
+
+
+def test_a_run_of_an_account_is_finished_with_the_command_that_names_the_account(company, capsys):
+    company.faults.add(Fault(method="DELETE", status=400))
+    tokens = tokenkit.connect("dev").tokens("owner != 'admin@example.com'", status="active")
+    token_id = tokens["token_id"].iloc[0]
+    assert cli.main(["fleet", "revoke", token_id, "--account", "account", "--yes"]) == 1
+    command = capsys.readouterr().err.splitlines()[-1].partition(": tokenkit ")[2]
+    run_id = tokenkit.fleet(account="account").runs()["run_id"].iloc[0].partition(".")[0]
+    assert command == f"fleet resume {run_id} --account account"
+    of_part = command.replace(run_id, f"{run_id}.1")
+    assert f"tokenkit {of_part}\n" in shell(capsys, "fleet journal --account account").err
+    company.faults.clear()
+    assert "1 revoked" in shell(capsys, command).err

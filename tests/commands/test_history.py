@@ -5,8 +5,11 @@ import json
 import pytest
 
 import tokenkit
+from tests.conftest import NOW
 from tests.fleets.examples import hands
-from tokenkit import cli
+from tokenkit import cli, errors
+from tokenkit.actions.journal import Journal, Run
+from tokenkit.core.home import home
 from tokenkit.sandbox import Fault
 
 
@@ -119,3 +122,131 @@ def test_a_run_that_updates_is_shown_with_the_values_before_and_after_it(rows):
         None,
     )
     assert f"{ws.name}: run {update.run_id}" in said
+
+
+@pytest.fixture
+def profiles(own_companies, tmp_path, monkeypatch):
+    """The profiles prod, dev and test of three workspaces, which a test can take the credentials from."""
+    path = tmp_path / "profiles"
+
+    def write(*, token=None):
+        path.write_text(
+            "\n".join(
+                f"[{name}]\nhost = {each.host}\ntoken = {token or each.token}\n"
+                for name, each in zip(("prod", "dev", "test"), own_companies.workspaces, strict=True)
+            )
+        )
+
+    write()
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(path))
+    return write
+
+
+@pytest.mark.parametrize("expired", [None, "dapi-expired"])
+def test_the_journal_of_a_profile_or_a_fleet_is_read_without_a_request(
+    own_companies, unfinished, profiles, rows, expired
+):
+    profiles(token=expired)
+    found, said = rows("journal", "--profile", "dev")
+    assert [row["run_id"] for row in found] == [unfinished["staged"]]
+    assert f"{own_companies.workspaces[1].host}: 1 run in the journal." in said
+    found, said = rows("fleet", "journal", "--profiles", "prod,test")
+    assert {row["workspace"] for row in found} == {own_companies.host}
+    assert "2 workspaces: 2 runs in the journal." in said
+    assert list(own_companies.requests) == []
+
+
+def test_of_a_host_with_several_workspaces_in_the_journal_that_is_said(tmp_path, rows, monkeypatch):
+    path = tmp_path / "profiles"
+    path.write_text(
+        "[both]\nhost = https://prod.example.com\ntoken = dapi0\n"
+        "[one]\nhost = https://prod.example.com/?o=2\ntoken = dapi0\n"
+    )
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(path))
+    with Journal(home()) as journal:
+        for workspace_id in ("1", "2"):
+            journal.create_run(
+                Run(
+                    run_id=f"20260301-093000-0000000{workspace_id}",
+                    kind="revoke",
+                    host="https://prod.example.com",
+                    workspace="https://prod.example.com",
+                    origin="profile both",
+                    caller="ann",
+                    reason=None,
+                    started_at=NOW,
+                    workspace_id=workspace_id,
+                ),
+                [],
+            )
+    found, said = rows("journal", "--profile", "both")
+    assert [row["workspace_id"] for row in found] == [2, 1]
+    assert "The runs of 2 workspaces behind https://prod.example.com are shown. For one, add ?o=ID to the host" in said
+    found, said = rows("journal", "--profile", "one")
+    assert [row["workspace_id"] for row in found] == [2]
+    assert "?o=ID" not in said
+
+
+@pytest.mark.usefixtures("profiles")
+def test_a_limit_shows_the_newest_runs_and_the_parts_of_one_in_their_order(unfinished, rows):
+    fleet = tokenkit.fleet(["prod", "dev", "test"])
+    run = fleet.revoke(fleet.tokens("owner != 'admin@example.com'").groupby("workspace").head(1))
+    run.apply(progress=False)
+    newest = [f"{run.run_id}.{part}" for part in (1, 2, 3)]
+    assert [row["run_id"] for row in rows("journal", "--limit", "3")[0]] == newest
+    assert [row["run_id"] for row in rows("journal", "--tokens", "--limit", "3")[0]] == newest
+    runs = [row["run_id"] for row in rows("journal")[0]]
+    assert runs[:4] == [*newest, unfinished["staged"]]
+    assert [row["run_id"] for row in rows("resume")[0]] == [unfinished["staged"], unfinished["interrupted"]]
+
+
+@pytest.mark.usefixtures("here")
+def test_what_has_no_token_is_counted_where_tokens_are_shown(rows):
+    tokenkit.connect().plan_permissions([{"group_name": "analysts"}]).apply(progress=False)
+    found, said = rows("journal", "--tokens")
+    assert found == []
+    assert "1 run without a token is not shown, such as a change of permissions" in said
+
+
+@pytest.mark.usefixtures("profiles")
+def test_a_part_of_a_fleet_s_run_says_of_how_many_it_is(own_companies, rows):
+    fleet = tokenkit.fleet(["prod", "dev", "test"])
+    plan = fleet.plan_permissions([{"group_name": "contractors"}])
+    plan.apply(progress=False)
+    own_companies.requests.clear()
+    whole = f"Run {plan.run_id} has 3 workspaces, of which 1 is shown. For all: tokenkit journal --run {plan.run_id}\n"
+    opposite = "tokenkit {}permissions remove group:contractors {}\n"
+    for line in (f"journal --run {plan.run_id}.2", f"fleet journal --profiles dev --run {plan.run_id}"):
+        found, said = rows(*line.split())
+        assert {row["run_id"] for row in found} == {f"{plan.run_id}.2"}
+        assert whole in said
+        assert opposite.format("", "--profile dev") in said
+    found, said = rows("journal", "--run", plan.run_id)
+    assert {row["run_id"] for row in found} == {f"{plan.run_id}.{part}" for part in (1, 2, 3)}
+    assert "of which" not in said
+    assert said.startswith(f"3 workspaces: run {plan.run_id}, permissions, ")
+    assert opposite.format("fleet ", "--profiles prod,dev,test") in said
+    assert list(own_companies.requests) == []
+    assert cli.main(["undo", plan.run_id]) == 2
+
+
+@pytest.mark.usefixtures("profiles")
+def test_a_run_is_found_although_the_default_profile_is_of_another_workspace(own_companies, unfinished, rows):
+    home().mkdir(exist_ok=True)
+    (home() / "config.toml").write_text('[defaults]\nprofile = "prod"\n')
+    assert {row["host"] for row in rows("journal")[0]} == {own_companies.host}
+    found, _ = rows("journal", "--run", unfinished["staged"])
+    assert {row["host"] for row in found} == {own_companies.workspaces[1].host}
+
+
+@pytest.mark.usefixtures("here")
+def test_a_change_of_permissions_that_was_not_made_has_no_command_that_restores_it(company, rows, capsys):
+    ws = tokenkit.connect()
+    company.faults.add(Fault(method="PATCH", path="/api/2.0/permissions/authorization/tokens", status=400))
+    plan = ws.plan_permissions([{"group_name": "analysts"}])
+    with pytest.raises(errors.ApiError):
+        plan.apply(progress=False)
+    (run_id,) = ws.runs()["run_id"]
+    assert "permissions remove" not in rows("journal", "--run", run_id)[1]
+    assert cli.main(["undo", run_id]) == 2
+    assert "permissions remove" not in capsys.readouterr().err

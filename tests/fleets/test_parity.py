@@ -12,6 +12,7 @@ from tokenkit.workspaces.workspace import Workspace
 
 ONE_WORKSPACE_ONLY = {
     "close",
+    "has_system_clock",
     "identify",
     "identities",
     "me",

@@ -289,8 +289,8 @@ def _reversed(entry: Entry) -> dict[str, Any]:
 
 _INSTEAD = {
     "permissions": (
-        " `tokenkit journal --run {}` shows the entries before the change; `permissions set` with these restores the "
-        "entries, but no tokens."
+        " `tokenkit journal --run {}` shows the entries before the change, and the command that restores them, but no "
+        "tokens."
     )
 }
 ALL_APIS_ALLOWED = "access to all APIs"

@@ -5,7 +5,6 @@ Commands that delete or overwrite show a plan first, and ask for confirmation un
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack
@@ -21,9 +20,10 @@ from tokenkit.actions.result import ENDED_BY, RUN, counts, remaining, unconfirme
 from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.states import ALREADY_GONE, REVOKED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
-from tokenkit.commands.history import unfinished
+from tokenkit.commands.history import check_can_be_undone, unfinished
 from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_misspelt, warn_of_unscoped, with_ids
-from tokenkit.commands.session import FrontEnd, Session, naming
+from tokenkit.commands.restoring import how_to_restore
+from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.arguments import without_credential
 from tokenkit.core.wording import of, part_of, pluralize
 from tokenkit.rest import credentials
@@ -165,7 +165,13 @@ def scopes(
 def undo(
     session: Session[AnyWorkspace], *, run_id: str, reason: str | None, dry_run: bool, yes: bool
 ) -> pd.DataFrame | None:
-    """Restore the comments and scopes that an update changed."""
+    """Restore the comments and scopes that an update changed.
+
+    Raises:
+        UsageError: There is no such run, or it is not an update. Of a run that changed permissions, the message has the
+            commands that restore the entries.
+    """
+    check_can_be_undone(session, run_id)
     workspace = _workspace_of_run(session, run_id)
     plan = workspace.undo(run_id, reason=reason)
     doing, nothing = f"restore {pluralize(len(plan), 'token')}", "nothing to restore"
@@ -261,41 +267,13 @@ def _costs(plan: PermissionEffects) -> tuple[str, pd.DataFrame]:
 
 def _how_to_undo(session: Session[Any], workspace: AnyWorkspace, plan: PermissionEffects) -> list[str]:
     """Return how to undo a change of permissions: the opposite commands, or where the earlier entries are."""
-    program, changes = session.front_end.program, plan.changes
-    path, alike = "permissions", {_opposite(changes): naming(session.named)}
-    can_be_typed = not changes["principal"].str.contains("=").any()
+    changes, profiles = plan.changes, dict[str, str | None]()
     if "workspace" in changes:
-        by_opposite: dict[_Opposite, list[str]] = {}
-        for host, of_one in changes.groupby("workspace", sort=False):
-            by_opposite.setdefault(_opposite(of_one), []).append(workspace.labels[str(host)])
-        path, alike = "fleet permissions", {what: ["--profiles", ",".join(by_opposite[what])] for what in by_opposite}
-        can_be_typed &= set().union(*by_opposite.values()) <= {*credentials.profiles()}
-    if not can_be_typed:
-        return [
-            f"The entries before the change: {program} journal --run {plan.run_id}. `permissions set` with these "
-            "restores the entries, but no tokens, and removes entries that were added since."
-        ]
-    lines: list[str] = []
-    for opposite, where in alike.items():
-        for verb, entries in opposite:
-            warning = "Removing an entry deletes tokens, which are shown first. " if verb == "remove" else ""
-            start = "Then" if lines else "To restore the entries, but no tokens"
-            lines.append(f"{warning}{start}: {program} {path} {shlex.join([verb, *entries, *where])}")
-    return lines
-
-
-_Opposite = tuple[tuple[str, tuple[str, ...]], ...]
-
-
-def _opposite(changes: pd.DataFrame) -> _Opposite:
-    """Return the commands that restore entries, each with its entries.
-
-    Entries are added before others are removed, because a principal that has none in between would lose its tokens.
-    """
-    old = changes["permission_level"]
-    entries = changes["kind"].str.replace("_", "-") + ":" + changes["principal"]
-    verbs = {"add": (entries + "=" + old)[old.notna()], "remove": entries[old.isna()]}
-    return tuple((verb, tuple(named)) for verb, named in verbs.items() if len(named))
+        known = {*credentials.profiles()}
+        profiles |= {host: label if label in known else None for host, label in workspace.labels.items()}
+    else:
+        changes, profiles[workspace.name] = changes.assign(workspace=workspace.name), session.profile()
+    return how_to_restore(session.front_end.program, str(plan.run_id), changes, profiles)
 
 
 def resume(
@@ -547,11 +525,11 @@ def _decide(
             if asks
             else "until 00:00 UTC without confirmation, as it was confirmed today; --dry-run only shows what remains"
         )
-        front_end.warn_last(f"To finish the run ({how}): {front_end.program} resume {plan.run_id}")
+        front_end.warn_last(f"To finish the run ({how}): {session.of_run('resume', str(plan.run_id))}")
     elif unconfirmed(result):
         front_end.warn_last(
-            f"The final listing could not be read. To check what is still listed: {front_end.program} resume "
-            f"{plan.run_id}"
+            f"The final listing could not be read. To check what is still listed: "
+            f"{session.of_run('resume', str(plan.run_id))}"
         )
     if plan.can_be_undone:
         front_end.hint(f"To undo this change: {front_end.program} undo {plan.run_id}")

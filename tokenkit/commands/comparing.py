@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from tokenkit import errors
-from tokenkit.commands.session import FrontEnd, Session, naming
+from tokenkit.commands.session import Session
 from tokenkit.core.printable import printable
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import of, pluralize
 from tokenkit.fleets.fleet import Fleet
 from tokenkit.output.snapshots import TAKEN_AT, WORKSPACE, list_snapshots, read_snapshot
 from tokenkit.review import leaks
@@ -116,20 +114,13 @@ def find_leaked(
         session.front_end.warn_last(heading)
         for location in locations:
             session.front_end.warn_last(f"  {printable(location)}")
-    if session.front_end.returns_objects:
-        say_how_to_revoke(session.front_end, found, session.named)
+    if len(found.tokens):
+        fleet = ["fleet"] if "workspace" in found.tokens else []
+        ids = found.tokens["token_id"].unique()
+        # Without --include-own: one of them may be the token that signs in, and the plan says which are one's own.
+        command = session.command(*fleet, "revoke", *ids, "--reason", "leaked")
+        session.front_end.hint(f"To revoke {of(len(found.tokens), 'it', 'them')}: {command}")
     return found
-
-
-def say_how_to_revoke(front_end: FrontEnd, found: Leaks, named: Mapping[str, Any]) -> None:
-    """Show the command that revokes the leaked tokens, after the result; ``named`` selects the workspaces."""
-    if not len(found.tokens):
-        return
-    fleet = ["fleet"] if "workspace" in found.tokens else []
-    ids = found.tokens["token_id"].unique()
-    # Without --include-own: one of them may be the token that signs in, and the plan says which are one's own.
-    argv = [*fleet, "revoke", *ids, "--reason", "leaked", *naming(named)]
-    front_end.hint(f"To revoke {'it' if len(found.tokens) == 1 else 'them'}: {front_end.program} {shlex.join(argv)}")
 
 
 def _source(session: Session[object], path: str | None) -> leaks.Source | None:

@@ -139,7 +139,8 @@ class Call:
         that only read show another.
         """
         reads_only = not self.command.can_change or self.params.get("narrow") is False
-        is_of_run = self.command.can_change and "run_id" in self.params  # the journal names the workspace
+        # The journal names the workspace of a run, and `resume` without one shows those of all.
+        is_of_run = bool(self.params.get("run_id")) or (self.command.can_change and "run_id" in self.params)
         if "profile" not in self.named or is_of_run or self._is_named(front_end):
             return self.named
         if profile and not reads_only:

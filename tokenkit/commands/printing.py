@@ -14,7 +14,6 @@ import pandas as pd
 
 from tokenkit.actions.result import RUN, remaining, unconfirmed
 from tokenkit.commands import defaults
-from tokenkit.commands.comparing import say_how_to_revoke
 from tokenkit.commands.parser import Call
 from tokenkit.commands.rows import arranged, as_frame
 from tokenkit.commands.session import FrontEnd
@@ -68,8 +67,6 @@ def exit_code(result: object, call: Call) -> int:
 
 def say_what_follows(front_end: FrontEnd, call: Call, result: object, code: int) -> None:
     """Say after the result what to run next, or what failed."""
-    if isinstance(result, Leaks):
-        say_how_to_revoke(front_end, result, call.named)
     if isinstance(result, Audit) and len(result.findings) and not any(call.rows.values()):
         front_end.say_below("Add --findings to show the tokens, and --rule RULE for those of one rule.")
     if code and isinstance(result, Audit):

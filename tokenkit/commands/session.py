@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tokenkit import errors
@@ -149,14 +152,33 @@ class Session(Generic[_Source_co]):
         """Show a message that must also appear in logs."""
         self.front_end.warn(message)
 
+    def command(self, *argv: str) -> str:
+        """Return a command to suggest, with the options that select the workspaces of this one.
 
-_OF_FILES = {"from_file", "as_of"}
+        It can be run later and in another shell, so it names a profile also where the environment, the configuration
+        or a connection did.
 
+        Args:
+            argv: The command and its arguments.
+        """
+        named = self.named if any(self.named.values()) else {"profile": self.profile()}
+        options = [(f"--{name.replace('_', '-')}", value) for name, value in named.items() if value]
+        return shlex.join([self.front_end.program, *argv, *chain.from_iterable(options)])
 
-def naming(named: Mapping[str, Any]) -> list[str]:
-    """Return the options that select the workspaces of a command, as arguments for the command to suggest."""
-    options = {name: value for name, value in named.items() if value and name not in _OF_FILES}
-    return [argument for name, value in options.items() for argument in (f"--{name.replace('_', '-')}", value)]
+    def profile(self) -> str:
+        """Return what ``--profile`` takes for the workspace; empty if only the environment or a connection names it."""
+        return str(self.named.get("profile") or getattr(self.workspace(), "profile", ""))
+
+    def of_run(self, verb: str, run_id: str) -> str:
+        """Return a command to suggest for a run, whose workspaces the journal names, but for those of an account.
+
+        Args:
+            verb: The command: ``resume``.
+            run_id: The run.
+        """
+        if self.named.get("account"):
+            return self.command("fleet", verb, run_id)
+        return shlex.join([self.front_end.program, verb, run_id])
 
 
 @contextlib.contextmanager
@@ -164,7 +186,7 @@ def in_one(front_end: FrontEnd, *, profile: str | None = None) -> Iterator[Sessi
     """Open a session on the workspace of a profile, or without one on the connected workspace."""
     yield Session(
         front_end=front_end,
-        workspace=lambda: front_end.workspace_of(profile),
+        workspace=functools.cache(lambda: front_end.workspace_of(profile)),
         named={"profile": profile},
         is_chosen=profile is not None,
     )

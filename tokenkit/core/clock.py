@@ -17,14 +17,19 @@ def system_time() -> pd.Timestamp:
     return pd.Timestamp.now(tz="UTC")
 
 
+def system_clock() -> pd.Timestamp:
+    """The clock of this computer. Unlike a time that somebody gave, it can be wrong."""
+    return system_time()  # looked up when it is called, so that pages run at a fixed time
+
+
 def clock_of(given: Clock | pd.Timestamp | str | None) -> Clock:
     """Return a clock in UTC: the system clock by default, or a fixed time. A time without a time zone is UTC.
 
     Raises:
         UsageError: The argument is neither a time nor a function.
     """
-    if given is None:
-        return lambda: system_time()  # noqa: PLW0108 - looked up when it is called, so that pages run at a fixed time
+    if given is None or given is system_clock:
+        return system_clock
     if callable(given):
         return lambda: moment("clock", given())
     timestamp = moment("clock", given)

@@ -35,6 +35,7 @@ from tokenkit.fleets.members import Members
 from tokenkit.fleets.plans import FleetPermissionPlan, FleetResumePlan, FleetRevocationPlan, FleetUpdatePlan
 from tokenkit.output.snapshots import check_target
 from tokenkit.rest.credentials import NOT_PICKLED
+from tokenkit.rest.hosts import Address
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.rest.token_management import AccessControlList
 from tokenkit.review import expressions, owners
@@ -64,6 +65,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
 
     def __init__(self, members: Members, *, oauth_secrets: Callable[[], pd.DataFrame] | None = None) -> None:
         self.hosts = members.hosts
+        self.folders = members.folders()
         self.labels: Mapping[str, str] = members.labels
         self._value_names = {"workspace": {label: host for host, label in self.labels.items()}}
         self._members = members
@@ -92,6 +94,10 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         failed = self._failed()
         names = [name for host, name in self.labels.items() if host not in failed]
         return f"{self.name} ({', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''})"
+
+    def addresses(self) -> Mapping[str, Address]:
+        """The host and the id of each workspace in ``hosts``, as far as they are known without a request."""
+        return self._members.addresses()
 
     def _failed(self) -> set[str]:
         return set(self._members.errors["workspace"])
@@ -288,7 +294,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
             FleetError: No workspace responded.
         """
         check_target(self._dataset(path), is_folder=True)
-        folder = private_folder(self._members.folders()[0], "snapshots") if path is None else self._dataset(path)
+        folder = private_folder(self.folders[0], "snapshots") if path is None else self._dataset(path)
 
         def save(workspace: Workspace) -> Path:
             place = quote(self._members.name_of(workspace).partition("://")[2], safe="")
@@ -327,11 +333,11 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         return self._concat("snapshots", lambda workspace: workspace.snapshots(folder).drop(columns="workspace"))
 
     def _dataset(self, path: str | os.PathLike[str] | None) -> Path:
-        return self._members.folders()[0] / "snapshots" if path is None else folder_of("path", path)
+        return self.folders[0] / "snapshots" if path is None else folder_of("path", path)
 
     def _journalled(self, operation: str, read: Callable[..., pd.DataFrame]) -> pd.DataFrame:
         known = self._members.each(operation, lambda workspace: (workspace.host, workspace.identify()))
-        with runs.open_journals(self._members.folders()) as journals:
+        with runs.open_journals(self.folders) as journals:
             rows = frames.concat([read(journal) for journal in journals.values()])
         of = ["host", "workspace_id"]
         names = pd.DataFrame([(*at, name) for name, at in known.items()], columns=[*of, "name"], dtype=frames.TEXT)

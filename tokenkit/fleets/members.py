@@ -104,6 +104,10 @@ class Members:
         counts = Counter(member.label for member in self._members.values())
         return {host: member.label if counts[member.label] == 1 else host for host, member in self._members.items()}
 
+    def addresses(self) -> dict[str, Address]:
+        """The host and the id of each workspace, as far as they are known without a request."""
+        return {name: Address(member.host, member.workspace_id) for name, member in self._members.items()}
+
     def forget_failures(self) -> None:
         """Clear the failures of operations. What was left out from the beginning is missing from every result."""
         self.failures = {DISCOVER: self.failures[DISCOVER]}

@@ -16,7 +16,7 @@ from tokenkit import frames
 from tokenkit.fleets.frames import by_workspace, with_workspace
 from tokenkit.frames import ArrowChunk
 from tokenkit.rest.workspace import Owners
-from tokenkit.review import leaks
+from tokenkit.review import leaks, lifecycle
 from tokenkit.review.description import described
 from tokenkit.workspaces.workspace import Workspace
 
@@ -29,12 +29,14 @@ class WorkspaceTokens:
         tokens: The listing, in chunks.
         owners: The users and service principals.
         now: The workspace's current time.
+        has_system_clock: Whether that is the time of this computer's clock.
         signs_in_with: The possible ids of the token that the session signs in with.
     """
 
     tokens: list[ArrowChunk]
     owners: Owners
     now: pd.Timestamp
+    has_system_clock: bool
     signs_in_with: frozenset[str]
 
 
@@ -44,6 +46,7 @@ def ask(workspace: Workspace) -> WorkspaceTokens:
         tokens=workspace.api.chunks(),
         owners=workspace.api.owners(),
         now=workspace.now(),
+        has_system_clock=workspace.has_system_clock,
         signs_in_with=workspace.api.credential_hashes(leaks.ids_of),
     )
 
@@ -61,8 +64,12 @@ def tokens(responses: Mapping[str, WorkspaceTokens]) -> pd.DataFrame:
         responses: The responses of the workspaces, at least one.
     """
     chunks = {host: response.tokens for host, response in responses.items()}
-    moments = pd.Series([response.now for response in responses.values()]).repeat(list(_lengths(chunks).values()))
-    return described(listing(chunks), now=moments, **owners(responses), within="workspace")
+    lengths = list(_lengths(chunks).values())
+    moments = pd.Series([response.now for response in responses.values()]).repeat(lengths)
+    listed = listing(chunks)
+    is_checked = pd.Series([response.has_system_clock for response in responses.values()]).repeat(lengths)
+    lifecycle.check_clock(listed, now=moments.where(is_checked))
+    return described(listed, now=moments, **owners(responses), within="workspace")
 
 
 def owners(responses: Mapping[str, WorkspaceTokens]) -> Owners:

@@ -34,6 +34,8 @@ _NULL_HANDLER = logging.NullHandler()
 
 NOTEBOOK = "the identity of this notebook"
 """The origin of credentials that Databricks provides to a notebook or a job."""
+ENVIRONMENT, UNIFIED = "the environment", "unified authentication"
+"""The origins of credentials that are found without a profile: of the workspace of the environment, or of a host."""
 
 NOT_PICKLED = (
     "Objects that are connected to a workspace cannot be pickled or copied, because they contain a credential. Pass "
@@ -153,7 +155,7 @@ def from_environment() -> Credentials:
     if profile := os.getenv("DATABRICKS_CONFIG_PROFILE"):
         return from_profile(profile)
     if host := os.getenv("DATABRICKS_HOST"):
-        return from_host(host, origin="the environment")
+        return from_host(host, origin=ENVIRONMENT)
     if os.getenv("DATABRICKS_TOKEN"):
         raise errors.ConfigurationError(
             f"DATABRICKS_TOKEN is set, but DATABRICKS_HOST is not. Set DATABRICKS_HOST{spelled(', or pass host=…')}."
@@ -162,7 +164,7 @@ def from_environment() -> Credentials:
         return from_profile(default)
     if notebook.is_databricks():
         return from_notebook()
-    return from_sdk_config(sdk_config(), origin="the environment")
+    return from_sdk_config(sdk_config(), origin=ENVIRONMENT)
 
 
 def from_notebook() -> Credentials:
@@ -185,6 +187,14 @@ def from_notebook() -> Credentials:
     )
 
 
+_OF_PROFILE = "profile "
+
+
+def profile_of(origin: str) -> str:
+    """Return the profile that the origin of credentials names; empty if they are not of a profile."""
+    return origin.removeprefix(_OF_PROFILE) if origin.startswith(_OF_PROFILE) else ""
+
+
 def from_profile(profile: str) -> Credentials:
     """Return the credentials of a profile; see ``profile_config``. A profile with a host and a token avoids the SDK."""
     values = profile_values(profile)
@@ -193,14 +203,14 @@ def from_profile(profile: str) -> Credentials:
     others = any(name.startswith(_OTHER_SIGN_INS) for name in values)
     auth_type = values.get("auth_type")
     if "token" not in values or (auth_type or "pat") != "pat" or (others and not auth_type):
-        config, origin = profile_config(profile), f"profile {profile}"
+        config, origin = profile_config(profile), f"{_OF_PROFILE}{profile}"
         return from_sdk_config(config, workspace_id=workspace.workspace_id, origin=origin)
     _check_not_overridden(profile, values, "DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_WORKSPACE_ID")
     if not workspace.host:
         raise errors.ConfigurationError(f"Profile {profile!r} has a token but no host. Add host = https://….")
     if not token:
         raise errors.ConfigurationError(f"The token of profile {profile!r} is empty.")
-    return from_token(workspace.host, token, workspace_id=workspace.workspace_id, origin=f"profile {profile}")
+    return from_token(workspace.host, token, workspace_id=workspace.workspace_id, origin=f"{_OF_PROFILE}{profile}")
 
 
 def profile_config(profile: str) -> SdkConfig:
@@ -242,7 +252,7 @@ def profile_address(profile: str) -> Address:
     raise errors.ConfigurationError(f"Profile {profile!r} in {config_file()}: {problem}")
 
 
-def from_host(host: str, *, origin: str = "unified authentication") -> Credentials:
+def from_host(host: str, *, origin: str = UNIFIED) -> Credentials:
     """Return credentials for a host, from the environment or the official SDK's unified authentication.
 
     Raises:
@@ -255,7 +265,7 @@ def from_host(host: str, *, origin: str = "unified authentication") -> Credentia
     token = os.getenv("DATABRICKS_TOKEN", "")
     if token and os.getenv("DATABRICKS_AUTH_TYPE", "pat") == "pat":
         workspace_id = one_workspace_id(workspace.workspace_id, os.getenv("DATABRICKS_WORKSPACE_ID"))
-        return from_token(workspace.host, token, workspace_id=workspace_id, origin="the environment")
+        return from_token(workspace.host, token, workspace_id=workspace_id, origin=ENVIRONMENT)
     config = _checked(sdk_config(_for=workspace.host, host=workspace.host), workspace.host)
     return from_sdk_config(config, workspace_id=workspace.workspace_id, origin=origin)
 

@@ -43,8 +43,8 @@ def with_lifecycle(tokens: pd.DataFrame, *, now: pd.Timestamp | pd.Series[pd.Tim
     expires or a time is unknown.
 
     A last use before the day of creation is an error in the data. Such a token has ``idle_days`` of ``<NA>``, and its
-    ``effective_end`` is its expiry. The log reports the number of such tokens, and of those that were created or used
-    after ``now``, which means that a clock is wrong; their days are 0.
+    ``effective_end`` is its expiry. The log reports the number of such tokens. Days are 0 for a token that was created
+    or used after ``now``.
 
     Args:
         tokens: A listing with the columns of ``frames.TOKENS``; it is not changed.
@@ -59,9 +59,7 @@ def with_lifecycle(tokens: pd.DataFrame, *, now: pd.Timestamp | pd.Series[pd.Tim
             impossible,
             len(tokens),
         )
-    moment = now.as_unit("ms").asm8 if isinstance(now, pd.Timestamp) else _times(now)
-    if ahead := int((seen > moment + _TOLERANCE).sum()):
-        _warn_of_clock(ahead, len(tokens), f"{pd.Timestamp(np.max(moment)):%Y-%m-%d %H:%M}")
+    moment = _moment(now)
     index = tokens.index
     return tokens.assign(
         status=texts.series(pc.if_else(pa.array(expires <= moment), "expired", "active"), index),
@@ -72,6 +70,25 @@ def with_lifecycle(tokens: pd.DataFrame, *, now: pd.Timestamp | pd.Series[pd.Tim
         idle_days=_days_since(seen, moment, index),
         effective_end=_moments(_end(seen, expires), index),
     )
+
+
+def check_clock(tokens: pd.DataFrame, *, now: pd.Timestamp | pd.Series[pd.Timestamp]) -> None:
+    """Log how many tokens were created or used after the time of this computer's clock, which means that it is wrong.
+
+    A time that somebody gave is not checked: a listing is newer than a past day on purpose.
+
+    Args:
+        tokens: A listing with the columns of ``frames.TOKENS``.
+        now: The time of the clock, or one for each token. NaT checks nothing.
+    """
+    moment = _moment(now)
+    is_ahead = _times(last_seen(tokens)) > moment + _TOLERANCE
+    if ahead := int(is_ahead.sum()):
+        _warn_of_clock(ahead, len(tokens), f"{pd.Series(moment).max():%Y-%m-%d %H:%M}")
+
+
+def _moment(now: pd.Timestamp | pd.Series[pd.Timestamp]) -> np.datetime64 | npt.NDArray[np.datetime64]:
+    return now.as_unit("ms").asm8 if isinstance(now, pd.Timestamp) else _times(now)
 
 
 @functools.lru_cache(maxsize=100)  # once, although a command reads a listing several times

@@ -25,6 +25,7 @@ from tokenkit.core.printable import printable
 from tokenkit.core.prompt import ask_unseen
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import is_in_command
+from tokenkit.rest.hosts import Address
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.rest.token_management import AccessControlList
 from tokenkit.review import audit as audits
@@ -230,13 +231,19 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
 
     Attributes:
         full_name: The name in confirmations, with its source.
-        hosts: The addresses of the workspaces.
+        hosts: The names of the workspaces in frames: their hosts, with ``?o=ID`` if several share one.
+        folders: The folders of their journals.
         labels: The names of the workspaces of a fleet in tables, by address.
     """
 
     full_name: str
     hosts: tuple[str, ...]
+    folders: Sequence[Path]
     labels: Mapping[str, str]
+
+    @abstractmethod
+    def addresses(self) -> Mapping[str, Address]:
+        """The host and the id of each workspace in ``hosts``, as far as they are known without a request."""
 
     @abstractmethod
     def principal_names(self) -> list[str]:

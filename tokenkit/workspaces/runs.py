@@ -8,6 +8,7 @@ from tokenkit import errors
 from tokenkit.actions.journal import Run
 from tokenkit.core.clock import Clock
 from tokenkit.core.spelling import spelled
+from tokenkit.rest import credentials
 from tokenkit.rest.hosts import Address
 from tokenkit.workspaces.connect import connect
 from tokenkit.workspaces.workspace import Workspace
@@ -25,8 +26,8 @@ def workspace_of(run: Run, clock: Clock | pd.Timestamp | None = None) -> Workspa
     Raises:
         UsageError: The sign-in no longer exists, or is for another workspace.
     """
-    _, is_profile, profile = run.origin.partition("profile ")
-    named = profile if is_profile else run.host if run.origin == "unified authentication" else None
+    profile = credentials.profile_of(run.origin)
+    named = profile or (run.host if run.origin == credentials.UNIFIED else None)
     try:
         workspace = connect(named, workspace_id=run.workspace_id or None, clock=clock)
     except errors.ConfigurationError as failure:
@@ -34,7 +35,7 @@ def workspace_of(run: Run, clock: Clock | pd.Timestamp | None = None) -> Workspa
     else:
         if workspace.host == run.host:
             return workspace
-        where = f"profile {profile!r}" if is_profile else "the environment"
+        where = f"profile {profile!r}" if profile else credentials.ENVIRONMENT
         problem = f"{where} is for {workspace.host}."
     raise errors.UsageError(
         f"Run {run.run_id} is of {Address(run.host, run.workspace_id)}, and was signed in by {run.origin}. "

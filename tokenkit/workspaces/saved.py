@@ -24,6 +24,7 @@ from tokenkit.core.wording import pluralize
 from tokenkit.output.snapshots import TAKEN_AT, WORKSPACE, read_snapshot
 from tokenkit.review import audit as audits
 from tokenkit.review import leaks as leaked
+from tokenkit.review import lifecycle
 from tokenkit.review.audit import Audit
 from tokenkit.review.description import described_alone
 from tokenkit.review.leaks import Leaks, documents
@@ -93,6 +94,8 @@ class SavedListing(TokenSource):
         in_file = self._listing.attrs.get(TAKEN_AT)
         self.moment = "the file" if in_file else "now" if as_of is None else "as_of"
         self._now = clock_of(clock_of(in_file or (now if as_of is None else as_of))())
+        if self.moment == "now" and now is None:
+            lifecycle.check_clock(self._listing, now=self.now())
 
     def now(self) -> pd.Timestamp:
         """Return the reference time for ages."""

@@ -25,7 +25,7 @@ from tokenkit.actions.resumption import ResumePlan
 from tokenkit.actions.revocation import RevocationPlan, Tokens
 from tokenkit.actions.update import UpdatePlan
 from tokenkit.core.arguments import folder as folder_of
-from tokenkit.core.clock import Clock, clock_of
+from tokenkit.core.clock import Clock, clock_of, system_clock
 from tokenkit.core.home import private_folder
 from tokenkit.output.snapshots import (
     HOST,
@@ -37,13 +37,14 @@ from tokenkit.output.snapshots import (
     unused_file,
     write_snapshot,
 )
-from tokenkit.rest.credentials import NOT_PICKLED
+from tokenkit.rest.credentials import NOT_PICKLED, profile_of
+from tokenkit.rest.hosts import Address
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.rest.token_management import AccessControlList
 from tokenkit.rest.tracebacks import without_frames
 from tokenkit.rest.transport import RetryPolicy
 from tokenkit.rest.workspace import WorkspaceAPI
-from tokenkit.review import access, expressions, holders, owners
+from tokenkit.review import access, expressions, holders, lifecycle, owners
 from tokenkit.review import audit as audits
 from tokenkit.review import leaks as leaked
 from tokenkit.review.audit import Audit
@@ -85,6 +86,7 @@ class Workspace(ManagedSource[UpdatePlan]):
         host: The workspace's address.
         workspace_id: The workspace's id, as given or as the first response named it; empty until then.
         name: The name in messages: the host, or ``sandbox``.
+        profile: The profile that signs in; empty if it is not a profile.
         full_name: The name in confirmations, with the source of the credentials.
         labels: Empty; for a fleet, the names of its workspaces in tables.
         token_management: The nine operations of the Token Management API.
@@ -106,11 +108,13 @@ class Workspace(ManagedSource[UpdatePlan]):
         self.host = credentials.host
         self.hosts = (self.host,)
         self.name = credentials.name
+        self.profile = profile_of(credentials.origin)
         self.token_management = self.api.token_management
         self.full_name = self.name if sandbox is not None else f"{self.name} (from {self.api.origin})"
         self.labels: Mapping[str, str] = {}
         self.sandbox = sandbox
         self.folder = folder
+        self.folders = (folder,)
         self._now = clock_of(clock)
 
     def __reduce__(self) -> NoReturn:
@@ -139,9 +143,18 @@ class Workspace(ManagedSource[UpdatePlan]):
         """The workspace's id, as given or as the first response named it; empty until then."""
         return self.api.workspace_id
 
+    def addresses(self) -> Mapping[str, Address]:
+        """The host, and the id if it is known."""
+        return {self.host: Address(self.host, self.workspace_id)}
+
     def now(self) -> pd.Timestamp:
         """Return the current time, which ages and statuses refer to."""
         return self._now()
+
+    @property
+    def has_system_clock(self) -> bool:
+        """Whether ages refer to the clock of this computer, and not to a time that was given."""
+        return self._now is system_clock
 
     def identities(self, granted: Collection[str] = ()) -> access.Identities:
         """Return users, service principals and groups together, for the reviews of access.
@@ -177,9 +190,8 @@ class Workspace(ManagedSource[UpdatePlan]):
     def _described(self, *, with_aliases: bool) -> pd.DataFrame:
         # Not filtered by the server: it compares names with those in the listing, which lack the person who created a
         # token on behalf of a service principal.
-        listing = self.token_management.list()
+        listing, now = self._listing_and_time()
         self.api.note_workspace_of(listing)
-        now = self.now()
         identities = self.api.owners()
         tokens = described(listing, now=now, **identities)
         tokens = owners.with_aliases(tokens, **identities) if with_aliases else tokens
@@ -187,6 +199,12 @@ class Workspace(ManagedSource[UpdatePlan]):
         tokens.attrs |= {HOST: self.host, WORKSPACE_ID: self.workspace_id, TAKEN_AT: now.isoformat()}
         tokens.attrs[FOLDER] = str(self.folder)
         return tokens
+
+    def _listing_and_time(self) -> tuple[pd.DataFrame, pd.Timestamp]:
+        listing, now = self.token_management.list(), self.now()
+        if self.has_system_clock:
+            lifecycle.check_clock(listing, now=now)
+        return listing, now
 
     def listing(self) -> pd.DataFrame:
         """Return all tokens as the workspace lists them: the frame of ``token_management.list``.
@@ -288,7 +306,7 @@ class Workspace(ManagedSource[UpdatePlan]):
             tokens in the audit log. They are missing without a sign-in, which does not prove that nothing uses them.
         """
         permissions = self.token_management.get_permissions()
-        listing, now = self.token_management.list(), self.now()
+        listing, now = self._listing_and_time()
         granted = access.granted_groups(permissions)
         identities = access.Identities(**self.api.principals(granted, always_with_groups=False))
         tokens = described(listing, now=now, users=identities.users, service_principals=identities.service_principals)
@@ -297,7 +315,7 @@ class Workspace(ManagedSource[UpdatePlan]):
 
     def _audit(self, rules: Sequence[Rule], *, usage: pd.DataFrame | None, **settings: Any) -> Audit:  # noqa: ANN401
         context = replace(audits.read_context(self.api, rules, now=self.now()), usage=usage)
-        listing = self.token_management.list()
+        listing, _ = self._listing_and_time()
         return audits.audit(listing, context, rules=rules, name=self.name, plan=self.revoke, **settings)
 
     def _statements(self) -> dict[str, StatementsAPI]:
