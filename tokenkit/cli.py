@@ -270,9 +270,9 @@ class _ShellSession(FrontEnd):
         """Write to standard error."""
         _write_message(_one_line(message))
 
-    def show(self, in_short: Preview) -> None:
+    def show(self, in_short: Preview, *, is_whole: bool = False) -> None:
         self.sum_up()
-        height = shutil.get_terminal_size().lines if sys.stderr.isatty() else None
+        height = shutil.get_terminal_size().lines if sys.stderr.isatty() and not is_whole else None
         sys.stderr.write(f"{in_short.text(height=height)}\n")
 
     def ask(self, question: str) -> str | None:

@@ -241,7 +241,7 @@ def _change_permissions(
         in_short = preview.of(plan, without=[caption], labels=workspace.labels)
         asks = "" if needs_confirmation else ", without a confirmation"
         title = f"{workspace.full_name}: would {plan.effect()}{asks}."
-        front_end.show(replace(in_short, title=title, closing=()))
+        front_end.show(replace(in_short, title=title, closing=()), is_whole=True)
         _warn_last(front_end, in_short)
         return _of_dry_run(rows, caption)
     result = _decide(session, plan, workspace, dry_run=False, yes=options["yes"] or not needs_confirmation)

@@ -97,8 +97,13 @@ class FrontEnd(ABC):
         self.warn(message)
 
     @abstractmethod
-    def show(self, in_short: Preview) -> None:
-        """Show the preview of a plan. The closing lines come last, directly before the confirmation."""
+    def show(self, in_short: Preview, *, is_whole: bool = False) -> None:
+        """Show the preview of a plan. The closing lines come last, directly before the confirmation.
+
+        Args:
+            in_short: The preview.
+            is_whole: Whether all its rows are shown in a terminal, also if they do not fit the screen.
+        """
 
     @abstractmethod
     def ask(self, question: str) -> str | None:
