@@ -464,7 +464,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
                 access_control_list, replace, allow_protected=allowed, reason=reason
             ),
         )
-        return FleetPermissionPlan(made, self._apply, unplanned=len(self) - len(made))
+        return FleetPermissionPlan(made, self._apply, unplanned=len(self) - len(made), labels=self.labels)
 
     def plan_permission_removal(
         self,
@@ -495,7 +495,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         nowhere = {entry: near for entry, near in missing[0].items() if all(entry in other for other in missing)}
         check_found(self.name, nowhere)
         made = {host: plan for host, (plan, _) in found.items()}
-        return FleetPermissionPlan(made, self._apply, unplanned=len(self) - len(made))
+        return FleetPermissionPlan(made, self._apply, unplanned=len(self) - len(made), labels=self.labels)
 
     def plan_update(
         self,
