@@ -114,6 +114,8 @@ def find_leaked(
         session.front_end.warn_last(heading)
         for location in locations:
             session.front_end.warn_last(f"  {printable(location)}")
+    for run_id in found.revoked["run_id"].unique():
+        session.front_end.hint(f"To show the run: {session.front_end.program} journal --run {run_id}")
     if len(found.tokens):
         fleet = ["fleet"] if "workspace" in found.tokens else []
         ids = found.tokens["token_id"].unique()

@@ -44,6 +44,7 @@ from tokenkit.review.audit import Audit
 from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import Rule
 from tokenkit.workspaces.base import ManagedSource
+from tokenkit.workspaces.changes import recorded_revocations
 from tokenkit.workspaces.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -256,7 +257,13 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         name = self._members.name_without({*self.hosts} - {*responses})
         signs_in_with = set().union(*(response.signs_in_with for response in responses.values()))
         return leaked.matched(
-            occurrences, tokens, name=name, plan=self.revoke, oauth_secrets=secrets, signs_in_with=signs_in_with
+            occurrences,
+            tokens,
+            name=name,
+            plan=self.revoke,
+            oauth_secrets=secrets,
+            signs_in_with=signs_in_with,
+            revoked=recorded_revocations(self.folders),
         )
 
     def _listed_secrets(self) -> pd.DataFrame | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
-from tokenkit import errors
-from tokenkit.actions import states, update
+from tokenkit import errors, frames
+from tokenkit.actions import history, states, update
 from tokenkit.actions.journal import Journal, has_journal
 from tokenkit.actions.resumption import KINDS
 from tokenkit.actions.task import LOST_AND_GONE, MAYBE_SENT_AND_GONE
@@ -106,6 +108,20 @@ def _folder_of(*listings: pd.DataFrame | str | os.PathLike[str]) -> Path:
         elif FOLDER in listing.attrs:
             return Path(listing.attrs[FOLDER])
     return state_folder()
+
+
+def recorded_revocations(folders: Iterable[Path]) -> pd.DataFrame:
+    """Return the tokens that the journals in folders have as revoked, of any workspace. A journal that cannot be read
+    has none: who looks for leaked tokens needs no journal.
+    """
+    found = [frames.frame([], history.TOKENS.columns)]
+    for folder in folders:
+        with contextlib.suppress(errors.JournalError):
+            if has_journal(folder):
+                with Journal(folder) as journal:
+                    found.append(journal.frame())
+    rows = frames.concat(found)
+    return rows[rows["outcome"] == states.REVOKED]
 
 
 def _updated_from_here(journal: pd.DataFrame, *, since: str | None) -> pd.DataFrame | None:

@@ -53,7 +53,7 @@ from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import Rule
 from tokenkit.review.usage import period_and_warehouse
 from tokenkit.workspaces.base import ManagedSource
-from tokenkit.workspaces.changes import FOLDER
+from tokenkit.workspaces.changes import FOLDER, recorded_revocations
 from tokenkit.workspaces.changes import changes as changes_between
 
 if TYPE_CHECKING:
@@ -323,7 +323,14 @@ class Workspace(ManagedSource[UpdatePlan]):
 
     def _matched(self, occurrences: pd.DataFrame) -> Leaks:
         signs_in_with = self.api.credential_hashes(leaked.ids_of)
-        return leaked.matched(occurrences, self.tokens(), name=self.name, plan=self.revoke, signs_in_with=signs_in_with)
+        return leaked.matched(
+            occurrences,
+            self.tokens(),
+            name=self.name,
+            plan=self.revoke,
+            signs_in_with=signs_in_with,
+            revoked=recorded_revocations(self.folders),
+        )
 
     def revoke(
         self,
