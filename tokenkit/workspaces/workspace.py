@@ -27,6 +27,7 @@ from tokenkit.actions.update import UpdatePlan
 from tokenkit.core.arguments import folder as folder_of
 from tokenkit.core.clock import Clock, clock_of, system_clock
 from tokenkit.core.home import private_folder
+from tokenkit.core.spelling import spelled
 from tokenkit.output.snapshots import (
     HOST,
     SUFFIX,
@@ -284,7 +285,7 @@ class Workspace(ManagedSource[UpdatePlan]):
         saved = self.snapshots(path)
         if not len(saved):
             raise errors.ConfigurationError(
-                f"{self.name} has no snapshot in {self._snapshots_in(path)}. Take one first."
+                f"{self.name} has no snapshot in {self._snapshots_in(path)}. {spelled('Save one with snapshot()')}."
             )
         return changes_between(saved["path"].iloc[-1], self.tokens())
 
