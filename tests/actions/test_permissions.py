@@ -310,7 +310,7 @@ def test_a_plan_names_a_service_principal_by_its_display_name_and_the_id_to_type
     again = ws.plan_permissions([{"service_principal_name": principal["application_id"]}])
     assert again.reasons() == f": service principal {named} has CAN_USE already"
     fleet = tokenkit.fleet([ws]).plan_permissions([{"service_principal_name": principal["application_id"]}])
-    assert fleet.reasons() == f": service principal {named} has CAN_USE already in 1 workspace"
+    assert fleet.reasons() == f": service principal {named} has CAN_USE already in {ws.host}"
 
 
 def test_a_change_that_nobody_notices_says_so_and_why(ws):

@@ -9,6 +9,7 @@ import tokenkit
 from tests.actions.examples import RUN, entries
 from tests.conftest import NOW
 from tokenkit import errors
+from tokenkit.actions import resumption
 from tokenkit.actions.journal import Journal
 from tokenkit.sandbox import Fault
 
@@ -171,3 +172,9 @@ def test_a_run_whose_settings_were_altered_is_an_error_of_the_journal(ws, kind, 
         ws.plan_resume(run.run_id)
     with pytest.raises(errors.JournalError, match=f"{run.run_id}.*Plan again"):
         ws.resume(run.run_id)
+
+
+def test_a_change_of_permissions_without_tokens_is_not_said_to_delete_any():
+    assert resumption.what_is_done("permissions", 0) == "change the permissions"
+    assert resumption.what_is_done("permissions", 1) == "change the permissions, which deletes 1 token for good"
+    assert resumption.what_is_done("update", 0) == "change 0 tokens"

@@ -514,3 +514,27 @@ def test_the_command_that_revokes_names_the_profile_whatever_chose_it(company, l
     assert cli.main(["find-leaked", "--file", str(leaked), *["--profile", "prod"] * (by == "option")]) == 1
     said = capsys.readouterr().err.splitlines()[-1]
     assert said == f"To revoke it: tokenkit revoke {next(iter(live))} --reason leaked --profile prod"
+
+
+@pytest.mark.parametrize("fleet", [[], ["fleet"]])
+def test_a_value_whose_token_tokenkit_revoked_is_not_said_to_be_valid_elsewhere(
+    company, live, tmp_path, capsys, monkeypatch, fleet
+):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    ws = tokenkit.connect()
+    gone, value = next(iter(live.items()))
+    run = ws.revoke([gone])
+    run.apply(progress=False)
+    leaked = tmp_path / "leaked.txt"
+    leaked.write_text(f"token = {value}\n")
+    (tmp_path / "databrickscfg").write_text(f"[prod]\nhost = {company.host}\ntoken = {company.token}\n")
+    where = ["--profiles", "prod"] if fleet else []
+    assert cli.main([*fleet, "find-leaked", "--file", str(leaked), *where]) == 1
+    said = capsys.readouterr().err
+    assert "0 of 1 value matched a token here, 1 belongs to a token that tokenkit revoked." in said
+    day = ws.runs()["finished_at"].iloc[0]
+    assert f"Run {run.run_id} revoked the token of this value on {day:%Y-%m-%d}:\n  {leaked}:1\n" in said
+    assert f"To show the run: tokenkit journal --run {run.run_id}\n" in said
+    assert "may still be valid" not in said
+    found = ws.find_leaked(value)
+    assert (found.unmatched, found.revoked["run_id"].tolist()) == (0, [run.run_id])

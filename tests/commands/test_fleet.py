@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 import signal
 import threading
 
@@ -291,7 +292,7 @@ def test_a_fleet_names_the_principals_that_may_lose_more_tokens(company, capsys,
     company.faults.add(Fault(path=path, status=200, body={"totalResults": len(known), "Resources": known}))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     said = shell(capsys, "fleet permissions remove group:data-engineers --profiles prod --dry-run").err
-    assert "More tokens may be deleted: group data-engineers, " in said
+    assert "More tokens may be deleted: group data-engineers in prod, " in said
 
 
 def test_the_explorer_opens_over_a_fleet_in_a_notebook_and_a_shell_names_the_magic(company, notebook, capsys):
@@ -437,3 +438,36 @@ def test_a_run_of_an_account_is_finished_with_the_command_that_names_the_account
     assert f"tokenkit {of_part}\n" in shell(capsys, "fleet journal --account account").err
     company.faults.clear()
     assert "1 revoked" in shell(capsys, command).err
+
+
+@pytest.mark.usefixtures("company")
+def test_a_change_of_permissions_names_the_workspace_of_each_entry_and_principal(capsys, monkeypatch):
+    shell(capsys, "permissions add group:contractors --profile dev")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    line = "fleet permissions remove group:contractors group:data-engineers --profiles prod,dev,test"
+    said = shell(capsys, f"{line} --dry-run").err
+    entries = said.partition("Entries that change:\n")[2].splitlines()[1:5]
+    assert {tuple(row.split()[:2]) for row in entries} == {
+        ("dev", "contractors"),
+        *((name, "data-engineers") for name in ("prod", "dev", "test")),
+    }
+    losing = next(line for line in said.splitlines() if " would lose permission to use tokens: " in line)
+    assert " in 1 workspace" not in said
+    assert all(" in " in principal for principal in losing.partition(": ")[2].split(" and ")[0].split(", "))
+    assert "group contractors: CAN_USE -> none in dev" in said
+    assert "group data-engineers: CAN_USE -> none in 3 workspaces" in said
+    done = shell(capsys, f"{line} --yes --quiet", code=0).err.splitlines()[-1]
+    assert re.match(r"3 workspaces: permissions changed; \d+ revoked\. Run ", done)
+
+
+@pytest.mark.usefixtures("company")
+def test_principals_without_tokens_lose_no_tokens(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    ws = tokenkit.connect("prod")
+    users = ws.users()["user_name"]
+    without = users[~users.isin(ws.access()["principal"])].iloc[0]
+    shell(capsys, f"permissions add user:{without} --profile prod")
+    said = "".join(shell(capsys, f"fleet permissions remove user:{without} --profiles prod --dry-run"))
+    assert f"1 principal would lose permission to use tokens: {without} in prod." in said
+    assert "It owns no active token." in said
+    assert "deleted" not in said

@@ -214,3 +214,12 @@ def test_changes_are_since_the_newest_snapshot_that_is_old_enough(here, capsys, 
 def test_an_age_in_place_of_a_snapshot_is_an_error_that_names_the_option(capsys, line, message):
     assert cli.main(line.split()) == 2
     assert message in capsys.readouterr().err
+
+
+def test_without_a_snapshot_the_command_that_saves_one_is_ready(company, tmp_path, capsys):
+    (tmp_path / "databrickscfg").write_text(f"[prod]\nhost = {company.host}\ntoken = {company.token}\n")
+    assert cli.main(["changes", "--profile", "prod"]) == 2
+    said = capsys.readouterr().err
+    assert said == f"tokenkit: {company.host} has no snapshot. Save one with: tokenkit snapshot --profile prod\n"
+    assert cli.main(["fleet", "changes", "--profiles", "prod"]) == 3
+    assert "Save one with `tokenkit fleet snapshot`." in capsys.readouterr().err

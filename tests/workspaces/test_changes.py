@@ -41,8 +41,10 @@ def test_a_week_in_which_everything_happens(ws, company, others, connected):
     run = ws.revoke([ours], reason="test")
     run.apply(progress=False)
     state.tokens.delete(theirs)
-    ws.plan_update([labelled], comment="another").apply(progress=False)
-    ws.plan_update([scoped], scopes=["unity-catalog"]).apply(progress=False)
+    update = ws.plan_update([labelled], comment="another")
+    update.apply(progress=False)
+    narrowing = ws.plan_update([scoped], scopes=["unity-catalog"])
+    narrowing.apply(progress=False)
     state.tokens.touch(unused, round((NOW + WEEK).normalize().timestamp() * 1000))
     made = state.tokens.mint(
         owner_id=int(others["owner_id"].iloc[0]),
@@ -64,6 +66,10 @@ def test_a_week_in_which_everything_happens(ws, company, others, connected):
     }
     assert found.loc[("removed", ours), ["cause", "run_id"]].tolist() == ["revoked_by_tokenkit", run.run_id]
     assert found.loc[("removed", theirs), "cause"] == "revoked_externally"
+    by_run = ["cause", "run_id"]
+    assert found.loc[("comment_changed", labelled), by_run].tolist() == ["updated_by_tokenkit", update.run_id]
+    assert found.loc[("scopes_changed", scoped), by_run].tolist() == ["updated_by_tokenkit", narrowing.run_id]
+    assert found.loc[("scopes_changed", scoped), "at"] == NOW
     assert found.loc[("scopes_changed", scoped), "after"] == "unity-catalog"
     assert found.loc[("comment_changed", labelled), "after"] == "another"
     assert found.loc[("first_used", unused), "after"] == "2026-03-08"
@@ -175,3 +181,24 @@ def test_listings_of_two_workspaces_are_not_compared(ws):
     other.attrs["host"] = "https://other.example.com"
     with pytest.raises(errors.UsageError, match=r"different workspaces.*other\.example\.com"):
         tokenkit.changes(ws.tokens(), other)
+
+
+def test_a_comment_that_was_changed_again_elsewhere_is_not_tokenkit_s(ws, company, others, connected):
+    ids = others["token_id"].tolist()[:3]
+    again, earlier, back = ids
+    ws.plan_update([earlier], comment="ours").apply(progress=False)
+
+    def write(token_id, comment):  # as another tool does
+        ws.token_management.update_token_management(token_id, {"comment": comment}, ["comment"])
+
+    write(earlier, "theirs")
+    later = connected(company, clock=NOW + WEEK)
+    before = later.snapshot()
+    after = connected(company, clock=NOW + 2 * WEEK)
+    after.plan_update([again, back], comment="ours").apply(progress=False)
+    write(again, "theirs")
+    write(earlier, "ours")  # as tokenkit did before the snapshot
+    found = tokenkit.changes(before, after.tokens()).set_index("token_id")
+    assert found["change"].eq("comment_changed").all()
+    assert found.loc[ids, "cause"].isna().tolist() == [True, True, False]
+    assert found.loc[ids, "run_id"].isna().tolist() == [True, True, False]

@@ -14,6 +14,7 @@ class RunKind:
     Attributes:
         name: Its name in the journal.
         doing: What such a run does, as the confirmation asks it; ``{}`` stands for the number of tokens.
+        doing_without_tokens: The same for a run that affects no token, if it differs.
         deletes_tokens: Whether it deletes tokens, so that a token that is gone after a lost response is gone by our
             hand.
         is_one_change: Whether it is one request, whose states are recorded beside those of the tokens. Otherwise it is
@@ -25,6 +26,7 @@ class RunKind:
     name: str
     doing: str
     deletes_tokens: bool
+    doing_without_tokens: str = ""
     is_one_change: bool = False
     check_last_use: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)

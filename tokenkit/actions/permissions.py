@@ -7,6 +7,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -39,6 +40,7 @@ from tokenkit.review.values import CAN_MANAGE, CAN_USE, words
 KIND = RunKind(
     name="permissions",
     doing="change the permissions, which deletes {} for good",
+    doing_without_tokens="change the permissions",
     deletes_tokens=True,
     is_one_change=True,
     settings={"asked": [dict], "before": [dict], "replace": bool},
@@ -60,6 +62,7 @@ class PermissionEffects(Plan):
         not_known: The principals for which it is not known whether they lose tokens.
         protected: The protected tokens that the change would delete and that were not allowed.
         display_names: The display names of service principals, by application id.
+        labels: The names of the workspaces of a fleet in messages, by address.
     """
 
     _WHERE: ClassVar[str]
@@ -72,6 +75,7 @@ class PermissionEffects(Plan):
     not_known: pd.DataFrame
     protected: pd.DataFrame
     display_names: Mapping[str, str]
+    labels: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def _place(self) -> str:
@@ -94,14 +98,23 @@ class PermissionEffects(Plan):
     def changed_entries(self) -> str:
         """Return the first entries that change as a text: ``group analysts: CAN_MANAGE -> CAN_USE``."""
         texts = self._labels(self.changes) + ": " + acl.as_change(self.changes)
-        return _listed(texts, self.changes)
+        return self._listed(texts, self.changes)
 
     def reasons(self) -> str:
         """Return why requested entries do not change, for the end of a message; empty if none is known."""
         level = self.unchanged["permission_level"]
         includes = (level == CAN_MANAGE).map({True: f", which includes {CAN_USE}", False: ""})
         texts = self._labels(self.unchanged) + " has " + level + " already" + includes
-        return f": {_listed(texts, self.unchanged)}" if len(texts) else ""
+        return f": {self._listed(texts, self.unchanged)}" if len(texts) else ""
+
+    def _listed(self, texts: pd.Series[str], rows: pd.DataFrame) -> str:
+        """Return the first texts; of a fleet each once, with its workspace or their number."""
+        if "workspace" not in rows:
+            return first_of(texts.tolist(), _NAMED)
+        labels = rows["workspace"].replace(dict(self.labels))
+        places = labels.groupby(texts, sort=False).agg(["first", "size"])
+        one, many = " in " + places["first"], " in " + places["size"].map(lambda count: pluralize(count, "workspace"))
+        return first_of((places.index + one.where(places["size"] == 1, many)).tolist(), _NAMED)
 
     def _labels(self, rows: pd.DataFrame) -> pd.Series[str]:
         return rows["kind"].map(words).astype(TEXT) + " " + self._principals(rows)
@@ -122,9 +135,8 @@ class PermissionEffects(Plan):
 
     def principals(self) -> dict[str, pd.DataFrame]:
         """Return the principals that a preview shows before the tokens, as frames by caption."""
-        entries = self.changes.assign(principal=self._principals(self.changes), change=acl.as_change(self.changes))[
-            ["principal", "kind", "change"]
-        ]
+        entries = self.changes.assign(principal=self._principals(self.changes), change=acl.as_change(self.changes))
+        entries = entries[[name for name in ("workspace", "principal", "kind", "change") if name in entries]]
         return {CHANGES: entries, LOSING: self._worst_first(), "Not known: more tokens may be lost": self.not_known}
 
     def _worst_first(self) -> pd.DataFrame:
@@ -182,10 +194,12 @@ class PermissionEffects(Plan):
             "would gain permission to use tokens": self.gaining_access,
         }
         sentences = [
-            f"{pluralize(len(rows), 'principal')} {how}: {_listed(rows['principal'], rows)}."
+            f"{pluralize(len(rows), 'principal')} {how}: {self._listed(rows['principal'], rows)}."
             for how, rows in affected.items()
             if len(rows)
         ]
+        if len(self.losing_access) and not len(self) and not len(self.not_known):
+            sentences.insert(1, f"{wording.of(len(self.losing_access), 'It owns', 'They own')} no active token.")
         if not sentences and not len(self.not_known):
             only_levels = self.changes[["permission_level", "new_permission_level"]].notna().all(axis=None)
             why = "only levels change" if only_levels else "they have it by another path, or a group has no members"
@@ -193,9 +207,13 @@ class PermissionEffects(Plan):
         return (*sentences, f"{self.changed_entries()}.")
 
     def _not_known(self) -> str:
-        rows = self.not_known[["principal", "kind", "reason"]].itertuples(index=False, name=None)
-        named = [f"{words(kind)} {principal}, {why}" for principal, kind, why in rows]
-        return f"More tokens may be deleted: {first_of(named, _NAMED, separator='; ')}."
+        rows = self.not_known
+        named = rows["kind"].map(words).astype(TEXT) + " " + rows["principal"]
+        if "workspace" in rows:
+            named += " in " + rows["workspace"].replace(dict(self.labels))
+        return (
+            f"More tokens may be deleted: {first_of((named + ', ' + rows['reason']).tolist(), _NAMED, separator='; ')}."
+        )
 
     def _maybe_disabled(self) -> int:
         losing = self.losing_access
@@ -220,14 +238,6 @@ def _entries(count: int) -> str:
     return f"{count:,} {wording.of(count, 'entry', 'entries')}"
 
 
-def _listed(texts: pd.Series[str], rows: pd.DataFrame) -> str:
-    """Return the first texts; of a fleet each once, with its number of workspaces."""
-    counts = texts.value_counts(sort=False)
-    of_fleet = "workspace" in rows
-    shown = [f"{text} in {pluralize(count, 'workspace')}" if of_fleet else str(text) for text, count in counts.items()]
-    return first_of(shown, _NAMED)
-
-
 class PermissionPlan(PermissionEffects, WorkspacePlan):
     """A frozen change of permissions. ``preview()`` shows the tokens that will be lost; ``apply()`` makes the change.
 
@@ -239,7 +249,7 @@ class PermissionPlan(PermissionEffects, WorkspacePlan):
         unchanged: The requested entries that the workspace already has: the same columns.
         gaining_access: The principals that gain permission to use tokens: ``id, principal, kind, via``.
         losing_access: The principals that lose permission: ``id, principal, kind, via`` (the paths that are removed),
-            ``tokens`` (the number that they lose), ``effect`` (as in ``preview``).
+            ``tokens`` (the number that they lose), ``effect`` (as in ``preview``; missing without tokens).
         keeping_access: The principals that lose one path and keep permission by another: ``id, principal, kind, via``.
         not_known: The principals for which the workspace's data does not show whether they lose tokens: ``principal,
             kind, reason``. More tokens may be lost than the preview shows.

@@ -246,7 +246,8 @@ def resume(context: PlanContext, journal: Journal, run: Run, options: RunOptions
 
 def what_is_done(kind: str, count: int) -> str:
     """Return what a kind of run does to a number of tokens, for the confirmation."""
-    return KINDS[kind].doing.format(pluralize(count, "token"))
+    of_kind = KINDS[kind]
+    return (of_kind.doing if count else of_kind.doing_without_tokens or of_kind.doing).format(pluralize(count, "token"))
 
 
 def report(name: str, run_id: str, result: pd.DataFrame) -> str:

@@ -516,7 +516,9 @@ def _decide(
             return None
     result = _with_columns(_applied(front_end, plan), session.columns, lambda: rows)
     interrupted = "Interrupted. " if result.attrs.get(ENDED_BY) == INTERRUPT else ""
-    front_end.warn_last(f"{interrupted}{workspace.name}: {counts(result) or 'permissions changed'}. Run {plan.run_id}.")
+    is_change = isinstance(plan, PermissionEffects) and not interrupted
+    done = "; ".join(filter(None, ["permissions changed" * (is_change or not len(result)), counts(result)]))
+    front_end.warn_last(f"{interrupted}{workspace.name}: {done}. Run {plan.run_id}.")
     _say_additional_effects(front_end, result)
     if remaining(result):
         asks = isinstance(plan, RemainingPlan) and plan.needs_confirmation

@@ -58,7 +58,7 @@ def changes(
     later = None if after is None else read_snapshot(after)
     if earlier is None or later is None:
         workspace = session.workspace()
-        earlier = read_snapshot(_latest(workspace, since)) if earlier is None else earlier
+        earlier = read_snapshot(_latest(session, workspace, since)) if earlier is None else earlier
         later = workspace.tokens() if later is None else later
     found = compare(earlier, later)
     taken = f"{pd.Timestamp(earlier.attrs[TAKEN_AT]):%Y-%m-%d %H:%M} UTC"
@@ -114,6 +114,8 @@ def find_leaked(
         session.front_end.warn_last(heading)
         for location in locations:
             session.front_end.warn_last(f"  {printable(location)}")
+    for run_id in found.revoked["run_id"].unique():
+        session.front_end.hint(f"To show the run: {session.front_end.program} journal --run {run_id}")
     if len(found.tokens):
         fleet = ["fleet"] if "workspace" in found.tokens else []
         ids = found.tokens["token_id"].unique()
@@ -136,11 +138,11 @@ def _source(session: Session[object], path: str | None) -> leaks.Source | None:
     return getattr(sys.stdin, "buffer", sys.stdin)
 
 
-def _latest(workspace: Workspace, since: pd.Timedelta | pd.Timestamp | None) -> str:
+def _latest(session: Session[Workspace], workspace: Workspace, since: pd.Timedelta | pd.Timestamp | None) -> str:
     """Return the file of the latest snapshot, or of the latest one that is old enough."""
     saved = workspace.snapshots()
     if not len(saved):
-        raise errors.UsageError(f"{workspace.name} has no snapshot. Run the snapshot command first.")
+        raise errors.UsageError(f"{workspace.name} has no snapshot. Save one with: {session.command('snapshot')}")
     if since is not None:
         moment = workspace.now() - since if isinstance(since, pd.Timedelta) else since
         oldest = saved["taken_at"].iloc[0]

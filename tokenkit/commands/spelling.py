@@ -41,6 +41,7 @@ COUNTERPARTS: Mapping[str, str] = {
     "tokenkit.resume({run_id!r})": "`{program} resume {run_id}`",
     # A command says it after the result.
     "; to finish, run tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}": "",
+    "Save one with snapshot()": "Save one with `{program} fleet snapshot`",
     "Fleet.runs() lists all runs": "`{program} fleet journal` lists all runs",
     "Use Workspace.snapshots() to list snapshots": "`{program} snapshot` saves one",
     'audit.report("audit.xlsx")': "{program} report --to audit.xlsx",

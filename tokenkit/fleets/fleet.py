@@ -44,6 +44,7 @@ from tokenkit.review.audit import Audit
 from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import Rule
 from tokenkit.workspaces.base import ManagedSource
+from tokenkit.workspaces.changes import recorded_revocations
 from tokenkit.workspaces.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -256,7 +257,13 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         name = self._members.name_without({*self.hosts} - {*responses})
         signs_in_with = set().union(*(response.signs_in_with for response in responses.values()))
         return leaked.matched(
-            occurrences, tokens, name=name, plan=self.revoke, oauth_secrets=secrets, signs_in_with=signs_in_with
+            occurrences,
+            tokens,
+            name=name,
+            plan=self.revoke,
+            oauth_secrets=secrets,
+            signs_in_with=signs_in_with,
+            revoked=recorded_revocations(self.folders),
         )
 
     def _listed_secrets(self) -> pd.DataFrame | None:
@@ -464,7 +471,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
                 access_control_list, replace, allow_protected=allowed, reason=reason
             ),
         )
-        return FleetPermissionPlan(made, self._apply, unplanned=len(self) - len(made))
+        return FleetPermissionPlan(made, self._apply, unplanned=len(self) - len(made), labels=self.labels)
 
     def plan_permission_removal(
         self,
@@ -495,7 +502,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         nowhere = {entry: near for entry, near in missing[0].items() if all(entry in other for other in missing)}
         check_found(self.name, nowhere)
         made = {host: plan for host, (plan, _) in found.items()}
-        return FleetPermissionPlan(made, self._apply, unplanned=len(self) - len(made))
+        return FleetPermissionPlan(made, self._apply, unplanned=len(self) - len(made), labels=self.labels)
 
     def plan_update(
         self,

@@ -349,8 +349,16 @@ class FleetPermissionPlan(PermissionEffects, FleetPlan[PermissionPlan]):
 
     _WHERE = "workspaces"
 
-    def __init__(self, made: Mapping[str, PermissionPlan], apply: Apply[PermissionPlan], *, unplanned: int) -> None:
+    def __init__(
+        self,
+        made: Mapping[str, PermissionPlan],
+        apply: Apply[PermissionPlan],
+        *,
+        unplanned: int,
+        labels: Mapping[str, str],
+    ) -> None:
         super().__init__(made, apply, unplanned=unplanned)
+        self.labels = labels
         self.changes = self._concat(lambda plan: plan.changes, LEVELS)
         self.unchanged = self._concat(lambda plan: plan.unchanged, LEVELS)
         self.display_names = dict(chain.from_iterable(plan.display_names.items() for plan in self.plans.values()))

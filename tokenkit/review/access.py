@@ -289,11 +289,11 @@ def consequences(
         not_known.loc[len(not_known)] = [pluralize(ownerless, "token"), "token", "its owner is unknown"]
     removed = old.merge(new[["id", "via"]], how="left", indicator=True)
     removed = removed[(removed["_merge"] == "left_only") & removed["id"].isin(new["id"])]
+    count = losing_access["id"].map(per_owner).fillna(0).astype("int64")
     return Consequences(
         gaining_access=merged(new[~new["id"].isin(old["id"])]),
         losing_access=losing_access.assign(
-            tokens=losing_access["id"].map(per_owner).fillna(0).astype("int64"),
-            effect=_effect(losing_access["id"], directly),
+            tokens=count, effect=_effect(losing_access["id"], directly).where(count > 0)
         ),
         keeping_access=merged(new[new["id"].isin(removed["id"])]),
         tokens=affected.assign(effect=_effect(affected["owner_id"], directly)),

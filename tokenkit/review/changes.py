@@ -7,6 +7,9 @@ A workspace does not report why a token is no longer listed. The likely cause is
    one counts.
 3. ``revoked_externally``: revoked by its owner, another admin or another tool. Without a journal: ``revoked``.
 
+A changed comment or changed scopes are ``updated_by_tokenkit`` if the last update in the journal wrote the new value.
+Any other change has no cause: nothing says who made it.
+
 Neither listing shows a use of a removed token between them. A token that was almost unused for 90 days may have been
 used once more and then revoked.
 """
@@ -29,6 +32,7 @@ CREATED, REMOVED = "created", "removed"
 OWNER_CHANGED, SCOPES_CHANGED = "owner_changed", "scopes_changed"
 COMMENT_CHANGED, FIRST_USED = "comment_changed", "first_used"
 BY_TOKENKIT, EXPIRED, EXTERNALLY, REVOKED = "revoked_by_tokenkit", "expired", "revoked_externally", "revoked"
+UPDATED_BY_TOKENKIT = "updated_by_tokenkit"
 
 CHANGES = frames.schema(
     token_id=str, change=str, cause=str, owner=str, comment=str, before=str, after=str, at=frames.TIME, run_id=str
@@ -36,7 +40,12 @@ CHANGES = frames.schema(
 
 
 def between(
-    before: pd.DataFrame, after: pd.DataFrame, *, after_at: pd.Timestamp, revoked: pd.DataFrame | None = None
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    *,
+    after_at: pd.Timestamp,
+    revoked: pd.DataFrame | None = None,
+    updated: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return a row for each change between two listings, created and removed tokens first.
 
@@ -46,13 +55,16 @@ def between(
         after: The later listing.
         after_at: When the later listing was taken, with a time zone.
         revoked: The revocations in the journal: ``token_id, run_id, finished_at``. None if no journal was read.
+        updated: The updates in the journal since the earlier listing, oldest first: the same columns, ``new_comment``
+            and ``new_scopes``.
 
     Returns:
         ``token_id, change, cause, owner, comment, before, after, at, run_id``. ``change`` is ``created``, ``removed``,
         ``owner_changed``, ``scopes_changed``, ``comment_changed`` or ``first_used``. ``before`` and ``after`` have the
         old and the new value. Scopes are separated by blanks, in alphabetical order, and empty if the token has all the
         owner's permissions. ``at`` is the time of the change, NaT if it is only known to be between the listings.
-        Removed tokens have a ``cause``. Comments are redacted, because those in a saved listing are.
+        Removed tokens have a ``cause``, and so have updates by tokenkit. Comments are redacted, because those in a
+        saved listing are.
     """
     old, new = _facts(before), _facts(after)
     position = old.index.get_indexer(new.index)
@@ -72,6 +84,8 @@ def between(
         if change == FIRST_USED:
             at = columns["after"]
             columns = {"after": at.dt.strftime("%Y-%m-%d"), "at": at}
+        elif name in _UPDATED and updated is not None:
+            columns |= _causes_of_updates(columns["after"], name, updated)
         chunks.append(_rows(now[mask], change, **columns))
     changes = pd.concat(chunks, ignore_index=True)
     for name in ("comment", "before", "after"):
@@ -119,6 +133,24 @@ def _causes(removed: pd.DataFrame, after_at: pd.Timestamp, revoked: pd.DataFrame
         "cause": cause.mask(by_tokenkit, BY_TOKENKIT),
         "at": at.mask(by_tokenkit, runs["finished_at"]),
         "run_id": runs["run_id"],
+    }
+
+
+_UPDATED = ("comment", "scopes")
+"""The facts that tokenkit can update."""
+
+
+def _causes_of_updates(now: pd.Series[str], name: str, updated: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """Return for each new value the run that wrote it, as columns; the last update of the token counts."""
+    wrote = updated[updated[f"new_{name}"].notna()].drop_duplicates("token_id", keep="last")
+    values = _join_sorted(wrote["new_scopes"]) if name == "scopes" else wrote["new_comment"]
+    runs = wrote.assign(value=values).set_index("token_id").reindex(now.index)
+    is_written = redacted(runs["value"]).eq(redacted(now.fillna(""))).fillna(value=False)
+    cause = pd.Series(UPDATED_BY_TOKENKIT, index=now.index, dtype=TEXT)
+    return {
+        "cause": cause.where(is_written),
+        "at": runs["finished_at"].where(is_written),
+        "run_id": runs["run_id"].where(is_written),
     }
 
 

@@ -68,6 +68,7 @@ WORDS: Mapping[str, str] = {
     "comment_changed": "comment changed",
     "first_used": "first used",
     "revoked_by_tokenkit": "revoked by tokenkit",
+    "updated_by_tokenkit": "updated by tokenkit",
     "revoked_externally": "revoked externally",
     "unused_90_days": "unused for 90 days",
     "value_without_suffix": "value without suffix",

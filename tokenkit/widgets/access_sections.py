@@ -141,7 +141,7 @@ def _losing(principals: pd.DataFrame) -> Section:
     worst_first = principals.sort_values("tokens", ascending=False, kind="stable")
     shown = worst_first.head(shown_of(len(principals), SHOWN_ROWS))
     texts = [formatting.text(shown[name]).tolist() for name in ("principal", "via")]
-    effects = shown["effect"].map(words).where(shown["tokens"] > 0, "").tolist()
+    effects = shown["effect"].map(words, na_action="ignore").fillna("").tolist()
     more = len(principals) - len(shown)
     return {
         "caption": LOSING,

@@ -1,14 +1,16 @@
-"""Changes between two listings of a workspace, with revocations by tokenkit identified by the journal."""
+"""Changes between two listings of a workspace, with those that tokenkit made identified by the journal."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
-from tokenkit import errors
-from tokenkit.actions import states
+from tokenkit import errors, frames
+from tokenkit.actions import history, states, update
 from tokenkit.actions.journal import Journal, has_journal
 from tokenkit.actions.resumption import KINDS
 from tokenkit.actions.task import LOST_AND_GONE, MAYBE_SENT_AND_GONE
@@ -47,7 +49,8 @@ def changes(
         ``token_id, change, cause, owner, comment, before, after, at, run_id``. ``change`` is ``created``, ``removed``,
         ``owner_changed``, ``scopes_changed``, ``comment_changed`` or ``first_used``. ``cause`` is the likely cause of a
         removal: ``revoked_by_tokenkit`` (with the ``run_id``), ``expired``, ``unused_90_days``, ``revoked_externally``;
-        see ``tokenkit.review.changes``. Without changes, the frame has the same columns and no rows.
+        and ``updated_by_tokenkit`` (with the ``run_id``) of a comment or scopes that tokenkit wrote. See
+        ``tokenkit.review.changes``. Without changes, the frame has the same columns and no rows.
 
     Raises:
         UsageError: The listings are from different workspaces or in the wrong order, or a file is not a snapshot.
@@ -62,7 +65,10 @@ def changes(
     if journal is None and of:
         with Journal(_folder_of(after, before)) as opened:
             journal = opened.frame(**of)
-    return between(was, now, after_at=at, revoked=None if journal is None else _revoked_from_here(journal))
+    if journal is None:
+        return between(was, now, after_at=at)
+    updated = _updated_from_here(journal, since=was.attrs.get(TAKEN_AT))
+    return between(was, now, after_at=at, revoked=_revoked_from_here(journal), updated=updated)
 
 
 def _listing(name: str, given: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame:
@@ -102,6 +108,28 @@ def _folder_of(*listings: pd.DataFrame | str | os.PathLike[str]) -> Path:
         elif FOLDER in listing.attrs:
             return Path(listing.attrs[FOLDER])
     return state_folder()
+
+
+def recorded_revocations(folders: Iterable[Path]) -> pd.DataFrame:
+    """Return the tokens that the journals in folders have as revoked, of any workspace. A journal that cannot be read
+    has none: who looks for leaked tokens needs no journal.
+    """
+    found = [frames.frame([], history.TOKENS.columns)]
+    for folder in folders:
+        with contextlib.suppress(errors.JournalError):
+            if has_journal(folder):
+                with Journal(folder) as journal:
+                    found.append(journal.frame())
+    rows = frames.concat(found)
+    return rows[rows["outcome"] == states.REVOKED]
+
+
+def _updated_from_here(journal: pd.DataFrame, *, since: str | None) -> pd.DataFrame | None:
+    """Return the rows of a journal of tokens that were updated, after a time if it is known."""
+    if not {"new_comment", "new_scopes"}.issubset(journal):
+        return None
+    updated = journal[(journal["outcome"] == states.UPDATED) & (journal["kind"] == update.KIND.name)]
+    return updated if since is None else updated[updated["finished_at"] >= moment("taken_at", since)]
 
 
 def _revoked_from_here(journal: pd.DataFrame) -> pd.DataFrame:

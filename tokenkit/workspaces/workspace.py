@@ -27,6 +27,7 @@ from tokenkit.actions.update import UpdatePlan
 from tokenkit.core.arguments import folder as folder_of
 from tokenkit.core.clock import Clock, clock_of, system_clock
 from tokenkit.core.home import private_folder
+from tokenkit.core.spelling import spelled
 from tokenkit.output.snapshots import (
     HOST,
     SUFFIX,
@@ -53,7 +54,7 @@ from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import Rule
 from tokenkit.review.usage import period_and_warehouse
 from tokenkit.workspaces.base import ManagedSource
-from tokenkit.workspaces.changes import FOLDER
+from tokenkit.workspaces.changes import FOLDER, recorded_revocations
 from tokenkit.workspaces.changes import changes as changes_between
 
 if TYPE_CHECKING:
@@ -284,7 +285,7 @@ class Workspace(ManagedSource[UpdatePlan]):
         saved = self.snapshots(path)
         if not len(saved):
             raise errors.ConfigurationError(
-                f"{self.name} has no snapshot in {self._snapshots_in(path)}. Take one first."
+                f"{self.name} has no snapshot in {self._snapshots_in(path)}. {spelled('Save one with snapshot()')}."
             )
         return changes_between(saved["path"].iloc[-1], self.tokens())
 
@@ -323,7 +324,14 @@ class Workspace(ManagedSource[UpdatePlan]):
 
     def _matched(self, occurrences: pd.DataFrame) -> Leaks:
         signs_in_with = self.api.credential_hashes(leaked.ids_of)
-        return leaked.matched(occurrences, self.tokens(), name=self.name, plan=self.revoke, signs_in_with=signs_in_with)
+        return leaked.matched(
+            occurrences,
+            self.tokens(),
+            name=self.name,
+            plan=self.revoke,
+            signs_in_with=signs_in_with,
+            revoked=recorded_revocations(self.folders),
+        )
 
     def revoke(
         self,

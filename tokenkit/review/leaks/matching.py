@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from tokenkit import errors
+from tokenkit import errors, frames
 from tokenkit.core.spelling import spelled
-from tokenkit.core.wording import pluralize, shown_of
+from tokenkit.core.wording import of, pluralize, shown_of
 from tokenkit.review.leaks.values import OAUTH_SECRET
 from tokenkit.review.preview import SHOWN_ROWS, Preview, table, visible
 from tokenkit.review.texts import redacted
@@ -20,6 +20,9 @@ _USE_COLUMNS = ["scopes", "status", "last_used_day", "effective_end", "comment"]
 _TOKEN_COLUMNS = ["workspace", "token_id", *_OWNER_COLUMNS, *_USE_COLUMNS]
 _LOCATION_COLUMNS = ["location", "commit", "url", "source"]
 _BEHIND = ["matched_as", "scopes"]  # in the frame, not in the short view
+
+
+_REVOKED = frames.schema(token_id=str, run_id=str, finished_at=frames.TIME)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -38,7 +41,9 @@ class Leaks:
             reports that it failed. **If this frame has rows, an empty result is not an all-clear.**
         looked_for: The number of distinct values that were compared.
         unmatched: The number of those that match no listed token. **They may still be valid**: another workspace may
-            have issued them. OAuth secrets are not among them.
+            have issued them. OAuth secrets and values in ``revoked`` are not among them.
+        revoked: The occurrences of values whose tokens the journal on this computer has as revoked: ``token_id, run_id,
+            finished_at, location``, with the index of ``occurrences``.
         name: The workspace.
         lines: The number of lines without a recognizable value that were compared as values and matched no token.
             Some values have an unknown form.
@@ -53,6 +58,7 @@ class Leaks:
     not_comparable: pd.DataFrame
     looked_for: int
     unmatched: int
+    revoked: pd.DataFrame
     name: str
     lines: int
     oauth_secrets: pd.DataFrame | None
@@ -91,10 +97,13 @@ class Leaks:
         if not self.looked_for and not len(self.not_comparable):
             compared = f"; {pluralize(self.lines, 'line')} compared as values matched no token here"
             return f"no value found{compared if self.lines else ''}"
-        matched_values = self.looked_for - self.unmatched - self.unmatched_secrets
+        revoked = self.revoked["token_id"].nunique()
+        matched_values = self.looked_for - self.unmatched - self.unmatched_secrets - revoked
         found = len(self.occurrences)
         times = f" ({pluralize(found, 'occurrence')})" if found > self.looked_for else ""
         parts = [f"{matched_values:,} of {pluralize(self.looked_for, 'value')}{times} matched a token here"]
+        if revoked:
+            parts.append(f"{revoked:,} {of(revoked, 'belongs to a token', 'belong to tokens')} that tokenkit revoked")
         if self.unmatched:
             parts.append(f"{self.unmatched:,} matched none and may still be valid in another workspace")
         if self.unmatched_secrets:
@@ -106,7 +115,7 @@ class Leaks:
 
     def notes(self) -> list[tuple[str, list[str]]]:
         """Return headings and locations of the values that ``tokens`` does not show: unmatched or not comparable."""
-        unmatched = self.occurrences[self.occurrences["token_id"].isna()]
+        unmatched = self.occurrences[self.occurrences["token_id"].isna()].drop(self.revoked.index)
         is_oauth = unmatched["kind"] == OAUTH_SECRET
         is_not_scanned = self.not_comparable["problem"] == "not_scanned"
         account_note = ""
@@ -139,6 +148,7 @@ class Leaks:
             ),
         ]
         shown = [(one if len(rows) == 1 else many, _locations(rows)) for rows, one, many in notes if len(rows)]
+        shown += [_revocation(str(run_id), rows) for run_id, rows in self.revoked.groupby("run_id", sort=False)]
         if used := [token_id for token_id in self.tokens["token_id"] if token_id in self._signs_in_with]:
             how = spelled("include_own=True")
             shown.insert(
@@ -164,6 +174,13 @@ class Leaks:
         return self._plan(self.tokens, **{"reason": "leaked"} | settings)
 
 
+def _revocation(run_id: str, rows: pd.DataFrame) -> tuple[str, list[str]]:
+    """Return the heading and the locations of values whose tokens a run revoked."""
+    count = rows["token_id"].nunique()
+    which = of(count, "the token of this value", "the tokens of these values")
+    return f"Run {run_id} revoked {which} on {rows['finished_at'].iloc[0]:%Y-%m-%d}:", _locations(rows)
+
+
 def _locations(rows: pd.DataFrame) -> list[str]:
     """Return a line of text for the location of each row."""
     shown = [name for name in ("problem", "commit", "source", "url") if name in rows]
@@ -181,6 +198,7 @@ def matched(
     plan: Callable[..., Any] | None = None,
     oauth_secrets: pd.DataFrame | None = None,
     signs_in_with: Collection[str] = (),
+    revoked: pd.DataFrame | None = None,
 ) -> Leaks:
     """Return the tokens of a listing whose values occurred.
 
@@ -191,11 +209,17 @@ def matched(
         plan: Returns a revocation plan for a frame of tokens.
         oauth_secrets: The secrets that an account lists: the columns of ``accounts.OAUTH_SECRETS``.
         signs_in_with: The possible ids of the tokens that the session signs in with.
+        revoked: The tokens of any workspace that the journal has as revoked: ``token_id, run_id, finished_at``. The id
+            is the hash of the value, so no other workspace has another token with it.
     """
     hits = occurrences[["value", "token_id", "matched_as"]].merge(tokens["token_id"])
     seen = occurrences.loc[occurrences["problem"].isna(), ["value", "kind", *_LOCATION_COLUMNS]].drop_duplicates()
     seen = seen.merge(hits.drop_duplicates(), on="value", how="left")
-    guesses = seen[seen["kind"].isna() & seen["token_id"].isna()]
+    if revoked is None:
+        revoked = frames.frame([], _REVOKED)
+    past = occurrences[["value", "token_id"]].merge(revoked[_REVOKED.names]).drop_duplicates("value", keep="last")
+    past = past[~past["value"].isin(hits["value"])]
+    guesses = seen[seen["kind"].isna() & seen["token_id"].isna() & ~seen["value"].isin(past["value"])]
     seen = seen.drop(guesses.index).reset_index(drop=True)
     seen["kind"] = seen["kind"].fillna("unknown")
     by_token = seen.dropna(subset="token_id").drop_duplicates(["token_id", "location"]).groupby("token_id", sort=False)
@@ -207,7 +231,8 @@ def matched(
     if secrets is not None:
         seen = seen.merge(secrets[["value", "secret_id"]].drop_duplicates(), on="value", how="left")
         secrets, shown = secrets.drop(columns="value").drop_duplicates(ignore_index=True), [*shown, "secret_id"]
-    unmatched = seen[seen["token_id"].isna()]
+    unmatched = seen[seen["token_id"].isna() & ~seen["value"].isin(past["value"])]
+    of_past = seen[["value", "location"]].reset_index().merge(past, on="value").set_index("index").rename_axis(None)
     is_oauth = unmatched["kind"] == OAUTH_SECRET
     hidden = occurrences.loc[occurrences["problem"].notna(), ["location", "problem", "commit", "url", "source"]]
     return Leaks(
@@ -217,6 +242,7 @@ def matched(
             matched_as=by_token["matched_as"].first().reindex(leaked["token_id"]).array,
         ),
         occurrences=seen[shown],
+        revoked=of_past[[*_REVOKED.names, "location"]],
         not_comparable=hidden.reset_index(drop=True),
         looked_for=seen["value"].nunique(),
         unmatched=unmatched.loc[~is_oauth, "value"].nunique(),
