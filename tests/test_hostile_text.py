@@ -164,10 +164,12 @@ def test_in_the_html_of_a_plan_of_leaks_and_of_any_element(text):
     assert_page_is_inert(in_short._repr_html_())
     assert acting(in_short.text(80), but="\n") == set()
     location = {"location": text, "commit": text, "url": text, "source": text}
-    occurrences = pd.DataFrame([location | {"token_id": None, "matched_as": None, "kind": "access_token"}])
+    occurrences = pd.DataFrame([location | {"token_id": None, "matched_as": None, "kind": "access_token"}] * 2)
     hidden = pd.DataFrame([location | {"problem": "redacted"}])
+    revoked = occurrences.head(1).assign(token_id="0", run_id=text, finished_at=NOW)
     leaks = Leaks(
         tokens=tokens,
+        revoked=revoked[["token_id", "run_id", "finished_at", "location"]],
         occurrences=occurrences,
         not_comparable=hidden,
         looked_for=1,
