@@ -136,6 +136,13 @@ def test_a_command_of_the_shell_does_not_load_the_other_front_end():
     assert not {"IPython", "databricks.sdk", "jinja2", "jupyterlab"} & set(loaded_by(statement))
 
 
+def test_a_listing_loads_nothing_that_changes_tokens(sandbox):
+    signed_in = {"DATABRICKS_HOST": sandbox.host, "DATABRICKS_TOKEN": sandbox.token}
+    printed = loaded_by("from tokenkit import cli; assert cli.main(['list', '--limit', '1']) == 0", **signed_in)
+    loaded = {name for name in printed if name.startswith(("tokenkit.actions.", "tokenkit.fleets"))}
+    assert loaded == {"tokenkit.actions.result", "tokenkit.actions.states", "tokenkit.actions.task"}
+
+
 def test_the_public_names_are_these():
     """A name that is added or removed here is a change for users: it belongs into the changelog."""
     assert tokenkit.__all__ == [

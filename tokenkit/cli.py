@@ -187,9 +187,11 @@ class _ShellSession(FrontEnd):
     @property
     def has_failures(self) -> bool:
         """Whether a workspace of a fleet failed, so that the result is partial."""
+        if self._fleet is None:
+            return False
         from tokenkit.fleets.members import DISCOVER  # noqa: PLC0415 - as above
 
-        return self._fleet is not None and bool((self._fleet.errors["operation"] != DISCOVER).any())
+        return bool((self._fleet.errors["operation"] != DISCOVER).any())
 
     @property
     def shows_progress(self) -> bool:

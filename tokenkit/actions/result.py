@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from tokenkit import frames
 from tokenkit.actions import states
-from tokenkit.actions.journal import Entry
 from tokenkit.actions.task import Outcome
 from tokenkit.review.values import words
+
+if TYPE_CHECKING:
+    from tokenkit.actions.journal import Entry
 
 RESULT = frames.schema(
     token_id=str, owner=str, outcome=str, error=str, attempts=int, started_at=frames.TIME, finished_at=frames.TIME

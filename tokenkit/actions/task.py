@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tokenkit.actions import states
-from tokenkit.actions.journal import Entry
 from tokenkit.actions.states import MAYBE_SENT_AND_GONE as MAYBE_SENT_AND_GONE  # noqa: PLC0414 - beside the other one
 from tokenkit.frames import TokenInfo
+
+if TYPE_CHECKING:
+    from tokenkit.actions.journal import Entry
 
 LOST_AND_GONE = "the response to the request was lost; a look-up showed that the token no longer exists"
 

@@ -10,16 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pandas as pd
 
-from tokenkit import errors
-from tokenkit.actions.journal import Journal
-from tokenkit.actions.options import Progress, RunOptions
-from tokenkit.actions.permissions import PermissionEffects
-from tokenkit.actions.plan import Plan
-from tokenkit.actions.resumption import RemainingPlan, report
+from tokenkit import actions, errors
 from tokenkit.core.arguments import flag, optional
 from tokenkit.core.printable import printable
 from tokenkit.core.prompt import ask_unseen
@@ -41,6 +36,12 @@ from tokenkit.review.sign_ins import SIGN_INS
 from tokenkit.review.usage_details import details
 from tokenkit.review.waivers import Waiver, waivers_of
 from tokenkit.workspaces import usage as usage_sources
+
+if TYPE_CHECKING:
+    from tokenkit.actions.options import Progress, RunOptions
+    from tokenkit.actions.permissions import PermissionEffects
+    from tokenkit.actions.plan import Plan
+    from tokenkit.actions.resumption import RemainingPlan
 
 
 class TokenSource(ABC):
@@ -220,7 +221,7 @@ class TokenSource(ABC):
 
 
 _Answer = TypeVar("_Answer")
-_Update_co = TypeVar("_Update_co", bound=Plan, covariant=True)
+_Update_co = TypeVar("_Update_co", bound="Plan", covariant=True)
 
 
 class ManagedSource(TokenSource, Generic[_Update_co]):
@@ -429,7 +430,7 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
         Raises:
             JournalError: The journal is damaged.
         """
-        return self._journalled("journal", Journal.frame)
+        return self._journalled("journal", actions.journal.Journal.frame)
 
     def runs(self) -> pd.DataFrame:
         """Return the runs in the local journal, one row for each, oldest first. A workspace whose id is unknown is
@@ -452,7 +453,7 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
         Raises:
             JournalError: The journal is damaged.
         """
-        return self._journalled("runs", Journal.runs)
+        return self._journalled("runs", actions.journal.Journal.runs)
 
     @abstractmethod
     def revoke(
@@ -571,11 +572,11 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
             UsageError: As for ``plan_resume``; or the run is staged and its grace period is not over, or another
                 process is executing it, or its evidence of use cannot be read again.
         """
-        options = RunOptions(progress=progress, stop=stop, usage=usage, ignore_usage=ignore_usage)
+        options = actions.options.RunOptions(progress=progress, stop=stop, usage=usage, ignore_usage=ignore_usage)
         result = self._resume(run_id, options)
-        sys.stderr.write(f"{report(self.name, run_id, result)}\n")
+        sys.stderr.write(f"{actions.resumption.report(self.name, run_id, result)}\n")
         return result
 
 
-AnyWorkspace = ManagedSource[Plan]
+AnyWorkspace = ManagedSource["Plan"]
 """A workspace or a fleet, for code that applies the plans of either."""

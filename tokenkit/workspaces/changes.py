@@ -9,11 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tokenkit import errors, frames
-from tokenkit.actions import history, states, update
-from tokenkit.actions.journal import Journal, has_journal
-from tokenkit.actions.resumption import KINDS
-from tokenkit.actions.task import LOST_AND_GONE, MAYBE_SENT_AND_GONE
+from tokenkit import actions, errors, frames
+from tokenkit.actions import states
 from tokenkit.core.arguments import frame
 from tokenkit.core.clock import clock_of, moment
 from tokenkit.core.spelling import spelled
@@ -63,7 +60,7 @@ def changes(
     if TAKEN_AT in was.attrs and pd.Timestamp(was.attrs[TAKEN_AT]) > at:
         raise errors.UsageError("The first listing is later than the second one. Pass the earlier one first.")
     if journal is None and of:
-        with Journal(_folder_of(after, before)) as opened:
+        with actions.journal.Journal(_folder_of(after, before)) as opened:
             journal = opened.frame(**of)
     if journal is None:
         return between(was, now, after_at=at)
@@ -103,7 +100,7 @@ def _folder_of(*listings: pd.DataFrame | str | os.PathLike[str]) -> Path:
     for listing in listings:
         if not isinstance(listing, pd.DataFrame):
             beside = Path(listing).absolute().parent.parent  # Workspace.snapshot writes to a folder next to it
-            if has_journal(beside):
+            if actions.journal.has_journal(beside):
                 return beside
         elif FOLDER in listing.attrs:
             return Path(listing.attrs[FOLDER])
@@ -114,11 +111,11 @@ def recorded_revocations(folders: Iterable[Path]) -> pd.DataFrame:
     """Return the tokens that the journals in folders have as revoked, of any workspace. A journal that cannot be read
     has none: who looks for leaked tokens needs no journal.
     """
-    found = [frames.frame([], history.TOKENS.columns)]
+    found = [frames.frame([], actions.history.TOKENS.columns)]
     for folder in folders:
         with contextlib.suppress(errors.JournalError):
-            if has_journal(folder):
-                with Journal(folder) as journal:
+            if actions.journal.has_journal(folder):
+                with actions.journal.Journal(folder) as journal:
                     found.append(journal.frame())
     rows = frames.concat(found)
     return rows[rows["outcome"] == states.REVOKED]
@@ -128,7 +125,7 @@ def _updated_from_here(journal: pd.DataFrame, *, since: str | None) -> pd.DataFr
     """Return the rows of a journal of tokens that were updated, after a time if it is known."""
     if not {"new_comment", "new_scopes"}.issubset(journal):
         return None
-    updated = journal[(journal["outcome"] == states.UPDATED) & (journal["kind"] == update.KIND.name)]
+    updated = journal[(journal["outcome"] == states.UPDATED) & (journal["kind"] == actions.update.KIND.name)]
     return updated if since is None else updated[updated["finished_at"] >= moment("taken_at", since)]
 
 
@@ -138,7 +135,7 @@ def _revoked_from_here(journal: pd.DataFrame) -> pd.DataFrame:
     Besides revoked tokens, these are tokens whose request was sent without a known response, and tokens that were still
     listed.
     """
-    deleting = [kind.name for kind in KINDS.values() if kind.deletes_tokens]
+    deleting = [kind.name for kind in actions.resumption.KINDS.values() if kind.deletes_tokens]
     in_doubt = journal["outcome"].isin([states.SENT, *states.IN_DOUBT])
-    unseen = in_doubt | journal["error"].isin([LOST_AND_GONE, MAYBE_SENT_AND_GONE])
+    unseen = in_doubt | journal["error"].isin([actions.task.LOST_AND_GONE, actions.task.MAYBE_SENT_AND_GONE])
     return journal[(journal["outcome"] == states.REVOKED) | (unseen & journal["kind"].isin(deleting))]

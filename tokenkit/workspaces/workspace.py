@@ -15,15 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import pandas as pd
 
-from tokenkit import errors
-from tokenkit.actions import permissions, resumption, revocation, schedule, update
-from tokenkit.actions.journal import Journal
-from tokenkit.actions.options import RunOptions
-from tokenkit.actions.permissions import PermissionPlan
-from tokenkit.actions.plan import PlanContext
-from tokenkit.actions.resumption import ResumePlan
-from tokenkit.actions.revocation import RevocationPlan, Tokens
-from tokenkit.actions.update import UpdatePlan
+from tokenkit import actions, errors
 from tokenkit.core.arguments import folder as folder_of
 from tokenkit.core.clock import Clock, clock_of, system_clock
 from tokenkit.core.home import private_folder
@@ -58,6 +50,12 @@ from tokenkit.workspaces.changes import FOLDER, recorded_revocations
 from tokenkit.workspaces.changes import changes as changes_between
 
 if TYPE_CHECKING:
+    from tokenkit.actions.options import RunOptions
+    from tokenkit.actions.permissions import PermissionPlan
+    from tokenkit.actions.plan import PlanContext
+    from tokenkit.actions.resumption import ResumePlan
+    from tokenkit.actions.revocation import RevocationPlan, Tokens
+    from tokenkit.actions.update import UpdatePlan
     from tokenkit.rest.credentials import Credentials
     from tokenkit.sandbox import Sandbox
     from tokenkit.widgets.access import PermissionReview
@@ -80,7 +78,7 @@ def _of_api(
     return call
 
 
-class Workspace(ManagedSource[UpdatePlan]):
+class Workspace(ManagedSource["UpdatePlan"]):
     """A workspace and its tokens. ``connect`` returns one.
 
     Attributes:
@@ -167,7 +165,7 @@ class Workspace(ManagedSource[UpdatePlan]):
 
     def plan_context(self) -> PlanContext:
         """Return the workspace data that plans need."""
-        return PlanContext(
+        return actions.plan.PlanContext(
             host=self.host,
             workspace_id=self.identify,
             name=self.name,
@@ -360,7 +358,7 @@ class Workspace(ManagedSource[UpdatePlan]):
                 tokens by a name that several owners share.
             ConfigurationError: The list of protected tokens cannot be read.
         """
-        return revocation.make(
+        return actions.revocation.make(
             self.plan_context(), tokens, include_own=include_own, protect=protect, reason=reason, usage=usage
         )
 
@@ -392,7 +390,7 @@ class Workspace(ManagedSource[UpdatePlan]):
             UsageError: An entry does not name exactly one principal, or lowers the level of ``admins``.
             ConfigurationError: The list of protected tokens cannot be read.
         """
-        return permissions.make(
+        return actions.permissions.make(
             self.plan_context(), access_control_list, replace=replace, allow_protected=allow_protected, reason=reason
         )
 
@@ -415,10 +413,10 @@ class Workspace(ManagedSource[UpdatePlan]):
             UsageError: There is no such entry, or it is that of ``admins``. The message suggests similar entries.
             ConfigurationError: The list of protected tokens cannot be read.
         """
-        plan, missing = permissions.make_removal(
+        plan, missing = actions.permissions.make_removal(
             self.plan_context(), access_control_list, allow_protected=allow_protected, reason=reason
         )
-        permissions.check_found(self.name, missing)
+        actions.permissions.check_found(self.name, missing)
         return plan
 
     def plan_update(
@@ -445,7 +443,7 @@ class Workspace(ManagedSource[UpdatePlan]):
                 credential, or the tokens were selected by a name that several owners share.
             ConfigurationError: The list of protected tokens cannot be read.
         """
-        return update.make(self.plan_context(), tokens, comment=comment, scopes=scopes, reason=reason)
+        return actions.update.make(self.plan_context(), tokens, comment=comment, scopes=scopes, reason=reason)
 
     def explore(
         self,
@@ -478,7 +476,7 @@ class Workspace(ManagedSource[UpdatePlan]):
 
         def known() -> Known:
             _, caller = context.caller()
-            return Known(caller=caller, scheduled=schedule.scheduled(context), usage=usage)
+            return Known(caller=caller, scheduled=actions.schedule.scheduled(context), usage=usage)
 
         def read() -> tuple[pd.DataFrame, pd.DataFrame]:
             audit = self.audit(usage=usage)
@@ -492,7 +490,7 @@ class Workspace(ManagedSource[UpdatePlan]):
             known=known,
             actions=[revoking(revoke), scheduling(revoke, self.now), updating(self.plan_update)],
             plan_resume=self.plan_resume,
-            cancel=lambda run_id: schedule.cancel(context, run_id),
+            cancel=lambda run_id: actions.schedule.cancel(context, run_id),
         )
         return Explorer(source, page_size=page_size, plain=plain)
 
@@ -529,10 +527,12 @@ class Workspace(ManagedSource[UpdatePlan]):
             UsageError: The journal in this workspace's folder has no such run, the run belongs to another workspace, or
                 its evidence of use cannot be read again.
         """
-        return resumption.make(self.plan_context(), run_id, RunOptions(usage=usage, ignore_usage=ignore_usage))
+        return actions.resumption.make(
+            self.plan_context(), run_id, actions.options.RunOptions(usage=usage, ignore_usage=ignore_usage)
+        )
 
     def _resume(self, run_id: str, options: RunOptions) -> pd.DataFrame:
-        return resumption.resume_by_id(self.plan_context(), run_id, options)
+        return actions.resumption.resume_by_id(self.plan_context(), run_id, options)
 
     def undo(self, run_id: str, *, reason: str | None = None) -> UpdatePlan:
         """Return the plan that reverses an update, for the tokens that the journal records as updated.
@@ -548,13 +548,13 @@ class Workspace(ManagedSource[UpdatePlan]):
             UsageError: There is no such run, or it is not an update.
         """
         context = self.plan_context()
-        with Journal(self.folder) as journal:
-            run = resumption.run_of(context, journal, run_id)
-        return update.undo(context, run.run_id, reason=reason)
+        with actions.journal.Journal(self.folder) as journal:
+            run = actions.resumption.run_of(context, journal, run_id)
+        return actions.update.undo(context, run.run_id, reason=reason)
 
     plan_undo = undo
 
     def _journalled(self, operation: str, read: Callable[..., pd.DataFrame]) -> pd.DataFrame:  # noqa: ARG002
         workspace_id = self.identify()
-        with Journal(self.folder) as journal:
+        with actions.journal.Journal(self.folder) as journal:
             return read(journal, host=self.host, workspace_id=workspace_id)
