@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 import tokenkit
@@ -10,6 +11,7 @@ from tests.fleets.examples import hands
 from tokenkit import cli, errors
 from tokenkit.actions.journal import Journal, Run
 from tokenkit.core.home import home
+from tokenkit.review import columns
 from tokenkit.sandbox import Fault
 
 
@@ -107,6 +109,23 @@ def test_a_run_of_permissions_is_shown_by_its_entries_and_found_by_the_end_of_it
     assert found[0]["principal"] == "analysts"
     assert {(row["caller"], row["reason"]) for row in found} == {("admin@example.com", "SEC-1")}
     assert f"run {plan.run_id}, permissions, by admin@example.com, reason: SEC-1" in said
+
+
+@pytest.mark.usefixtures("here")
+def test_a_service_principal_in_a_run_of_permissions_has_the_display_name_that_it_had(rows):
+    ws = tokenkit.connect()
+    listed = set(ws.token_management.get_permissions()["service_principal_name"])
+    known = ws.service_principals()
+    principal = known[~known["application_id"].isin(listed)].iloc[0]
+    plan = ws.plan_permissions([{"service_principal_name": principal["application_id"]}])
+    plan.apply(progress=False)
+    found, _ = rows("journal", "--run", plan.run_id)
+    names = {row["principal"]: row["display_name"] for row in found}
+    assert names[principal["application_id"]] == principal["display_name"]
+    assert names["data-engineers"] is None
+    shown = {column.name: column.texts for column in columns.columns(pd.DataFrame(found))}
+    assert principal["display_name"] in shown["principal"]
+    assert "data-engineers" in shown["principal"]
 
 
 @pytest.mark.usefixtures("here")

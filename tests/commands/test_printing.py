@@ -166,6 +166,7 @@ def test_in_every_width_and_in_a_pipe_what_is_needed_next_is_whole(filled, line,
         name: {words(columns.cell(value)) for value in frame[name].dropna() if str(value).isascii()}
         for name in (*NEEDED, *(NEEDED_OF.get(line, ())))
         if name in chosen and name in frame
+        if name != "run_id" or "cause" not in frame  # of changes: a cause says all but the run, which may not fit
     }
     needed = {name: {"".join(text.split()) for text in texts} for name, texts in cells.items()}
     parts = {part for texts in cells.values() for text in texts for part in re.findall(r"[^\W_]+", text)}

@@ -351,6 +351,11 @@ class PermissionPlan(PermissionEffects, WorkspacePlan):
             "replace": self._replace,
             "before": access_entries(self.before),
             "allow_protected": list(self._allow_protected),
+            "display_names": {
+                name: self.display_names[name]
+                for name in acl.compared(self.before, _frame_of(self._requested))["principal"]
+                if name in self.display_names
+            },
         }
 
     def _entries(self) -> list[Entry]:
@@ -663,6 +668,16 @@ def recorded_levels(settings: Mapping[str, Any]) -> pd.DataFrame:
     """
     before = _frame_of(settings["before"])
     return acl.compared(before, access.changed_entries(before, settings["asked"], replace=settings["replace"]))
+
+
+def recorded_names(settings: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the display names of the service principals in the entries of a run, by application id.
+
+    Args:
+        settings: As for ``recorded_levels``. Earlier versions recorded no names.
+    """
+    names = settings.get("display_names")
+    return names if isinstance(names, dict) else {}
 
 
 def _frame_of(entries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

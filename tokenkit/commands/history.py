@@ -217,10 +217,12 @@ def _entries(run: Mapping[Hashable, Any]) -> pd.DataFrame:
     These have the outcome of the change, the others ``unchanged``.
     """
     of_run = {name: run[name] for name in ("run_id", "workspace", "caller", "reason", "started_at")}
-    rows = permissions.recorded_levels(json.loads(run["settings"])).assign(**of_run)
+    settings = json.loads(run["settings"])
+    rows = permissions.recorded_levels(settings).assign(**of_run)
+    rows = rows.assign(display_name=rows["principal"].map(permissions.recorded_names(settings)).astype(TEXT))
     rows = rows.assign(outcome=pd.Series(run["change"], rows.index, dtype=TEXT).where(changes_level(rows), UNCHANGED))
     rows = rows.sort_values("outcome", key=lambda outcomes: outcomes == UNCHANGED, kind="stable", ignore_index=True)
-    return rows[["run_id", "workspace", *LEVELS.names, "outcome", "caller", "reason", "started_at"]]
+    return rows[["run_id", "workspace", *LEVELS.names, "display_name", "outcome", "caller", "reason", "started_at"]]
 
 
 def unfinished(session: Session[AnyWorkspace]) -> pd.DataFrame:

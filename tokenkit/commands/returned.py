@@ -25,7 +25,7 @@ _TOKENS_OF_RUNS = (
     *("token_id", "owner", "comment", "new_comment", "scopes", "new_scopes", "outcome", "error", "attempts"),
     *("run_started_at", "snapshot"),
 )
-_ENTRIES_OF_RUNS = ("principal", "permission_level", "new_permission_level")
+_ENTRIES_OF_RUNS = ("principal", "permission_level", "new_permission_level", "display_name")
 _PERMISSIONS = (
     *("user_name", "group_name", "service_principal_name", "display_name", "permission_level", "inherited"),
     "inherited_from_object",
