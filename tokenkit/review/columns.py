@@ -199,7 +199,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("via", priority=2, least=12),
     ColumnSpec("active", priority=4),
     ColumnSpec("status", priority=1),
-    ColumnSpec("cause", show=_words, least=10),
+    ColumnSpec("cause", show=_words),
     ColumnSpec("effect", show=_words, priority=1),
     ColumnSpec("problem", show=_words),
     ColumnSpec("before", priority=12, least=10),
@@ -401,7 +401,7 @@ def _overrides_of(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
 def _in_journal(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
     """Return how columns are displayed in a frame about runs, where that differs from other frames."""
     if "cause" in frame:  # of changes, where the run explains the cause, and is not to be resumed
-        return {"run_id": _LAST}
+        return {"run_id": _LAST} | ({"cause": {"least": 10}} if "workspace" in frame else {})
     if "remaining" in frame:
         is_of_fleet = frame.columns[0] == "workspace"
         return _OF_RUNS | {"workspace": _FIRST} if is_of_fleet else _OF_RUNS
