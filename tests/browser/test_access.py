@@ -108,6 +108,41 @@ def test_admins_cannot_be_removed_and_axe_has_no_objection_in_both_themes(review
     assert {place: objections for place, objections in found.items() if objections} == {}
 
 
+def test_every_kind_is_added_in_a_narrow_screen_in_view_and_kept_by_a_refresh(review, company):
+    page, state = review.page, company.workspaces[0].state
+    state.directory.add("service_principal", "11111111-0000-4000-8000-000000000000", "narrow")
+    page.set_viewport_size({"width": 560, "height": 900})
+    try:
+        review.press("Refresh")
+        review.screen.get_by_label("Kind of principal").select_option("service principal")
+        expect(review.screen.locator("datalist option[value^='narrow (']")).to_have_count(1)
+        review.screen.get_by_label("Name", exact=True).fill("11111111-0000-4000-8000-000000000000")
+        page.keyboard.press("Enter")
+        expect(review.row("narrow")).to_contain_text("new")
+        expect(review.row("narrow").get_by_role("button")).to_be_in_viewport()  # not below the edge of the table
+        table = review.screen.locator(".tks-table")
+        assert table.evaluate("it => it.scrollTop + it.clientHeight >= it.scrollHeight - 1")
+        assert fits(page)
+        state.permissions.update(
+            [{"group_name": "contractors", "permission_level": "CAN_USE"}], now_ms=1_772_357_400_000
+        )
+        review.press("Refresh")
+        expect(review.row("contractors")).to_be_visible()
+        expect(review.row("narrow")).to_contain_text("new")
+        expect(review.screen.locator(".tks-act-bar")).to_contain_text("1 change")
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_an_edit_moves_no_row(review):
+    place = "rows => rows.map(row => row.getBoundingClientRect().top)"
+    before = review.entries.evaluate_all(place)
+    for name in ("data-engineers", "data-scientists", "bi-team", "service-accounts"):
+        review.press(f"Remove group {name}")
+        expect(review.row(name)).to_contain_text("removed")
+    assert review.entries.evaluate_all(place) == pytest.approx(before, abs=1)
+
+
 def test_hostile_names_are_text_everywhere(notebook, company):
     state = company.workspaces[0].state
     hostile = "<img src=x onerror=window.__xss=1>", r"$\href{javascript:window.__xss=1}{pay}$", "\u202egnp.exe" * 90
@@ -130,6 +165,11 @@ def test_hostile_names_are_text_everywhere(notebook, company):
     expect(filled.page.locator("datalist option")).to_have_count(1)  # as the value of an option, which is never HTML
     assert filled.page.locator(".tk :is(img, mjx-container, svg[onload], a[href^=javascript])").count() == 0
     assert fits(filled.page)
+    review.press(f"Remove group {hostile[2]}".replace("\u202e", "\ufffd"))
+    review.wait_for_plan()
+    review.press("Apply …")
+    expect(review.screen.get_by_label(re.compile(r"^Type "))).to_be_visible()
+    assert fits(filled.page)  # a long name does not push the change out of view
 
 
 def test_the_plain_review_shows_the_same(notebook, company):

@@ -50,6 +50,19 @@ def test_a_reverted_draft_has_no_changes(draft):
     assert not draft.changed
 
 
+def test_the_changes_of_a_draft_are_repeated_on_a_newer_list_except_those_that_it_has(draft):
+    draft.remove(ENGINEERS)
+    draft.put(ANN, "CAN_USE")
+    draft.put(("group", "new"), "CAN_USE")
+    newer = Draft(permissions("group:admins=CAN_MANAGE", "user:ann=CAN_MANAGE", "group:new", "user:bob"))
+    newer.repeat(draft)
+    assert {key: newer.change(key) for key in newer.everybody() if newer.change(key)} == {ANN: "was CAN_MANAGE"}
+    older = Draft(permissions("group:engineers"))
+    older.repeat(draft)
+    assert older.level(ENGINEERS) is None
+    assert older.level(("group", "new")) == "CAN_USE"
+
+
 def test_admins_cannot_be_changed(draft):
     draft.remove(ADMINS)
     draft.put(ADMINS, "CAN_USE")
@@ -78,6 +91,7 @@ NAMES = Names(
                 {"id": 11, "application_id": "app-2", "display_name": "twin"},
                 {"id": 12, "application_id": "app-3", "display_name": "twin"},
                 {"id": 13, "application_id": "app-4"},
+                {"id": 14, "application_id": "app-5", "display_name": ""},
             ],
             frames.SERVICE_PRINCIPALS,
         ),
@@ -120,8 +134,16 @@ def test_a_name_that_could_be_markup_is_not_suggested_but_found_when_typed(name)
 def test_names_are_suggested_by_any_part_ignoring_case_and_never_by_a_pattern():
     assert NAMES.offered("user", "AN") == ["Ann"]
     assert NAMES.offered("user", "(x") == ["bob(x)"]
-    assert NAMES.offered("service_principal", "") == ["app-4", "ci (app-1)", "twin (app-2)", "twin (app-3)"]
-    assert NAMES.offered("service_principal", "", most=2) == ["app-4", "ci (app-1)"]
+    assert NAMES.offered("service_principal", "") == [*("app-4", "app-5", "ci (app-1)", "twin (app-2)", "twin (app-3)")]
+    assert NAMES.offered("service_principal", "", most=3) == ["app-4", "app-5", "ci (app-1)"]
+
+
+def test_a_service_principal_without_a_name_is_shown_by_its_application_id():
+    assert [NAMES.title(("service_principal", name)) for name in ("app-1", "app-4", "app-5")] == [
+        "ci",
+        "app-4",
+        "app-5",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,9 @@ class PermissionReview(Screen):
         self._face = face.make(self._on_event, plain=plain, title=title, in_ipywidgets=PlainReview)
         self.widget = self._face.widget
         self._face.show(notice={"text": "", "is_error": False})
-        self._begin(source.read())
+        read = source.read()
+        self._draft = Draft(read[0])
+        self._begin(read)
         self._show_decision()
 
     def __repr__(self) -> str:
@@ -122,16 +124,19 @@ class PermissionReview(Screen):
 
     def _show_draft(self) -> None:
         changes = sections.changes(self._draft, self._names)
+        told = {"changes": len(changes), "told": sections.in_one_line(changes)}
         can_apply = self.plan is not None and not len(self.plan.protected)
         protected = sections.protected(self._offered, self._allowed)
-        self._face.show(draft={"changes": changes, "can_apply": can_apply, "protected": protected, **self._impact})
+        self._face.show(draft=told | {"can_apply": can_apply, "protected": protected, **self._impact})
 
     # The draft
 
     def _begin(self, read: _Read) -> None:
-        """Start a new draft from the permissions that were read."""
+        """Start a new draft from the permissions that were read, with the changes of the previous one."""
         permissions, identities, tokens = read
-        self._draft, self._names = Draft(permissions), Names(identities)
+        draft = Draft(permissions)
+        draft.repeat(self._draft)
+        self._draft, self._names = draft, Names(identities)
         self._costs = sections.costs_of(access.entry_costs(self._draft.direct, identities, tokens))
         self._face.show(
             about={
@@ -282,7 +287,7 @@ class PermissionReview(Screen):
         )
 
     def refresh(self) -> None:
-        """Read the permissions again, in the background, and start a new draft."""
+        """Read the permissions again, in the background. The draft keeps the changes that are not applied yet."""
         self._tell(f"Reading {self._source.name} …")
         in_background(self._source.read, done=self._begin, failed=self._not_refreshed, on=self.widget, waits=self._tell)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from tokenkit.actions.permissions import PermissionPlan
-from tokenkit.core.wording import SHORT_ID, of, pluralize, shown_of
+from tokenkit.core.wording import SHORT_ID, of, pluralize
 from tokenkit.review import access
 from tokenkit.review.values import words
 from tokenkit.widgets import formatting, plan_table
@@ -128,30 +128,13 @@ def nothing(verdict: str) -> Section:
 
 def impact(plan: PermissionPlan, *, now: pd.Timestamp) -> Section:
     """Return what a plan does to principals and tokens."""
-    tables = {NOT_KNOWN: plan.not_known, "Tokens that will be deleted or disabled": plan.preview()}
-    others = [
+    losing = plan.losing_access.sort_values("tokens", ascending=False, kind="stable")
+    tokens = plan.preview().drop(columns="protected", errors="ignore")  # which have checkboxes
+    tables = {LOSING: losing, NOT_KNOWN: plan.not_known, "Tokens that will be deleted or disabled": tokens}
+    shown = [
         plan_table.table(rows, caption=title, now=now, most=SHOWN_ROWS) for title, rows in tables.items() if len(rows)
     ]
-    losing = [_losing(plan.losing_access)] if len(plan.losing_access) else []
-    return {"verdict": _verdict(plan), "cards": _cards(plan, now), "tables": losing + others}
-
-
-def _losing(principals: pd.DataFrame) -> Section:
-    """Return a narrow table of the principals that lose permission, those with the most tokens first."""
-    worst_first = principals.sort_values("tokens", ascending=False, kind="stable")
-    shown = worst_first.head(shown_of(len(principals), SHOWN_ROWS))
-    texts = [formatting.text(shown[name]).tolist() for name in ("principal", "via")]
-    effects = shown["effect"].map(words, na_action="ignore").fillna("").tolist()
-    more = len(principals) - len(shown)
-    return {
-        "caption": LOSING,
-        "columns": ["Principal, through", "Tokens"],
-        "rows": [
-            [["two", principal, via], ["two", f"{count:,}", effect]]
-            for principal, via, count, effect in zip(*texts, shown["tokens"], effects, strict=True)
-        ],
-        "more": f"… and {pluralize(more, 'more row')}" if more else "",
-    }
+    return {"verdict": _verdict(plan), "cards": _cards(plan, now), "tables": shown}
 
 
 def _verdict(plan: PermissionPlan) -> str:

@@ -73,6 +73,15 @@ class Draft:
         """Restore the original list."""
         self._now = dict(self._before)
 
+    def repeat(self, other: Draft) -> None:
+        """Make the changes of another draft, except those that the list has already."""
+        for key in other.everybody():
+            level = other.level(key)
+            if other.change(key) and level is not None:
+                self.put(key, level)
+            elif other.change(key):
+                self.remove(key)
+
     def fixed(self, key: Key) -> bool:
         """Return whether an entry cannot be changed: ``admins`` always has CAN_MANAGE."""
         return key == ("group", ADMINS)
@@ -124,15 +133,16 @@ class Names:
     def __init__(self, identities: Identities) -> None:
         service_principals = identities.service_principals
         ids = service_principals["application_id"].astype(TEXT)
-        shown = service_principals["display_name"].astype(TEXT) + " (" + ids + ")"
+        display_names = service_principals["display_name"].astype(TEXT).replace("", pd.NA)
+        shown = display_names + " (" + ids + ")"
         self._names: dict[str, pd.Series[str]] = {
             "group": identities.groups["display_name"].astype(TEXT),
             "user": identities.users["user_name"].astype(TEXT),
             "service_principal": ids,
         }
         self._labels = self._names | {"service_principal": shown.fillna(ids)}
-        self._display_names = service_principals["display_name"].astype(TEXT)
-        titles = zip(ids, service_principals["display_name"].fillna(ids), strict=True)
+        self._display_names = display_names
+        titles = zip(ids, display_names.fillna(ids), strict=True)
         self._titles = {("service_principal", str(name)): str(title) for name, title in titles}
         self._service_principal_labels = dict(zip(ids, self._labels["service_principal"], strict=True))
 

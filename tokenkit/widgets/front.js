@@ -566,10 +566,10 @@ const RENDERERS = {
     const row = entry => {
       const act = entry.level ? "Remove" : "Restore";
       return h("tr", { class: entry.change ? "tks-changed" : null },
-        h("td", { class: entry.level ? null : "tks-removed" }, h("span", {}, entry.name), h("small", {}, entry.kind, entry.detail && [" · ", h("code", {}, entry.detail)]), entry.change && h("span", { class: "tks-badge" }, entry.change)),
+        h("td", { class: entry.level ? null : "tks-removed" }, h("span", {}, entry.name), h("small", {}, entry.kind, entry.detail && [" · ", h("code", {}, entry.detail)])),
         h("td", {}, entry.members), h("td", {}, entry.alone),
         h("td", {}, entry.tokens, entry.ends && h("small", {}, entry.ends)),
-        h("td", {}, level(entry)),
+        h("td", {}, level(entry), entry.change && h("span", { class: "tks-badge" }, entry.change)),
         h("td", {}, entry.fixed ? h("span", { class: "tks-faint" }, "fixed")
           : button(act, () => this.send(act.toLowerCase(), { id: entry.id }), { "data-key": `entry:${entry.id}`, "aria-label": `${act} ${entry.kind} ${entry.name}` })));
     };
@@ -580,7 +580,10 @@ const RENDERERS = {
 
   adding({ kinds, kind, offered, is_added }) {
     const names = `tks-names-${this.name}`;
-    if (is_added && this.find("add-name")) this.find("add-name").value = "";
+    if (is_added && this.find("add-name")) {
+      this.find("add-name").value = "";
+      this.table.querySelector(".tks-changed:last-child")?.scrollIntoView({ block: "nearest" }); // new entries are the last
+    }
     const suggest = () => this.send("suggest", { kind: select.value, text: name.value });
     const add = () => { clearTimeout(this.typing); this.wanted = "add-name"; this.send("add", { kind: select.value, text: name.value }); };
     const select = h("select", { "aria-label": "Kind of principal", "data-key": "add-kind", change: suggest }, kinds.map(([label, value]) => h("option", { value }, label)));
@@ -594,10 +597,10 @@ const RENDERERS = {
   },
 
   draft(draft) {
-    const some = draft.changes.length;
+    const some = draft.changes;
     this.paint(this.acts, h("div", { class: some ? "tks-act-bar" : "tks-hint", role: "toolbar", "aria-label": "The draft" },
       h("b", {}, some ? `${some} ${some === 1 ? "change" : "changes"}` : "No changes"),
-      h("span", { class: "tks-told tks-faint" }, some ? draft.changes.join(" ") : "Nothing changes until you confirm."),
+      h("span", { class: "tks-told tks-faint", title: draft.told }, some ? draft.told : "Nothing changes until you confirm."),
       h("span", { class: "tks-right" },
         button("Discard", () => { this.wanted = "list"; this.send("discard"); }, { "data-key": "discard", "aria-disabled": some ? null : "true" }),
         button("Apply …", () => {
@@ -771,7 +774,7 @@ function rowsTable({ caption, columns, rows, more }, isNamed) {
       const [title, owner, short] = values;
       return [title || h("i", {}, "no comment"), h("small", {}, owner && `${owner} · `, h("code", { class: "tks-whole" }, short))];
     }
-    if (kind === "two") return [values[0], h("small", {}, values[1])];
+    if (kind === "two" || kind === "principal") return [values[0], h("small", {}, values[1])];
     if (kind === "pills") return values[0].map((text, place) => h("span", { class: "tks-pill" }, values[1]?.[place] && square(values[1][place]), text));
     return kind === "outcome" ? h("b", {}, values[0]) : values[0];
   };

@@ -48,7 +48,7 @@ class PlainReview(PlainFace):
         self._discard = style.button("Discard", lambda: self._event("discard"), says="Discard all changes of the draft")
         self._apply = style.button("Apply …", lambda: self._event("apply"), says="Apply the draft after a confirmation")
         self._apply.button_style = "danger"
-        refresh = style.button("Refresh", lambda: self._event("refresh"), says="Read again and discard the draft")
+        refresh = style.button("Refresh", lambda: self._event("refresh"), says="Read again; the draft is kept")
         head = style.row(
             style.made(widgets.VBox, [self._title, self._line, style.text(why, "tk-dim")], names=("tk-grow",)),
             style.together(refresh, self._discard, self._apply),
@@ -106,7 +106,7 @@ class PlainReview(PlainFace):
 
     def _show_draft(self, draft: dict[str, Any]) -> None:
         self._verdict.value = draft["verdict"]
-        self._changes.value = " ".join(draft["changes"])
+        self._changes.value = draft["told"]
         self._discard.disabled, self._apply.disabled = not draft["changes"], not draft["can_apply"]
         style.fill(self._cards, [style.text(f"• {card['count']:,} {card['label']}") for card in draft["cards"]])
         style.fill(self._tables, [rows.lines(table) for table in draft["tables"]])

@@ -1,7 +1,8 @@
 """Rows of a plan or of a result, as cells that every screen shows.
 
-A cell is a list whose first item is its kind: ``token`` (comment, owner, short id), ``text``, ``two`` (a line and a
-smaller one), ``pills`` (warnings with their severities, or scopes), ``outcome``.
+A cell is a list whose first item is its kind: ``token`` (comment, owner, short id), ``principal`` (its name, and its
+kind and path), ``text``, ``two`` (a line and a smaller one), ``pills`` (warnings with their severities, or scopes),
+``outcome``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tokenkit.review.values import words
 from tokenkit.widgets import formatting
 
 _NOT_SHOWN = ("id", "owner_kind", "status", "expiry_time", "attempts", "started_at", "finished_at", "created_by")
-_TITLES = {"last_used_day": "Last used", "error": "Details", "new_comment": "New comment", "via": "Through"}
+_TITLES = {"last_used_day": "Last used", "error": "Details", "new_comment": "New comment"}
 
 _VALUES = ("effect", "kind")  # of fixed sets, in the form of a query
 _SCOPES = ("scopes", "new_scopes")
@@ -51,6 +52,12 @@ def table(rows: pd.DataFrame, *, caption: str, now: pd.Timestamp, most: int) -> 
     if "token_id" in part:
         columns["Token"] = _tokens(part)
         part = part.drop(columns=["token_id", "owner", "comment"], errors="ignore")
+    if "principal" in part:
+        columns["Principal"] = _principals(part)
+        part = part.drop(columns=["principal", "kind", "via"], errors="ignore")
+    if {"tokens", "effect"} <= {*part}:
+        columns["Tokens"] = _losses(part)
+        part = part.drop(columns=["tokens", "effect"])
     for name in part.columns:
         cells = _cells(str(name), part, now) if name not in _NOT_SHOWN else []
         if any(cell[1] for cell in cells):
@@ -84,6 +91,16 @@ def _tokens(rows: pd.DataFrame) -> list[Cell]:
     ]
     short = [formatting.short_id(token_id) for token_id in rows["token_id"]]
     return [["token", *cell] for cell in zip(*texts, short, strict=True)]
+
+
+def _principals(rows: pd.DataFrame) -> list[Cell]:
+    texts = [formatting.text(rows[name]).fillna("") for name in ("principal", "kind", "via") if name in rows]
+    return [["principal", name, " · ".join(filter(None, map(words, more)))] for name, *more in zip(*texts, strict=True)]
+
+
+def _losses(rows: pd.DataFrame) -> list[Cell]:
+    effects = rows["effect"].map(words).where(rows["tokens"] > 0, "")
+    return [["two", f"{count:,}", effect] for count, effect in zip(rows["tokens"], effects, strict=True)]
 
 
 def _cells(name: str, rows: pd.DataFrame, now: pd.Timestamp) -> list[Cell]:
