@@ -41,6 +41,7 @@ def test_no_message_has_a_fixed_plural_after_a_number():
     }
     # These counts exceed 1. The last is on a button next to "Select page".
     assert {suspect for suspect in suspects if "len(matches)" not in suspect} <= {
+        "commands/history.py: {count:,} workspaces",
         "workspaces/connect.py: {workspaces:,} workspaces",
         "output/excel.py: {ROWS:,} rows",
         "review/rules.py: {_QUOTA} tokens",
