@@ -178,7 +178,7 @@ def test_in_the_html_of_a_plan_of_leaks_and_of_any_element(text):
         lines=0,
         oauth_secrets=None,
         unmatched_secrets=0,
-        _signs_in_with=[],
+        signs_in_with=[],
         _plan=None,
     )
     page = Page(leaks._repr_html_())

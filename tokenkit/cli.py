@@ -6,7 +6,8 @@ codes:
 ===  ===========================================================================================
 0    success; tokens that were left out or skipped on purpose are not failures
 1    a change is incomplete (a token failed, is unknown, is still listed or was not reached), or
-     its final listing could not be read, ``undo`` could restore nothing, ``audit --fail-on`` has
+     its final listing could not be read, ``undo`` could restore nothing, ``revoke`` none of the
+     token IDs that were given, ``audit --fail-on`` has
      findings, or ``find-leaked`` found a value
 2    usage error
 3    the workspace returned an error or cannot be read, or a report has values that cannot be compared
@@ -84,6 +85,9 @@ def _run(argv: Sequence[str]) -> int:
         with _allow_closed_pipe():
             sys.stdout.write(f"{help_text}\n")
         return 0
+    except KeyboardInterrupt:
+        session.close()  # what a run that was interrupted did must be known
+        raise
     except (errors.UsageError, errors.ConfigurationError) as error:
         session.close()
         return _fail(str(error), _USAGE)

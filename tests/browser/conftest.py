@@ -26,6 +26,8 @@ QUIET = [
 
 SETTLE = """
 import threading
+import ipywidgets
+ipywidgets.Widget.close_all()  # a screen would begin its next job when one is done
 for thread in threading.enumerate():
     if thread.name == "tokenkit-widget":
         thread.join()

@@ -568,7 +568,7 @@ def test_a_change_of_permissions_names_its_opposite_in_the_same_workspace(change
     said = capsys.readouterr().err
     start = "To restore the entries, but no tokens"
     if undo.startswith("remove"):
-        start = "To remove the entries again, after a preview of the tokens that this deletes"
+        start = "To remove the entries again, after a preview of the tokens that this deletes, if any"
     ready = f"{start}: tokenkit permissions {' '.join([undo, *where])}\n"
     assert ready in said
     (run_id,) = tokenkit.connect().runs()["run_id"]
@@ -664,7 +664,7 @@ def test_a_token_given_by_id_that_the_filters_exclude_is_named(capsys, command):
     printed = capsys.readouterr()
     assert [row["token_id"] for row in json.loads(printed.out)] == [one]
     assert f"The filters exclude 1 of 2 tokens given by ID: {excluded}" in printed.err
-    assert cli.main([*command.split(), other, "--owner", owner, "--dry-run"]) == 0
+    assert cli.main([*command.split(), other, "--owner", owner, "--dry-run"]) == (command == "revoke")
     printed = capsys.readouterr().err
     assert f"The filters exclude 1 token given by ID: {excluded}" in printed
     assert "already have these values" not in printed
@@ -747,3 +747,36 @@ def test_a_dry_run_of_permissions_shows_the_tables_that_the_confirmation_shows(c
         workspace = tokenkit.connect().full_name
         assert dry.err.startswith(f"{workspace}: would {title[:1].lower()}{title[1:]}.\n{tables}")
         assert dry.err.rstrip().splitlines()[-1] in last
+
+
+@pytest.mark.usefixtures("here")
+def test_an_interrupt_while_the_result_is_made_names_the_run(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tokenkit.actions.run.result_of", interrupt)
+        assert cli.main(["revoke", "--status", "active", "--limit", "3", "--yes"]) == 130
+    (run_id,) = tokenkit.connect().runs()["run_id"]
+    said = f"Run {run_id} returned no result. To see what it did: tokenkit journal --run {run_id}\n"
+    assert capsys.readouterr().err.endswith(said)
+    assert tokenkit.connect().journal()["outcome"].tolist() == ["revoked"] * 2  # the third is one's own
+
+
+def test_an_error_after_a_run_has_begun_names_the_run(here, capsys):
+    listing = "/api/2.0/token-management/tokens"
+    here.faults.add(Fault(method="GET", path=listing, status=500, offset=2))
+    assert cli.main(["revoke", "--status", "active", "--limit", "3", "--yes"]) == 3
+    *_, named, error = capsys.readouterr().err.splitlines()
+    (run_id,) = tokenkit.connect().runs()["run_id"]
+    assert named == f"Run {run_id} returned no result. To see what it did: tokenkit journal --run {run_id}"
+    assert "Simulated fault" in error
+    assert [record.method for record in here.requests if record.method != "GET"] == []
+
+
+@pytest.mark.usefixtures("here")
+def test_a_revocation_of_given_ids_that_are_all_left_out_fails(capsys):
+    own = tokenkit.connect().tokens(owner="admin@example.com")["token_id"]
+    assert cli.main(["revoke", *own, "--yes"]) == 1
+    assert "nothing to revoke" in capsys.readouterr().err
+    assert cli.main(["revoke", "--owner", "admin@example.com", "--yes"]) == 0

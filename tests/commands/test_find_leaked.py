@@ -476,6 +476,7 @@ def test_the_token_that_the_session_signs_in_with_is_named_with_what_to_do(
         assert cli.main([*line, "--report", str(tmp_path / "r.json")]) == 1
         printed = capsys.readouterr().err
         assert f"{said}--include-own:\n  {token_id}\n" in printed
+        assert "To revoke it" not in printed  # which would leave it out
         assert value not in printed
     found = tokenkit.connect("p").find_leaked(report=tmp_path / "r.json")
     assert f"{said}include_own=True:" in str(found)

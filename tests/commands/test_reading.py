@@ -203,6 +203,7 @@ def test_changes_are_since_the_newest_snapshot_that_is_old_enough(here, capsys, 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        ("changes --since 1m", "'1m' is neither a duration nor a date. Write 7d, 12h or 2w, or 2026-03-01."),
         ("changes --since 7", "'7' is neither a duration nor a date. Write 7d, 12h or 2w, or 2026-03-01."),
         ("changes a.parquet --since 7d", "Both a snapshot 'a.parquet' and --since were given. Give one."),
         (

@@ -63,7 +63,8 @@ def revoke(
     )
     plan = workspace.revoke(tokens, evidence, include_own=include_own, reason=reason)
     nothing = f"nothing to revoke{'' if len(tokens) else _NO_MATCH}"
-    return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
+    result = _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
+    return result if len(plan) or not token_ids else None  # who gives IDs must know that none was revoked
 
 
 _SEE_ALL = "--dry-run shows all of them"
@@ -539,8 +540,16 @@ def _decide(
 
 
 def _applied(front_end: FrontEnd, plan: Plan) -> pd.DataFrame:
-    """Apply a plan, and return its result with its run, which a long table names."""
-    result = plan.apply(progress=front_end.shows_progress)
+    """Apply a plan, and return its result with its run, which a long table names. Without a result, name the run."""
+    try:
+        result = plan.apply(progress=front_end.shows_progress)
+    except BaseException:
+        if plan.run_id is not None:
+            front_end.warn_last(
+                f"Run {plan.run_id} returned no result. To see what it did: {front_end.program} journal --run "
+                f"{plan.run_id}"
+            )
+        raise
     result.attrs[RUN] = plan.run_id
     return result
 

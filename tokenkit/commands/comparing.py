@@ -116,12 +116,12 @@ def find_leaked(
             session.front_end.warn_last(f"  {printable(location)}")
     for run_id in found.revoked["run_id"].unique():
         session.front_end.hint(f"To show the run: {session.front_end.program} journal --run {run_id}")
-    if len(found.tokens):
+    # What the session signs in with is revoked with another credential, as a note says.
+    ids = found.tokens["token_id"].loc[~found.tokens["token_id"].isin(list(found.signs_in_with))].unique()
+    if len(ids):
         fleet = ["fleet"] if "workspace" in found.tokens else []
-        ids = found.tokens["token_id"].unique()
-        # Without --include-own: one of them may be the token that signs in, and the plan says which are one's own.
         command = session.command(*fleet, "revoke", *ids, "--reason", "leaked")
-        session.front_end.hint(f"To revoke {of(len(found.tokens), 'it', 'them')}: {command}")
+        session.front_end.hint(f"To revoke {of(len(ids), 'it', 'them')}: {command}")
     return found
 
 

@@ -198,7 +198,9 @@ def _one_run(session: Session[AnyWorkspace], given: str, *, runs: bool, tokens: 
     is_of_permissions = found["kind"].eq(permissions.KIND.name).all()
     if is_of_permissions and not (runs or tokens):
         if count:
-            session.say(f"To show the tokens: {program} journal --run {run_id} --tokens")
+            session.front_end.hint(
+                f"To show the {pluralize(count, 'token')}: {program} journal --run {run_id} --tokens"
+            )
         rows = frames.concat([_entries(run) for run in found.to_dict("records")])
     elif runs or not (count or tokens):
         rows = found

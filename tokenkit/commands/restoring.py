@@ -17,8 +17,8 @@ from tokenkit.review.entries import changes_level
 _STARTS = {
     "add": ("To restore the entries, but no tokens", "Then"),
     "remove": (
-        "To remove the entries again, after a preview of the tokens that this deletes",
-        "Then, after a preview of the tokens that this deletes",
+        "To remove the entries again, after a preview of the tokens that this deletes, if any",
+        "Then, after a preview of the tokens that this deletes, if any",
     ),
 }
 """What a command is for, as the first one and after another one."""

@@ -36,8 +36,9 @@ _AFFECTED = ("effect", "protected")
 _PRINCIPALS = ("id", "principal", "kind", "via", "tokens")
 _BY_CHANGE: dict[str, tuple[str, ...]] = {
     "revoke": (*LISTING, "used_by", "warnings", *_OUTCOME),
-    "resume": (*LISTING, "warnings", *_OUTCOME),
-    **dict.fromkeys(("update", "scopes", "undo"), (*LISTING, *_NEW, *_OUTCOME)),
+    "resume": ("workspace", *LISTING, "warnings", *_OUTCOME),  # a run of a fleet, too
+    **dict.fromkeys(("update", "scopes"), (*LISTING, *_NEW, *_OUTCOME)),
+    "undo": ("workspace", *LISTING, *_NEW, *_OUTCOME),
     **dict.fromkeys(
         ("permissions set", "permissions add", "permissions remove"),
         (*LISTING, *_AFFECTED, *_OUTCOME, *_PRINCIPALS, "new_permission_level", *_PERMISSIONS),

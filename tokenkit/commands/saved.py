@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 import pandas as pd
@@ -46,7 +47,8 @@ def moment(text: str) -> pd.Timestamp:
     Raises:
         UsageError: The text is not a date.
     """
-    found = pd.to_datetime(text, utc=True, errors="coerce")
+    # Of other texts, such as 1m, pandas makes a time of the year 1.
+    found = pd.to_datetime(text, utc=True, errors="coerce") if re.match(r"[0-9]{4}-[0-9]", text) else pd.NaT
     if pd.isna(found):
         raise errors.UsageError(f"{text!r} is not a date. Write 2026-03-01, or 2026-03-01T09:30+01:00.")
     return found

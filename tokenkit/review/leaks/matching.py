@@ -51,6 +51,8 @@ class Leaks:
             expire_time, location``. A secret that is missing here may still belong to the account, because the input
             of its ``secret_hash`` is not documented. None if no account was searched.
         unmatched_secrets: The number of the compared values that match no listed token because they are OAuth secrets.
+        signs_in_with: The ids of the tokens that the session may sign in with. A revocation leaves these out by
+            default.
     """
 
     tokens: pd.DataFrame
@@ -63,8 +65,8 @@ class Leaks:
     lines: int
     oauth_secrets: pd.DataFrame | None
     unmatched_secrets: int
+    signs_in_with: Collection[str]
     _plan: Callable[..., Any] | None
-    _signs_in_with: Collection[str]
 
     def __repr__(self) -> str:
         return f"<Leaks on {self.name}: {self.headline()}>"
@@ -149,7 +151,7 @@ class Leaks:
         ]
         shown = [(one if len(rows) == 1 else many, _locations(rows)) for rows, one, many in notes if len(rows)]
         shown += [_revocation(str(run_id), rows) for run_id, rows in self.revoked.groupby("run_id", sort=False)]
-        if used := [token_id for token_id in self.tokens["token_id"] if token_id in self._signs_in_with]:
+        if used := [token_id for token_id in self.tokens["token_id"] if token_id in self.signs_in_with]:
             how = spelled("include_own=True")
             shown.insert(
                 0, (f"This session signs in with this token. Use another credential, and revoke it with {how}:", used)
@@ -250,7 +252,7 @@ def matched(
         name=name,
         lines=len(guesses),
         _plan=plan,
-        _signs_in_with=signs_in_with,
+        signs_in_with=signs_in_with,
         oauth_secrets=secrets,
     )
 
