@@ -33,3 +33,10 @@ def test_an_ambiguous_part_is_an_error():
 def test_what_is_not_a_text_is_an_error():
     with pytest.raises(tokenkit.UsageError, match="run_id must be a string, not int"):
         whole(20260301, RUNS)
+
+
+def test_of_many_runs_that_match_the_first_three_are_named():
+    runs = [f"20260301-09300{number}-1a2b3c4d" for number in range(5)]
+    with pytest.raises(tokenkit.UsageError) as raised:
+        whole("20260301", runs)
+    assert str(raised.value) == f"5 runs match '20260301': {', '.join(runs[:3])}. Give more characters."

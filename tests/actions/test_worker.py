@@ -9,7 +9,7 @@ from tokenkit.actions.journal import Entry
 from tokenkit.actions.pacer import Pacer, Permit
 from tokenkit.actions.task import Task
 from tokenkit.actions.worker import Item, Workers
-from tokenkit.errors import AuthenticationError, FeatureDisabledError
+from tokenkit.errors import AuthenticationError, ConnectionFailedError, FeatureDisabledError, UnavailableError
 
 PERMIT = Permit(0.0, 0)
 
@@ -80,3 +80,21 @@ def test_a_worker_whose_error_applies_to_every_token_sends_nothing_more(error):
     assert sent == ["0"]
     assert workers.over.is_set()
     assert [report.still_to_do for report in workers.reports] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("error", "has_response"),
+    [(UnavailableError("busy", status=503), True), (ConnectionFailedError("no route"), False)],
+)
+def test_an_order_that_is_to_be_tried_again_says_whether_the_workspace_responded(error, has_response):
+    """The pacer learns from responses alone."""
+
+    def fail(_):
+        raise error
+
+    workers = workers_for(fail, count=1)
+    order(workers, 1)
+    workers.start(1)
+    workers.end()
+    (report,) = workers.reports
+    assert (report.outcome, report.error, report.has_response) == (None, error, has_response)
