@@ -176,7 +176,10 @@ def test_quiet_leaves_out_hints_and_no_warning(shell, company, monkeypatch, tmp_
     said = shell(*update, "y", "--yes", "--quiet")[2]
     assert "updated. Run " in said
     assert "To undo" not in said
-    (tmp_path / "x.txt").write_text(company.token)
+    ws = tokenkit.connect()
+    application_id = ws.service_principals()["application_id"].iloc[0]
+    created = ws.token_management.create_obo_token(application_id)
+    (tmp_path / "x.txt").write_text(created.token_value)
     assert "To revoke it: " in shell("find-leaked", "--file", str(tmp_path / "x.txt"))[2]
     assert "To revoke" not in shell("find-leaked", "--file", str(tmp_path / "x.txt"), "--quiet")[2]
     plan = ["permissions", "set", "group:contractors", "--dry-run"]
