@@ -13,6 +13,12 @@ from tokenkit.review import lifecycle
 PAST = "2024-03-01"
 SAVED = Path(__file__).parent.parent / "samples" / "databricks" / "token-management-tokens.json"  # it has no time
 WARNING = "check the clock of this computer"
+READ = [
+    lambda ws: ws.tokens(),
+    lambda ws: ws.access(),
+    lambda ws: ws.audit(),
+    lambda ws: tokenkit.fleet([ws]).tokens(),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -24,16 +30,7 @@ def clock_of_this_computer(monkeypatch, sandbox):
     monkeypatch.setenv("DATABRICKS_TOKEN", sandbox.token)
 
 
-@pytest.mark.parametrize(
-    "read",
-    [
-        lambda ws: ws.tokens(),
-        lambda ws: ws.access(),
-        lambda ws: ws.audit(),
-        lambda ws: tokenkit.fleet([ws]).tokens(),
-        lambda _: tokenkit.read_listing(SAVED),
-    ],
-)
+@pytest.mark.parametrize("read", [*READ, lambda _: tokenkit.read_listing(SAVED)])
 def test_a_clock_that_is_behind_the_tokens_is_a_warning(caplog, read):
     read(tokenkit.connect())
     assert WARNING in caplog.text
@@ -42,10 +39,7 @@ def test_a_clock_that_is_behind_the_tokens_is_a_warning(caplog, read):
 @pytest.mark.parametrize(
     "read",
     [
-        lambda ws: ws.tokens(),
-        lambda ws: ws.access(),
-        lambda ws: ws.audit(),
-        lambda ws: tokenkit.fleet([ws]).tokens(),
+        *READ,
         lambda _: tokenkit.fleet([tokenkit.connect().host], clock=PAST).tokens(),
         lambda _: tokenkit.read_listing(SAVED, as_of=PAST),
     ],
