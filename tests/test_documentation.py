@@ -33,7 +33,7 @@ from tokenkit.core import clock
 from tokenkit.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
-GENERATED = {"commands.md", "audit-rules.md", "refusals.md"}  # from tables; each row has its own tests
+GENERATED = {"commands.md", "columns.md", "audit-rules.md", "refusals.md"}  # from tables; each row has its own tests
 REWRITES = "TOKENKIT_REWRITE" in os.environ
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 PAGES += [path for path in [ROOT / "SECURITY.md"] if path.exists()]

@@ -717,6 +717,25 @@ def test_a_run_that_ended_early_names_the_command_that_finishes_it_once(here, ca
 
 
 @pytest.mark.usefixtures("here")
+def test_an_update_names_its_undo_only_if_it_changed_something(here, capsys):
+    token_id = tokenkit.connect().tokens(status="active")["token_id"].iloc[-1]
+    here.faults.add(Fault(method="PATCH", status=400, times=1))
+    assert cli.main(["update", token_id, "--comment", "new", "--yes"]) == 1
+    assert "undo" not in capsys.readouterr().err
+    assert cli.main(["update", token_id, "--comment", "new", "--yes"]) == 0
+    assert "To undo this change: tokenkit undo " in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_change_that_is_limited_says_of_how_many_tokens(capsys):
+    count = len(tokenkit.connect().tokens(status="active"))
+    assert cli.main(["revoke", "--status", "active", "--limit", "2", "--dry-run"]) == 0
+    assert f"--limit selects the first 2 of {count} tokens that match." in capsys.readouterr().err
+    assert cli.main(["revoke", "--status", "active", "--limit", str(count), "--dry-run"]) == 0
+    assert "--limit" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
 def test_a_comment_that_will_be_removed_is_visible():
     token_id = tokenkit.connect().tokens("comment.notna()", status="active")["token_id"].iloc[0]
     before, _ = in_a_terminal(f"update {token_id} --comment= ", "no", columns=120)

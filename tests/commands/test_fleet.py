@@ -75,6 +75,18 @@ def test_both_front_ends_list_every_workspace(company, notebook, capsys, which):
     assert frame["workspace"].drop_duplicates().tolist() == hosts
 
 
+def test_with_yes_a_warning_names_the_workspace_of_each_token(company, capsys):
+    used = {}
+    for name, workspace in zip(("prod", "dev"), company.workspaces, strict=False):
+        ws = tokenkit.connect(name)
+        token_id = ws.tokens("owner != 'admin@example.com'", status="active")["token_id"].iloc[0]
+        workspace.state.tokens.touch(token_id, int(ws.now().normalize().timestamp() * 1000))
+        used[token_id[:12]] = name
+    said = shell(capsys, f"fleet revoke {' '.join(used)} --profiles prod,dev --yes").err
+    (warning,) = [line for line in said.splitlines() if line.startswith("Warning: used in the last 7 days (2): ")]
+    assert dict(re.findall(r"([0-9a-f]{12}) \(owner [^)]+, (prod|dev)\)", warning)) == used
+
+
 @pytest.mark.usefixtures("company")
 def test_now_is_the_current_time_of_all_workspaces(capsys):
     def remaining(now):

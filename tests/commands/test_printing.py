@@ -14,7 +14,7 @@ from tests.review.test_sign_ins import frame as sign_ins
 from tests.tables import columns_of
 from tokenkit import cli
 from tokenkit.commands import parser, printing, returned
-from tokenkit.commands.options import SHELL
+from tokenkit.commands.options import COLUMNS, SHELL
 from tokenkit.commands.rows import as_frame
 from tokenkit.commands.table import COMMANDS
 from tokenkit.output import snapshots
@@ -160,7 +160,8 @@ def test_in_every_width_and_in_a_pipe_what_is_needed_next_is_whole(filled, line,
     frame = as_frame(result, findings=bool(call.rows.get("findings")))
     assert len(frame)
     if call.rows:
-        assert {*frame.columns} <= {*returned.columns_of(call.command.path, is_plan=call.is_plan)}
+        name = returned.name_of(call.command.path, call.rows)
+        assert {*frame.columns} <= {*returned.columns_of(name, is_plan=call.is_plan)}
     chosen = call.rows.get("columns") or frame.columns
     cells = {
         name: {words(columns.cell(value)) for value in frame[name].dropna() if str(value).isascii()}
@@ -233,12 +234,38 @@ def test_a_wider_terminal_has_more_columns(monkeypatch, capsys):
     assert "scopes" not in headings[0]
 
 
+@pytest.mark.parametrize("row", [row for row in COMMANDS if COLUMNS in row.rows], ids=lambda row: row.path)
+def test_the_columns_of_a_command_are_listed_without_its_arguments_and_without_a_workspace(row, capsys):
+    assert cli.main([*row.path.split(), "--columns", "help", "--output", "json"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert [*described[0]] == ["column", "meaning", "in_tables"]
+    always_changes = row.can_change and row.path.rpartition(" ")[2] not in {"scopes", "resume"}
+    known = returned.columns_of(row.path, is_plan=always_changes)
+    assert {column["column"] for column in described} == {*known}
+    assert all(column["meaning"] and column["meaning"] != columns.spec_of("new_field").meaning for column in described)
+
+
+@pytest.mark.parametrize("given", [["--columns=help"], ["--columns", "owner", "--columns", "help"]])
+def test_help_about_columns_has_several_spellings(given, capsys):
+    assert cli.main(["list", *given]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split("\t") == ["column", "meaning", "in_tables"]
+    assert any(line.startswith("token_id\tthe ID, a hash of the value") for line in lines)
+
+
+def test_an_unknown_column_of_one_command_is_known_to_belong_to_another(capsys):
+    assert cli.main(["access", "--columns", "reach"]) == 2
+    assert "Unknown column 'reach'. It is a column of `scopes`." in capsys.readouterr().err
+    assert cli.main(["audit", "--columns", "evidence"]) == 2
+    assert "It is a column of `audit --findings`." in capsys.readouterr().err
+    assert cli.main(["access", "--columns", "principle"]) == 2
+    assert "Did you mean principal?" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("filled")
-def test_the_columns_of_a_command_are_listed_with_examples(monkeypatch, capsys):
-    session, call, result = run("list --columns help")
-    text = drawn(session, call, result, monkeypatch, capsys, width=120)
-    assert text.split()[0] == "column"
-    assert all(name in text for name in tokenkit.connect().tokens().columns)
+def test_what_ends_a_token_is_a_column_of_every_listing(capsys):
+    assert cli.main(["list", "--columns", "token_id,ends_by", "--output", "json"]) == 0
+    assert {row["ends_by"] for row in json.loads(capsys.readouterr().out)} <= {"expiry", "disuse"}
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,30 @@
-"""The page of all commands."""
+"""The pages of all commands and of all columns."""
 
 import re
 from pathlib import Path
 
-from tokenkit.commands import reference
+import pytest
+
+from tokenkit.commands import columns_reference, reference, returned
 from tokenkit.commands.options import MAGIC, SHELL
 from tokenkit.commands.table import COMMANDS
 
+DOCS = Path(__file__).parent.parent.parent / "docs"
 
-def test_the_page_is_generated_from_the_table():
-    page = Path(__file__).parent.parent.parent / "docs" / "commands.md"
-    assert page.read_text(encoding="utf-8") == reference.page(), (
-        "run: python -m tokenkit.commands.reference > docs/commands.md"
+
+@pytest.mark.parametrize(("generator", "name"), [(reference, "commands.md"), (columns_reference, "columns.md")])
+def test_the_page_is_generated_from_the_table(generator, name):
+    assert (DOCS / name).read_text(encoding="utf-8") == generator.page(), (
+        f"run: python -m {generator.__name__} > docs/{name}"
     )
+
+
+def test_every_column_of_a_command_is_on_the_page_of_columns():
+    named = {*re.findall(r"^\| `(\w+)` \|", columns_reference.page(), re.MULTILINE)}
+    rows = [command for command in COMMANDS if command.rows and not command.path.startswith("fleet ")]
+    paths = ["audit --findings", *(row.path for row in rows)]
+    every = [name for path in paths for plan in (True, False) for name in returned.columns_of(path, is_plan=plan)]
+    assert {*every} == named
 
 
 def test_the_readme_names_every_command():

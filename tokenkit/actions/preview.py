@@ -49,8 +49,9 @@ def of(
     tokens = plan.preview() if tokens is None else tokens
     of_tokens = LOST_TOKENS if parts else ""
     parts[of_tokens] = worst_first_of(tokens, list(summary.warnings))
+    parts = {caption: labelled(rows, labels) for caption, rows in parts.items()}
     tables = [
-        table(labelled(rows, labels), caption=caption, limit=limit, see_all=see_all if caption == of_tokens else "")
+        table(rows, caption=caption, limit=limit, see_all=see_all if caption == of_tokens else "")
         for caption, rows in parts.items()
         if caption not in without
     ]

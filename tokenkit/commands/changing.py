@@ -18,7 +18,7 @@ from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
 from tokenkit.actions.result import ENDED_BY, RUN, counts, remaining, unconfirmed
 from tokenkit.actions.resumption import RemainingPlan
-from tokenkit.actions.states import ALREADY_GONE, REVOKED
+from tokenkit.actions.states import ALREADY_GONE, REVOKED, UNKNOWN, UPDATED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
 from tokenkit.commands.history import check_can_be_undone, unfinished
 from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_misspelt, warn_of_unscoped, with_ids
@@ -92,7 +92,11 @@ def _chosen(
     tokens = selected(workspace, where, criteria, sort)
     warn_of_unscoped(session, criteria)
     _require_known(session.front_end, workspace, criteria, tokens, allow_none=allow_none)
-    return limited(with_ids(session.front_end, tokens, token_ids, workspace), limit)
+    matching = with_ids(session.front_end, tokens, token_ids, workspace)
+    chosen = limited(matching, limit)
+    if len(chosen) < len(matching):
+        session.warn(f"--limit selects the first {len(chosen):,} of {pluralize(len(matching), 'token')} that match.")
+    return chosen
 
 
 def update(
@@ -534,7 +538,7 @@ def _decide(
             f"The final listing could not be read. To check what is still listed: "
             f"{session.of_run('resume', str(plan.run_id))}"
         )
-    if plan.can_be_undone:
+    if plan.can_be_undone and result["outcome"].isin([UPDATED, UNKNOWN]).any():
         front_end.hint(f"To undo this change: {front_end.program} undo {plan.run_id}")
     return result
 

@@ -207,8 +207,8 @@ def _sorted_columns(context: click.Context) -> Sequence[str]:
 
 
 def _path(context: click.Context) -> str:
-    """Return the command: ``fleet list``."""
-    return context.command_path.partition(" ")[2]
+    """Return the command, as the table of its columns names it: ``fleet list``."""
+    return returned.name_of(context.command_path.partition(" ")[2], context.params)
 
 
 def _runs(function: str) -> Value:

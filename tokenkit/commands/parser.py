@@ -8,6 +8,7 @@ one-line ``UsageError``, with the same text for every release of click.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from click.shell_completion import CompletionItem
 from tokenkit import errors
 from tokenkit.commands import defaults
 from tokenkit.commands.options import (
+    COLUMNS,
     COMBINED,
     COUNT,
     FILTERED,
@@ -101,11 +103,11 @@ class Call:
             UsageError: A change does not name its workspace, and is not confirmed or relies on the default profile.
         """
         usual = defaults.read()  # a mistake in the file is an error before the first request
+        if HELP in (self.rows.get("columns") or ()):
+            return imported("rows.described")(self.command.path, self.rows, is_plan=self.is_plan)
         sort = self.params.get("sort") or self.rows.get("sort")
         if sort or any(value is not None for value in self.rows.values()):
             imported("rows.check")(self.command.path, self.rows, sort, is_plan=self.is_plan)
-        if self.rows.get("columns") == [HELP] and (self.is_plan or self.command.asks):
-            return imported("rows.without_rows")(self.command.path, is_plan=self.is_plan)
         named = self._named_by_default(front_end, usual.profile or None)
         if self.params.get("yes") and not self.params.get("dry_run"):
             self._check_workspace_is_named(front_end)
@@ -225,6 +227,8 @@ class _Command(click.Command):
         if not {"-h", "--help"}.isdisjoint(args):
             raise HelpRequested(ctx.get_help().rstrip())
         self._check_options(ctx, args)
+        # The columns are known without the arguments and the workspace that the command itself requires.
+        ctx.resilient_parsing = _asks_for_columns(args)
         rest = super().parse_args(ctx, args)
         if rest:
             if "profile" in ctx.params and rest[0] in credentials.profiles():
@@ -422,6 +426,12 @@ def _is_text(arg: str) -> bool:
 def _is_option(arg: str) -> bool:
     """Return whether an argument is an option. A text with spaces is a value, such as a reason."""
     return arg.startswith("-") and arg != "-" and " " not in arg.partition("=")[0]
+
+
+def _asks_for_columns(args: Sequence[str]) -> bool:
+    """Return whether the arguments have ``--columns help``."""
+    (name,) = COLUMNS.opts
+    return f"{name}={HELP}" in args or (name, HELP) in itertools.pairwise(args)
 
 
 def _problem(error: click.UsageError) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tokenkit import errors, frames
 from tokenkit.actions.states import REVOKED
+from tokenkit.commands import returned
 from tokenkit.commands.evidence import Evidence, evidence_of
 from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.wording import of, part_of, pluralize
@@ -20,6 +21,7 @@ from tokenkit.workspaces.base import AnyWorkspace, TokenSource
 from tokenkit.workspaces.workspace import Workspace
 
 _SHORTEST_PREFIX = 8
+_ENDS_BY = "ends_by"
 
 
 def connect(session: Session[Workspace], *, target: str | None) -> Workspace | pd.DataFrame:
@@ -76,8 +78,9 @@ def list_tokens(
     warn_of_misspelt(session, workspace, criteria, found)
     warn_of_unscoped(session, criteria)
     is_ending = criteria.get("expires_in") is not None
-    if is_ending:  # the remedy depends on which of the two ends applies
-        found = found.assign(ends_by=lifecycle.ends_by(found))
+    if is_ending or any(columns.named(name, [_ENDS_BY]) for name in session.columns):
+        # The remedy depends on which of the two ends applies.
+        found = found.assign(**{_ENDS_BY: lifecycle.ends_by(found)})
     session.front_end.remember(found)
     tokens = limited(found, limit)
     count = f"{workspace.name}: {pluralize(len(found), 'token')}."
@@ -85,7 +88,7 @@ def list_tokens(
         session.front_end.hint(f"{count} Showing the first {len(tokens):,}.")
     else:
         session.say(count)
-    if is_ending and (unused := int((found["ends_by"] == lifecycle.DISUSE).sum())):
+    if is_ending and (unused := int((found[_ENDS_BY] == lifecycle.DISUSE).sum())):
         ends = of(unused, "ends", "end")
         session.say(
             f"{unused:,} of them {ends} after {lifecycle.IDLE_LIMIT_DAYS} days of disuse. Use a token to keep it."
@@ -292,5 +295,10 @@ def names_of_columns(given: Sequence[str], known: Iterable[str]) -> list[str]:
 
 
 def unknown_column(name: str, known: Iterable[str]) -> errors.UsageError:
-    """Return the error for the name of a column that does not exist."""
-    return errors.UsageError(f"Unknown column {name!r}. {errors.did_you_mean(name, known)}")
+    """Return the error for the name of a column that does not exist, with the commands that have it."""
+    known = [*known]
+    others = ", ".join(f"`{path}`" for path in returned.commands_with(name))
+    hint = errors.did_you_mean(name, known)
+    if others and not errors.similar(name, known):
+        hint = f"It is a column of {others}."
+    return errors.UsageError(f"Unknown column {name!r}. {hint}")

@@ -6,15 +6,18 @@ Completion offers them, and a misspelled one is an error before the first reques
 
 from __future__ import annotations
 
-_API = (
+from collections.abc import Mapping
+
+# The listing: what the API returns, and what is derived from the time and from the users and service principals.
+API = (
     *("token_id", "comment", "created_by_id", "created_by_username", "owner_id", "creation_time", "expiry_time"),
     *("last_used_day", "scopes", "autoscope_state", "inferred_scopes", "backfill_scopes", "workspace_id"),
 )
-_LIFECYCLE = (
+LIFECYCLE = (
     *("status", "never_expires", "age_days", "lifetime_days", "expires_in_days", "idle_days", "effective_end"),
 )
-_OWNER = ("owner", "owner_kind", "owner_active")
-LISTING = (*_API, *_LIFECYCLE, *_OWNER)
+OWNER = ("owner", "owner_kind", "owner_active")
+LISTING = (*API, *LIFECYCLE, *OWNER)
 """The columns of a listing. The server may send others."""
 
 _RUNS = (
@@ -33,6 +36,7 @@ _PERMISSIONS = (
 _OUTCOME = ("outcome", "error", "attempts", "started_at", "finished_at")
 _NEW = ("new_comment", "new_scopes")
 _AFFECTED = ("effect", "protected")
+_FINDINGS = "--findings"
 _PRINCIPALS = ("id", "principal", "kind", "via", "tokens")
 _BY_CHANGE: dict[str, tuple[str, ...]] = {
     "revoke": (*LISTING, "used_by", "warnings", *_OUTCOME),
@@ -63,37 +67,54 @@ _BY_COMMAND: dict[str, tuple[str, ...]] = {
         *("id", "principal", "kind", "active", "can_use", "permission_level", "via", "tokens", "last_used_day"),
         *("tokens_without_permission", "permission_unused", "logins", "last_login", "clients"),
     ),
-    "audit": (
-        *("rule", "title", "severity", "findings", "waived", "why", "remedy", "not_checked"),
-        *("token_id", "owner", "evidence"),
-    ),
+    "audit": ("rule", "title", "severity", "findings", "waived", "why", "remedy", "not_checked"),
+    f"audit {_FINDINGS}": ("rule", "severity", "token_id", "owner", "evidence", "remedy"),
     "journal": tuple(dict.fromkeys((*_RUNS, *_TOKENS_OF_RUNS, *_ENTRIES_OF_RUNS))),
     "resume": _RUNS,
     "snapshot": ("path", "workspace", "host", "workspace_id", "taken_at", "tokens"),
     "changes": ("token_id", "change", "cause", "owner", "comment", "before", "after", "at", "run_id"),
     "find-leaked": (
-        *("token_id", *_OWNER, "scopes", "status", "last_used_day", "effective_end", "comment", "locations"),
+        *("token_id", *OWNER, "scopes", "status", "last_used_day", "effective_end", "comment", "locations"),
         "matched_as",
     ),
 }
+
+
+def name_of(path: str, options: Mapping[str, object]) -> str:
+    """Return the name of a command in these functions, which says if its options make it return other rows."""
+    return f"{path} {_FINDINGS}" if options.get("findings") else path
 
 
 def columns_of(path: str, *, is_plan: bool) -> tuple[str, ...]:
     """Return the columns of the rows of a command.
 
     Args:
-        path: The command.
+        path: The command, as ``name_of`` returns it.
         is_plan: Whether the rows are those of a plan or of its result; see ``Command.is_plan``.
     """
-    return _of(path, (_BY_CHANGE if is_plan else _BY_COMMAND).get(path.removeprefix("fleet "), ()))
+    found = _named(_BY_CHANGE, path) if is_plan else _named(_BY_COMMAND, path)
+    return found or _named(_BY_CHANGE, path)  # `undo` without the run is not a plan yet
 
 
 def sorted_columns_of(path: str) -> tuple[str, ...]:
     """Return the columns that ``--sort`` of a command takes: of a change, those of the listing that it selects from."""
-    return columns_of(path, is_plan=False) or _of(path, LISTING)
+    return _named(_BY_COMMAND, path, LISTING)
 
 
-def _of(path: str, columns: tuple[str, ...]) -> tuple[str, ...]:
+def commands_with(column: str) -> list[str]:
+    """Return the commands whose rows have a column without being a plan."""
+    return [path for path, columns in _BY_COMMAND.items() if column in columns]
+
+
+def without_listing() -> dict[str, tuple[str, ...]]:
+    """Return the columns of each command that a listing lacks."""
+    every = {path: (*_BY_COMMAND.get(path, ()), *_BY_CHANGE.get(path, ())) for path in {**_BY_COMMAND, **_BY_CHANGE}}
+    return {path: tuple(dict.fromkeys(name for name in found if name not in LISTING)) for path, found in every.items()}
+
+
+def _named(table: Mapping[str, tuple[str, ...]], path: str, otherwise: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the columns of a command in a table; of a fleet, with its workspaces."""
+    columns = table.get(path.removeprefix("fleet "), otherwise)
     of_fleet = ("workspace",) if columns and path.startswith("fleet ") else ()
     return tuple(dict.fromkeys((*of_fleet, *columns)))
 

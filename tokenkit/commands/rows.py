@@ -42,7 +42,7 @@ def check(path: str, rows: Mapping[str, Any], sort: str | None, *, is_plan: bool
         raise errors.UsageError(f"{ignored[0]} does not select what is changed. Use filters, or omit {ignored[0]}.")
     if rows.get("to"):
         files.check(rows["to"])
-    names = [name for name in rows.get("columns") or () if name != HELP]
+    names, path = rows.get("columns") or (), returned.name_of(path, rows)
     known = returned.columns_of(path, is_plan=is_plan)
     if is_plan:
         names_of_columns(names, known)
@@ -58,9 +58,12 @@ def _check_columns(given: Sequence[str], known: tuple[str, ...]) -> None:
             raise unknown_column(name, known)
 
 
-def without_rows(path: str, *, is_plan: bool) -> pd.DataFrame:
-    """Return the result of a command without rows, instead of running it, for ``--columns help``."""
-    return pd.DataFrame(columns=[*returned.columns_of(path, is_plan=is_plan)])
+def described(path: str, rows: Mapping[str, Any], *, is_plan: bool) -> pd.DataFrame:
+    """Return the columns of the rows of a command, what they mean, and when tables show them, without running it."""
+    names = returned.columns_of(returned.name_of(path, rows), is_plan=is_plan)
+    shown = columns.when_shown(pd.DataFrame(columns=[*names]))
+    meanings = [columns.spec_of(name).meaning for name in shown]
+    return pd.DataFrame({"column": [*shown], "meaning": meanings, "in_tables": [*shown.values()]}, dtype=frames.TEXT)
 
 
 def arranged(
@@ -78,11 +81,10 @@ def arranged(
     Raises:
         UsageError: A column does not exist, or the file cannot be written.
     """
-    if result is None or not any(value is not None and value is not False for value in rows.values()):
+    is_as_asked = not any(value is not None and value is not False for value in rows.values())
+    if result is None or is_as_asked or HELP in (rows.get("columns") or ()):
         return result
     frame = as_frame(result, findings=bool(rows.get("findings")))
-    if rows.get("columns") == [HELP]:
-        return _described(frame)
     if rows.get("sort"):
         frame = sorted_by(frame, rows["sort"])
     frame = _first(frame, rows.get("limit"), front_end)
@@ -145,14 +147,3 @@ def as_frame(result: object, *, findings: bool = False) -> pd.DataFrame:
         return row.assign(**times)
     assert isinstance(result, pd.DataFrame), type(result)
     return result
-
-
-def _described(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of a frame, with an example of each, and when tables show it."""
-    rows = frame.head(_EXAMPLES)
-    shown = columns.when_shown(rows)
-    examples = [next(filter(None, map(columns.cell, rows[name].array)), "") for name in shown]
-    return pd.DataFrame({"column": [*shown], "example": examples, "in_tables": [*shown.values()]})
-
-
-_EXAMPLES = 100

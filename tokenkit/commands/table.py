@@ -88,7 +88,6 @@ class Command:
         rows: Options that select rows and columns of the result, and the file that they are written to.
         printing: Options of the shell that set how the result is printed, and the exit code.
         is_record: Whether a terminal shows the result as one field a line.
-        asks: Whether the command asks for input before it reads the workspace.
     """
 
     path: str
@@ -103,7 +102,6 @@ class Command:
     rows: tuple[click.Parameter, ...] = ()
     printing: tuple[click.Parameter, ...] = options.PRINTING
     is_record: bool = False
-    asks: bool = False
 
     @property
     def can_change(self) -> bool:
@@ -463,7 +461,6 @@ COMMANDS: tuple[Command, ...] = (
         workspaces=ONE_OR_SAVED,
         rows=options.ROWS,
         printing=(flag("--exit-zero", "exit with 0 even if a value was found"), *options.PRINTING),
-        asks=True,
     ),
     Command(
         "sandbox",

@@ -34,6 +34,7 @@ class ColumnSpec:
 
     Attributes:
         name: The name in frames.
+        meaning: What it says of the token, or of what the row is about.
         heading: The heading, if it differs from the name.
         show: Returns the suffix of the heading and the texts of a frame's column; by default according to the type.
         priority: ``NEEDED``, the rank among the columns that are shown if space permits, or None for a column that is
@@ -44,6 +45,7 @@ class ColumnSpec:
     """
 
     name: str
+    meaning: str
     heading: str = ""
     show: Callable[[pd.DataFrame, str], tuple[str, list[str]]] | None = None
     priority: int | None = NEEDED
@@ -163,116 +165,171 @@ def _short_id(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
 _LISTING = ("owner", "comment", "status", "last_used_day", "effective_end", "token_id")
 
 COLUMNS: tuple[ColumnSpec, ...] = (
-    ColumnSpec("workspace", least=12),
-    ColumnSpec("severity"),
-    ColumnSpec("rule", least=16),
-    ColumnSpec("title", least=20),
-    ColumnSpec("findings", least=20),
-    ColumnSpec("user", least=24),
-    ColumnSpec("admin"),
-    ColumnSpec("signed_in_by", "signed in by"),
-    ColumnSpec("waived", show=_count, priority=1),
-    ColumnSpec("not_checked", "not checked", least=12),
-    ColumnSpec("run_id", "run"),
-    ColumnSpec("kind", show=_words, priority=1),
-    ColumnSpec("change", show=_words),
-    ColumnSpec("outcome", show=_words),
-    ColumnSpec("error", least=16),
-    ColumnSpec("remaining", show=_count),
-    ColumnSpec("principal", show=_service_principal, least=16),
-    ColumnSpec("owner", least=16),
-    ColumnSpec("user_name", "user", least=16),
-    ColumnSpec("group_name", "group", least=12),
-    ColumnSpec("service_principal_name", "service principal", _service_principal, least=12),
-    ColumnSpec("permission_level", "level", _level),
-    ColumnSpec("new_permission_level", "new level", _level),
-    ColumnSpec("description", least=20),
-    ColumnSpec("comment", least=12, is_cut=True),
-    ColumnSpec("new_comment", "new comment", _new, least=12),
-    ColumnSpec("evidence", least=16),
-    ColumnSpec("advice"),
-    ColumnSpec("new_scopes", "new scopes", _new, least=12),
-    ColumnSpec("tokens"),
-    ColumnSpec("tokens_without_permission", "no permission"),
-    ColumnSpec("can_use", "can use"),
-    ColumnSpec("permission_unused", "unused", priority=3),
-    ColumnSpec("via", priority=2, least=12),
-    ColumnSpec("active", priority=4),
-    ColumnSpec("status", priority=1),
-    ColumnSpec("cause", show=_words),
-    ColumnSpec("effect", show=_words, priority=1),
-    ColumnSpec("problem", show=_words),
-    ColumnSpec("before", priority=12, least=10),
-    ColumnSpec("after", priority=12, least=10),
-    ColumnSpec("locations", least=16),
-    ColumnSpec("matched_as", "matched as", _words, priority=5),
-    ColumnSpec("done", priority=2),
-    ColumnSpec("skipped", show=_count, priority=4),
-    ColumnSpec("failed", show=_count, priority=3),
-    ColumnSpec("unknown", show=_count, priority=3),
-    ColumnSpec("still_listed", "still listed", _count, priority=3),
-    ColumnSpec("logins", "sign-ins"),
-    ColumnSpec("last_login", "last sign-in"),
-    ColumnSpec("clients", "used by", least=10),
-    ColumnSpec("source_networks", "from", priority=4, least=16, is_cut=True),
-    ColumnSpec("matched", "listed", priority=2),
-    ColumnSpec("identities", "as", least=16),
-    ColumnSpec("days_used", "days", priority=4),
-    ColumnSpec("last_used_day", "last used", _ago),
-    ColumnSpec("idle_days", "idle", _days, priority=6),
-    ColumnSpec("effective_end", "ends", _end),
-    ColumnSpec("ends_by", "by"),
-    ColumnSpec("expiry_time", "expires", priority=6),
-    ColumnSpec("due"),
-    ColumnSpec("reason", priority=1, least=12),
-    ColumnSpec("scopes", priority=7, least=12, missing="(not stated)"),
-    ColumnSpec("reach", priority=6),
-    ColumnSpec("used_scopes", "used scopes", priority=7, least=12),
-    ColumnSpec("unused_scopes", "unused scopes", priority=7, least=12),
-    ColumnSpec("owner_kind", "owner kind", _words, priority=8),
-    ColumnSpec("age_days", "age", _days, priority=9),
-    ColumnSpec("created_by_username", "created by", _creator, priority=10, least=12),
-    ColumnSpec("remedy", priority=10, least=48),
-    ColumnSpec("started_at", "started", priority=2),
-    ColumnSpec("finished_at", "finished", priority=8),
-    ColumnSpec("attempts", priority=9),
-    ColumnSpec("caller", "by"),
-    ColumnSpec("taken_at", "taken"),
-    ColumnSpec("path", priority=12),  # whole or not at all, for copying
-    ColumnSpec("warnings", least=20),
-    ColumnSpec("token_id", "token", _short_id),
-    ColumnSpec("id", "id", priority=11),
-    *(
-        ColumnSpec(name, show=show, priority=_NEVER)
-        for name, show in {
-            "lifetime_days": _days,
-            "expires_in_days": _days,
-            "never_expires": None,
-            "creation_time": None,
-            "created_by_id": None,
-            "owner_id": None,
-            "owner_active": None,
-            "autoscope_state": None,
-            "inferred_scopes": None,
-            "backfill_scopes": None,
-            "workspace_id": None,
-            "display_name": None,
-            "inherited": None,
-            "inherited_from_object": None,
-            "host": None,
-            "first_login": None,
-            "source_addresses": None,
-            "user_agents": None,
-            **dict.fromkeys(
-                f"{name}_counts"
-                for name in ("source_addresses", "source_networks", "user_agents", "clients", "identities")
-            ),
-            "why": None,
-            "settings": None,
-            "snapshot": None,
-            "run_started_at": None,
-        }.items()
+    ColumnSpec("workspace", "the workspace", least=12),
+    ColumnSpec("severity", "how severe the finding is: `high`, `medium` or `low`"),
+    ColumnSpec("rule", "the rule of the audit", least=16),
+    ColumnSpec("title", "what the rule finds", least=20),
+    ColumnSpec("findings", "the number of findings of a rule; for one token, its findings", least=20),
+    ColumnSpec("user", "the signed-in identity", least=24),
+    ColumnSpec("admin", "whether the identity is an admin of the workspace"),
+    ColumnSpec("signed_in_by", "where the credential was found", "signed in by"),
+    ColumnSpec("waived", "how many of the findings are waived", show=_count, priority=1),
+    ColumnSpec("not_checked", "why the rule was not checked, or where", "not checked", least=12),
+    ColumnSpec("run_id", "the run in the journal", "run"),
+    ColumnSpec("kind", "the kind of the run, or of the principal", show=_words, priority=1),
+    ColumnSpec("change", "what changed; of a run, what became of the change of permissions", show=_words),
+    ColumnSpec("outcome", "what became of the token or the entry", show=_words),
+    ColumnSpec("error", "why it failed", least=16),
+    ColumnSpec("remaining", "how many tokens the run has still to process", show=_count),
+    ColumnSpec("principal", "the user, the group or the service principal", show=_service_principal, least=16),
+    ColumnSpec("owner", "the owner's name: an email address, or a service principal's display name", least=16),
+    ColumnSpec("user_name", "the user of the entry", "user", least=16),
+    ColumnSpec("group_name", "the group of the entry", "group", least=12),
+    ColumnSpec(
+        "service_principal_name",
+        "the service principal of the entry, by its application ID",
+        "service principal",
+        _service_principal,
+        least=12,
     ),
+    ColumnSpec("permission_level", "the permission level; in a change, the level before it", "level", _level),
+    ColumnSpec("new_permission_level", "the permission level after the change", "new level", _level),
+    ColumnSpec("description", "what the permission level permits", least=20),
+    ColumnSpec(
+        "comment",
+        "what the creator wrote. tokenkit redacts secrets in what it shows and writes, but not in a DataFrame",
+        least=12,
+        is_cut=True,
+    ),
+    ColumnSpec("new_comment", "the comment after the change", "new comment", _new, least=12),
+    ColumnSpec("evidence", "why the rule found the token", least=16),
+    ColumnSpec("advice", "what to do about the scopes: `narrow`, `keep`, `wait` or `none`"),
+    ColumnSpec("new_scopes", "the scopes after the change", "new scopes", _new, least=12),
+    ColumnSpec("tokens", "how many tokens: active ones of a principal, or those of a run or a snapshot"),
+    ColumnSpec(
+        "tokens_without_permission",
+        "whether the principal has active tokens, but no permission to use them",
+        "no permission",
+    ),
+    ColumnSpec("can_use", "whether the principal can use tokens; missing if it is not known", "can use"),
+    ColumnSpec(
+        "permission_unused", "whether the principal can use tokens, but none was ever used", "unused", priority=3
+    ),
+    ColumnSpec("via", "what grants the permission: `direct`, or the groups", priority=2, least=12),
+    ColumnSpec("active", "whether the principal can sign in; missing if it is not known", priority=4),
+    ColumnSpec("status", "`active` or `expired`", priority=1),
+    ColumnSpec("cause", "the likely cause of the change", show=_words),
+    ColumnSpec("effect", "what happens to the token: `deleted`, or `deleted_or_disabled`", show=_words, priority=1),
+    ColumnSpec("problem", "why the value cannot be compared", show=_words),
+    ColumnSpec("before", "the value before the change", priority=12, least=10),
+    ColumnSpec("after", "the value after the change", priority=12, least=10),
+    ColumnSpec("locations", "where the value of the token was found", least=16),
+    ColumnSpec(
+        "matched_as", "which part of the value has the token's ID as its hash", "matched as", _words, priority=5
+    ),
+    ColumnSpec("done", "how many tokens the run changed", priority=2),
+    ColumnSpec("skipped", "how many tokens the run left as they were", show=_count, priority=4),
+    ColumnSpec("failed", "how many changes failed", show=_count, priority=3),
+    ColumnSpec("unknown", "of how many tokens it is not known whether they were changed", show=_count, priority=3),
+    ColumnSpec("still_listed", "how many revoked tokens were listed afterwards", "still listed", _count, priority=3),
+    ColumnSpec("logins", "how many sign-ins the audit log has", "sign-ins"),
+    ColumnSpec("last_login", "when the last sign-in was", "last sign-in"),
+    ColumnSpec("clients", "the programs that used it", "used by", least=10),
+    ColumnSpec(
+        "source_networks",
+        "the networks that used it: /24 of IPv4, /48 of IPv6",
+        "from",
+        priority=4,
+        least=16,
+        is_cut=True,
+    ),
+    ColumnSpec("matched", "whether the token is listed", "listed", priority=2),
+    ColumnSpec("identities", "as whom it signed in", "as", least=16),
+    ColumnSpec("days_used", "on how many days it was used", "days", priority=4),
+    ColumnSpec("last_used_day", "the day of its last use, accurate to a day; NaT for never", "last used", _ago),
+    ColumnSpec(
+        "idle_days", "days since its last use, or since its creation if it was never used", "idle", _days, priority=6
+    ),
+    ColumnSpec(
+        "effective_end",
+        "when it stops working if it is not used again: its expiry, or 90 days after its last use",
+        "ends",
+        _end,
+    ),
+    ColumnSpec("ends_by", "what ends it first: `expiry` or `disuse`", "by"),
+    ColumnSpec("expiry_time", "when it expires; NaT for never", "expires", priority=6),
+    ColumnSpec("due", "from when a staged run can be resumed"),
+    ColumnSpec(
+        "reason", "the reason that was given for the run; of scopes, the reason for the advice", priority=1, least=12
+    ),
+    ColumnSpec(
+        "scopes",
+        "the APIs that it can use; missing if Databricks does not state them, which can mean all that its owner can do",
+        priority=7,
+        least=12,
+        missing="(not stated)",
+    ),
+    ColumnSpec(
+        "reach", "what the scopes amount to: `limited`, `everything` or `everything_by_creating_tokens`", priority=6
+    ),
+    ColumnSpec("used_scopes", "the scopes that Databricks observed in use", "used scopes", priority=7, least=12),
+    ColumnSpec(
+        "unused_scopes",
+        "the granted scopes that were never used; missing if it is not known",
+        "unused scopes",
+        priority=7,
+        least=12,
+    ),
+    ColumnSpec("owner_kind", "`user`, `service_principal`, `deleted` or `unknown`", "owner kind", _words, priority=8),
+    ColumnSpec("age_days", "days since it was created", "age", _days, priority=9),
+    ColumnSpec(
+        "created_by_username",
+        "who created the token: an email address, or a service principal's application ID",
+        "created by",
+        _creator,
+        priority=10,
+        least=12,
+    ),
+    ColumnSpec("remedy", "what to do about a finding of the rule", priority=10, least=48),
+    ColumnSpec("started_at", "when the run started, or the request for the token", "started", priority=2),
+    ColumnSpec("finished_at", "when the run finished, or the request for the token", "finished", priority=8),
+    ColumnSpec("attempts", "how many requests were sent for the token", priority=9),
+    ColumnSpec("caller", "who ran it", "by"),
+    ColumnSpec("taken_at", "when the snapshot was taken", "taken"),
+    ColumnSpec("path", "the folder of the snapshot", priority=12),  # whole or not at all, for copying
+    ColumnSpec("used_by", "the programs that used the token, from the audit log", priority=1, least=12),
+    ColumnSpec("protected", "whether the token is protected", priority=1),
+    ColumnSpec("at", "when the change was made, if it is known", priority=8),
+    ColumnSpec("warnings", "why the token should be looked at first", least=20),
+    ColumnSpec("token_id", "the ID, a hash of the value. It cannot be used to sign in", "token", _short_id),
+    ColumnSpec("id", "the ID of the principal", "id", priority=11),
+    ColumnSpec("lifetime_days", "days from its creation to its expiry", show=_days, priority=_NEVER),
+    ColumnSpec("expires_in_days", "days until its expiry, negative if it is past", show=_days, priority=_NEVER),
+    ColumnSpec("never_expires", "whether it has no expiry time", priority=_NEVER),
+    ColumnSpec("creation_time", "when it was created", priority=_NEVER),
+    ColumnSpec("created_by_id", "the ID of who created the token", priority=_NEVER),
+    ColumnSpec("owner_id", "the ID of the identity that the token acts as", priority=_NEVER),
+    ColumnSpec("owner_active", "whether the owner can sign in; missing if it is not known", priority=_NEVER),
+    ColumnSpec("autoscope_state", "whether Databricks records the scopes in use", priority=_NEVER),
+    ColumnSpec("inferred_scopes", "the scopes that Databricks observed in use while it recorded them", priority=_NEVER),
+    ColumnSpec("backfill_scopes", "the scopes of earlier uses", priority=_NEVER),
+    ColumnSpec("workspace_id", "the ID of the workspace", priority=_NEVER),
+    ColumnSpec("display_name", "the display name of a service principal", priority=_NEVER),
+    ColumnSpec("inherited", "whether the entry is inherited", priority=_NEVER),
+    ColumnSpec("inherited_from_object", "what the entry is inherited from", priority=_NEVER),
+    ColumnSpec("host", "the address of the workspace", priority=_NEVER),
+    ColumnSpec("first_login", "when the first sign-in in the audit log was", priority=_NEVER),
+    ColumnSpec("source_addresses", "the addresses that used it", priority=_NEVER),
+    ColumnSpec("user_agents", "the user agents that used it", priority=_NEVER),
+    ColumnSpec("source_addresses_counts", "the sign-ins from each of the addresses", priority=_NEVER),
+    ColumnSpec("source_networks_counts", "the sign-ins from each of the networks", priority=_NEVER),
+    ColumnSpec("user_agents_counts", "the sign-ins by each of the user agents", priority=_NEVER),
+    ColumnSpec("clients_counts", "the sign-ins by each of the programs", priority=_NEVER),
+    ColumnSpec("identities_counts", "the sign-ins as each of the identities", priority=_NEVER),
+    ColumnSpec("why", "why the rule matters", priority=_NEVER),
+    ColumnSpec("settings", "what resuming the run needs, as JSON", priority=_NEVER),
+    ColumnSpec("snapshot", "the token as it was listed before the run, as JSON", priority=_NEVER),
+    ColumnSpec("run_started_at", "when the run of the token started", priority=_NEVER),
 )
 _BY_NAME = {column.name: column for column in COLUMNS}
 
@@ -334,7 +391,7 @@ def _is_listing(frame: pd.DataFrame) -> bool:
 
 def spec_of(name: str) -> ColumnSpec:
     """Return how a column is displayed. A column that is not in ``COLUMNS`` is shown if space permits."""
-    return _BY_NAME.get(name) or ColumnSpec(name, priority=_UNLISTED, least=12)
+    return _BY_NAME.get(name) or ColumnSpec(name, "the server added it", priority=_UNLISTED, least=12)
 
 
 def named(given: str, names: Iterable[str]) -> list[str]:
@@ -375,14 +432,12 @@ def columns(frame: pd.DataFrame, chosen: Sequence[str] = ()) -> list[table.Colum
 
 
 def when_shown(frame: pd.DataFrame) -> dict[str, str]:
-    """Return when a table shows each column of a frame, the columns of tables first and in their order."""
+    """Return when a table with the columns of a frame shows each, the columns of tables first and in their order."""
     names = shown_names(frame)
     here = _overrides_of(frame)
-    specs = [replace(spec_of(name), **here.get(name, {})) for name in names]  # without rows, the values are not known
-    shown = columns(frame) if len(frame) else [spec for spec in specs if spec.priority is not _NEVER]
-    in_tables = {column.name: "always" if column.priority == NEEDED else "if it fits" for column in shown}
-    others = {str(name): "on request" for name in frame.columns if name not in names}
-    return {name: in_tables.get(name, "if it has values") for name in names} | others
+    shown = {name: replace(spec_of(name), **here.get(name, {})) for name in names}
+    in_tables = {name: "always" if spec.priority == NEEDED else "if it fits" for name, spec in shown.items()}
+    return in_tables | {str(name): "on request" for name in frame.columns if name not in names}
 
 
 def _overrides_of(frame: pd.DataFrame) -> Mapping[str, _Overrides]:

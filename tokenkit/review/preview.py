@@ -193,9 +193,12 @@ def table(rows: pd.DataFrame, *, caption: str = "", limit: int = SHOWN_ROWS, see
 
 
 def named(tokens: pd.DataFrame) -> str:
-    """Return the first tokens of a frame by their short ids and owners, and how many more there are."""
-    owned = zip(tokens["token_id"].str.slice(stop=SHORT_ID), tokens["owner"].fillna("unknown"), strict=True)
-    return first_of([f"{token_id} (owner {owner})" for token_id, owner in owned], _NAMED)
+    """Return the first tokens of a frame by their short ids, owners and workspaces of a fleet, and how many more there
+    are.
+    """
+    where = "" if "workspace" not in tokens else ", " + tokens["workspace"]
+    texts = tokens["token_id"].str.slice(stop=SHORT_ID) + " (owner " + tokens["owner"].fillna("unknown") + where + ")"
+    return first_of(texts.tolist(), _NAMED)
 
 
 def never_used(rows: pd.DataFrame) -> list[str]:
