@@ -82,7 +82,7 @@ def check(name: str, wheel: Path, folder: Path, *, quick: bool) -> None:
     """Create an environment, install the wheel, compare what is installed, and run the tests."""
     environment, listed = ENVIRONMENTS[name], LISTS / f"{name}.txt"
     python = folder / "venv" / "bin" / "python"
-    run([find_python(environment.python), "-m", "venv", folder / "venv"])
+    run([*UV, "venv", "--quiet", "--seed", "--python", find_python(environment.python), folder / "venv"])
     install_preinstalled(python, listed, wheel, environment.replaced)
     before = installed(python)
     line = line_of_the_docs(wheel)
@@ -178,7 +178,7 @@ def run_tests(python: Path, elsewhere: Path, suites: list[str]) -> None:
         "pytest",
         "-q",
         "-n",
-        "2",
+        "3",  # on two cores, because many tests wait
         "--dist",
         "loadfile",
         "--disable-warnings",

@@ -79,7 +79,11 @@ def test_a_plan_says_which_groups_it_does_not_know_and_asks_before_it_goes_on(ws
     assert summary.count > 0
     shown = repr(plan._in_short())
     assert "\nWarning: More tokens may be deleted: group " in shown
+    first = "; ".join(f"group {row.principal}, {row.reason}" for row in plan.not_known.head(2).itertuples())
+    assert f"More tokens may be deleted: {first}; group " in shown
     assert all(name in shown for name in granted)
+    only_unknown = ws.plan_permission_removal([{"group_name": plan.not_known["principal"].iloc[0]}]).summary()
+    assert (only_unknown.doing, only_unknown.count) == ("remove permission from 1 principal not known in full", 1)
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])

@@ -95,6 +95,8 @@ def test_a_host_without_a_token_uses_the_sign_in_of_the_official_tools(sandbox, 
     monkeypatch.setenv("DATABRICKS_TOKEN", sandbox.token)
     assert tokenkit.connect(sandbox.host).me() == "admin@example.com"
     assert tokenkit.connect(host=sandbox.host).me() == "admin@example.com"
+    monkeypatch.setenv("DATABRICKS_WORKSPACE_ID", "2")
+    assert tokenkit.connect(sandbox.host).workspace_id == "2"
 
 
 def test_an_official_client_or_config_shares_its_sign_in(sandbox):

@@ -7,6 +7,7 @@ import html
 import io
 import json
 import lzma
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -453,7 +454,14 @@ def test_what_the_scanner_failed_to_scan_is_not_an_all_clear(report, location):
     assert "The scanner reports that it failed here. It is not an all-clear" in repr(found.in_short())
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def zipped(content):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("report.json", content)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zipped])
 def test_a_compressed_report_is_an_error_and_no_all_clear(pack):
     for read in (leaks.from_report, leaks.from_file):
         with pytest.raises(errors.UsageError, match="it is compressed"):
@@ -580,6 +588,13 @@ def test_the_log_of_an_application_is_searched_like_any_text():
         with pytest.raises(errors.UsageError, match=r"not a finding|not a report"):
             leaks.from_report(io.StringIO(report))
     assert len(leaks.from_file(io.StringIO('{"level":"info","msg":"x"}\n'))) == 0
+
+
+@pytest.mark.parametrize("key", ["msg", "message"])
+def test_lines_of_a_log_beside_findings_are_no_findings(key):
+    line = json.dumps({"level": "info", key: "scanned 3 files"})
+    found = seen(leaks.from_report(io.StringIO(f"{line}\n{COMPLETE}\n{line}")))
+    assert [row[0] for row in found] == [sha256(VALUE)]
 
 
 def test_a_log_without_the_findings_that_it_counts_is_not_an_all_clear():
