@@ -54,18 +54,20 @@ def test_booleans_are_yes_or_blank_and_lists_have_commas():
     assert shown(frame, "scopes")[1] == ["a, b", "(not stated)"]  # which can mean all APIs
 
 
-def test_a_creator_who_is_the_owner_has_the_owners_name_and_not_an_application_id():
+def test_a_creator_who_owns_a_token_has_the_owners_name_and_not_an_application_id():
     frame = pd.DataFrame(
         {
-            "created_by_username": ["0b5c-4f", "0b5c-4f", "ann@example.com"],
-            "created_by_id": pd.array([7, 8, None], "Int64"),
-            "owner_id": pd.array([7, 7, 7], "Int64"),
-            "owner": ["terraform"] * 3,
+            "created_by_username": ["0b5c-4f", "0b5c-4f", "ann@example.com", "0b5c-4f"],
+            "created_by_id": pd.array([7, 9, None, 7], "Int64"),
+            "owner_id": pd.array([7, 7, None, 8], "Int64"),
+            "owner": ["terraform", "terraform", None, "bob@example.com"],
         }
     )
-    assert shown(frame, "created_by_username")[1] == ["terraform", "0b5c-4f", "ann@example.com"]
+    assert shown(frame, "created_by_username")[1] == ["terraform", "0b5c-4f", "ann@example.com", "terraform"]
     assert columns.fields(frame)["created by username"] == "terraform"
     assert shown(frame.drop(columns="owner"), "created_by_username")[1][0] == "0b5c-4f"
+    of_fleet = frame.assign(workspace=["prod", "prod", "prod", "dev"])
+    assert shown(of_fleet, "created_by_username")[1][3] == "0b5c-4f"
 
 
 def test_service_principals_with_permission_are_shown_by_their_display_names():

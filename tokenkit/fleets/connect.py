@@ -26,7 +26,7 @@ from tokenkit.rest.hosts import Address, address, is_address
 from tokenkit.rest.profiles import SANDBOX
 from tokenkit.rest.tracebacks import without_frames
 from tokenkit.rest.transport import RetryPolicy
-from tokenkit.workspaces.base import AnyWorkspace
+from tokenkit.workspaces.base import AnyWorkspace, ManagedSource
 from tokenkit.workspaces.connect import connect
 from tokenkit.workspaces.folder import state_folder
 from tokenkit.workspaces.runs import workspace_of
@@ -177,7 +177,7 @@ def resume(
     Raises:
         UsageError: There is no such run, it belongs to another workspace, or there is no sign-in for its workspace.
     """
-    if workspace is not None and not isinstance(workspace, Workspace | Fleet):
+    if workspace is not None and not isinstance(workspace, ManagedSource):
         raise errors.UsageError(f"workspace must be a Workspace or a Fleet, not {type(workspace).__name__}.")
     holder = holder_of(run_id) if workspace is None else workspace
     return holder.resume(run_id, usage, ignore_usage=ignore_usage, progress=progress)

@@ -140,13 +140,18 @@ def _level(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
 
 
 def _creator(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
-    """Show a creator who is the owner by the owner's name: of a service principal, the API has the application id."""
+    """Show a creator who owns a token of the frame by the owner's name: of a service principal, the API has the
+    application id.
+    """
     suffix, texts = _plain(frame, name)
     if not {"created_by_id", "owner_id", "owner"} <= set(frame.columns):
         return suffix, texts
-    owners = _plain(frame, "owner")[1]
-    is_own = (frame["created_by_id"] == frame["owner_id"]).fillna(value=False).tolist()
-    return suffix, [owner if own else text for own, owner, text in zip(is_own, owners, texts, strict=True)]
+    where = frame["workspace"].tolist() if "workspace" in frame else [""] * len(frame)  # an id is one of a workspace
+    owners = dict(zip(zip(where, frame["owner_id"].tolist(), strict=True), _plain(frame, "owner")[1], strict=True))
+    creators = zip(where, frame["created_by_id"].tolist(), strict=True)
+    is_known = frame["created_by_id"].notna().tolist()
+    named = [owners.get(creator, "") if known else "" for creator, known in zip(creators, is_known, strict=True)]
+    return suffix, [name or text for name, text in zip(named, texts, strict=True)]
 
 
 def _service_principal(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
