@@ -51,6 +51,8 @@ def test_a_file_has_defaults_beside_what_it_protects():
         ("[defaults]\nprofile = 1", "must be texts"),
         ("[defaults]\nthresholds = 1", "must be a table"),
         ("defaults = 1", "must be a table"),
+        ("[protect]\nowner = ['x']", "unknown key 'owner'. Did you mean owners?"),  # before a change relies on it
+        ("protect = 1", "must be a table"),
         ("[default]\n", "has no table 'default'. Did you mean defaults?"),
         ("[defaults", "cannot be read"),
     ],

@@ -18,7 +18,7 @@ from tokenkit.review.patterns import like, shortened
 _TABLE = config.PROTECT
 _TOKEN_ID = re.compile(r"[0-9a-f]{64}|(?=.*[*?])[0-9a-f*?]+", re.IGNORECASE)
 # The column of the listing that patterns are matched against, by the key in the file and in the argument.
-_COLUMNS = {"owners": "owner", "comments": "comment", "token_ids": "token_id"}
+_COLUMNS = dict(zip(config.KEYS[_TABLE], ("owner", "comment", "token_id"), strict=True))
 _LEAST_LETTERS = 5
 """Shorter patterns, such as ``data`` or ``prod``, are in too many names."""
 _CLOSE = 0.85

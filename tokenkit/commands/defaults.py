@@ -57,12 +57,7 @@ def read(folder: Path | None = None) -> Defaults:
         ConfigurationError: The file cannot be read, or a default is unknown or invalid.
     """
     folder = folder or home()
-    given = dict(config.read_table(folder, config.DEFAULTS))
-    place = where(folder)
-    known = ("profile", "output", "columns", "thresholds")
-    for name in given:
-        if name not in known:
-            raise errors.ConfigurationError(f"{place} has an unknown key {name!r}. {errors.did_you_mean(name, known)}")
+    given, place = dict(config.read_table(folder, config.DEFAULTS)), where(folder)
     thresholds = given.pop("thresholds", {})
     if not isinstance(thresholds, dict):
         raise errors.ConfigurationError(f'thresholds of {place} must be a table: "unused.idle_days" = 45.')

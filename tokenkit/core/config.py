@@ -10,7 +10,8 @@ from tokenkit import errors
 
 FILE_NAME = "config.toml"
 PROTECT, DEFAULTS = "protect", "defaults"
-_TABLES = (PROTECT, DEFAULTS)
+KEYS = {PROTECT: ("owners", "comments", "token_ids"), DEFAULTS: ("profile", "output", "columns", "thresholds")}
+"""The keys of each table. A command that reads one also finds mistakes in the other, before a change needs it."""
 
 
 def read_table(folder: Path, table: str, *, consequence: str = "") -> Mapping[str, Any]:
@@ -22,16 +23,20 @@ def read_table(folder: Path, table: str, *, consequence: str = "") -> Mapping[st
         consequence: What it means if the file cannot be read, as a part of the error.
 
     Raises:
-        ConfigurationError: The file cannot be read, or it has an unknown table.
+        ConfigurationError: The file cannot be read, or it has an unknown table or key, in whichever table.
     """
     path = folder / FILE_NAME
     document = _document(path, consequence)
-    for name in document:
-        if name not in _TABLES:
-            raise errors.ConfigurationError(f"{path} has no table {name!r}. {errors.did_you_mean(name, _TABLES)}")
-    found = document.get(table, {})
-    if not isinstance(found, Mapping):
-        raise errors.ConfigurationError(f"{table} in {path} must be a table: [{table}].")
+    for name, content in document.items():
+        if name not in KEYS:
+            raise errors.ConfigurationError(f"{path} has no table {name!r}. {errors.did_you_mean(name, KEYS)}")
+        if not isinstance(content, Mapping):
+            raise errors.ConfigurationError(f"{name} in {path} must be a table: [{name}].")
+        for key in content:
+            if key not in KEYS[name]:
+                hint = errors.did_you_mean(key, KEYS[name])
+                raise errors.ConfigurationError(f"[{name}] in {path} has an unknown key {key!r}. {hint}")
+    found: Mapping[str, Any] = document.get(table, {})
     return found
 
 
