@@ -174,9 +174,26 @@ def test_a_decompression_bomb_is_an_error_before_it_fills_the_memory(serve, begi
             try:
                 with pytest.raises(errors.InvalidResponseError):
                     call()
-                assert tracemalloc.get_traced_memory()[1] < 400 << 20
+                assert tracemalloc.get_traced_memory()[1] < 40 << 20
             finally:
                 tracemalloc.stop()
+
+
+def test_of_an_error_that_is_a_decompression_bomb_only_the_beginning_is_read(serve):
+    body = packed(b"", b" " * (1 << 20), 300)
+    failed = [
+        b"HTTP/1.1 400 Bad Request\r\nContent-Encoding: gzip\r\n",
+        f"Content-Length: {len(body)}\r\n\r\n".encode(),
+    ]
+    with serve(lambda _: [b"".join(failed), body]) as server:
+        workspace = connected(server, seconds=60)
+        tracemalloc.start()
+        try:
+            with pytest.raises(errors.ApiError):
+                workspace.me()
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        finally:
+            tracemalloc.stop()
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "gzip,identity", "x"])

@@ -470,7 +470,7 @@ def test_a_request_says_who_sends_it_and_what_it_can_read(serve):
     assert first == "GET /x?a=1&b=c+d HTTP/1.1"
     expected = {
         "Accept": "application/json",
-        "Accept-Encoding": "gzip, deflate",
+        "Accept-Encoding": "gzip",
         "User-Agent": f"tokenkit/{__version__}",
         "Authorization": "Bearer secret",
     }

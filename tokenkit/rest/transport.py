@@ -39,6 +39,7 @@ import random
 import re
 import time
 import weakref
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ from tokenkit import errors
 from tokenkit.core import arguments
 from tokenkit.rest import progress, responses
 from tokenkit.rest.credentials import Credentials
+from tokenkit.rest.decompression import gunzipped
 from tokenkit.rest.hosts import is_loopback
 from tokenkit.rest.pace import THIS_THREAD, EndlessError, ListingPace, MonotonicClock, Pace, paced
 from tokenkit.rest.tracebacks import without_frames
@@ -75,7 +77,7 @@ _MAX_LISTING_BYTES = 1 << 33  # 1M tokens with 50 additional fields have 2 GiB
 _MAX_ERROR_BYTES = 1 << 20
 _UNCHECKED_DECOMPRESSED_BYTES = 1 << 24
 _MAX_COMPRESSION_RATIO = 200  # a listing of tokens that differ only in their ids has 70
-_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+_NOT_ENCODED, _GZIP = ("", "identity"), ("gzip", "x-gzip")
 _Result = TypeVar("_Result")
 _Reader = Callable[[Iterator[bytes], str], _Result | errors.TokenKitError]
 
@@ -227,7 +229,7 @@ class Transport:
         self._reached = False  # whether the host ever responded
         self._identity = _Identity(credentials.workspace_id)
         self._headers = CaseInsensitiveDict(
-            {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": _USER_AGENT}
+            {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": _USER_AGENT}
         )
         if credentials.workspace_id:
             self._headers["X-Databricks-Workspace-Id"] = credentials.workspace_id
@@ -453,7 +455,7 @@ class Transport:
     ) -> errors.TokenKitError:
         content = bytearray()
         try:
-            for block in response.iter_content(_BLOCK_BYTES):
+            for block in _content(response):
                 pace.note_growth()
                 content += block
                 if len(content) > _MAX_ERROR_BYTES:
@@ -502,7 +504,7 @@ class Transport:
             ResponseLostError: The body broke off.
             InvalidResponseError: The body has an unrequested encoding, or is too long.
         """
-        if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
+        if _encoding(response) not in {*_NOT_ENCODED, *_GZIP}:
             raise errors.InvalidResponseError(
                 f"{self.name} responded to {request} with a Content-Encoding that was not requested. Check that no "
                 "proxy modifies responses."
@@ -510,7 +512,7 @@ class Transport:
         received = 0
         failure: errors.TokenKitError | None = None
         try:
-            for block in response.iter_content(_BLOCK_BYTES):
+            for block in _content(response):
                 received += len(block)
                 allowed_bytes = max(_UNCHECKED_DECOMPRESSED_BYTES, _MAX_COMPRESSION_RATIO * response.raw.tell())
                 if received > min(request.max_bytes, allowed_bytes):
@@ -550,6 +552,17 @@ class Transport:
         return str(requests.Request("GET", self.host).prepare().url).rstrip("/")
 
 
+def _encoding(response: requests.Response) -> str:
+    return str(response.headers.get("Content-Encoding", "")).strip().lower()
+
+
+def _content(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body of a response. Only gzip is decompressed, because nothing else was requested."""
+    response.raw.headers.pop("Content-Encoding", None)  # else urllib3 decompresses it
+    blocks = response.iter_content(_BLOCK_BYTES)
+    return gunzipped(blocks, _BLOCK_BYTES) if _encoding(response) in _GZIP else blocks
+
+
 def _connection_error(failure: Exception, request: str, name: str) -> errors.TokenKitError:
     """Return the error for a failed connection: either no request was sent, or its response was lost."""
     reason = _reason(failure)
@@ -569,7 +582,7 @@ def _connection_error(failure: Exception, request: str, name: str) -> errors.Tok
         error = errors.ConfigurationError(
             f"{name!r} is not a host. Write it as https://my-workspace.cloud.databricks.com."
         )
-    elif isinstance(failure, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
+    elif isinstance(failure, requests.exceptions.ChunkedEncodingError | zlib.error):
         error = errors.ResponseLostError(f"{name} broke off its response to {request}. {_CHECK_FIRST}")
     elif reason in _NEVER_CONNECTED:
         error = errors.ConnectionFailedError(
