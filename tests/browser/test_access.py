@@ -134,6 +134,25 @@ def test_every_kind_is_added_in_a_narrow_screen_in_view_and_kept_by_a_refresh(re
         page.set_viewport_size({"width": 1280, "height": 900})
 
 
+@pytest.mark.parametrize("width", [1280, 560])
+def test_the_chosen_level_is_shown_in_full(notebook, company, width):
+    company.workspaces[0].state.permissions.update(
+        [{"group_name": "bi-team", "permission_level": "CAN_MANAGE"}], now_ms=1_772_357_400_000
+    )
+    filled = notebook(REVIEW)
+    filled.run(1)
+    level = Review(filled.page).screen.get_by_label("Level of group bi-team")
+    expect(level).to_have_value("CAN_MANAGE")
+    filled.page.set_viewport_size({"width": width, "height": 900})
+    try:
+        filled.page.wait_for_function(f"() => document.querySelector('.tk').offsetWidth < {width}")
+        widths = "it => [it.offsetWidth, (it.style.maxWidth = 'none', it.offsetWidth)]"
+        shown, needed = level.evaluate(widths)
+        assert shown == needed
+    finally:
+        filled.page.set_viewport_size({"width": 1280, "height": 900})
+
+
 def test_an_edit_moves_no_row(review):
     place = "rows => rows.map(row => row.getBoundingClientRect().top)"
     before = review.entries.evaluate_all(place)

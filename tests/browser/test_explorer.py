@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.accessibility import violations
 from tests.browser.conftest import opened
-from tests.browser.user import ROWS, TICKS, Explorer, fits
+from tests.browser.user import ROWS, TICKS, Explorer, cut_focus_rings, fits
 from tests.conftest import NOW
 from tests.review.test_sign_ins import event
 from tokenkit.sandbox import Fault
@@ -376,6 +376,9 @@ def test_tokens_of_two_pages_are_revoked_after_the_count_is_typed(explorer, comp
     explorer.page.keyboard.press("Enter")
     explorer.sees("That is not the number of tokens.")
     assert typed.get_attribute("aria-invalid") == "true"
+    field, error = typed.bounding_box(), explorer.screen.locator(".tks-problem", has_text="That is not the number")
+    top = "it => { const range = new Range(); range.selectNodeContents(it); return range.getBoundingClientRect().top; }"
+    assert error.evaluate(top) >= field["y"] + field["height"] + 3  # below the field's outline
     assert ids_of(company) == before
     explorer.screen.get_by_label("Reason (kept in the journal)").fill("ticket SEC-4711")
     explorer.confirm(3)
@@ -560,6 +563,9 @@ def test_hostile_comments_owners_creators_and_scopes_are_text_everywhere(noteboo
         expect(explorer.screen.locator("aside h3")).to_contain_text(text)
         assert explorer.screen.bounding_box()["width"] == width
         assert fits(page)
+        # A long owner does not push the findings out of the panel.
+        panel, finding = (explorer.screen.locator(name).first for name in (".tks-panel", ".tks-finding"))
+        assert finding.bounding_box()["y"] < panel.bounding_box()["y"] + panel.bounding_box()["height"]
     assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b-\u200f]", explorer.screen.inner_text())
     explorer.searched.fill("__xss")
     page.keyboard.press("Enter")
@@ -649,6 +655,27 @@ def test_axe_has_no_objection_in_both_themes(notebook):
         filled.use_theme(theme)
         found[theme, "the result"] = violations(filled.page)
     assert {place: words for place, words in found.items() if words} == {}
+
+
+def test_what_has_the_focus_has_an_outline_that_nothing_cuts_off(explorer):
+    explorer.rows.first.locator(".tks-open").click()
+    explorer.tick(0, 1)
+    explorer.press("Charts")
+    explorer.press("+ Filter")
+    expect(explorer.screen.locator(".tks-popover")).to_be_visible()
+    expect(explorer.screen.locator("aside")).to_be_visible()
+    assert cut_focus_rings(explorer.page) == []
+    explorer.revoke(2)
+    assert cut_focus_rings(explorer.page) == []
+
+
+def test_the_charts_cut_off_no_label_but_names_of_owners(explorer):
+    explorer.press("Charts")
+    figures = explorer.screen.locator(".tks-charts figure")
+    expect(figures).to_have_count(5)
+    for figure in figures.all()[:-1]:
+        cut = "labels => labels.filter(it => it.scrollWidth > it.clientWidth).map(it => it.textContent)"
+        assert figure.locator(".tks-bar-button span").evaluate_all(cut) == []
 
 
 @pytest.mark.parametrize("width", [800, 1200, 1600])

@@ -78,6 +78,12 @@ def hostile_audit():
     return audits.audit(listing, Context(now=NOW), rules=rules, waivers=waivers, name=PAYLOADS[0])
 
 
+@pytest.fixture
+def used(company, ws):
+    """An audit with the evidence of the sandbox's audit log."""
+    return ws.audit(usage=ws.usage(warehouse_id=company.warehouse.warehouse_id))
+
+
 def test_hostile_text_is_text_and_the_page_sends_no_request(page, opened, hostile_audit):
     path = opened(hostile_audit)
     assert page.evaluate("window.__xss") is None
@@ -124,10 +130,20 @@ def test_the_page_follows_light_and_dark_and_prints_light(page, opened, workspac
     assert page.evaluate(ink) == LIGHT.ink
 
 
-def test_no_table_is_cut_off_in_print(page, opened, workspace):
+def test_with_evidence_an_id_is_in_one_line_at_every_width(page, opened, used):
+    opened(used)
+    for width in (1280, 800, 420):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        lines = page.locator("td.token code").evaluate_all("all => all.map(it => it.getClientRects().length)")
+        assert set(lines) == {1}
+
+
+@pytest.mark.parametrize("has_evidence", [False, True])
+def test_no_table_is_cut_off_in_print(page, opened, workspace, used, has_evidence):
     page.set_viewport_size({"width": 700, "height": 1000})  # A4 within its margins
     page.emulate_media(media="print")
-    opened(workspace.audit())
+    opened(used if has_evidence else workspace.audit())
     cut = "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).length"
     assert page.locator(".scroll, main").evaluate_all(cut) == 0
     assert set(

@@ -119,6 +119,39 @@ class Review:
         return [int(number) for number in re.findall(r"\d+", verdict.inner_text())]
 
 
+def cut_focus_rings(page, within=".tk"):
+    """Return what has, when it has the focus, an outline that a box around it cuts off."""
+    page.keyboard.press("Shift")  # outlines are for who uses the keyboard
+    return page.evaluate(
+        """within => {
+            const clips = box => getComputedStyle(box).overflowX !== "visible";
+            const ring = node => {
+                const [{left, right, top, bottom}, style] = [node.getBoundingClientRect(), getComputedStyle(node)];
+                const out = parseFloat(style.outlineOffset) + parseFloat(style.outlineWidth);
+                return {left: left - out, right: right + out, top: top - out, bottom: bottom + out};
+            };
+            const isCut = node => {
+                node.focus();
+                if (getComputedStyle(node).outlineStyle === "none") return true;
+                const own = ring(node);
+                for (let box = node.parentElement; box.closest(within); box = box.parentElement) {
+                    const around = box.getBoundingClientRect();
+                    if (!clips(box)) continue;
+                    const [dx, dy] = [Math.max(around.left - own.left, own.right - around.right),
+                        Math.max(around.top - own.top, own.bottom - around.bottom)];
+                    if (Math.max(dx, dy) > 0.5) return true;
+                }
+                return false;
+            };
+            const all = document.querySelectorAll(`${within} :is(button, input, select, summary, [tabindex="0"])`);
+            const isShown = node => node.checkVisibility({visibilityProperty: true});
+            return [...all].filter(node => isShown(node) && !node.disabled).filter(isCut)
+                .map(node => node.outerHTML.slice(0, 120));
+        }""",
+        within,
+    )
+
+
 def fits(page):
     """Return whether nothing of the screen scrolls sideways."""
     parts = ", ".join([".tk", *(f".tks-{name}" for name in ("table", "panel", "charts", "popover", "dialog", "rows"))])

@@ -458,7 +458,7 @@ const RENDERERS = {
           "aria-label": `${title}: ${label}, ${count} tokens`,
         });
       }));
-      figure.style.setProperty("--count", `${most.toLocaleString("en-US").length + 1}ch`);
+      figure.style.setProperty("--count", `${most.toLocaleString("en-US").length + 0.5}ch`);
       return figure;
     }));
   },
