@@ -492,7 +492,9 @@ def test_the_version_sends_no_request(shell, sandbox, command):
 )
 def test_an_unexpected_error_has_its_own_exit_code_and_one_line(sandbox, command, environment, message):
     code, _, err = in_bash(command, sandbox, **environment)
-    assert len(err.splitlines()) == 1
+    *before, last = err.splitlines()
+    assert last.startswith("tokenkit: ")
+    assert len(before) == ("--limit" in command)  # what the command has said of its rows
     assert "Traceback" not in err
     if message is not None:
         assert code == 70

@@ -85,15 +85,15 @@ def _run(argv: Sequence[str]) -> int:
         with _allow_closed_pipe():
             sys.stdout.write(f"{help_text}\n")
         return 0
-    except KeyboardInterrupt:
-        session.close()  # what a run that was interrupted did must be known
-        raise
     except (errors.UsageError, errors.ConfigurationError) as error:
         session.close()
         return _fail(str(error), _USAGE)
     except errors.TokenKitError as error:
         session.close()
         return _fail(str(error), _UNREADABLE)
+    except BaseException:
+        session.close()  # what a run did must be known, also if it was interrupted or its result cannot be shown
+        raise
     session.close()
     return code
 

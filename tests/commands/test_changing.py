@@ -727,6 +727,33 @@ def test_an_update_names_its_undo_only_if_it_changed_something(here, capsys):
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("names", ["token_id,token_id", "outcome,Outcome,token"])
+def test_a_column_that_is_named_twice_is_shown_once(capsys, names):
+    token_id = tokenkit.connect().tokens("owner != 'admin@example.com'", status="active")["token_id"].iloc[-1]
+    assert cli.main(["revoke", token_id, "--yes", "--columns", names, "--output", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert list(row) == [*dict.fromkeys({"token": "token_id"}.get(name, name) for name in names.lower().split(","))]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_result_that_cannot_be_shown_is_counted_with_its_run(capsys, monkeypatch):
+    token_id = tokenkit.connect().tokens("owner != 'admin@example.com'", status="active")["token_id"].iloc[-1]
+    monkeypatch.setattr("tokenkit.commands.printing.arranged", lambda *_, **__: 1 / 0)
+    assert cli.main(["revoke", token_id, "--yes"]) == 70
+    said = capsys.readouterr().err
+    (run_id,) = tokenkit.connect().runs()["run_id"]
+    assert f": 1 revoked. Run {run_id}." in said
+    assert "Unexpected ZeroDivisionError" in said
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("option", [["--dry-run"], ["--yes"], ["--reason", "x"], ["--allow-none"]])
+def test_options_of_a_change_of_scopes_require_it(option, capsys):
+    assert cli.main(["scopes", *option]) == 2
+    assert f"{option[0]} is for a change. To narrow the scopes, add --narrow." in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
 def test_a_change_that_is_limited_says_of_how_many_tokens(capsys):
     count = len(tokenkit.connect().tokens(status="active"))
     assert cli.main(["revoke", "--status", "active", "--limit", "2", "--dry-run"]) == 0

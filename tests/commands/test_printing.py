@@ -266,6 +266,9 @@ def test_an_unknown_column_of_one_command_is_known_to_belong_to_another(capsys):
 def test_what_ends_a_token_is_a_column_of_every_listing(capsys):
     assert cli.main(["list", "--columns", "token_id,ends_by", "--output", "json"]) == 0
     assert {row["ends_by"] for row in json.loads(capsys.readouterr().out)} <= {"expiry", "disuse"}
+    assert cli.main(["list", "--sort=-ends_by", "--output", "json"]) == 0
+    ends = [row["ends_by"] for row in json.loads(capsys.readouterr().out)]
+    assert ends == sorted(ends, reverse=True)
 
 
 @pytest.mark.parametrize(

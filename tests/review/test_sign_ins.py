@@ -1,5 +1,6 @@
 """Sign-ins of the audit log, counted from rows in any form, and by SQL, as plain Python counts them."""
 
+import io
 import json
 from collections import Counter
 from pathlib import Path
@@ -195,6 +196,15 @@ def as_pairs(rows):
     return rows.assign(request_params=[[*params.items()] for params in rows["request_params"]])
 
 
+def as_texts_of_pairs(rows):
+    return rows.assign(request_params=as_pairs(rows)["request_params"].map(json.dumps))
+
+
+def as_json_lines_of_pairs(rows):
+    lines = as_pairs(rows).to_json(orient="records", lines=True)
+    return pyarrow.json.read_json(io.BytesIO(lines.encode()))
+
+
 def as_json(rows):
     return rows.assign(**{name: rows[name].map(json.dumps) for name in ("request_params", "user_identity", "response")})
 
@@ -227,11 +237,28 @@ def with_an_index(rows):
 
 @pytest.mark.parametrize(
     "form",
-    [as_pairs, as_json, as_indented_json, as_arrow, as_times, as_local_times, as_naive_times, with_an_index],
+    [
+        as_pairs,
+        as_texts_of_pairs,
+        as_json_lines_of_pairs,
+        as_json,
+        as_indented_json,
+        as_arrow,
+        as_times,
+        as_local_times,
+        as_naive_times,
+        with_an_index,
+    ],
 )
 def test_rows_are_read_in_every_form_that_pandas_arrow_and_csv_give_them(form):
     rows = frame(event(), event(B, event_time="2026-03-02T23:59:59Z", user_agent=None), event(B, method=INTERNAL))
     assert rows_of(SIGN_INS.of_rows(form(rows))) == rows_of(SIGN_INS.of_rows(rows))
+
+
+@pytest.mark.parametrize("params", [5, "5", '"tokenId"', True, [["tokenId"]]])
+def test_parameters_that_are_no_object_are_an_error_and_not_a_log_without_sign_ins(params):
+    with pytest.raises(errors.UsageError, match="a value cannot be read"):
+        SIGN_INS.of_rows(frame(event()).assign(request_params=[params]))
 
 
 def test_columns_that_are_not_required_may_be_missing():

@@ -90,6 +90,16 @@ def test_a_creator_may_be_named_by_display_name_application_id_or_id(made_by_twi
     assert len(fleet.tokens(created_by="twin")) == 2
 
 
+def test_a_creator_by_name_alone_is_found_by_display_name(made_by_twins, fresh_sandbox):
+    """Databricks can list a token that a person created on behalf of a service principal under the latter's name."""
+    tokens = fresh_sandbox.workspaces[0].state.tokens
+    info, admin = tokens.infos()[4], made_by_twins.users().set_index("user_name")["id"]["admin@example.com"]
+    tokens.replace({**info, "created_by_id": int(admin), "created_by_username": "app-3"})
+    by_display_name = set(made_by_twins.tokens(created_by="single")["token_id"])
+    assert by_display_name == set(made_by_twins.tokens(created_by="app-3")["token_id"])
+    assert info["token_id"] in by_display_name
+
+
 def test_a_display_name_of_several_is_asked_back_before_a_change_in_a_shell_and_in_python(
     made_by_twins, fresh_sandbox, monkeypatch, capsys
 ):

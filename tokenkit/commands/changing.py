@@ -145,6 +145,9 @@ def scopes(
 
     By default, only the tokens whose scopes can be narrowed are shown, and the others are counted.
     """
+    of_change = {"--dry-run": dry_run, "--yes": yes, "--reason": reason, "--allow-none": allow_none}
+    if not narrow and (given := [name for name, value in of_change.items() if value]):
+        raise errors.UsageError(f"{given[0]} is for a change. To narrow the scopes, add --narrow.")
     workspace = session.workspace()
     advised = workspace.scopes(where, **criteria)
     counts = ", ".join(f"{count:,} {advice}" for advice, count in advised["advice"].value_counts().items())

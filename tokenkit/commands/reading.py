@@ -74,13 +74,15 @@ def list_tokens(
 ) -> pd.DataFrame:
     """List the tokens that match the filters."""
     workspace = session.workspace()
-    found = selected(workspace, where, criteria, sort)
+    found = workspace.tokens(where, **criteria)
     warn_of_misspelt(session, workspace, criteria, found)
     warn_of_unscoped(session, criteria)
     is_ending = criteria.get("expires_in") is not None
-    if is_ending or any(columns.named(name, [_ENDS_BY]) for name in session.columns):
+    if is_ending or any(columns.named(name, [_ENDS_BY]) for name in (*session.columns, (sort or "").lstrip("-"))):
         # The remedy depends on which of the two ends applies.
         found = found.assign(**{_ENDS_BY: lifecycle.ends_by(found)})
+    if sort:
+        found = sorted_by(found, sort)
     session.front_end.remember(found)
     tokens = limited(found, limit)
     count = f"{workspace.name}: {pluralize(len(found), 'token')}."
@@ -291,7 +293,7 @@ def names_of_columns(given: Sequence[str], known: Iterable[str]) -> list[str]:
         if len(found) > 1:
             raise errors.UsageError(f"{text!r} is the heading of several columns. Use {' or '.join(found)}.")
         names += found
-    return names
+    return [*dict.fromkeys(names)]
 
 
 def unknown_column(name: str, known: Iterable[str]) -> errors.UsageError:

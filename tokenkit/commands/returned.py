@@ -54,7 +54,7 @@ _BY_COMMAND: dict[str, tuple[str, ...]] = {
     "get": (*LISTING, "findings"),
     "scopes": (
         *("token_id", "owner", "owner_kind", "last_used_day", "autoscope_state", "scopes", "reach", "used_scopes"),
-        *("unused_scopes", "new_scopes", "advice", "reason", "comment", "new_comment"),
+        *("unused_scopes", "new_scopes", "advice", "reason"),
     ),
     "usage": (
         *("token_id", "logins", "first_login", "last_login", "days_used", "source_addresses", "source_networks"),

@@ -82,6 +82,7 @@ class Question(Generic[_Answer]):
         return self.of_events(events(rows))
 
 
+_MAP = pa.map_(pa.string(), pa.string())
 _REQUIRED = ("event_time", "action_name", "request_params")
 _COLUMNS = (
     *_REQUIRED, "service_name", "user_identity", "source_ip_address", "user_agent", "response", "workspace_id"
@@ -140,7 +141,7 @@ def _arrow(column: pd.Series[Any] | pa.ChunkedArray) -> pa.Array:
         return column.combine_chunks()
     first = column.dropna().head(1)
     is_map = len(first) and isinstance(first.iloc[0], list)  # a map is a list of pairs in pandas
-    return pa.array(column, pa.map_(pa.string(), pa.string()) if is_map else None)
+    return pa.array(column, _MAP if is_map else None)
 
 
 def _names_of(rows: pd.DataFrame | pa.Table) -> list[str]:
@@ -159,8 +160,12 @@ def _struct(column: pa.Array, names: tuple[str, ...]) -> dict[str, pa.Array]:
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         column = parsed(column)
+    if pa.types.is_list(column.type):
+        column = pa.array([pairs and [*map(tuple, pairs)] for pairs in column.to_pylist()], _MAP)
     if pa.types.is_map(column.type):
         return {name: _text(pc.map_lookup(column, pa.scalar(name), "first")) for name in names}
+    if not (pa.types.is_struct(column.type) or pa.types.is_null(column.type)):
+        raise pa.ArrowInvalid(f"{column.type} is not an object.")
     fields = {field.name for field in column.type} if pa.types.is_struct(column.type) else set()
     none = pa.nulls(len(column), pa.string())
     return {name: _text(pc.struct_field(column, name)) if name in fields else none for name in names}

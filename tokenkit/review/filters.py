@@ -86,7 +86,7 @@ def _never_expires(tokens: pd.DataFrame, wanted: bool) -> pd.Series[bool]:  # no
 
 _DAY = pd.Timedelta(days=1)
 _OWNER_ALIASES, _CREATOR_ALIASES = (
-    tuple(alias for alias, (of, _) in owners.ALIASES.items() if of == ids) for ids in ("owner_id", "created_by_id")
+    tuple(alias for alias, (of, *_) in owners.ALIASES.items() if of.startswith(whose)) for whose in ("owner", "created")
 )
 _MASKS: Mapping[str, Callable[[pd.DataFrame, Any], pd.Series[bool]]] = {
     "owner": _owner,

@@ -74,22 +74,27 @@ def with_aliases(
         within: As for ``with_owners``.
     """
     found = {}
-    for alias, (of, name) in ALIASES.items():
+    for alias, (of, key, name) in ALIASES.items():
         identities = service_principals if name in service_principals else users
-        at = _positions(array(tokens[of], pa.int64()), tokens, (identities,), within)
+        at = _positions(array(tokens[of], _KEYS[key]), tokens, (identities,), within, key=key)
         found[alias] = array(identities[name]).take(at)
     columns = frames.to_pandas(pa.table(found))
     return tokens.assign(**{alias: columns[alias].array for alias in ALIASES})
 
 
 ALIASES = {
-    "owner's application id": ("owner_id", "application_id"),
-    "creator's application id": ("created_by_id", "application_id"),
-    "creator's display name": ("created_by_id", "display_name"),
-    # ``created_by_username`` of a token on behalf of a service principal can be that of the service principal.
-    "creator's user name": ("created_by_id", "user_name"),
+    "owner's application id": ("owner_id", "id", "application_id"),
+    "creator's application id": ("created_by_id", "id", "application_id"),
+    "creator's display name": ("created_by_id", "id", "display_name"),
+    # Of a token on behalf of a service principal, ``created_by_username`` can be that of the service principal, whereas
+    # ``created_by_id`` is that of the person.
+    "creator's user name": ("created_by_id", "id", "user_name"),
+    "display name of the creator's name": ("created_by_username", "application_id", "display_name"),
 }
-"""The column of an alias, with the column of the id and the kind of name. The API has no column with a blank."""
+"""The column of an alias, with the column of the listing, the key of the identities that it has, and the kind of name.
+The API has no column with a blank.
+"""
+_KEYS = {"id": pa.int64(), "application_id": pa.string()}
 
 
 def with_owners_known(tokens: pd.DataFrame) -> pd.DataFrame:
@@ -106,10 +111,10 @@ def with_owners_known(tokens: pd.DataFrame) -> pd.DataFrame:
 
 
 def _positions(
-    wanted: pa.Array, tokens: pd.DataFrame, identities: Sequence[pd.DataFrame], within: str | None
+    wanted: pa.Array, tokens: pd.DataFrame, identities: Sequence[pd.DataFrame], within: str | None, *, key: str = "id"
 ) -> pa.Array:
-    """Return the position of each id among the identities, or null."""
-    ids = pa.concat_arrays([array(frame["id"], pa.int64()) for frame in identities])
+    """Return the position of each key among the identities, or null."""
+    ids = pa.concat_arrays([array(frame[key], _KEYS[key]) for frame in identities])
     if within is None:
         return pc.index_in(wanted, ids, skip_nulls=True)
     groups = pa.concat_arrays([array(frame[within]) for frame in identities])
