@@ -4,6 +4,9 @@ import itertools
 
 from rich.cells import cell_len
 
+OF_THE_CLOCK = ["age_days", "idle_days", "expires_in_days"]
+"""The columns of a listing that are different a moment later."""
+
 
 def last_column(text, heading):
     """Return the cells of the last column of a table as one text, without the line breaks of folded cells."""

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import tokenkit
+from tests.tables import OF_THE_CLOCK
 from tokenkit import errors
 
 
@@ -21,7 +22,7 @@ def test_list_returns_a_frame_and_names_the_workspace(shell, sandbox, workspace,
     assert type(listed) is pd.DataFrame
     short = ["comment", "owner", "status", "idle_days", "effective_end", "scopes", "token_id"]
     assert [*listed.columns] == [*short, *(name for name in tokens.columns if name not in short)]
-    of_now = ["age_days", "idle_days", "expires_in_days", "status"]
+    of_now = [*OF_THE_CLOCK, "status"]
     pd.testing.assert_frame_equal(listed[tokens.columns].drop(columns=of_now), tokens.drop(columns=of_now))
     assert f"{sandbox.host}: 300 tokens." in capsys.readouterr().out
 

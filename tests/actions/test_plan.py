@@ -1,10 +1,12 @@
 """What every kind of plan has in common: its listener, its stop, its run in the journal, and the line it shows."""
 
+import pkgutil
 import threading
 
 import pytest
 
 import tokenkit
+from tokenkit import actions
 from tokenkit.actions.journal import Journal
 from tokenkit.actions.resumption import KINDS
 from tokenkit.sandbox import Fault
@@ -121,3 +123,10 @@ def test_a_plan_is_one_line_and_in_ipython_a_preview_in_short(ws, company, victi
 @pytest.mark.parametrize("kind", PLANS)
 def test_only_an_update_and_its_undo_can_be_undone(ws, company, victims, kind):
     assert PLANS[kind](ws, company, victims).can_be_undone is (kind in {"update", "undo"})
+
+
+def test_every_module_of_the_package_is_its_attribute_and_nothing_else_is():
+    names = [module.name for module in pkgutil.iter_modules(actions.__path__)]
+    assert [getattr(actions, name).__name__ for name in names] == [f"tokenkit.actions.{name}" for name in names]
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        actions.nothing  # noqa: B018 - the attribute is what fails

@@ -97,7 +97,7 @@ WITHOUT_A_TABLE = {
 
 def test_every_command_is_looked_at():
     looked_at = [parser.parse(shlex.split(line), SHELL).command.path for line in [*LINES, *RECORDS]]
-    assert {*looked_at, *WITHOUT_A_TABLE} == {command.path for command in COMMANDS}
+    assert {*looked_at, *WITHOUT_A_TABLE} == {command.path for command in COMMANDS}, "add a line to LINES"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import tokenkit
+from tests.tables import OF_THE_CLOCK
 from tokenkit import cli
 from tokenkit.commands import parser
 from tokenkit.commands.options import MAGIC, SHELL
@@ -116,7 +117,7 @@ def test_every_command_is_in_the_cases():
 
 def steady(frame):
     """Drop the columns that change with the clock."""
-    return frame.drop(columns=["age_days", "idle_days", "expires_in_days"], errors="ignore")
+    return frame.drop(columns=OF_THE_CLOCK, errors="ignore")
 
 
 @pytest.mark.parametrize("line", READING)

@@ -5,39 +5,14 @@ takes as long as to read a thousand tokens.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from tokenkit.actions import (
-        history,
-        journal,
-        options,
-        permissions,
-        plan,
-        resumption,
-        revocation,
-        schedule,
-        task,
-        update,
-    )
-
-__all__ = [
-    "history",
-    "journal",
-    "options",
-    "permissions",
-    "plan",
-    "resumption",
-    "revocation",
-    "schedule",
-    "task",
-    "update",
-]
+from types import ModuleType
 
 
-def __getattr__(name: str) -> "ModuleType":
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module(f"{__name__}.{name}")
+def __getattr__(name: str) -> ModuleType:
+    module = f"{__name__}.{name}"
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as missing:
+        if missing.name != module:
+            raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None

@@ -113,7 +113,7 @@ def listed(names: str, help: str) -> click.Option:  # noqa: A002
 
 
 def _joined(_: click.Context, __: click.Parameter, given: Iterable[list[str]]) -> list[str] | None:
-    return [*dict.fromkeys(chain(*given))] or None
+    return [*chain(*given)] or None
 
 
 def flag(names: str, help: str, **settings: Any) -> click.Option:  # noqa: A002, ANN401
