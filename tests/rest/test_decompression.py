@@ -31,7 +31,11 @@ def test_several_members_are_one_content_and_what_follows_is_ignored(size, end):
     assert b"".join(gunzipped(cut(packed, size), 100)) == TEXT + b"b"
 
 
-@pytest.mark.parametrize("content", [b"plain", zlib.compress(TEXT), gzip.compress(TEXT)[:12] + b"damaged" * 9])
+@pytest.mark.parametrize(
+    "content",
+    [b"plain", zlib.compress(TEXT), gzip.compress(TEXT)[:12] + b"damaged" * 9],
+    ids=["plain", "zlib", "damaged"],  # not the content, which has the time
+)
 def test_what_is_not_gzip_or_is_damaged_is_an_error(content):
     with pytest.raises(zlib.error):
         [*gunzipped([content], 100)]
