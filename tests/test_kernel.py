@@ -166,6 +166,7 @@ def test_a_value_goes_to_a_variable_and_is_never_shown(kernel):
         "obo = %tokens create-obo terraform --lifetime 1d --variable secret_value --env SECRET_VALUE\nobo"
     )
     check = kernel.run("import os; (secret_value == obo.token_value == os.environ['SECRET_VALUE'], secret_value[:4])")
+    assert (said["error"], check["error"]) == ("", "")
     assert check["result"].strip() == "(True, 'dapi')"
     value = kernel.run("secret_value")["result"].strip().strip("'")
     assert value.startswith("dapi")
