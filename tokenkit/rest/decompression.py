@@ -1,8 +1,8 @@
 """Decompression of response bodies in pieces of limited size.
 
 urllib3 decompresses what it has received as a whole before release 2.6, whatever the size of the result, and copies the
-rest of the result at each read. A body of 1 MB can then occupy a gigabyte, and reading it takes a minute. Databricks
-runtimes have such releases.
+rest of the result at each read: a body of 300 kB occupied 300 MB, and reading it took 9 s or more (urllib3 2.3.0, which
+serverless environment 5 has).
 """
 
 from __future__ import annotations
