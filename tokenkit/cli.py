@@ -276,9 +276,11 @@ class _ShellSession(FrontEnd):
         """Write to standard error."""
         _write_message(_one_line(message))
 
-    def show(self, in_short: Preview, *, is_whole: bool = False) -> None:
+    def show(self, in_short: Preview, *, is_dry_run: bool = False) -> None:
+        if is_dry_run and self._is_quiet:
+            return
         self.sum_up()
-        height = shutil.get_terminal_size().lines if sys.stderr.isatty() and not is_whole else None
+        height = shutil.get_terminal_size().lines if sys.stderr.isatty() and not is_dry_run else None
         sys.stderr.write(f"{in_short.text(height=height)}\n")
 
     def ask(self, question: str) -> str | None:

@@ -778,7 +778,7 @@ def test_a_comment_that_will_be_removed_is_visible():
         ("add group:analysts", ["Entries that change:"]),
     ],
 )
-def test_a_dry_run_of_permissions_shows_the_tables_that_the_confirmation_shows(change, listed, capsys, monkeypatch):
+def test_a_dry_run_of_permissions_shows_the_confirmation_s_tables_as_a_whole(change, listed, capsys, monkeypatch):
     argv = ["permissions", *change.split()]
     assert cli.main([*argv, "--dry-run", "--output", "json"]) == 0
     dry = capsys.readouterr()
@@ -790,9 +790,45 @@ def test_a_dry_run_of_permissions_shows_the_tables_that_the_confirmation_shows(c
         assert cli.main(argv) == 1
         asked, last = capsys.readouterr().err.split("Tokens that will be deleted or disabled:")
         title, tables = asked.rstrip().split("\n", 1)
-        workspace = tokenkit.connect().full_name
-        assert dry.err.startswith(f"{workspace}: would {title[:1].lower()}{title[1:]}.\n{tables}")
+        workspace = tokenkit.connect()
+        assert dry.err.startswith(f"{workspace.full_name}: would {title[:1].lower()}{title[1:]}.\n")
         assert dry.err.rstrip().splitlines()[-1] in last
+        shown, more = tables.rsplit("\n… and ", 1)
+        assert shown.split() == dry.err.split()[len(dry.err.split("\n")[0].split()) :][: len(shown.split())]
+        assert more.endswith(" more; --dry-run shows all of them")
+        losing = workspace.plan_permissions([{"group_name": "contractors"}], replace=True).losing_access
+        assert all(name in dry.err for name in losing["principal"])
+
+
+@pytest.mark.usefixtures("here")
+def test_a_quiet_dry_run_of_permissions_prints_the_rows_and_the_closing_lines_alone(capsys):
+    assert cli.main(["permissions", "set", "group:contractors", "--dry-run", "--quiet"]) == 0
+    printed = capsys.readouterr()
+    assert all(line.endswith(".") for line in printed.err.splitlines()), printed.err
+    assert "Warnings: " in printed.err
+    assert "Entries that change:" not in printed.err
+    assert printed.out
+
+
+@pytest.mark.usefixtures("here")
+def test_a_dry_run_of_permissions_has_the_principals_whose_columns_are_asked_for(capsys):
+    argv = ["permissions", "set", "group:contractors", "--dry-run", "--output", "json", "--columns"]
+    losing = tokenkit.connect().plan_permissions([{"group_name": "contractors"}], replace=True).losing_access
+    assert cli.main([*argv, "principal,tokens"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == losing[["principal", "tokens"]].to_dict("records")
+    assert "Not in this result" not in printed.err
+    assert cli.main([*argv, "owner,age_days"]) == 0
+    assert json.loads(capsys.readouterr().out)[0].keys() == {"owner", "age_days"}
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("line", ["revoke --owner nobody@example.com --allow-none", "update --scopes a --idle 9000d"])
+def test_a_change_of_nothing_says_so_once(line, capsys):
+    assert cli.main(line.split()) == 0
+    printed = capsys.readouterr()
+    assert "nothing to " in printed.err
+    assert printed.out == ""
 
 
 @pytest.mark.usefixtures("here")

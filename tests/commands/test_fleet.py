@@ -129,10 +129,11 @@ def test_where_takes_the_names_that_tables_show(capsys, command):
     assert "Known: prod, dev." in shell(capsys, line.format("https://elsewhere.example.com"), code=2).err
 
 
-def test_a_table_names_the_workspace(company, capsys):
-    printed = shell(capsys, "fleet list --profiles prod,dev --limit 3").out
-    assert printed.startswith("workspace")
-    assert company.host in printed
+def test_a_table_in_a_pipe_has_the_profiles_and_csv_the_hosts(company, capsys):
+    header, *rows = shell(capsys, "fleet list --profiles prod,dev --limit 3").out.splitlines()
+    assert header.startswith("workspace\t")
+    assert {row.split("\t")[0] for row in rows} == {"prod"}
+    assert company.host in shell(capsys, "fleet list --profiles prod,dev --limit 3 --output csv").out
 
 
 @pytest.mark.parametrize("command", ["access", "audit --findings", "journal"])
@@ -188,7 +189,7 @@ def test_a_fleet_s_tokens_are_revoked_and_resumed(company, capsys, monkeypatch):
     for line in (f"fleet resume {run_id} --profiles prod,dev", f"resume {run_id}", f"resume {run_id}.1 --profile prod"):
         finished = shell(capsys, line)
         assert "nothing remains" in finished.err
-        assert finished.out == "Nothing found.\n"
+        assert finished.out == ""
 
 
 def test_the_count_of_all_workspaces_is_the_confirmation(company, notebook, capsys, monkeypatch):
@@ -197,6 +198,21 @@ def test_the_count_of_all_workspaces_is_the_confirmation(company, notebook, caps
     assert notebook.run_line_magic("tokens", "fleet revoke --status active --profiles prod,dev") is None
     assert "Revoke " in capsys.readouterr().out
     assert ids(company) == before
+
+
+def test_a_change_names_only_the_workspaces_that_it_changes(company, capsys):
+    tokens = tokenkit.fleet(["prod", "dev"]).tokens("owner != 'admin@example.com'", status="active")
+    of_dev = tokens[tokens["workspace"] == company.workspaces[1].host]["token_id"]
+    dry = shell(capsys, f"fleet revoke {of_dev.iloc[0]} --profiles prod,dev --dry-run")
+    assert "1 of 2 workspaces (dev): would revoke 1 token for good." in dry.err
+    company.faults.add(Fault(method="DELETE", status=500))
+    stopped = shell(capsys, f"fleet revoke {' '.join(of_dev.head(2))} --profiles prod,dev --yes", code=1)
+    assert "1 of 2 workspaces: " in stopped.err
+    company.faults.clear()
+    (run_id,) = {run.partition(".")[0] for run in tokenkit.connect("dev").runs()["run_id"]}
+    resumed = shell(capsys, f"fleet resume {run_id} --profiles prod,dev --yes")
+    assert "prod" not in stopped.err + resumed.err
+    assert "1 of 2 workspaces: 2 revoked" in resumed.err
 
 
 def test_a_notebook_remembers_the_fleet_of_a_variable(company, notebook):

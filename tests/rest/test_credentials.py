@@ -53,6 +53,26 @@ def test_a_profile_signs_in_with_its_settings(sandbox):
     assert "profile prod" in repr(workspace)
 
 
+@pytest.mark.parametrize(
+    ("variables", "profile", "next_step"),
+    [
+        ({}, "prod west", "Renew the credential of profile 'prod west' in "),
+        ({}, "prod west", "`databricks auth login --profile 'prod west'`"),
+        ({"DATABRICKS_TOKEN": "expired"}, None, "Renew the credential in the environment, such as DATABRICKS_TOKEN"),
+    ],
+)
+def test_the_error_of_an_expired_credential_names_the_place_that_it_came_from(
+    variables, profile, next_step, sandbox, monkeypatch
+):
+    with_profile(f"[prod west]\nhost = {sandbox.host}\ntoken = expired\n")
+    for name, value in ({"DATABRICKS_HOST": sandbox.host} | variables if variables else {}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(errors.AuthenticationError) as raised:
+        tokenkit.connect(profile).me()
+    assert next_step in str(raised.value)
+    assert ("DATABRICKS_TOKEN" in str(raised.value)) == (profile is None)
+
+
 def test_the_default_profile_is_used_without_its_name(sandbox):
     with_profile(f"[DEFAULT]\nhost = {sandbox.host}\ntoken = {sandbox.token}\n")
     assert tokenkit.connect().me() == "admin@example.com"

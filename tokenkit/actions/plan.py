@@ -141,10 +141,12 @@ class Plan(ABC):
     Attributes:
         token_ids: The ids of the tokens that are affected.
         run_id: The run of the last ``apply()``, for ``tokenkit.resume``; None before.
+        hosts: Of several workspaces, those in which the plan changes something, as in the column ``workspace``.
     """
 
     token_ids: tuple[str, ...]
     run_id: str | None = None
+    hosts: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.token_ids)

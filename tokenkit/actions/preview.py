@@ -41,7 +41,7 @@ def of(
         limit: The maximum number of rows to show of each table.
         without: The captions of tables that are shown elsewhere.
         labels: The names of workspaces in tables, by address.
-        see_all: How to see all tokens, as a clause.
+        see_all: How to see all rows of a table, as a clause.
         names_tokens: Whether warnings name the first of their tokens, because the tables are not shown.
     """
     summary = plan.summary()
@@ -51,7 +51,7 @@ def of(
     parts[of_tokens] = worst_first_of(tokens, list(summary.warnings))
     parts = {caption: labelled(rows, labels) for caption, rows in parts.items()}
     tables = [
-        table(rows, caption=caption, limit=limit, see_all=see_all if caption == of_tokens else "")
+        table(rows, caption=caption, limit=limit, see_all=see_all)
         for caption, rows in parts.items()
         if caption not in without
     ]

@@ -236,12 +236,17 @@ def warnings_of(preview: pd.DataFrame) -> dict[str, int]:
     return {warning: int(counts[warning]) for warning in _WARNINGS if warning in counts}
 
 
-def explained(owners: Sequence[str]) -> dict[str, str]:
-    """Return the sentence about owners whose last token will be revoked, by the warning that it explains."""
+def explained(owners: Sequence[str], *, where: str = "") -> dict[str, str]:
+    """Return the sentence about owners whose last token will be revoked, by the warning that it explains.
+
+    Args:
+        owners: The owners.
+        where: Where they have no other active token, if the plan is for several workspaces.
+    """
     if not owners:
         return {}
     keep = of(len(owners), "keeps", "keep")
-    return {LAST_TOKEN: f"{pluralize(len(owners), 'owner')} {keep} no active token: {first_of(owners, _NAMED)}."}
+    return {LAST_TOKEN: f"{pluralize(len(owners), 'owner')} {keep} no active token{where}: {first_of(owners, _NAMED)}."}
 
 
 def reasons_of(left_out: pd.DataFrame) -> dict[str, int]:

@@ -68,6 +68,8 @@ def revoke(
 
 
 _SEE_ALL = "--dry-run shows all of them"
+_SEE_ALL_PRINCIPALS = "--columns principal --to FILE saves all of them"
+_DRY_RUN_ROWS = 500
 _NO_MATCH = "; no token matches"
 
 
@@ -244,12 +246,14 @@ def _change_permissions(
     needs_confirmation = bool(plan.summary().doing)
     if dry_run:
         # The same tables as before a confirmation, the last one as the result.
-        caption, rows = _costs(plan)
+        caption, rows = _costs(plan, session.columns)
         rows = _with_columns(rows, session.columns, workspace.tokens)
-        in_short = preview.of(plan, without=[caption], labels=workspace.labels)
+        in_short = preview.of(
+            plan, without=[caption], limit=_DRY_RUN_ROWS, labels=workspace.labels, see_all=_SEE_ALL_PRINCIPALS
+        )
         asks = "" if needs_confirmation else ", without a confirmation"
-        title = f"{workspace.full_name}: would {plan.effect()}{asks}."
-        front_end.show(replace(in_short, title=title, closing=()), is_whole=True)
+        title = f"{workspace.full_name_for(plan)}: would {plan.effect()}{asks}."
+        front_end.show(replace(in_short, title=title, closing=()), is_dry_run=True)
         _warn_last(front_end, in_short)
         return _of_dry_run(rows, caption)
     result = _decide(session, plan, workspace, dry_run=False, yes=options["yes"] or not needs_confirmation)
@@ -260,9 +264,10 @@ def _change_permissions(
     return result if len(result) else permissions_of(workspace)
 
 
-def _costs(plan: PermissionEffects) -> tuple[str, pd.DataFrame]:
+def _costs(plan: PermissionEffects, names: Sequence[str]) -> tuple[str, pd.DataFrame]:
     """Return the rows of a dry run, with the caption that they have in a preview: the tokens that will be lost; or else
-    the principals that lose permission, or those that gain it; or else the entries that change.
+    the principals that lose permission, or those that gain it; or else the entries that change. If columns are asked
+    for, the first of them that has all these columns.
     """
     rows = {
         preview.LOST_TOKENS: preview.worst_first_of(plan.preview(), []).reset_index(drop=True),
@@ -270,7 +275,9 @@ def _costs(plan: PermissionEffects) -> tuple[str, pd.DataFrame]:
         permissions.GAINING: plan.gaining_access,
         permissions.CHANGES: plan.changes,
     }
-    return next((caption, found) for caption, found in rows.items() if len(found))
+    filled = {caption: found for caption, found in rows.items() if len(found)}
+    asked_for = (part for part in filled.items() if all(columns.named(name, part[1].columns) for name in names))
+    return next(asked_for, next(iter(filled.items())))
 
 
 def _how_to_undo(session: Session[Any], workspace: AnyWorkspace, plan: PermissionEffects) -> list[str]:
@@ -330,7 +337,7 @@ def resume(
     if is_shown:
         session.front_end.show(in_short)
         session.front_end.warn(
-            f"{workspace.full_name}: resuming run {plan.run_id}, which was confirmed today. "
+            f"{workspace.full_name_for(plan)}: resuming run {plan.run_id}, which was confirmed today. "
             "To see what remains without resuming, use --dry-run."
         )
     return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, is_shown=is_shown)
@@ -503,12 +510,13 @@ def _decide(
         front_end.warn(f"{workspace.name}: {nothing}.")
         return plan.preview()
     rows = _with_columns(plan.preview(), session.columns, workspace.tokens)
+    where = workspace.full_name_for(plan)
     is_unseen = yes and not dry_run
     in_short = preview.of(
         plan, title=doing, tokens=rows, labels=workspace.labels, see_all=_SEE_ALL, names_tokens=is_unseen
     )
     if dry_run:
-        front_end.warn_last(f"{workspace.full_name}: would {doing}.")
+        front_end.hint(f"{where}: would {doing}.")
         _warn_last(front_end, in_short)
         rows = preview.worst_first_of(rows, list(summary.warnings)).reset_index(drop=True)
         return _of_dry_run(rows, "Tokens in the plan")
@@ -516,7 +524,7 @@ def _decide(
         _warn(front_end, in_short)
     elif not is_shown:
         front_end.show(in_short)
-        reply = _ask(front_end, f"Type {summary.count} to {doing} on {workspace.full_name}, anything else to cancel: ")
+        reply = _ask(front_end, f"Type {summary.count} to {doing} on {where}, anything else to cancel: ")
         if reply is None:
             raise errors.UsageError("Confirmation required, but there is no terminal. Use --yes or --dry-run.")
         if reply.strip().replace(",", "") != str(summary.count):
@@ -526,7 +534,7 @@ def _decide(
     interrupted = "Interrupted. " if result.attrs.get(ENDED_BY) == INTERRUPT else ""
     is_change = isinstance(plan, PermissionEffects) and not interrupted
     done = "; ".join(filter(None, ["permissions changed" * (is_change or not len(result)), counts(result)]))
-    front_end.warn_last(f"{interrupted}{workspace.name}: {done}. Run {plan.run_id}.")
+    front_end.warn_last(f"{interrupted}{workspace.name_for(plan)}: {done}. Run {plan.run_id}.")
     _say_additional_effects(front_end, result)
     if remaining(result):
         asks = isinstance(plan, RemainingPlan) and plan.needs_confirmation

@@ -126,11 +126,13 @@ def _write(
     elif output == "csv":
         sys.stdout.write(export.csv_text(texts.written(frame)))
     elif not len(frame):
-        sys.stdout.write("Nothing found.\n")
-    elif not sys.stdout.isatty():
-        sys.stdout.write(export.tsv_text(texts.written(frame[list(chosen) or columns.shown_names(frame)])))
+        sys.stdout.write("" if call.is_plan else "Nothing found.\n")  # a change says itself that there is nothing to do
     else:
-        sys.stdout.write(f"{_drawn(front_end, preview.labelled(frame, labels), call, chosen, is_colored=is_colored)}\n")
+        frame = preview.labelled(frame, labels)
+        if sys.stdout.isatty():
+            sys.stdout.write(f"{_drawn(front_end, frame, call, chosen, is_colored=is_colored)}\n")
+        else:
+            sys.stdout.write(export.tsv_text(texts.written(frame[list(chosen) or columns.shown_names(frame)])))
 
 
 def _drawn(front_end: FrontEnd, frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored: bool) -> str:

@@ -21,6 +21,7 @@ import pandas as pd
 from tokenkit import errors, frames
 from tokenkit.actions.options import RunOptions
 from tokenkit.actions.permissions import check_found, make_removal
+from tokenkit.actions.plan import Plan
 from tokenkit.actions.revocation import token_ids_of
 from tokenkit.actions.update import UpdatePlan
 from tokenkit.core.arguments import folder as folder_of
@@ -92,9 +93,20 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
     @property
     def full_name(self) -> str:  # type: ignore[override]  # as above
         """The name in confirmations: the number of workspaces, and the names of those that did not fail."""
+        return self._with_names(self.name, self.hosts)
+
+    def name_for(self, plan: Plan) -> str:
+        """Return the name in messages about a plan: the number of workspaces in which it changes something."""
+        return self._members.name_of_some(set(plan.hosts) - self._failed())
+
+    def full_name_for(self, plan: Plan) -> str:
+        """Return the name in confirmations of a plan, with the names of the workspaces that it changes."""
+        return self._with_names(self.name_for(plan), plan.hosts)
+
+    def _with_names(self, name: str, hosts: Iterable[str]) -> str:
         failed = self._failed()
-        names = [name for host, name in self.labels.items() if host not in failed]
-        return f"{self.name} ({', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''})"
+        names = [self.labels[host] for host in hosts if host not in failed]
+        return f"{name} ({', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''})"
 
     def addresses(self) -> Mapping[str, Address]:
         """The host and the id of each workspace in ``hosts``, as far as they are known without a request."""

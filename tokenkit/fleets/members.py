@@ -10,7 +10,7 @@ import contextvars
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, TypeVar
@@ -114,9 +114,12 @@ class Members:
 
     def name_without(self, failed: Container[str]) -> str:
         """Return the name of the workspaces in messages, without those that failed: ``2 of 3 workspaces``."""
+        return self.name_of_some([host for host in self.hosts if host not in failed])
+
+    def name_of_some(self, some: Collection[str]) -> str:
+        """Return the name of some of the workspaces in messages: ``2 of 3 workspaces``."""
         left_out = {row["workspace"] for row in self.failures[DISCOVER]} - {*self.hosts}
-        reached = sum(host not in failed for host in self.hosts)
-        return part_of(reached, len(self.hosts) + len(left_out), "workspace")
+        return part_of(len(some), len(self.hosts) + len(left_out), "workspace")
 
     def __contains__(self, host: object) -> bool:
         return host in self._members

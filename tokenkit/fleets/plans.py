@@ -57,6 +57,7 @@ class FleetPlan(Plan, Generic[P]):
     Attributes:
         plans: The plans by workspace.
         token_ids: The ids of the affected tokens, grouped by workspace.
+        hosts: The workspaces in which the plan changes something.
         run_id: The run of the last ``apply()``, for ``tokenkit.resume``; None before.
     """
 
@@ -75,6 +76,7 @@ class FleetPlan(Plan, Generic[P]):
         self._unplanned = unplanned
         self._elsewhere = elsewhere
         self.token_ids = tuple(chain.from_iterable(plan.token_ids for plan in self.plans.values()))
+        self.hosts = tuple(host for host, plan in self.plans.items() if len(plan))
 
     def set_reason(self, reason: str | None) -> None:
         """Set the reason of every workspace's plan, for the journal.
@@ -93,7 +95,8 @@ class FleetPlan(Plan, Generic[P]):
         return f"{pluralize(len(self), 'token')} on {self._workspaces()}"
 
     def _workspaces(self) -> str:
-        return part_of(len(self.plans), len(self.plans) + self._unplanned + len(self._elsewhere), "workspace")
+        total = len(self.plans) + self._unplanned + len(self._elsewhere)
+        return part_of(len(self.hosts or self.plans), total, "workspace")
 
     def _unplanned_warning(self) -> dict[str, int]:
         failed = "workspaces without a plan because of an error" + spelled("; see the fleet's .errors")
@@ -210,7 +213,7 @@ class FleetRevocationPlan(_SelectivePlan[RevocationPlan]):
             left_out=revocation.reasons_of(self.left_out),
             resembling=self._counts(lambda summary: summary.resembling),
             evidence=self._evidence(),
-            explained=revocation.explained(self.losing_last_token()),
+            explained=revocation.explained(self.losing_last_token(), where=" in a workspace"),
         )
 
 
@@ -360,6 +363,7 @@ class FleetPermissionPlan(PermissionEffects, FleetPlan[PermissionPlan]):
         super().__init__(made, apply, unplanned=unplanned)
         self.labels = labels
         self.changes = self._concat(lambda plan: plan.changes, LEVELS)
+        self.hosts = tuple(self._changing())
         self.unchanged = self._concat(lambda plan: plan.unchanged, LEVELS)
         self.display_names = dict(chain.from_iterable(plan.display_names.items() for plan in self.plans.values()))
         self.gaining_access = self._concat(lambda plan: plan.gaining_access)
@@ -401,7 +405,7 @@ class FleetPermissionPlan(PermissionEffects, FleetPlan[PermissionPlan]):
         return {host: plan for host, plan in self.plans.items() if len(plan.changes)}
 
     def _place(self) -> str:
-        return part_of(len(self._changing() or self.plans), len(self.plans) + self._unplanned, "workspace")
+        return part_of(len(self.hosts or self.plans), len(self.plans) + self._unplanned, "workspace")
 
     def summary(self) -> Summary:
         """Return what the plan removes, the number to confirm, and the affected principals and tokens."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, Protocol
 
@@ -34,8 +35,10 @@ _NULL_HANDLER = logging.NullHandler()
 
 NOTEBOOK = "the identity of this notebook"
 """The origin of credentials that Databricks provides to a notebook or a job."""
+ARGUMENTS = "arguments"
 ENVIRONMENT, UNIFIED = "the environment", "unified authentication"
-"""The origins of credentials that are found without a profile: of the workspace of the environment, or of a host."""
+"""The other origins of credentials that are not a profile's: of the caller, of the workspace of the environment, or of
+a host."""
 
 NOT_PICKLED = (
     "Objects that are connected to a workspace cannot be pickled or copied, because they contain a credential. Pass "
@@ -62,7 +65,6 @@ class Credentials:
         workspace_id: The workspace's id if it was given. It is sent with every request, because a host can serve
             several workspaces.
         origin: The source of the credentials, for messages: ``profile prod``, ``the environment``.
-        renewal: The next step if the credentials are no longer valid.
     """
 
     def __init__(
@@ -73,15 +75,23 @@ class Credentials:
         workspace_id: str = "",
         origin: str,
         name: str = "",
-        renewal: str = RENEWAL,
     ) -> None:
         workspace = _workspace_address(host)
         self.host = workspace.host
         self.name = name or self.host
         self.workspace_id = one_workspace_id(workspace.workspace_id, workspace_id)
         self.origin = origin
-        self.renewal = renewal
         self._sign = sign
+
+    @property
+    def renewal(self) -> str:
+        """The next step if the credentials are no longer valid, which depends on their origin."""
+        if profile := profile_of(self.origin):
+            return (
+                f"Renew the credential of profile {profile!r} in {config_file()}, or for OAuth sign in again with "
+                f"`databricks auth login --profile {shlex.quote(profile)}`."
+            )
+        return _RENEWALS.get(self.origin, RENEWAL)
 
     def __repr__(self) -> str:
         return f"<Credentials for {self.host} from {self.origin}>"
@@ -96,9 +106,7 @@ class Credentials:
             ConfigurationError: The credentials are for another workspace, or the id is invalid.
         """
         one_id = one_workspace_id(self.workspace_id, workspace_id)
-        return Credentials(
-            self.host, self._sign, workspace_id=one_id, origin=self.origin, name=self.name, renewal=self.renewal
-        )
+        return Credentials(self.host, self._sign, workspace_id=one_id, origin=self.origin, name=self.name)
 
     @without_frames()
     def hashes(self, of: Callable[[str], Iterable[str]]) -> frozenset[str]:
@@ -126,7 +134,7 @@ class Credentials:
         raise error
 
 
-def from_token(host: str, token: str, *, workspace_id: str = "", origin: str = "arguments") -> Credentials:
+def from_token(host: str, token: str, *, workspace_id: str = "", origin: str = ARGUMENTS) -> Credentials:
     """Return credentials for a personal access token."""
     if not isinstance(token, str):
         raise errors.ConfigurationError(f"A token must be a string, not {type(token).__name__}.")
@@ -179,12 +187,10 @@ def from_notebook() -> Credentials:
     except errors.ConfigurationError as failure:
         own, problem = notebook.identity(), str(failure)
     else:
-        return from_sdk_config(config, origin=NOTEBOOK, renewal=_REATTACH)
+        return from_sdk_config(config, origin=NOTEBOOK)
     if own is None:
         raise errors.ConfigurationError(problem)
-    return Credentials(
-        own.host, own.sign, workspace_id=one_workspace_id("", own.workspace_id), origin=NOTEBOOK, renewal=_REATTACH
-    )
+    return Credentials(own.host, own.sign, workspace_id=one_workspace_id("", own.workspace_id), origin=NOTEBOOK)
 
 
 _OF_PROFILE = "profile "
@@ -346,7 +352,7 @@ def _checked(config: SdkConfig, host: str) -> SdkConfig:
 
 
 def from_sdk_config(
-    config: SdkConfig, *, workspace_id: str = "", origin: str = "a databricks.sdk object", renewal: str = RENEWAL
+    config: SdkConfig, *, workspace_id: str = "", origin: str = "a databricks.sdk object"
 ) -> Credentials:
     """Return credentials that share the sign-in of an official ``Config``, including token renewal."""
     if not config.host:
@@ -358,7 +364,6 @@ def from_sdk_config(
         # Where a notebook provides no id, the SDK stores the text "None".
         workspace_id=one_workspace_id(workspace_id, None if known == "None" else known),
         origin=origin,
-        renewal=renewal,
     )
 
 
@@ -367,7 +372,11 @@ _SETTINGS_OF_A_HOST = tuple(
     f"DATABRICKS_{name}"
     for name in ("TOKEN", "CLIENT_ID", "CLIENT_SECRET", "USERNAME", "PASSWORD", "WORKSPACE_ID", "METADATA_SERVICE_URL")
 )
-_REATTACH = "Run the cell again. If the error persists, detach and reattach the notebook, or run the job again."
+_RENEWALS = {
+    NOTEBOOK: "Run the cell again. If the error persists, detach and reattach the notebook, or run the job again.",
+    ENVIRONMENT: "Renew the credential in the environment, such as DATABRICKS_TOKEN, or sign in again.",
+    ARGUMENTS: "Connect again with a valid token.",
+}
 _NO_NOTEBOOK = (
     "Databricks provides no credentials to this process{reason}. The identity of a notebook is available only in "
     "Python cells and in jobs, not in %sh or on workers. Name a profile, or set DATABRICKS_HOST and DATABRICKS_TOKEN."

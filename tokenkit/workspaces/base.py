@@ -242,6 +242,14 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
     folders: Sequence[Path]
     labels: Mapping[str, str]
 
+    def name_for(self, plan: Plan) -> str:  # noqa: ARG002 - for a fleet
+        """Return the name in messages about a plan; of a fleet, with the number of workspaces that it changes."""
+        return self.name
+
+    def full_name_for(self, plan: Plan) -> str:  # noqa: ARG002 - as above
+        """Return the name in confirmations of a plan; of a fleet, with the names of the workspaces that it changes."""
+        return self.full_name
+
     @abstractmethod
     def addresses(self) -> Mapping[str, Address]:
         """The host and the id of each workspace in ``hosts``, as far as they are known without a request."""
