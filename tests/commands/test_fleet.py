@@ -205,10 +205,11 @@ def test_a_change_names_only_the_workspaces_that_it_changes(company, capsys):
     of_dev = tokens[tokens["workspace"] == company.workspaces[1].host]["token_id"]
     dry = shell(capsys, f"fleet revoke {of_dev.iloc[0]} --profiles prod,dev --dry-run")
     assert "1 of 2 workspaces (dev): would revoke 1 token for good." in dry.err
-    company.faults.add(Fault(method="DELETE", status=500))
+    company.faults.add(Fault(method="DELETE", status=401))
     stopped = shell(capsys, f"fleet revoke {' '.join(of_dev.head(2))} --profiles prod,dev --yes", code=1)
     assert "1 of 2 workspaces: " in stopped.err
     company.faults.clear()
+    assert stopped.err.count("tokenkit resume ") == 1
     (run_id,) = {run.partition(".")[0] for run in tokenkit.connect("dev").runs()["run_id"]}
     resumed = shell(capsys, f"fleet resume {run_id} --profiles prod,dev --yes")
     assert "prod" not in stopped.err + resumed.err

@@ -50,7 +50,7 @@ def test_a_workspace_that_fails_while_a_plan_is_applied_is_left_for_resume(own_c
     assert failed["outcome"].tolist() == ["pending"] * 5
     assert failed["error"].str.contains("INTERNAL_ERROR").all()
     assert len(before - ids(own_companies)) == 10
-    assert f"5 tokens remaining. Run tokenkit.resume('{plan.run_id}')" in capsys.readouterr().err
+    assert f"5 tokens remaining; to finish, run tokenkit.resume('{plan.run_id}')" in capsys.readouterr().err
     assert fleet.errors[["workspace", "operation"]].to_numpy().tolist() == [[failing.host, "apply"]]
     own_companies.faults.clear()
     result = tokenkit.resume(plan.run_id, workspace=fleet, progress=False)

@@ -289,10 +289,18 @@ class _RunClock:
 
 def _how_to_resume(error: errors.TokenKitError | None, run: Run, count: int, total: int) -> str:
     why = "Stopped" if error is None else f"Ended early: {records.storable(str(error))}"
-    how = spelled(
-        "; to finish, run tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}", run_id=run.run_id
-    )
-    return f"{why.rstrip('.')}. {count:,} of {pluralize(total, 'token')} remaining{how if count else ''}."
+    return f"{why.rstrip('.')}. {count:,} of {pluralize(total, 'token')} remaining{how_to_finish(run.run_id, count)}."
+
+
+def how_to_finish(run_id: str, count: int) -> str:
+    """Return how to finish a run of which tokens remain, as a clause; empty if none do, or if a command will say it.
+
+    Args:
+        run_id: The run, or the run of several workspaces.
+        count: The number of tokens that remain.
+    """
+    how = "; to finish, run tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}"
+    return spelled(how, run_id=run_id) if count else ""
 
 
 @contextlib.contextmanager

@@ -38,7 +38,6 @@ COUNTERPARTS: Mapping[str, str] = {
     "For one workspace, use fleet.workspace(host).revoke(…)": "For one workspace, use its profile with --profile",
     # commands
     "fleet(account=…)": "{program} fleet … --account NAME",
-    "tokenkit.resume({run_id!r})": "`{program} resume {run_id}`",
     # A command says it after the result.
     "; to finish, run tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}": "",
     "Save one with snapshot()": "Save one with `{program} fleet snapshot`",

@@ -23,6 +23,7 @@ from tokenkit.actions.plan import WorkspacePlan
 from tokenkit.actions.result import ENDED_BY, RESULT, remaining, result_of
 from tokenkit.actions.resumption import ResumePlan
 from tokenkit.actions.resumption import resume as resume_run
+from tokenkit.actions.run import how_to_finish
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import pluralize
@@ -220,8 +221,7 @@ def _execute(
     if ended_by := _ended_by(ended.values(), failed, stop, asked_to_stop=options.stop is not None):
         result.attrs[ENDED_BY] = ended_by
     if count or failed:
-        resume = spelled("tokenkit.resume({run_id!r})", run_id=run_id)
-        aggregator.end_early(f"{pluralize(count, 'token')} remaining. Run {resume} to finish the run.")
+        aggregator.end_early(f"{pluralize(count, 'token')} remaining{how_to_finish(run_id, count)}.")
     return result
 
 
