@@ -118,9 +118,11 @@ def test_a_piece_is_python_unless_a_command_runs():
     assert spelled("include_own=True") == "include_own=True"
     with spelling(counterparts("%tokens")):
         assert spelled("include_own=True") == "--include-own"
-        assert spelled("tokenkit.resume({run_id!r})", run_id="2026-{x}'") == "`%tokens resume 2026-{x}'`"
+        days = spelled("Pass newer evidence with usage=ws.usage(days={days})", days="{x}'")
+        assert days == "Read newer evidence with --usage --days {x}'"
+        assert spelled("Fleet.runs() lists all runs") == "`%tokens fleet journal` lists all runs"
         assert spelled("a text of somebody's own rule {x}") == "a text of somebody's own rule {x}"
-    assert spelled("tokenkit.resume({run_id!r})", run_id="2026-a") == "tokenkit.resume('2026-a')"
+    assert spelled("a run {run_id!r}", run_id="2026-a") == "a run '2026-a'"
 
 
 @pytest.fixture
@@ -232,4 +234,4 @@ def test_names_that_are_not_one_plain_word_are_quoted_in_suggestions():
 @pytest.mark.parametrize("front_end", [SHELL, MAGIC])
 def test_the_program_of_each_front_end_names_itself(front_end):
     program = parser.program(front_end)
-    assert counterparts(program)["tokenkit.resume({run_id!r})"] == f"`{program} resume {{run_id}}`"
+    assert counterparts(program)["Fleet.runs() lists all runs"] == f"`{program} fleet journal` lists all runs"

@@ -299,8 +299,8 @@ def how_to_finish(run_id: str, count: int) -> str:
         run_id: The run, or the run of several workspaces.
         count: The number of tokens that remain.
     """
-    how = "; to finish, run tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}"
-    return spelled(how, run_id=run_id) if count else ""
+    how = spelled("; to finish, run tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}", run_id=run_id)
+    return how if count else ""
 
 
 @contextlib.contextmanager
