@@ -48,8 +48,9 @@ if TYPE_CHECKING:
 _USAGE, _UNREADABLE, _FAILED, _INTERRUPTED = 2, 3, 70, 130
 _NOWHERE = Path(os.devnull)
 _LONGEST_LINE = 4_000
-_OBJECTS_PER_COLLECTION = 50_000
-"""More than Python's 700 (2,000 as of 3.13), with which importing pandas takes 8 % longer (measured)."""
+_OBJECTS_PER_COLLECTION = 200_000
+"""More than the 120,000 that the imports and a listing make, almost none of which are garbage. To visit them takes 50
+ms with Python's 700 (2,000 as of 3.13), 25 ms with 50,000, and 4 ms with this (measured)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -29,6 +29,20 @@ def test_profiles_hosts_and_sdk_objects_make_a_fleet(companies, monkeypatch, tmp
     assert tokens["workspace"].drop_duplicates().tolist() == [first.host, second.host, third.host]
 
 
+def test_a_workspace_is_found_by_its_profile_as_by_its_address(companies, monkeypatch, tmp_path):
+    named = zip(("prod", "dev"), companies.workspaces, strict=False)
+    write_profiles(monkeypatch, tmp_path, [(name, {"host": of.host, "token": of.token}) for name, of in named])
+    fleet = tokenkit.fleet(["prod", "dev"])
+    assert fleet.workspace("dev") is fleet.workspace(fleet.hosts[1])
+    tokens = fleet.tokens()
+    of_dev = tokens[tokens["workspace"] == fleet.hosts[1]]
+    by_name, by_address = (fleet.revoke(rows) for rows in (of_dev.assign(workspace="dev"), of_dev))
+    assert by_name.token_ids == by_address.token_ids
+    assert by_name.hosts == by_address.hosts == (fleet.hosts[1],)
+    with pytest.raises(tokenkit.UsageError, match="'test' is not a workspace of this fleet"):
+        fleet.workspace("test")
+
+
 def test_two_names_for_one_host_are_one_workspace(companies, monkeypatch, tmp_path):
     first = companies.workspaces[0]
     profiles = [

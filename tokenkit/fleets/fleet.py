@@ -149,7 +149,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         """Return one of the workspaces, connected.
 
         Args:
-            host: The address, as in ``hosts`` and in the column ``workspace``.
+            host: The address, as in ``hosts`` and in the column ``workspace``, or the name, as in ``labels``.
 
         Raises:
             UsageError: The fleet has no such workspace.
@@ -605,8 +605,9 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         hosts = tokens["workspace"].tolist()
         if not all(isinstance(host, str) for host in hosts):
             raise errors.UsageError("The column workspace must name a workspace in each row.")
-        self._members.check(dict.fromkeys(hosts))
-        chosen = {str(host): rows for host, rows in tokens.groupby("workspace", sort=False)}
+        addresses = {host: self._members.address_of(host) for host in dict.fromkeys(hosts)}
+        rows_of = tokens.assign(workspace=tokens["workspace"].map(addresses)).groupby("workspace", sort=False)
+        chosen = {str(host): rows for host, rows in rows_of}
         for rows in chosen.values():
             token_ids_of(rows)  # an error before any request is sent
             rows.attrs = tokens.attrs

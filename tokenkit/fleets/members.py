@@ -137,31 +137,31 @@ class Members:
         return frames.frame([row for rows in self.failures.values() for row in rows], ERRORS)
 
     def workspace(self, host: str) -> Workspace:
-        """Return one of the workspaces, connected.
+        """Return one of the workspaces, connected, for its address or its name in ``labels``.
 
         Raises:
             UsageError: The fleet has no such workspace.
         """
         if not isinstance(host, str):
             raise errors.UsageError(f"host must be a string, not {type(host).__name__}.")
-        self.check([host])
-        return self._members[host].workspace()
+        return self._members[self.address_of(host)].workspace()
 
     def folders(self) -> list[Path]:
         """Return the distinct folders of their journals."""
         return list(dict.fromkeys(member.folder for member in self._members.values()))
 
-    def check(self, hosts: Iterable[object]) -> None:
-        """Reject hosts that are not in the fleet.
+    def address_of(self, name: object) -> str:
+        """Return the address of a workspace, for its address or its name in ``labels``.
 
         Raises:
-            UsageError: A host is not in the fleet.
+            UsageError: The fleet has no such workspace.
         """
-        for host in hosts:
-            if host not in self._members:
-                raise errors.UsageError(
-                    f"{host!r} is not a workspace of this fleet.{spelled(' Use one of its .hosts.')}"
-                )
+        if name in self._members:
+            return str(name)
+        for address, label in self.labels.items():
+            if label == name:
+                return address
+        raise errors.UsageError(f"{name!r} is not a workspace of this fleet.{spelled(' Use one of its .hosts.')}")
 
     def each(
         self, operation: str, ask: Callable[[Workspace], _Result], *, hosts: Sequence[str] | None = None

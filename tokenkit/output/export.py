@@ -78,8 +78,9 @@ def terminal_text(frame: pd.DataFrame) -> pd.DataFrame:
             plain[name] = column.dt.strftime("%Y-%m-%d")
         elif pd.api.types.is_float_dtype(column.dtype):
             plain[name] = column.round(1)
+    texts = [name for name in plain if not pd.api.types.is_numeric_dtype(frame[name].dtype)]
     plain = plain.astype(TEXT).fillna("")
-    plain = plain.assign(**{str(name): plain[name].str.replace(UNPRINTABLE, REPLACEMENT, regex=True) for name in plain})
+    plain = plain.assign(**{str(name): plain[name].str.replace(UNPRINTABLE, REPLACEMENT, regex=True) for name in texts})
     return plain.set_axis(headings(frame), axis="columns")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ def redacted(texts: pd.Series[str]) -> pd.Series[str]:
 
 def written(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame that can be saved: texts, also in lists and objects, and column names are redacted."""
-    columns = {str(name): redacted(frame[name]) for name in frame if frame[name].dtype == frames.TEXT}
+    columns = _redacted_together({str(name): frame[name] for name in frame if frame[name].dtype == frames.TEXT})
     for name in [name for name in frame if frame[name].dtype == object]:
         redact_column = _redacted_lists if name in _LISTS else _redacted_values
         columns[str(name)] = redact_column(frame[name])
@@ -66,6 +66,18 @@ def written(frame: pd.DataFrame) -> pd.DataFrame:
     for name in map(redact, map(str, frame.columns)):
         names.append(name if name not in names else f"{name} {len(names)}")
     return frame.assign(**columns).set_axis(names, axis="columns")
+
+
+def _redacted_together(columns: Mapping[str, pd.Series[str]]) -> dict[str, pd.Series[str]]:
+    """Return columns of one frame redacted. All are searched at once: to compile the pattern takes a millisecond."""
+    if not columns:
+        return {}
+    together = redacted(pd.concat(list(columns.values()), ignore_index=True))
+    rows = len(together) // len(columns)
+    return {
+        name: together.iloc[number * rows : (number + 1) * rows].set_axis(column.index)
+        for number, (name, column) in enumerate(columns.items())
+    }
 
 
 def _redacted_lists(lists: pd.Series[Any]) -> pd.Series[Any]:
