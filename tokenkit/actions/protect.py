@@ -17,8 +17,6 @@ from tokenkit.review.patterns import like, shortened
 
 _TABLE = config.PROTECT
 _TOKEN_ID = re.compile(r"[0-9a-f]{64}|(?=.*[*?])[0-9a-f*?]+", re.IGNORECASE)
-# The column of the listing that patterns are matched against, by the key in the file and in the argument.
-_COLUMNS = dict(zip(config.KEYS[_TABLE], ("owner", "comment", "token_id"), strict=True))
 _LEAST_LETTERS = 5
 """Shorter patterns, such as ``data`` or ``prod``, are in too many names."""
 _CLOSE = 0.85
@@ -60,12 +58,14 @@ def check(protect: Mapping[str, Sequence[str]], *, where: str = _TABLE) -> dict[
         ConfigurationError: A key is unknown, a value is not a list of texts, or a pattern can match nothing.
     """
     if not isinstance(protect, Mapping):
-        raise errors.ConfigurationError(f"{_TABLE} in {where} must be a table with the keys {', '.join(_COLUMNS)}.")
+        raise errors.ConfigurationError(
+            f"{_TABLE} in {where} must be a table with the keys {', '.join(config.PROTECTED_COLUMNS)}."
+        )
     patterns = {}
     for name, values in protect.items():
-        if name not in _COLUMNS:
+        if name not in config.PROTECTED_COLUMNS:
             raise errors.ConfigurationError(
-                f"Unknown key {name!r} in {where}. {errors.did_you_mean(str(name), _COLUMNS)}"
+                f"Unknown key {name!r} in {where}. {errors.did_you_mean(str(name), config.PROTECTED_COLUMNS)}"
             )
         is_list = isinstance(values, Iterable) and not isinstance(values, str | Mapping)
         given = list(values) if is_list else []
@@ -85,7 +85,7 @@ def _problem(name: str, pattern: str) -> str:
     if name == "comments":
         return ""
     if pattern != pattern.strip() or not pattern.isprintable():
-        return f"{shown} has a blank or an invisible character in it that no {_COLUMNS[name]} has"
+        return f"{shown} has a blank or an invisible character in it that no {config.PROTECTED_COLUMNS[name]} has"
     if name == "token_ids" and not _TOKEN_ID.fullmatch(pattern):
         return f"{shown} is not a token id. Write all 64 digits, or a pattern with *, such as '3f1c*'"
     return ""
@@ -98,12 +98,12 @@ def protected(tokens: pd.DataFrame, protect: Mapping[str, Sequence[str]]) -> pd.
     """
     reasons = pd.Series("", index=tokens.index, dtype=TEXT)
     for name, patterns in protect.items():
-        column = tokens[_COLUMNS[name]].fillna("")
+        column = tokens[config.PROTECTED_COLUMNS[name]].fillna("")
         for pattern in patterns:
             matches = like(column, pattern)
             if name == "owners":
                 matches |= (tokens["owner_id"].astype(TEXT) == pattern).fillna(value=False)
-            reasons = reasons.mask(matches & (reasons == ""), f"protected: {_COLUMNS[name]} {pattern}")
+            reasons = reasons.mask(matches & (reasons == ""), f"protected: {config.PROTECTED_COLUMNS[name]} {pattern}")
     return reasons
 
 

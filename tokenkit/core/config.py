@@ -10,7 +10,9 @@ from tokenkit import errors
 
 FILE_NAME = "config.toml"
 PROTECT, DEFAULTS = "protect", "defaults"
-KEYS = {PROTECT: ("owners", "comments", "token_ids"), DEFAULTS: ("profile", "output", "columns", "thresholds")}
+PROTECTED_COLUMNS = {"owners": "owner", "comments": "comment", "token_ids": "token_id"}
+"""The column of the listing that the patterns of each key are matched against."""
+KEYS = {PROTECT: tuple(PROTECTED_COLUMNS), DEFAULTS: ("profile", "output", "columns", "thresholds")}
 """The keys of each table. A command that reads one also finds mistakes in the other, before a change needs it."""
 
 
