@@ -284,6 +284,23 @@ def test_a_name_of_several_creators_is_ambiguous_whichever_of_their_names_it_is(
     ]
 
 
+def test_a_service_principal_for_which_several_persons_created_tokens_is_one_creator():
+    listing = pd.DataFrame(
+        {
+            "created_by_username": ["app-1", "app-1", "app-1", "app-2", "ann"],
+            "created_by_id": pd.array([3, 4, 1, 3, 3], "Int64"),
+            "creator's user name": ["ann", "bob", None, "ann", "ann"],
+            "creator's display name": [None, None, "etl", None, None],
+            "display name of the creator's name": ["etl", "etl", "etl", "other", None],
+        }
+    )
+    criteria = {"created_by": ["etl", "app-1", "other", "ann", "bob"]}
+    assert filters.ambiguous_names(criteria, lambda: listing) == []
+    twins = listing.assign(**{"display name of the creator's name": ["etl", "etl", "etl", "ETL", None]})
+    (sentence,) = filters.ambiguous_names(criteria, lambda: twins)
+    assert sentence == "The name 'etl' is shared by several creators. Use an id: app-1, app-2."
+
+
 def test_aliases_are_not_in_the_result():
     aliased = TOKENS.assign(**{alias: pd.Series("terraform", TOKENS.index, dtype=frames.TEXT) for alias in ALIASES})
     found = filters.matching(aliased, owner="terraform", created_by="TERRA*")

@@ -236,17 +236,32 @@ def ambiguous_names(criteria: Mapping[str, Any], tokens: Callable[[], pd.DataFra
     sentences = []
     for filter_, value in named:
         name, ids = filter_.columns
-        columns = [listing[column] for column in (name, *filter_.aliases) if column in listing]
-        hits = pd.concat([column.str.lower() == value.lower() for column in columns], axis=1).fillna(value=False)
         where = ["workspace"] if "workspace" in listing else []
-        found = listing.loc[hits.any(axis=1).to_numpy(dtype=bool), [*where, ids]].dropna().drop_duplicates()
+        parts = []
+        for column in (name, *filter_.aliases):
+            if column in listing:
+                is_named = listing[column].str.lower().eq(value.lower()).fillna(value=False).to_numpy(dtype=bool)
+                parts.append(listing.loc[is_named, where].assign(id=_ids(listing, ids, column)[is_named]))
+        found = pd.concat(parts).dropna().drop_duplicates()
         if where:  # the same person has a different id in each workspace
             found = found[found.duplicated("workspace", keep=False)]
         if len(found) > 1:
             whose = "owners" if ids == "owner_id" else "creators"
-            several = ", ".join(map(str, found[ids]))
+            several = ", ".join(found["id"])
             sentences.append(f"The name {value!r} is shared by several {whose}. Use an id: {several}.")
     return sentences
+
+
+def _ids(listing: pd.DataFrame, ids: str, column: str) -> pd.Series[str]:
+    """Return the id of the principal that each token's name in a column is of.
+
+    A token that a person created on behalf of a service principal can be listed under the latter's application id,
+    beside the person's id. Only the user name is the person's.
+    """
+    found = listing[ids].astype(frames.TEXT)
+    if ids == "created_by_id" and owners.LISTED_CREATOR in listing and column != owners.CREATOR_S_USER_NAME:
+        found = found.mask(listing[owners.LISTED_CREATOR].notna(), listing["created_by_username"])
+    return found
 
 
 AMBIGUOUS = "ambiguous_names"

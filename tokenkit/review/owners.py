@@ -82,14 +82,15 @@ def with_aliases(
     return tokens.assign(**{alias: columns[alias].array for alias in ALIASES})
 
 
+CREATOR_S_USER_NAME, LISTED_CREATOR = "creator's user name", "display name of the creator's name"
 ALIASES = {
     "owner's application id": ("owner_id", "id", "application_id"),
     "creator's application id": ("created_by_id", "id", "application_id"),
     "creator's display name": ("created_by_id", "id", "display_name"),
     # Of a token on behalf of a service principal, ``created_by_username`` can be that of the service principal, whereas
     # ``created_by_id`` is that of the person.
-    "creator's user name": ("created_by_id", "id", "user_name"),
-    "display name of the creator's name": ("created_by_username", "application_id", "display_name"),
+    CREATOR_S_USER_NAME: ("created_by_id", "id", "user_name"),
+    LISTED_CREATOR: ("created_by_username", "application_id", "display_name"),
 }
 """The column of an alias, with the column of the listing, the key of the identities that it has, and the kind of name.
 The API has no column with a blank.
