@@ -338,7 +338,7 @@ def test_a_response_that_takes_too_long_is_a_lost_response(sandbox, sign_in):
     ("fault", "error", "message"),
     [
         (Fault(status=403, body=LOGIN_PAGE), errors.AuthenticationError, "Sign in to Databricks"),
-        (Fault(status=401), errors.AuthenticationError, "Connect again"),
+        (Fault(status=401), errors.AuthenticationError, "sign in again"),
         (Fault(status=403), errors.PermissionDeniedError, "admin"),
         (Fault(status=302, body="", headers={"Location": "https://login"}), errors.AuthenticationError, "login page"),
         (Fault(status=403, body=""), errors.AccessBlockedError, "Forbidden"),

@@ -375,7 +375,7 @@ _SETTINGS_OF_A_HOST = tuple(
 _RENEWALS = {
     NOTEBOOK: "Run the cell again. If the error persists, detach and reattach the notebook, or run the job again.",
     ENVIRONMENT: "Renew the credential in the environment, such as DATABRICKS_TOKEN, or sign in again.",
-    ARGUMENTS: "Connect again with a valid token.",
+    ARGUMENTS: "Pass another token, or sign in again.",
 }
 _NO_NOTEBOOK = (
     "Databricks provides no credentials to this process{reason}. The identity of a notebook is available only in "
