@@ -80,7 +80,7 @@ class Screen {
       box("head"), box("decision"),
       this.browse = h("div", { class: "tks-browse" },
         box("quick"), this.buildBar(), box("pop"), box("charts"), box("acts"),
-        h("div", { class: "tks-wrap" }, h("div", { class: "tks-main" }, box("table"), box("foot")), box("panel"))), box("notice"));
+        h("div", { class: "tks-wrap" }, h("div", { class: "tks-main" }, box("table"), box("foot"), box("adding")), box("panel"))), box("notice"));
     this.head.append(h("h2", {}, about.title ?? ""), h("span", { class: "tks-faint" }, about.line ?? ""),
       h("p", { class: "tks-open-it" }, "Run this cell to open it."));
     this.root = h("section", {
@@ -93,8 +93,7 @@ class Screen {
 
   buildBar() {
     this.search = h("input", {
-      type: "search", "data-key": "search", placeholder: "Search comment, owner, id …", "aria-label": "Search comment, owner, creator and id",
-      spellcheck: "false", autocomplete: "off",
+      type: "search", "data-key": "search", spellcheck: "false", autocomplete: "off",
       input: () => this.later(() => this.sendSearch()),
       keydown: event => { if (event.key === "Enter") this.sendSearch(); },
     });
@@ -399,13 +398,17 @@ const RENDERERS = {
   },
 
   filters(filters) {
+    this.bar.hidden = !filters;
+    if (!filters) return;
+    this.search.placeholder = filters.searched;
+    this.search.setAttribute("aria-label", filters.searched);
     if (this.root.getRootNode().activeElement !== this.search || !filters.text) this.search.value = filters.text;
     const chip = ({ field, label }) => button([label, h("span", { "aria-hidden": "true", class: "tks-x" }, "×")], () => {
       this.wanted = "filter";
       this.send("unfilter", { field });
     }, { class: "tks-chip", "data-key": `chip:${field}`, "aria-label": `Remove filter ${label}` });
     this.paint(this.chips,
-      button("+ Filter", () => this.state.choices?.field ? this.closeFilter() : this.openFilter(), { "data-key": "filter", "aria-expanded": "false" }),
+      filters.fields.length > 0 && button("+ Filter", () => this.state.choices?.field ? this.closeFilter() : this.openFilter(), { "data-key": "filter", "aria-expanded": "false" }),
       filters.chips.map(chip),
       filters.is_filtered && button("Clear", () => { this.wanted = "search"; this.send("clear"); }, { class: "tks-ghost", "data-key": "clear" }),
       h("span", { class: "tks-right tks-faint" }, filters.match));
@@ -497,24 +500,7 @@ const RENDERERS = {
       type: "checkbox", "aria-label": "Select all tokens on this page", "data-key": "tick-page", disabled: !table.rows.length,
       change: event => this.tick(table.rows.map(row => row.id), event.target.checked),
     });
-    const moved = this.tableSeen !== `${table.page} ${table.sort} ${table.descending}`;
-    this.tableSeen = `${table.page} ${table.sort} ${table.descending}`;
-    this.paint(this.table, h("table", { "aria-label": "Tokens" },
-      h("thead", {}, h("tr", {}, h("th", { class: "tks-tick", scope: "col" }, h("label", {}, all)), table.columns.map(head))),
-      h("tbody", {}, table.rows.map(row => this.row(row, table.columns)))),
-    table.empty && h("div", { class: "tks-empty" }, h("p", {}, table.empty),
-      this.state.filters?.is_filtered !== false && table.empty.includes("filters") && button("Clear filters", () => { this.wanted = "search"; this.send("clear"); }, { "data-key": "clear-empty" })));
-    if (moved) this.table.scrollTop = 0;
-    const turn = (label, name, page, key) => button(label, () => this.send("turn", { page }), {
-      "aria-label": name, "data-key": key, "aria-disabled": page < 0 || page >= table.pages ? "true" : null,
-    });
-    const size = h("select", { "aria-label": "Rows per page", "data-key": "size", change: event => this.send("size", { size: Number(event.target.value) }) },
-      table.sizes.map(number => h("option", { value: number }, `${number} per page`)));
-    size.value = String(table.size);
-    this.paint(this.foot, h("span", {}, table.place), h("span", { class: "tks-right" },
-      table.pages > 1 && [turn("‹", "Previous page", table.page - 1, "previous"),
-        h("span", {}, `Page ${(table.page + 1).toLocaleString("en-US")} of ${table.pages.toLocaleString("en-US")}`),
-        turn("›", "Next page", table.page + 1, "next")], size));
+    this.showPage(table, "Tokens", [h("th", { class: "tks-tick", scope: "col" }, h("label", {}, all)), table.columns.map(head)], table.rows.map(row => this.row(row, table.columns)));
     this.showPanelRow();
   },
 
@@ -573,9 +559,8 @@ const RENDERERS = {
         h("td", {}, entry.fixed ? h("span", { class: "tks-faint" }, "fixed")
           : button(act, () => this.send(act.toLowerCase(), { id: entry.id }), { "data-key": `entry:${entry.id}`, "aria-label": `${act} ${entry.kind} ${entry.name}` })));
     };
-    this.paint(this.table, h("table", { "aria-label": "Entries" },
-      h("thead", {}, h("tr", {}, head.map(title => h("th", { scope: "col", title: HINTS[title] }, title || h("span", { class: "tks-unseen" }, "Change"))))),
-      h("tbody", {}, entries.map(row))));
+    this.showPage(entries, "Entries",
+      head.map(title => h("th", { scope: "col", title: HINTS[title] }, title || h("span", { class: "tks-unseen" }, "Change"))), entries.rows.map(row));
   },
 
   adding({ kinds, kind, offered, is_added }) {
@@ -592,7 +577,7 @@ const RENDERERS = {
       type: "text", "data-key": "add-name", "data-keep": true, list: names, "aria-label": "Name", placeholder: "Search by name", autocomplete: "off", spellcheck: "false",
       input: () => this.later(suggest), keydown: event => { if (event.key === "Enter") add(); },
     });
-    this.paint(this.foot, h("span", {}, "Add"), select, name,
+    this.paint(this.adding, h("span", {}, "Add"), select, name,
       h("datalist", { id: names }, offered.map(value => h("option", { value }))), button("Add", add, { "data-key": "add", "aria-label": "Add this entry with CAN_USE" }));
   },
 
@@ -681,6 +666,26 @@ const RENDERERS = {
 };
 
 Object.assign(Screen.prototype, {
+  // A page of a table, and below it its place and the ways to other pages; see paging.py.
+  showPage(table, label, head, rows) {
+    const seen = `${table.page} ${table.sort} ${table.descending}`;
+    this.paint(this.table, h("table", { "aria-label": label }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)),
+      table.empty && h("div", { class: "tks-empty" }, h("p", {}, table.empty),
+        this.state.filters?.is_filtered !== false && table.empty.includes("filters") && button("Clear filters", () => { this.wanted = "search"; this.send("clear"); }, { "data-key": "clear-empty" })));
+    if (this.tableSeen !== seen) this.table.scrollTop = 0;
+    this.tableSeen = seen;
+    const turn = (sign, name, page, key) => button(sign, () => this.send("turn", { page }), {
+      "aria-label": name, "data-key": key, "aria-disabled": page < 0 || page >= table.pages ? "true" : null,
+    });
+    const size = h("select", { "aria-label": "Rows per page", "data-key": "size", change: event => this.send("size", { size: Number(event.target.value) }) },
+      table.sizes.map(number => h("option", { value: number }, `${number} per page`)));
+    size.value = String(table.size);
+    this.paint(this.foot, table.sizes.length > 0 && [h("span", {}, table.place), h("span", { class: "tks-right" },
+      table.pages > 1 && [turn("‹", "Previous page", table.page - 1, "previous"),
+        h("span", {}, `Page ${(table.page + 1).toLocaleString("en-US")} of ${table.pages.toLocaleString("en-US")}`),
+        turn("›", "Next page", table.page + 1, "next")], size)]);
+  },
+
   row(row, columns) {
     const cells = {
       comment: () => [
