@@ -642,8 +642,8 @@ const RENDERERS = {
     } else if (phase === "running") {
       buttons.push(button("Stop", () => this.send("stop"), { "data-key": "stop" }));
     } else if (phase !== "planning") {
-      for (const [event, label] of decision.buttons ?? []) buttons.push(button(label, () => { this.wanted = "decision"; this.send(event); }, { "data-key": event }));
-      buttons.push(button("Close", () => this.send("close"), { class: "tks-primary", "data-key": "close" }));
+      buttons.push(close("Close"), ...(decision.buttons ?? []).map(([event, label]) => button(label, () => { this.wanted = "decision"; this.send(event); }, { "data-key": event })));
+      buttons.at(-1).classList.add("tks-primary"); // what goes on, if something can
     }
     this.paint(this.decision, h("div", { class: "tks-dialog", role: "dialog", "aria-labelledby": title },
       h("h3", { id: title, tabindex: "-1", "data-key": "decision" }, decision.title),
@@ -781,7 +781,7 @@ function rowsTable({ caption, columns, rows, more }, isNamed) {
     }
     if (kind === "two" || kind === "principal") return [values[0], h("small", {}, values[1])];
     if (kind === "pills") return values[0].map((text, place) => h("span", { class: "tks-pill" }, values[1]?.[place] && square(values[1][place]), text));
-    return kind === "outcome" ? h("b", {}, values[0]) : values[0];
+    return kind === "outcome" ? [square(values[1]), h("b", {}, values[0])] : values[0];
   };
   return h("div", {}, isNamed && h("p", { class: "tks-caption" }, caption), h("div", { class: "tks-rows", tabindex: "0", role: "region", "aria-label": caption },
     h("table", { "aria-label": caption }, h("thead", {}, h("tr", {}, columns.map(title => h("th", { scope: "col" }, title)))),
