@@ -476,6 +476,29 @@ def test_a_failure_stands_out_with_room_for_its_reason_and_the_retry_is_the_main
         explorer.use_theme("JupyterLab Light")
 
 
+def test_in_a_low_window_a_message_is_seen_moves_no_row_and_the_screen_does_not_scroll_away(explorer, company):
+    page, place = explorer.page, "row => row.getBoundingClientRect().top"
+    page.set_viewport_size({"width": 1280, "height": 600})
+    try:
+        explorer.screen.evaluate("screen => screen.scrollIntoView()")
+        before = explorer.rows.first.evaluate(place)
+        company.faults.add(Fault(method="GET", path="*/token-management/tokens", status=403))
+        explorer.press("Refresh")
+        error = explorer.screen.locator(".tks-error")
+        expect(error).to_be_in_viewport(ratio=1)
+        assert explorer.rows.first.evaluate(place) == pytest.approx(before, abs=1)
+        company.faults.clear()
+        explorer.press("Dismiss this message")
+        assert fits(page)
+        explorer.screen.locator(".tks-foot").scroll_into_view_if_needed()
+        explorer.screen.evaluate("screen => screen.scrollIntoView({block: 'end'})")
+        company.faults.add(Fault(method="GET", path="*/token-management/tokens", status=403))
+        explorer.button("Refresh").evaluate("button => button.click()")  # it is above the window
+        expect(error).to_be_in_viewport(ratio=1)
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+
 def test_comment_and_scopes_are_edited_with_known_scopes(explorer, company):
     explorer.tick(1)
     token_id = explorer.shown_ids()[1]

@@ -329,12 +329,24 @@ class Screen {
       button("Write it where the kernel runs", () => this.send("save", { selected }), { class: "tks-link" }));
   }
 
-  // Over the screen's lower edge, so that it moves nothing.
+  // Over the lower edge of the screen, so that it moves nothing.
   showNotice(text, isError, more) {
     const dismiss = () => this.paint(this.notice);
     this.paint(this.notice, text && h("div", { class: `tks-note${isError ? " tks-error" : ""}` }, h("span", {}, text), more,
       button("×", dismiss, { class: "tks-ghost", "aria-label": "Dismiss this message", "data-key": "dismiss" })));
+    this.notice.style.translate = this.browse.hidden ? "" : `0 ${-this.hiddenBelow(this.notice)}px`;
     if (text && (isError || !this.state.decision)) this.say(text); // a result is still being read out
+  }
+
+  // How far a part of the screen is below what can be seen. JupyterLab scrolls a box around the one in which it would stick.
+  hiddenBelow(part) {
+    part.style.translate = "";
+    let edge = innerHeight;
+    for (let box = this.el; box && box !== document.body; box = box.parentElement ?? box.getRootNode().host) {
+      if (getComputedStyle(box).overflowY !== "visible") edge = Math.min(edge, box.getBoundingClientRect().bottom);
+    }
+    const { top, bottom } = part.getBoundingClientRect();
+    return Math.max(0, Math.min(bottom + 12 - edge, top - this.root.getBoundingClientRect().top));
   }
 
   // A button that copies; where the page may not, a field to copy from.
