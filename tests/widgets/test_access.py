@@ -262,6 +262,15 @@ def test_an_error_is_one_line_and_the_draft_stays(review, user, company, ids):
     assert review._model.draft.changed
 
 
+def test_a_refresh_that_fails_says_that_the_entries_are_older_and_keeps_the_draft(review, user, company):
+    press_in_row(review, "data-scientists")
+    company.faults.add(Fault(method="GET", path="*/permissions/*", status=403))
+    user.press("Refresh")
+    (line,) = [line for line in user.reads() if line.startswith("The refresh failed.")]
+    assert line.startswith("The refresh failed. The permissions shown are those read before. ")
+    assert row(review, "data-scientists").change.value == "removed"
+
+
 @pytest.fixture
 def protecting(review):
     """Protect the first two tokens that the plans would delete; return the ids that each plan was allowed."""

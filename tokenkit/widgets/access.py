@@ -317,7 +317,7 @@ class PermissionReview(Screen):
         )
 
     def _not_refreshed(self, words: str) -> None:
-        self._tell(words, is_error=True)
+        self._tell(f"The refresh failed. The permissions shown are those read before. {words}", is_error=True)
 
 
 def _entries(read: _Read) -> tuple[Draft, Names, Costs]:
