@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.accessibility import violations
-from tests.browser.user import Review, fits
+from tests.browser.user import Review, cut_focus_rings, fits
 
 REVIEW = "review = ws.review_access()\nreview"
 
@@ -160,6 +160,48 @@ def test_an_edit_moves_no_row(review):
         review.press(f"Remove group {name}")
         expect(review.row(name)).to_contain_text("removed")
     assert review.entries.evaluate_all(place) == pytest.approx(before, abs=1)
+
+
+def test_a_long_list_is_paged_searched_and_edited_with_the_keyboard_in_wide_and_narrow_screens(notebook, company):
+    state = company.workspaces[0].state
+    people = [f"person-{number:03}@example.com" for number in range(120)]
+    for name in people:
+        state.directory.add("user", name)
+    state.permissions.update(
+        [{"user_name": name, "permission_level": "CAN_USE"} for name in people], now_ms=1_772_357_400_000
+    )
+    filled = notebook(REVIEW)
+    filled.run(1)
+    review, page = Review(filled.page), filled.page
+    expect(review.entries).to_have_count(50)
+    review.screen.get_by_role("button", name="Next page").focus()
+    page.keyboard.press("Enter")
+    review.hears("Page 2 of 3.")
+    review.expect_focus("next")
+    remove = review.screen.get_by_role("button", name="Remove user person-060@example.com")
+    remove.focus()
+    page.keyboard.press("Enter")
+    expect(review.row("person-060")).to_contain_text("removed")
+    review.hears("1 principal would lose permission, and 0 tokens would be deleted or disabled.")
+    review.expect_focus("entry:user person-060@example.com")
+    expect(review.screen.locator(".tks-foot")).to_contain_text("Page 2 of 3")
+    review.screen.get_by_role("searchbox", name="Search principals").fill("PERSON-119")
+    expect(review.entries).to_have_count(1)
+    review.expect_focus("search")
+    expect(review.row("person-119")).to_be_visible()
+    review.press(re.compile("^Changed"))
+    expect(review.entries).to_have_count(0)
+    assert violations(page) == []
+    review.press("Clear filters")
+    review.expect_focus("search")
+    try:
+        for width in (1280, 860, 560):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_function("width => document.querySelector('.tk').offsetWidth < width", arg=width)
+            assert fits(page)
+            assert cut_focus_rings(page) == []
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def test_hostile_names_are_text_everywhere(notebook, company):

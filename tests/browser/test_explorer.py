@@ -32,6 +32,7 @@ def explorer(notebook, tmp_path):
     expect(found.rows).to_have_count(50)
     found.kernel = lambda: ast.literal_eval(filled.value(2))
     found.select = lambda: filled.run(3)
+    found.use_theme = filled.use_theme
     found.keep_busy = lambda: filled.keep_busy(tmp_path / "enough")
     return found
 
@@ -445,6 +446,57 @@ def test_failed_tokens_have_their_reason_beside_them_and_are_retried(explorer, c
     explorer.confirm(1)
     explorer.sees("1 revoked.")
     assert not set(chosen) & ids_of(company)
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_a_failure_stands_out_with_room_for_its_reason_and_the_retry_is_the_main_button(explorer, company, theme):
+    explorer.tick(0, 1)
+    company.faults.add(Fault(method="DELETE", path=f"*/{explorer.shown_ids()[1]}", status=400, times=1))
+    explorer.revoke(2)
+    explorer.confirm(2)
+    explorer.sees("1 revoked, 1 failed.")
+    dialog, page = explorer.screen.locator(".tks-dialog"), explorer.page
+    outcomes = dialog.locator("td.tks-k-outcome")
+    assert outcomes.all_inner_texts() == ["failed", "revoked"]
+    assert [cell.locator(".tks-high").count() for cell in outcomes.all()] == [1, 0]
+    expect(dialog.locator(".tks-primary")).to_have_text("Retry 1 failed token")
+    explorer.use_theme(theme)
+    try:
+        for width in (1280, 860):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_function("width => document.querySelector('.tk').offsetWidth < width", arg=width)
+            cells = dialog.locator("tbody tr").first.locator("td").all()
+            token, _, details = (cell.bounding_box()["width"] for cell in cells)
+            assert details > token
+            assert fits(page)
+            assert cut_focus_rings(page) == []
+            assert violations(page) == []
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 900})
+        explorer.use_theme("JupyterLab Light")
+
+
+def test_in_a_low_window_a_message_is_seen_moves_no_row_and_the_screen_does_not_scroll_away(explorer, company):
+    page, place = explorer.page, "row => row.getBoundingClientRect().top"
+    page.set_viewport_size({"width": 1280, "height": 600})
+    try:
+        explorer.screen.evaluate("screen => screen.scrollIntoView()")
+        before = explorer.rows.first.evaluate(place)
+        company.faults.add(Fault(method="GET", path="*/token-management/tokens", status=403))
+        explorer.press("Refresh")
+        error = explorer.screen.locator(".tks-error")
+        expect(error).to_be_in_viewport(ratio=1)
+        assert explorer.rows.first.evaluate(place) == pytest.approx(before, abs=1)
+        company.faults.clear()
+        explorer.press("Dismiss this message")
+        assert fits(page)
+        explorer.screen.locator(".tks-foot").scroll_into_view_if_needed()
+        explorer.screen.evaluate("screen => screen.scrollIntoView({block: 'end'})")
+        company.faults.add(Fault(method="GET", path="*/token-management/tokens", status=403))
+        explorer.button("Refresh").evaluate("button => button.click()")  # it is above the window
+        expect(error).to_be_in_viewport(ratio=1)
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def test_comment_and_scopes_are_edited_with_known_scopes(explorer, company):

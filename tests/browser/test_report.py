@@ -139,6 +139,38 @@ def test_with_evidence_an_id_is_in_one_line_at_every_width(page, opened, used):
         assert set(lines) == {1}
 
 
+BROKEN_DATES = r"""() => [...document.querySelectorAll("td")].flatMap(cell => {
+    const [texts, range] = [document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), document.createRange()];
+    const broken = [];
+    for (let text; (text = texts.nextNode()); )
+        for (const {index, 0: date} of text.data.matchAll(/\d{4}-\d\d-\d\d/g)) {
+            range.setStart(text, index);
+            range.setEnd(text, index + date.length);
+            if (range.getClientRects().length > 1) broken.push(cell.innerText);
+        }
+    return broken;
+})"""
+
+
+@pytest.mark.parametrize("width", [1280, 800, 420])
+def test_no_line_is_broken_within_a_date(page, opened, used, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    opened(used)
+    assert page.get_by_text("last on").count() > 10
+    assert page.evaluate(BROKEN_DATES) == []
+
+
+def test_on_a_phone_nothing_is_beside_the_screen_and_each_date_and_number_says_what_it_is(page, opened, used):
+    page.set_viewport_size({"width": 420, "height": 900})
+    opened(used)
+    beside = "all => all.filter(each => each.scrollWidth > each.clientWidth).length"
+    assert page.locator(".scroll").evaluate_all(beside) == 0
+    labels = "all => all.map(each => getComputedStyle(each, '::before').content.replaceAll('\"', ''))"
+    unnamed = page.locator("td:is(.number, .nowrap):not(:has(.severity))")
+    assert set(unnamed.evaluate_all(labels)) == {"Findings: ", "Stops working: ", "Last used: "}
+    assert "Used by: " in set(page.locator("td.text").evaluate_all(labels))
+
+
 @pytest.mark.parametrize("has_evidence", [False, True])
 def test_no_table_is_cut_off_in_print(page, opened, workspace, used, has_evidence):
     page.set_viewport_size({"width": 700, "height": 1000})  # A4 within its margins

@@ -153,7 +153,8 @@ def cut_focus_rings(page, within=".tk"):
 
 
 def fits(page):
-    """Return whether nothing of the screen scrolls sideways."""
+    """Return whether nothing of the screen scrolls sideways, and the screen itself not at all."""
     parts = ", ".join([".tk", *(f".tks-{name}" for name in ("table", "panel", "charts", "popover", "dialog", "rows"))])
     boxes = f"[...document.querySelectorAll({parts!r})]"
-    return page.evaluate(f"() => {boxes}.every(box => box.scrollWidth <= box.clientWidth)")
+    is_whole = "[...document.querySelectorAll('.tk')].every(box => box.scrollHeight <= box.clientHeight)"
+    return page.evaluate(f"() => {boxes}.every(box => box.scrollWidth <= box.clientWidth) && {is_whole}")

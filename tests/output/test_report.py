@@ -111,6 +111,7 @@ def test_tables_are_limited_and_show_how_many_more_rows_there_are(audit, page):
     rows = [row for row in page.rows if len(row) == 3 and row[0] != "Token"]
     assert 11 in counts.to_numpy()  # all are shown, because "and 1 more" would take as much space
     assert len(rows) == counts.where(counts <= 11, 10).sum()
+    assert not [text for text in page.texts["p"] if re.search(r"[Ff]irst \d", text)]  # it is 10 or 11
     counts_shown = [found[1] for text in page.texts["p"] if (found := re.fullmatch(r"… and ([\d,]+) more\.", text))]
     assert counts_shown[: (counts > 11).sum()] == [
         f"{count - 10:,}" for count in counts[audit.findings["rule"].unique()] if count > 11

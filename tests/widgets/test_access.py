@@ -66,7 +66,7 @@ def test_a_draft_without_changes_cannot_be_applied(user):
 def test_each_edit_shows_the_principals_losing_permission_and_the_tokens_to_delete(review, user, ws, ids):
     before = ids()
     press_in_row(review, "data-engineers")
-    expected = ws.plan_permissions(review._draft.entries(), replace=True)
+    expected = ws.plan_permissions(review._model.draft.entries(), replace=True)
     assert set(review.plan.token_ids) == set(expected.token_ids)
     assert len(expected) > 0
     principals, tokens = len(expected.losing_access), len(expected)
@@ -143,8 +143,8 @@ def test_each_entry_shows_before_any_edit_what_its_removal_alone_would_cost(revi
             continue
         kind, _, name = entry.partition(" ")
         others = [
-            {KINDS[other]: who, "permission_level": review._draft.level((other, who))}
-            for other, who in review._draft.everybody()
+            {KINDS[other]: who, "permission_level": review._model.draft.level((other, who))}
+            for other, who in review._model.draft.everybody()
             if (other, who) != (kind, name)
         ]
         plan = ws.plan_permissions(others, replace=True)
@@ -166,7 +166,7 @@ def test_tokens_that_are_deleted_and_those_that_may_only_be_disabled_are_counted
 
 def test_both_faces_show_the_same(ws, browser):
     user = browser(ws.review_access())
-    assert [entry["id"] for entry in user.sections["entries"]] == list(ws.review_access(plain=True)._face.rows)
+    assert [entry["id"] for entry in user.sections["entries"]["rows"]] == list(ws.review_access(plain=True)._face.rows)
     user.do("suggest", kind="group", text="contr")
     assert user.sections["adding"]["offered"] == ["contractors"]
     user.do("remove", id="group data-scientists")
@@ -179,14 +179,14 @@ def test_both_faces_show_the_same(ws, browser):
     user.confirm(user.asks["count"], reason="ticket SEC-4711")
     assert user.asks["title"].startswith("Permissions changed. ")
     assert ws.runs()["reason"].tolist() == ["ticket SEC-4711"]
-    assert "group data-scientists" not in [entry["id"] for entry in user.sections["entries"]]
+    assert "group data-scientists" not in [entry["id"] for entry in user.sections["entries"]["rows"]]
 
 
 def test_an_unknown_principal_is_an_error_and_is_not_added(review, user):
     user.type("Name", "contrators")
     user.press("Add")
     assert any("has no group 'contrators'" in line for line in user.reads())
-    assert not review._draft.changed
+    assert not review._model.draft.changed
 
 
 def test_a_draft_is_discarded(review, user):
@@ -194,7 +194,7 @@ def test_a_draft_is_discarded(review, user):
     user.type("Name", "contractors")
     user.press("Add")
     user.press("Discard")
-    assert not review._draft.changed
+    assert not review._model.draft.changed
     assert "group contractors" not in review._face.rows
     assert user.named(widgets.Button, "Apply …").disabled
 
@@ -228,9 +228,9 @@ def test_a_plan_of_an_older_draft_is_discarded(review, ws):
     assert review.plan is None
     go_on.set()
     settle()
-    expected = ws.plan_permissions(review._draft.entries(), replace=True)
+    expected = ws.plan_permissions(review._model.draft.entries(), replace=True)
     assert set(review.plan.token_ids) == set(expected.token_ids)
-    assert {"group_name": "data-engineers", "permission_level": "CAN_USE"} in review._draft.entries()
+    assert {"group_name": "data-engineers", "permission_level": "CAN_USE"} in review._model.draft.entries()
 
 
 def test_permissions_that_changed_meanwhile_must_be_read_again_before_applying(review, user, ws):
@@ -259,7 +259,16 @@ def test_an_error_is_one_line_and_the_draft_stays(review, user, company, ids):
     user.press("Change the permissions")
     assert "The operation failed." in user.reads()
     assert ids() == before
-    assert review._draft.changed
+    assert review._model.draft.changed
+
+
+def test_a_refresh_that_fails_says_that_the_entries_are_older_and_keeps_the_draft(review, user, company):
+    press_in_row(review, "data-scientists")
+    company.faults.add(Fault(method="GET", path="*/permissions/*", status=403))
+    user.press("Refresh")
+    (line,) = [line for line in user.reads() if line.startswith("The refresh failed.")]
+    assert line.startswith("The refresh failed. The permissions shown are those read before. ")
+    assert row(review, "data-scientists").change.value == "removed"
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def use(screen):
     if isinstance(screen, PermissionReview):
         if isinstance(screen._face, Front):
             user = Browser(screen)
-            for entry in user.sections["entries"][1:3]:
+            for entry in user.sections["entries"]["rows"][1:3]:
                 user.do("remove", id=entry["id"])
             user.do("suggest", kind="user", text="a")
             user.do("apply")

@@ -163,7 +163,7 @@ def test_the_plain_permission_review_has_hostile_text_only_in_safe_traits(ws, pe
 def test_no_trait_of_the_permission_review_has_text_of_the_workspace(ws, browser):
     review = ws.review_access()
     user = browser(review)
-    for entry in [entry["id"] for entry in user.sections["entries"] if MARK in entry["id"]]:
+    for entry in [entry["id"] for entry in user.sections["entries"]["rows"] if MARK in entry["id"]]:
         user.do("remove", id=entry)
     user.do("suggest", kind="user", text=MARK)
     user.do("apply")

@@ -13,7 +13,8 @@ from tests.conftest import NOW
 from tokenkit.output import export
 from tokenkit.widgets.facets import Span
 from tokenkit.widgets.listing import completed
-from tokenkit.widgets.model import LARGEST_PAGE, Model
+from tokenkit.widgets.model import Model
+from tokenkit.widgets.paging import LARGEST_PAGE
 
 
 @pytest.fixture(scope="module")

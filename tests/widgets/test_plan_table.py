@@ -34,3 +34,10 @@ def test_one_more_row_is_shown_instead_of_counted():
 def test_the_severities_are_those_of_warnings_that_plans_have_and_that_screens_can_color():
     assert {*plan_table.WARNING_LEVELS} <= {*revocation._WARNINGS, update.ALL_APIS_ALLOWED}
     assert {*plan_table.WARNING_LEVELS.values()} <= {*SEVERITIES}
+
+
+def test_an_outcome_that_needs_attention_has_a_severity_which_a_line_of_text_leaves_out():
+    rows = pd.DataFrame({"token_id": list("abcd"), "outcome": ["failed", "unknown", "still listed", "revoked"]})
+    cells = [row[1] for row in plan_table.table(rows, caption="Results", now=NOW, most=5)["rows"]]
+    assert [cell[2] for cell in cells] == ["high", "high", "medium", ""]
+    assert [plan_table.line([cell]) for cell in cells] == rows["outcome"].tolist()

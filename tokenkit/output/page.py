@@ -1,8 +1,8 @@
 """Renders a page from a template. All values are cleaned, redacted and escaped automatically.
 
 Every value passes through ``_shown``, and the environment has none of Jinja's filters, including ``safe``. Only the
-style and the charts are ``Verbatim``, which only this module creates. The page's Content-Security-Policy forbids
-everything else.
+style, the charts and escaped texts with dates are ``Verbatim``, which only this module creates. The page's
+Content-Security-Policy forbids everything else.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import re
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from tokenkit.core.markup import element, join_markup
 from tokenkit.core.printable import printable
 from tokenkit.core.redaction import redact
 from tokenkit.core.wording import SHORT_ID
@@ -22,8 +25,11 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d)")
+
+
 class Verbatim(str):
-    """Content that a page includes unchanged, because no part of it comes from a workspace or a user."""
+    """Content that a page includes unchanged: no part of it comes from a workspace or a user, or it is escaped."""
 
     __slots__ = ()
 
@@ -64,7 +70,12 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals.clear()
-    environment.filters = {"thousands": _thousands, "short_id": _short_id, "truncated": _truncated}
+    environment.filters = {
+        "thousands": _thousands,
+        "short_id": _short_id,
+        "truncated": _truncated,
+        "whole_dates": _whole_dates,
+    }
     return environment
 
 
@@ -84,3 +95,10 @@ def _short_id(text: str) -> str:
 def _truncated(text: str, length: int) -> str:
     shown = str(_shown(text))
     return shown if len(shown) <= length else f"{shown[: length - 1]}…"
+
+
+def _whole_dates(text: str) -> Verbatim:
+    """Return a text in which no line is broken within a date: a browser would break it after a hyphen."""
+    parts = _DATE.split(str(_shown(text)))
+    dates = [element("span", date, class_="nowrap") for date in parts[1::2]]
+    return Verbatim(join_markup(*(part for pair in zip_longest(parts[::2], dates, fillvalue="") for part in pair)))

@@ -87,7 +87,6 @@ def _context(audit: Audit) -> dict[str, object]:
         **_charts(audit),
         "findings": _findings(audit, summary),
         "has_evidence": has_evidence(audit),
-        "rows_per_rule": _ROWS_PER_RULE,
         "soon_days": SOON_DAYS,
         "soon": _rows(_with_use(soon.head(shown_soon), audit)),
         "soon_more": len(soon) - shown_soon,

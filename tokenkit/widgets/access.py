@@ -25,6 +25,7 @@ from tokenkit.widgets.actions import Action, Answers
 from tokenkit.widgets.background import in_background
 from tokenkit.widgets.decision import SHOWN_ROWS, Decision
 from tokenkit.widgets.draft import KINDS, Draft, Key, Names
+from tokenkit.widgets.entries import Costs, Entries
 from tokenkit.widgets.face import Event
 from tokenkit.widgets.plain_access import PlainReview
 from tokenkit.widgets.screen import Screen
@@ -66,6 +67,8 @@ class PermissionReview(Screen):
         widget: The displayed widget, for use in a layout of your own.
     """
 
+    _model: Entries
+
     def __init__(self, source: Source, *, plain: bool = False) -> None:
         flag("plain", plain)
         self._source = source
@@ -83,9 +86,13 @@ class PermissionReview(Screen):
             plan_resume=source.plan_resume,
         )
         self._events: Mapping[str, Callable[[Event], object]] = {
-            "level": lambda event: self._edit(self._draft.put, str(event["id"]), str(event["level"])),
-            "remove": lambda event: self._edit(self._draft.remove, str(event["id"])),
-            "restore": lambda event: self._edit(self._draft.restore, str(event["id"])),
+            **self._page_events(),
+            "search": lambda event: self._narrow(text=str(event["text"]).strip()),
+            "quick": lambda event: self._on_quick(str(event["value"])),
+            "clear": lambda _: self._narrow(text="", quick=""),
+            "level": lambda event: self._edit(Draft.put, str(event["id"]), str(event["level"])),
+            "remove": lambda event: self._edit(Draft.remove, str(event["id"])),
+            "restore": lambda event: self._edit(Draft.restore, str(event["id"])),
             "suggest": lambda event: self._suggest(str(event["kind"]), str(event["text"])),
             "add": lambda event: self._add(str(event["kind"]), str(event["text"]).strip()),
             "allow": lambda event: self._allow(str(event["id"]), on=bool(event["on"])),
@@ -103,8 +110,8 @@ class PermissionReview(Screen):
         self.widget = self._face.widget
         self._face.show(notice={"text": "", "is_error": False})
         read = source.read()
-        self._draft = Draft(read[0])
-        self._begin(read)
+        self._model = Entries(*_entries(read))
+        self._begin(tokens=read[2])
         self._show_decision()
 
     def __repr__(self) -> str:
@@ -119,11 +126,18 @@ class PermissionReview(Screen):
     def _show(self) -> None:
         """Show the draft, and compute its impact."""
         self._offered, self._allowed = _NO_PROTECTED, {}
-        self._face.show(entries=sections.entries(self._draft, self._names, self._costs))
+        self._show_filters()
         self._recompute_plan()
 
+    def _show_filters(self) -> None:
+        self._face.show(quick=sections.quick(self._model), filters=sections.filters(self._model))
+        self._show_page()
+
+    def _show_page(self) -> None:
+        self._face.show(entries=sections.entries(self._model))
+
     def _show_draft(self) -> None:
-        changes = sections.changes(self._draft, self._names)
+        changes = sections.changes(self._model.draft, self._model.names)
         told = {"changes": len(changes), "told": sections.in_one_line(changes)}
         can_apply = self.plan is not None and not len(self.plan.protected)
         protected = sections.protected(self._offered, self._allowed)
@@ -131,46 +145,54 @@ class PermissionReview(Screen):
 
     # The draft
 
-    def _begin(self, read: _Read) -> None:
+    def _refreshed(self, read: _Read) -> None:
         """Start a new draft from the permissions that were read, with the changes of the previous one."""
-        permissions, identities, tokens = read
-        draft = Draft(permissions)
-        draft.repeat(self._draft)
-        self._draft, self._names = draft, Names(identities)
-        self._costs = sections.costs_of(access.entry_costs(self._draft.direct, identities, tokens))
+        self._model.replace(*_entries(read))
+        self._begin(tokens=read[2])
+
+    def _begin(self, tokens: pd.DataFrame) -> None:
         self._face.show(
             about={
                 "title": "Permission to use tokens",
                 "where": self._source.name,
-                "line": f"{self._source.name} · {sections.counts(self._draft, tokens)} · "
+                "line": f"{self._source.name} · {sections.counts(self._model, tokens)} · "
                 f"read {self._source.now():%Y-%m-%d %H:%M} UTC",
                 "lacks": "",
                 "can_refresh": True,
                 "browses": False,
             },
-            adding=sections.adding(self._names, self._kind, ""),
+            adding=sections.adding(self._model.names, self._kind, ""),
         )
         self._tell("")
         self._show()
 
     def _edited(self) -> None:
+        self._model.edited()
         self._tell("")
         self._decision.close()  # it is about the previous draft
         self._show()
 
     def _edit(self, change: Callable[..., None], entry: str, *level: str) -> None:
-        key = sections.ids(self._draft).get(entry)
+        key = self._model.key_of(entry)
         if key is not None and not self._decision.busy:
-            change(key, *level)
+            change(self._model.draft, key, *level)
             self._edited()
+
+    def _narrow(self, **filters: str) -> None:
+        self._model.narrow(**filters)
+        self._show_filters()
+        self._say(sections.match(self._model))
+
+    def _on_quick(self, value: str) -> None:
+        self._narrow(quick="" if self._model.quick == value else value)
 
     def _suggest(self, kind: str, text: str) -> None:
         if kind in KINDS:
             self._kind = kind
-            self._face.show(adding=sections.adding(self._names, kind, text))
+            self._face.show(adding=sections.adding(self._model.names, kind, text))
 
     def _add(self, kind: str, text: str) -> None:
-        name = self._names.named(kind, text) if kind in KINDS else None
+        name = self._model.names.named(kind, text) if kind in KINDS else None
         if name is None:
             self._tell(
                 f"{self._source.name} has no {words(kind)} {text!r}. Choose one of the suggestions.",
@@ -178,15 +200,16 @@ class PermissionReview(Screen):
             )
             return
         key: Key = (kind, name)
-        if self._draft.level(key) is not None:
+        if self._model.draft.level(key) is not None:
             self._tell(f"{text!r} already has an entry.", is_error=True)
         elif not self._decision.busy:
-            self._draft.put(key, CAN_USE)
-            self._face.show(adding=sections.adding(self._names, kind, "", is_added=True))
+            self._model.draft.put(key, CAN_USE)
+            self._model.show(key)
+            self._face.show(adding=sections.adding(self._model.names, kind, "", is_added=True))
             self._edited()
 
     def _discard(self) -> None:
-        self._draft.discard()
+        self._model.draft.discard()
         self._edited()
 
     # The impact
@@ -194,7 +217,7 @@ class PermissionReview(Screen):
     def _recompute_plan(self) -> None:
         """Compute the plan of the draft in the background: one plan at a time, and always of the latest draft."""
         self.plan = None
-        if not self._draft.changed:
+        if not self._model.draft.changed:
             self._impact = sections.nothing("No changes yet. Remove an entry, or add one.")
         elif not self._planning:
             self._planning = True
@@ -216,14 +239,14 @@ class PermissionReview(Screen):
 
     def _wanted(self) -> _Wanted:
         """Return the entries of the draft, and the protected tokens that it is allowed to delete."""
-        return self._draft.entries(), [token_id for token_id, is_allowed in self._allowed.items() if is_allowed]
+        return self._model.draft.entries(), [token_id for token_id, is_allowed in self._allowed.items() if is_allowed]
 
     def _planned(self, wanted: _Wanted, plan: PermissionPlan) -> None:
         self._planning = False
         if wanted != self._wanted():
             self._recompute_plan()
             return
-        if not self._draft.began_as(plan.before):
+        if not self._model.draft.began_as(plan.before):
             self._impact = sections.nothing("The impact is unknown.")
             self._show_draft()
             self._tell("The permissions have changed since they were read. Select Refresh.", is_error=True)
@@ -259,7 +282,7 @@ class PermissionReview(Screen):
         plan = self.plan
         if plan is None or len(plan.protected) or self._decision.busy:
             return
-        told = sections.in_one_line(sections.changes(self._draft, self._names))
+        told = sections.in_one_line(sections.changes(self._model.draft, self._model.names))
         cards = self._impact["cards"]
 
         def asks(plan: Plan, where: str, _: Answers) -> tuple[str, str]:
@@ -289,7 +312,15 @@ class PermissionReview(Screen):
     def refresh(self) -> None:
         """Read the permissions again, in the background. The draft keeps the changes that are not applied yet."""
         self._tell(f"Reading {self._source.name} …")
-        in_background(self._source.read, done=self._begin, failed=self._not_refreshed, on=self.widget, waits=self._tell)
+        in_background(
+            self._source.read, done=self._refreshed, failed=self._not_refreshed, on=self.widget, waits=self._tell
+        )
 
     def _not_refreshed(self, words: str) -> None:
-        self._tell(words, is_error=True)
+        self._tell(f"The refresh failed. The permissions shown are those read before. {words}", is_error=True)
+
+
+def _entries(read: _Read) -> tuple[Draft, Names, Costs]:
+    permissions, identities, tokens = read
+    draft = Draft(permissions)
+    return draft, Names(identities), sections.costs_of(access.entry_costs(draft.direct, identities, tokens))

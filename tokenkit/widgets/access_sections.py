@@ -14,25 +14,16 @@ from tokenkit.actions.permissions import PermissionPlan
 from tokenkit.core.wording import SHORT_ID, of, pluralize
 from tokenkit.review import access
 from tokenkit.review.values import words
-from tokenkit.widgets import formatting, plan_table
+from tokenkit.widgets import formatting, paging, plan_table
 from tokenkit.widgets.decision import SHOWN_ROWS
 from tokenkit.widgets.draft import KINDS, Draft, Key, Names
+from tokenkit.widgets.entries import CHANGED, Costs, Entries
 
 LOSING, NOT_KNOWN = "Principals losing permission", "Unknown impact: more tokens could be lost"
 _IN_USE_DAYS = 7
 _ENDS = {"group": "deleted or disabled", "user": "deleted", "service_principal": "deleted"}
 
 Section = dict[str, Any]
-Costs = Mapping[Key, Mapping[str, Any]]
-
-
-def ids(draft: Draft) -> dict[str, Key]:
-    """Return the entries by the ids that events name: their names, redacted, numbered where that makes two the same."""
-    found: dict[str, Key] = {}
-    for key in draft.everybody():
-        name = formatting.shown(" ".join(key))
-        found[name if name not in found else f"{name} ({len(found) + 1})"] = key
-    return found
 
 
 def costs_of(costs: pd.DataFrame) -> Costs:
@@ -41,22 +32,70 @@ def costs_of(costs: pd.DataFrame) -> Costs:
     return {(kind, name): {str(column): value for column, value in row.items()} for kind, name, row in rows}
 
 
-def entries(draft: Draft, names: Names, costs: Costs) -> list[Section]:
-    """Return a row for each entry before or after the edits."""
+def entries(listed: Entries) -> Section:
+    """Return the rows of the page, and its place if there can be several."""
+    pages = paging.section(listed)
+    return {
+        "rows": [_entry(listed, entry, key) for entry, key in listed.on_page().items()],
+        **(pages if is_long(listed) else pages | {"sizes": [], "place": ""}),
+        "empty": "" if listed.matching else "No entry matches the filters.",
+    }
+
+
+def is_long(listed: Entries) -> bool:
+    """Return whether there is something to search: more entries than the smallest page has, or a filter."""
+    return len(listed) > paging.PAGE_SIZES[0] or listed.is_filtered
+
+
+def _entry(listed: Entries, entry: str, key: Key) -> Section:
+    draft, title = listed.draft, listed.names.title(key)
+    return {
+        "id": entry,
+        "kind": words(key[0]),
+        "name": formatting.shown(title),
+        "detail": formatting.shown(key[1]) if title != key[1] else "",
+        "level": draft.level(key) or "",
+        "levels": draft.levels(key),
+        "fixed": draft.fixed(key),
+        "change": draft.change(key),
+        **_cost(key, draft, listed.costs.get(key)),
+    }
+
+
+def quick(listed: Entries) -> list[Section]:
+    """Return the quick filters with their counts; none for a short list."""
+    labels = {"": "All", CHANGED: "Changed"} | {kind: f"{words(kind).capitalize()}s" for kind in KINDS}
+    counts = listed.counts()
     return [
-        {
-            "id": entry,
-            "kind": words(key[0]),
-            "name": formatting.shown(names.title(key)),
-            "detail": formatting.shown(key[1]) if names.title(key) != key[1] else "",
-            "level": draft.level(key) or "",
-            "levels": draft.levels(key),
-            "fixed": draft.fixed(key),
-            "change": draft.change(key),
-            **_cost(key, draft, costs.get(key)),
-        }
-        for entry, key in ids(draft).items()
+        {"value": value, "label": label, "count": counts[value], "severity": "", "on": value == listed.quick}
+        for value, label in labels.items()
+        if is_long(listed)
     ]
+
+
+def filters(listed: Entries) -> Section | None:
+    """Return the search text and the number of matches; None for a short list."""
+    if not is_long(listed):
+        return None
+    return {
+        "searched": "Search principals",
+        "text": listed.text,
+        "chips": [],
+        "fields": [],
+        "match": match(listed),
+        "matching": listed.matching,
+        "is_filtered": listed.is_filtered,
+    }
+
+
+def match(listed: Entries) -> str:
+    """Return how many entries match."""
+    total = _entries(len(listed))
+    return f"{listed.matching:,} of {total} match" if listed.is_filtered else total
+
+
+def _entries(count: int) -> str:
+    return f"{count:,} {of(count, 'entry', 'entries')}"
 
 
 def _cost(key: Key, draft: Draft, cost: Mapping[str, Any] | None) -> Section:
@@ -75,10 +114,10 @@ def _cost(key: Key, draft: Draft, cost: Mapping[str, Any] | None) -> Section:
     }
 
 
-def counts(draft: Draft, tokens: pd.DataFrame) -> str:
+def counts(listed: Entries, tokens: pd.DataFrame) -> str:
     """Return what there is, in numbers."""
-    entries, active = len(draft.everybody()), int((tokens["status"] == "active").sum())
-    return f"{entries:,} {of(entries, 'entry', 'entries')}, {pluralize(active, 'active token')}"
+    active = int((tokens["status"] == "active").sum())
+    return f"{_entries(len(listed))}, {pluralize(active, 'active token')}"
 
 
 def adding(names: Names, kind: str, text: str, *, is_added: bool = False) -> Section:
@@ -102,8 +141,8 @@ def changes(draft: Draft, names: Names) -> list[str]:
     """Return a sentence for each change of the draft."""
     told = []
     for key in draft.everybody():
-        who = f"{words(key[0])} {formatting.shown(names.label(key))}"
         if change := draft.change(key):
+            who = f"{words(key[0])} {formatting.shown(names.label(key))}"
             level = draft.level(key)
             told.append(
                 f"Add {who} with {level}."

@@ -25,7 +25,6 @@ from tokenkit.widgets.facets import Span
 from tokenkit.widgets.listing import completed
 from tokenkit.widgets.model import (
     DANGER,
-    LARGEST_PAGE,
     QUICK_FILTER,
     TEXT_FILTER,
     USED_BY,
@@ -55,6 +54,8 @@ class Explorer(Screen):
         widget: The displayed widget, for use in a layout of your own.
     """
 
+    _model: Model
+
     def __init__(self, source: Source, *, page_size: int = 50, plain: bool = False) -> None:
         flag("plain", plain)
         page_size = whole_number("page_size", page_size, least=1)
@@ -83,8 +84,7 @@ class Explorer(Screen):
             "clear": lambda _: self._on_clear(),
             "choices": self._on_choices,
             "sort": self._on_sort,
-            "turn": lambda event: self._turn(int(event["page"])),
-            "size": lambda event: self._resize(int(event["size"])),
+            **self._page_events(),
             "tick": lambda event: self._tick([str(key) for key in event["ids"]], chosen=bool(event["on"])),
             "tick_matching": lambda _: self._select_matching(),
             "tick_none": lambda _: self._select_none(),
@@ -277,15 +277,6 @@ class Explorer(Screen):
         self._model.sort(name, descending=not descending if column == name else first)
         self._show_page()
         self._say(f"Sorted by {sections.title_of(name)}, {'descending' if self._model.sorted_by[1] else 'ascending'}.")  # type: ignore[index]
-
-    def _resize(self, size: int) -> None:
-        self._model.page_size = max(1, min(size, LARGEST_PAGE))
-        self._turn(0)
-
-    def _turn(self, page: int) -> None:
-        self._model.turn(page)
-        self._show_page()
-        self._say(f"Page {self._model.page + 1:,} of {self._model.pages:,}.")
 
     def _tick(self, keys: Collection[str], *, chosen: bool) -> None:
         known = set(self._model.keys[self._model.keys.isin(list(keys))])

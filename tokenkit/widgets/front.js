@@ -80,7 +80,7 @@ class Screen {
       box("head"), box("decision"),
       this.browse = h("div", { class: "tks-browse" },
         box("quick"), this.buildBar(), box("pop"), box("charts"), box("acts"),
-        h("div", { class: "tks-wrap" }, h("div", { class: "tks-main" }, box("table"), box("foot")), box("panel"))), box("notice"));
+        h("div", { class: "tks-wrap" }, h("div", { class: "tks-main" }, box("table"), box("foot"), box("adding")), box("panel"))), box("notice"));
     this.head.append(h("h2", {}, about.title ?? ""), h("span", { class: "tks-faint" }, about.line ?? ""),
       h("p", { class: "tks-open-it" }, "Run this cell to open it."));
     this.root = h("section", {
@@ -93,8 +93,7 @@ class Screen {
 
   buildBar() {
     this.search = h("input", {
-      type: "search", "data-key": "search", placeholder: "Search comment, owner, id …", "aria-label": "Search comment, owner, creator and id",
-      spellcheck: "false", autocomplete: "off",
+      type: "search", "data-key": "search", spellcheck: "false", autocomplete: "off",
       input: () => this.later(() => this.sendSearch()),
       keydown: event => { if (event.key === "Enter") this.sendSearch(); },
     });
@@ -330,12 +329,24 @@ class Screen {
       button("Write it where the kernel runs", () => this.send("save", { selected }), { class: "tks-link" }));
   }
 
-  // Over the screen's lower edge, so that it moves nothing.
+  // Over the lower edge of the screen, so that it moves nothing.
   showNotice(text, isError, more) {
     const dismiss = () => this.paint(this.notice);
     this.paint(this.notice, text && h("div", { class: `tks-note${isError ? " tks-error" : ""}` }, h("span", {}, text), more,
       button("×", dismiss, { class: "tks-ghost", "aria-label": "Dismiss this message", "data-key": "dismiss" })));
+    this.notice.style.translate = this.browse.hidden ? "" : `0 ${-this.hiddenBelow(this.notice)}px`;
     if (text && (isError || !this.state.decision)) this.say(text); // a result is still being read out
+  }
+
+  // How far a part of the screen is below what can be seen. JupyterLab scrolls a box around the one in which it would stick.
+  hiddenBelow(part) {
+    part.style.translate = "";
+    let edge = innerHeight;
+    for (let box = this.el; box && box !== document.body; box = box.parentElement ?? box.getRootNode().host) {
+      if (getComputedStyle(box).overflowY !== "visible") edge = Math.min(edge, box.getBoundingClientRect().bottom);
+    }
+    const { top, bottom } = part.getBoundingClientRect();
+    return Math.max(0, Math.min(bottom + 12 - edge, top - this.root.getBoundingClientRect().top));
   }
 
   // A button that copies; where the page may not, a field to copy from.
@@ -399,13 +410,17 @@ const RENDERERS = {
   },
 
   filters(filters) {
+    this.bar.hidden = !filters;
+    if (!filters) return;
+    this.search.placeholder = filters.searched;
+    this.search.setAttribute("aria-label", filters.searched);
     if (this.root.getRootNode().activeElement !== this.search || !filters.text) this.search.value = filters.text;
     const chip = ({ field, label }) => button([label, h("span", { "aria-hidden": "true", class: "tks-x" }, "×")], () => {
       this.wanted = "filter";
       this.send("unfilter", { field });
     }, { class: "tks-chip", "data-key": `chip:${field}`, "aria-label": `Remove filter ${label}` });
     this.paint(this.chips,
-      button("+ Filter", () => this.state.choices?.field ? this.closeFilter() : this.openFilter(), { "data-key": "filter", "aria-expanded": "false" }),
+      filters.fields.length > 0 && button("+ Filter", () => this.state.choices?.field ? this.closeFilter() : this.openFilter(), { "data-key": "filter", "aria-expanded": "false" }),
       filters.chips.map(chip),
       filters.is_filtered && button("Clear", () => { this.wanted = "search"; this.send("clear"); }, { class: "tks-ghost", "data-key": "clear" }),
       h("span", { class: "tks-right tks-faint" }, filters.match));
@@ -497,24 +512,7 @@ const RENDERERS = {
       type: "checkbox", "aria-label": "Select all tokens on this page", "data-key": "tick-page", disabled: !table.rows.length,
       change: event => this.tick(table.rows.map(row => row.id), event.target.checked),
     });
-    const moved = this.tableSeen !== `${table.page} ${table.sort} ${table.descending}`;
-    this.tableSeen = `${table.page} ${table.sort} ${table.descending}`;
-    this.paint(this.table, h("table", { "aria-label": "Tokens" },
-      h("thead", {}, h("tr", {}, h("th", { class: "tks-tick", scope: "col" }, h("label", {}, all)), table.columns.map(head))),
-      h("tbody", {}, table.rows.map(row => this.row(row, table.columns)))),
-    table.empty && h("div", { class: "tks-empty" }, h("p", {}, table.empty),
-      this.state.filters?.is_filtered !== false && table.empty.includes("filters") && button("Clear filters", () => { this.wanted = "search"; this.send("clear"); }, { "data-key": "clear-empty" })));
-    if (moved) this.table.scrollTop = 0;
-    const turn = (label, name, page, key) => button(label, () => this.send("turn", { page }), {
-      "aria-label": name, "data-key": key, "aria-disabled": page < 0 || page >= table.pages ? "true" : null,
-    });
-    const size = h("select", { "aria-label": "Rows per page", "data-key": "size", change: event => this.send("size", { size: Number(event.target.value) }) },
-      table.sizes.map(number => h("option", { value: number }, `${number} per page`)));
-    size.value = String(table.size);
-    this.paint(this.foot, h("span", {}, table.place), h("span", { class: "tks-right" },
-      table.pages > 1 && [turn("‹", "Previous page", table.page - 1, "previous"),
-        h("span", {}, `Page ${(table.page + 1).toLocaleString("en-US")} of ${table.pages.toLocaleString("en-US")}`),
-        turn("›", "Next page", table.page + 1, "next")], size));
+    this.showPage(table, "Tokens", [h("th", { class: "tks-tick", scope: "col" }, h("label", {}, all)), table.columns.map(head)], table.rows.map(row => this.row(row, table.columns)));
     this.showPanelRow();
   },
 
@@ -573,9 +571,8 @@ const RENDERERS = {
         h("td", {}, entry.fixed ? h("span", { class: "tks-faint" }, "fixed")
           : button(act, () => this.send(act.toLowerCase(), { id: entry.id }), { "data-key": `entry:${entry.id}`, "aria-label": `${act} ${entry.kind} ${entry.name}` })));
     };
-    this.paint(this.table, h("table", { "aria-label": "Entries" },
-      h("thead", {}, h("tr", {}, head.map(title => h("th", { scope: "col", title: HINTS[title] }, title || h("span", { class: "tks-unseen" }, "Change"))))),
-      h("tbody", {}, entries.map(row))));
+    this.showPage(entries, "Entries",
+      head.map(title => h("th", { scope: "col", title: HINTS[title] }, title || h("span", { class: "tks-unseen" }, "Change"))), entries.rows.map(row));
   },
 
   adding({ kinds, kind, offered, is_added }) {
@@ -592,7 +589,7 @@ const RENDERERS = {
       type: "text", "data-key": "add-name", "data-keep": true, list: names, "aria-label": "Name", placeholder: "Search by name", autocomplete: "off", spellcheck: "false",
       input: () => this.later(suggest), keydown: event => { if (event.key === "Enter") add(); },
     });
-    this.paint(this.foot, h("span", {}, "Add"), select, name,
+    this.paint(this.adding, h("span", {}, "Add"), select, name,
       h("datalist", { id: names }, offered.map(value => h("option", { value }))), button("Add", add, { "data-key": "add", "aria-label": "Add this entry with CAN_USE" }));
   },
 
@@ -657,8 +654,8 @@ const RENDERERS = {
     } else if (phase === "running") {
       buttons.push(button("Stop", () => this.send("stop"), { "data-key": "stop" }));
     } else if (phase !== "planning") {
-      for (const [event, label] of decision.buttons ?? []) buttons.push(button(label, () => { this.wanted = "decision"; this.send(event); }, { "data-key": event }));
-      buttons.push(button("Close", () => this.send("close"), { class: "tks-primary", "data-key": "close" }));
+      buttons.push(close("Close"), ...(decision.buttons ?? []).map(([event, label]) => button(label, () => { this.wanted = "decision"; this.send(event); }, { "data-key": event })));
+      buttons.at(-1).classList.add("tks-primary"); // what goes on, if something can
     }
     this.paint(this.decision, h("div", { class: "tks-dialog", role: "dialog", "aria-labelledby": title },
       h("h3", { id: title, tabindex: "-1", "data-key": "decision" }, decision.title),
@@ -681,6 +678,26 @@ const RENDERERS = {
 };
 
 Object.assign(Screen.prototype, {
+  // A page of a table, and below it its place and the ways to other pages; see paging.py.
+  showPage(table, label, head, rows) {
+    const seen = `${table.page} ${table.sort} ${table.descending}`;
+    this.paint(this.table, h("table", { "aria-label": label }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)),
+      table.empty && h("div", { class: "tks-empty" }, h("p", {}, table.empty),
+        this.state.filters?.is_filtered !== false && table.empty.includes("filters") && button("Clear filters", () => { this.wanted = "search"; this.send("clear"); }, { "data-key": "clear-empty" })));
+    if (this.tableSeen !== seen) this.table.scrollTop = 0;
+    this.tableSeen = seen;
+    const turn = (sign, name, page, key) => button(sign, () => this.send("turn", { page }), {
+      "aria-label": name, "data-key": key, "aria-disabled": page < 0 || page >= table.pages ? "true" : null,
+    });
+    const size = h("select", { "aria-label": "Rows per page", "data-key": "size", change: event => this.send("size", { size: Number(event.target.value) }) },
+      table.sizes.map(number => h("option", { value: number }, `${number} per page`)));
+    size.value = String(table.size);
+    this.paint(this.foot, table.sizes.length > 0 && [h("span", {}, table.place), h("span", { class: "tks-right" },
+      table.pages > 1 && [turn("‹", "Previous page", table.page - 1, "previous"),
+        h("span", {}, `Page ${(table.page + 1).toLocaleString("en-US")} of ${table.pages.toLocaleString("en-US")}`),
+        turn("›", "Next page", table.page + 1, "next")], size)]);
+  },
+
   row(row, columns) {
     const cells = {
       comment: () => [
@@ -776,7 +793,7 @@ function rowsTable({ caption, columns, rows, more }, isNamed) {
     }
     if (kind === "two" || kind === "principal") return [values[0], h("small", {}, values[1])];
     if (kind === "pills") return values[0].map((text, place) => h("span", { class: "tks-pill" }, values[1]?.[place] && square(values[1][place]), text));
-    return kind === "outcome" ? h("b", {}, values[0]) : values[0];
+    return kind === "outcome" ? [square(values[1]), h("b", {}, values[0])] : values[0];
   };
   return h("div", {}, isNamed && h("p", { class: "tks-caption" }, caption), h("div", { class: "tks-rows", tabindex: "0", role: "region", "aria-label": caption },
     h("table", { "aria-label": caption }, h("thead", {}, h("tr", {}, columns.map(title => h("th", { scope: "col" }, title)))),

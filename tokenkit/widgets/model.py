@@ -24,6 +24,7 @@ from tokenkit.review.usage import of_tokens
 from tokenkit.review.values import SEVERITIES
 from tokenkit.widgets import facets
 from tokenkit.widgets.facets import Choice, Facet, Mask, Positions, Span
+from tokenkit.widgets.paging import Paged
 
 TEXT_FILTER, QUICK_FILTER = "text", "quick"
 DANGER = "danger"
@@ -31,7 +32,6 @@ DANGER = "danger"
 USED_BY = "used_by"
 """The order by the last sign-in in the audit log, and the facet of the programs."""
 UNUSED_DAYS, SOON_DAYS = 60, 30
-LARGEST_PAGE = 500
 IDLE_SPANS: dict[str, Span | None] = {
     "0 to 6 days": Span(None, 6),
     "7 to 29 days": Span(7, 29),
@@ -96,7 +96,7 @@ class Known:
 NOTHING_KNOWN = Known()
 
 
-class Model:
+class Model(Paged):
     """The model of an explorer.
 
     Args:
@@ -116,7 +116,6 @@ class Model:
         filters: The current choice of each facet; ``text`` is the search text.
         keys: The unique keys of the tokens, see ``keys_of``.
         selected_rows: The positions of the selected tokens, in the order of the listing.
-        page: The index of the displayed page, from 0.
         sorted_by: The column to sort by, and whether descending; None is the order of the listing.
     """
 
@@ -128,12 +127,11 @@ class Model:
         page_size: int = 50,
         known: Known = NOTHING_KNOWN,
     ) -> None:
+        super().__init__(page_size)
         self.filters: dict[str, Choice] = {}
         self._selection: frozenset[str] = frozenset()
         self._searched: list[pa.Array] = []
         self.sorted_by: tuple[str, bool] | None = None
-        self.page = 0
-        self.page_size = min(page_size, LARGEST_PAGE)
         self._load(tokens, findings, known)
 
     def _load(self, tokens: pd.DataFrame, findings: pd.DataFrame | None, known: Known) -> None:
@@ -297,26 +295,16 @@ class Model:
             misses += ~mask
         self._misses = misses
         self._matching: Positions = self._order[misses[self._order] == 0]
-        self.page = min(self.page, self.pages - 1)
+        self.turn(self.page)
 
     @property
     def matching(self) -> int:
         """The number of tokens that match the filters."""
         return len(self._matching)
 
-    @property
-    def pages(self) -> int:
-        """The number of pages; an empty listing has one."""
-        return max(1, -(-len(self._matching) // self.page_size))
-
-    def turn(self, page: int) -> None:
-        """Go to a page, or to the nearest that exists."""
-        self.page = max(0, min(page, self.pages - 1))
-
     def rows_on_page(self) -> Positions:
         """Return the positions of the tokens on the current page."""
-        start = self.page * self.page_size
-        return self._matching[start : start + self.page_size]
+        return self._matching[self.place]
 
     def on_page(self) -> pd.DataFrame:
         """Return the rows of the current page."""

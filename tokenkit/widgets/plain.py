@@ -7,7 +7,7 @@ seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -16,7 +16,7 @@ from tokenkit.core.wording import pluralize
 from tokenkit.widgets import formatting, style
 from tokenkit.widgets.confirmation import Confirmation
 from tokenkit.widgets.face import Hear
-from tokenkit.widgets.plain_face import PlainFace
+from tokenkit.widgets.plain_face import PlainFace, offer, options_of
 
 _LIST_LINES = 14
 _NONE = ""  # not None, which means no selection
@@ -56,25 +56,13 @@ class Plain(PlainFace):
         self._buttons[label] = style.button(label, lambda: self._event(event, **data), says=says)
         return self._buttons[label]
 
-    def _choice(self, label: str, act: Callable[[Any], None], *, width: str = "200px") -> widgets.Dropdown:
-        listed = style.field(widgets.Dropdown, description=label, layout={"width": width})
-        listed.observe(lambda change: None if self._is_updating else act(change["new"]), "value")
-        return listed
-
-    def _typed(self, label: str, act: Callable[[str], None], *, width: str = "200px") -> widgets.Text:
-        box = style.field(widgets.Text, description=label, continuous_update=False, layout={"width": width})
-        box.observe(lambda change: None if self._is_updating else act(change["new"]), "value")
-        return box
-
     def _build_filters(self) -> widgets.VBox:
-        self._quick = self._choice("Show", lambda value: self._event("quick", value=value or self._shown_quick()))
-        self._search = self._typed("Search", lambda text: self._event("search", text=text), width="260px")
         self._field = self._choice("Filter by", self._choose_field)
         self._part = self._typed("Value contains", self._find_choices)
         self._low = self._typed("At least, days", lambda _: self._choose_days(), width="110px")
         self._high = self._typed("At most, days", lambda _: self._choose_days(), width="110px")
         self._values = style.made(widgets.VBox)
-        self._chips, self._match = style.text("", "tk-dim"), style.text("", "tk-strong")
+        self._chips = style.text("", "tk-dim")
         clear = self._button("Clear filters", "clear")
         return style.made(
             widgets.VBox,
@@ -99,17 +87,10 @@ class Plain(PlainFace):
     def _build_list(self) -> widgets.VBox:
         self._sort = self._choice("Sort by", self._sort_by, width="150px")
         self._turn_round = style.button("Reverse", lambda: self._event("sort", column=self._sort.value))
-        self._size = self._choice("Rows per page", lambda size: self._event("size", size=size), width="110px")
-        self._place = style.text()
-        self._previous = style.button(
-            "← Previous", lambda: self._event("turn", page=self._sections["table"]["page"] - 1)
-        )
-        self._next = style.button("Next →", lambda: self._event("turn", page=self._sections["table"]["page"] + 1))
-        pages = style.together(self._previous, self._place, self._next)
         self._rows = style.made(widgets.VBox)
         return style.made(
             widgets.VBox,
-            [style.row(self._sort, self._turn_round, self._size, pages, names=("tk-bottom",)), self._rows],
+            [style.row(self._sort, self._turn_round, self._size, self._turning, names=("tk-bottom",)), self._rows],
         )
 
     def _build_panel(self) -> widgets.VBox:
@@ -129,20 +110,12 @@ class Plain(PlainFace):
     def _show_notice(self, notice: dict[str, Any]) -> None:
         (self._notice.show_error if notice["is_error"] else self._notice.say)(notice["text"])
 
-    def _show_quick(self, filters: Sequence[dict[str, Any]]) -> None:
-        options = [(f"{item['label']} ({item['count']:,})", item["value"]) for item in filters]
-        _offer(self._quick, options, next(item["value"] for item in filters if item["on"]))
-
-    def _shown_quick(self) -> str:
-        return next((item["value"] for item in self._sections["quick"] if item["on"]), "")
-
     def _show_filters(self, filters: dict[str, Any]) -> None:
-        self._search.value = filters["text"]
-        self._match.value = filters["match"]
+        super()._show_filters(filters)
         self._chips.value = "; ".join(chip["label"] for chip in filters["chips"])
         style.show(self._buttons["Clear filters"], shown=filters["is_filtered"])
         fields = [("choose …", _NONE), *((field["title"], field["name"]) for field in filters["fields"])]
-        _offer(self._field, fields, self._field.value or _NONE)
+        offer(self._field, fields, self._field.value or _NONE)
 
     def _choose_field(self, name: str) -> None:
         self._is_updating = True
@@ -169,7 +142,7 @@ class Plain(PlainFace):
         options = [(f"{item['label']} ({item['count']:,})", item["value"]) for item in choices["items"]]
         chosen = tuple(item["value"] for item in choices["items"] if item["on"])
         old = self._values.children[0] if self._values.children else None
-        if old is not None and (_options(old), old.value) == (options, chosen):
+        if old is not None and (options_of(old), old.value) == (options, chosen):
             return
         listed = style.field(
             widgets.SelectMultiple,
@@ -190,18 +163,16 @@ class Plain(PlainFace):
 
     def _show_table(self, table: dict[str, Any]) -> None:
         columns = [(column["title"], column["name"]) for column in table["columns"]]
-        _offer(self._sort, columns, table["sort"] or None)
+        offer(self._sort, columns, table["sort"] or None)
         self._turn_round.description = "↓ Descending" if table["descending"] else "↑ Ascending"
         self._turn_round.tooltip = "Reverse the order"
         self._turn_round.disabled = not table["sort"]
-        _offer(self._size, [(str(size), size) for size in table["sizes"]], table["size"])
-        self._place.value = f"Page {table['page'] + 1:,} of {table['pages']:,}"
-        self._previous.disabled, self._next.disabled = table["page"] == 0, table["page"] + 1 >= table["pages"]
+        self._show_place(table)
         if not table["rows"]:
             style.fill(self._rows, [style.text(table["empty"])])
         else:
             self._list_rows(table["rows"])
-        _offer(self._detailed, [("choose a token …", _NONE), *self._lines()], self._looked_at())
+        offer(self._detailed, [("choose a token …", _NONE), *self._lines()], self._looked_at())
 
     def _lines(self) -> list[tuple[str, str]]:
         return [(formatting.line(row), row["id"]) for row in self._sections["table"]["rows"]]
@@ -258,7 +229,7 @@ class Plain(PlainFace):
         return panel["id"] if panel and panel["id"] in {key for _, key in self._lines()} else _NONE
 
     def _show_panel(self, panel: dict[str, Any] | None) -> None:
-        _offer(self._detailed, [("choose a token …", _NONE), *self._lines()], self._looked_at())
+        offer(self._detailed, [("choose a token …", _NONE), *self._lines()], self._looked_at())
         if panel is None:
             style.fill(self._details, [])
             return
@@ -292,16 +263,3 @@ class Plain(PlainFace):
     def _show_decision(self, view: dict[str, Any] | None) -> None:
         self._decision.show(view)
         style.show(self._browse, shown=view is None)
-
-
-def _options(listed: Any) -> list[tuple[str, Any]]:  # noqa: ANN401  # a list of any kind
-    # Its public options can have another form.
-    return [*zip(listed._options_labels, listed._options_values, strict=True)]  # noqa: SLF001
-
-
-def _offer(listed: widgets.Dropdown, options: Sequence[tuple[str, Any]], value: Any) -> None:  # noqa: ANN401  # of the options
-    """Set the options and the value of a list, in one message and only if they changed."""
-    if (_options(listed), listed.value) != (list(options), value):
-        with listed.hold_sync():
-            listed.options = options
-            listed.value = value

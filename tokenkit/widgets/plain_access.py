@@ -38,7 +38,9 @@ class PlainReview(PlainFace):
         self._title, self._line = style.text("", "tk-title"), style.text("", "tk-dim")
         self._notice = style.Notice()
         self._decision = Confirmation(hear)
+        self._narrowing = style.row(self._quick, self._search, self._match, names=("tk-bottom",))
         self._list = style.made(widgets.VBox, names=("tk-entries",))
+        self._pages = style.row(self._size, self._turning, names=("tk-bottom",))
         self._changes = style.text("", "tk-dim")
         self._verdict = style.text("", "tk-strong")
         self._cards = style.made(widgets.VBox, names=("tk-minds",))
@@ -56,7 +58,7 @@ class PlainReview(PlainFace):
         impact = style.made(widgets.VBox, [self._verdict, self._changes, self._cards, self._boxes, self._tables])
         self._browse = style.made(
             widgets.Box,
-            [style.made(widgets.VBox, [self._list, self._build_form()]), impact],
+            [style.made(widgets.VBox, [self._narrowing, self._list, self._pages, self._build_form()]), impact],
             names=("tk-beside",),
         )
         self.widget = style.screen(head, self._notice.widget, self._decision.widget, self._browse)
@@ -96,13 +98,25 @@ class PlainReview(PlainFace):
         if adding["is_added"]:
             self._name.value = ""
 
-    def _show_entries(self, entries: Sequence[dict[str, Any]]) -> None:
-        """Show the entries. Existing rows are reused, so that the focus does not move."""
-        there = self.rows
-        self.rows = {entry["id"]: there.get(entry["id"]) or Row(entry, self._event) for entry in entries}
-        for number, entry in enumerate(entries, 1):
+    def _show_quick(self, filters: Sequence[dict[str, Any]]) -> None:
+        if filters:
+            super()._show_quick(filters)
+
+    def _show_filters(self, filters: dict[str, Any] | None) -> None:
+        style.show(self._narrowing, shown=bool(filters))
+        if filters:
+            super()._show_filters(filters)
+
+    def _show_entries(self, entries: dict[str, Any]) -> None:
+        """Show the entries of a page. Existing rows are reused, so that the focus does not move."""
+        style.show(self._pages, shown=bool(entries["sizes"]))
+        if entries["sizes"]:
+            self._show_place(entries)
+        there, listed = self.rows, entries["rows"]
+        self.rows = {entry["id"]: there.get(entry["id"]) or Row(entry, self._event) for entry in listed}
+        for number, entry in enumerate(listed, entries["page"] * entries["size"] + 1):
             self.rows[entry["id"]].show(entry, number)
-        style.fill(self._list, [row.widget for row in self.rows.values()])
+        style.fill(self._list, [row.widget for row in self.rows.values()] or [style.text(entries["empty"])])
 
     def _show_draft(self, draft: dict[str, Any]) -> None:
         self._verdict.value = draft["verdict"]

@@ -2,7 +2,7 @@
 
 A cell is a list whose first item is its kind: ``token`` (comment, owner, short id), ``principal`` (its name, and its
 kind and path), ``text``, ``two`` (a line and a smaller one), ``pills`` (warnings with their severities, or scopes),
-``outcome``.
+``outcome`` (with its severity).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ WARNING_LEVELS = {
     "a service principal's": "medium",
 }
 """The severity of warnings about tokens."""
+_OUTCOME_LEVELS = {"failed": "high", "unknown": "high", "still listed": "medium"}
 _LONG_ID = re.compile(r"\b[0-9a-f]{64}\b")
 
 Cell = list[Any]
@@ -81,6 +82,8 @@ def _flat(cell: Cell) -> list[str]:
     if kind == "token":
         title, owner, short = values
         return [" · ".join(filter(None, [title or "no comment", owner, short]))]
+    if kind == "outcome":  # its severity is a color
+        return [values[0]]
     return ["; ".join(values[0])] if kind == "pills" else [str(value) for value in values]
 
 
@@ -123,4 +126,6 @@ def _cells(name: str, rows: pd.DataFrame, now: pd.Timestamp) -> list[Cell]:
     if name in _SCOPES:  # no new scopes are no change, and no scopes are no limit
         names = column.map(formatting.scope_names)
         return [["pills", each] for each in (names if name == "scopes" else names.where(column.notna(), ""))]
-    return [["outcome" if name == "outcome" else "text", text] for text in texts]
+    if name == "outcome":
+        return [["outcome", text, _OUTCOME_LEVELS.get(text, "")] for text in texts]
+    return [["text", text] for text in texts]

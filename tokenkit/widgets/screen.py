@@ -1,4 +1,4 @@
-"""What all screens have in common: a face, a table of events, a decision in the place of the content, and messages."""
+"""What all screens share: a face, a table of events, pages, a decision in the place of the content, and messages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import ipywidgets as widgets
 from tokenkit.widgets import formatting
 from tokenkit.widgets.decision import Decision
 from tokenkit.widgets.face import Event, Face
+from tokenkit.widgets.paging import Paged
 
 
 class Screen:
@@ -21,6 +22,7 @@ class Screen:
     widget: widgets.DOMWidget
     _face: Face
     _decision: Decision
+    _model: Paged
     _events: Mapping[str, Callable[[Event], object]]
     _sayings = 0
 
@@ -40,6 +42,21 @@ class Screen:
 
     def _show_decision(self) -> None:
         self._face.show(decision=self._decision.view)
+
+    def _show_page(self) -> None:
+        """Show the page of the model."""
+        raise NotImplementedError
+
+    def _page_events(self) -> dict[str, Callable[[Event], object]]:
+        return {
+            "turn": lambda event: self._turn(self._model.turn, int(event["page"])),
+            "size": lambda event: self._turn(self._model.resize, int(event["size"])),
+        }
+
+    def _turn(self, change: Callable[[int], None], number: int) -> None:
+        change(number)
+        self._show_page()
+        self._say(f"Page {self._model.page + 1:,} of {self._model.pages:,}.")
 
     def _tell(self, words: str, *, is_error: bool = False) -> None:
         """Show a message until the next one."""

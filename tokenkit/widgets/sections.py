@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 
 from tokenkit.core.wording import pluralize, shown_of
-from tokenkit.widgets import evidence, formatting
+from tokenkit.widgets import evidence, formatting, paging
 from tokenkit.widgets.actions import Action
 from tokenkit.widgets.facets import Choice, DayFacet, Span
 from tokenkit.widgets.model import DANGER, QUICK_FILTER, TEXT_FILTER, USED_BY, Model, holds
 
-PAGE_SIZES = (50, 100, 250, 500)
 OFFERED_CHOICES = 100
 _BARS = 7
 _CHARTS = ("expiry", "idle", "age", "rule", "owner")
@@ -45,7 +44,6 @@ def title_of(column: str) -> str:
 def table(model: Model, *, now: pd.Timestamp) -> Section:
     """Return the rows of the page, and its place."""
     positions = model.rows_on_page()
-    first = model.page * model.page_size
     column, descending = model.sorted_by or ("", False)
     absent = {"workspace"} - set(model.tokens.columns) | ({USED_BY} if model.evidence is None else set())
     if not model.is_audited:  # which an empty column would show as "no findings"
@@ -61,19 +59,9 @@ def table(model: Model, *, now: pd.Timestamp) -> Section:
         "sort": "" if column in absent else column,
         "descending": descending,
         "rows": rows,
-        "page": model.page,
-        "pages": model.pages,
-        "size": model.page_size,
-        "sizes": sorted({*PAGE_SIZES, model.page_size}),
-        "place": _place(first, len(positions), model.matching),
+        **paging.section(model),
         "empty": "" if len(positions) else _empty(model),
     }
-
-
-def _place(first: int, count: int, matching: int) -> str:
-    if not count:
-        return ""
-    return f"{first + 1:,}{f' to {first + count:,}' if count > 1 else ''} of {matching:,}"
 
 
 def _empty(model: Model) -> str:
@@ -121,6 +109,7 @@ def quick(model: Model) -> list[Section]:
 def filters(model: Model) -> Section:
     """Return the search text, the filters as chips, the number of matches, and the fields to filter by."""
     return {
+        "searched": "Search comment, owner, creator and id",
         "text": str(model.filters.get(TEXT_FILTER, "")),
         "chips": [
             {"field": name, "label": chip(model, name, value)}
