@@ -10,6 +10,7 @@ from tests.acl import entry
 from tests.actions.test_permissions import ONLY_ENGINEERS
 from tokenkit import cli
 from tokenkit.actions import permissions
+from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.review import access
 from tokenkit.sandbox import Fault
 
@@ -250,20 +251,60 @@ def test_a_shell_says_what_is_lost_of_those_who_were_not_known(company, ids, mon
     assert f"{len(beyond):,} tokens were deleted that the preview did not show: " in printed.err
 
 
-def test_if_the_listing_cannot_be_read_after_the_change_a_message_says_that_more_may_be_lost(
-    in_the_dark, company, ids, capsys
-):
-    plan = in_the_dark.plan_permissions(EVERYTHING_IS_GONE, replace=True)
-    before, listing = ids(company), "/api/2.0/token-management/tokens"
-    change = in_the_dark.token_management.set_permissions
+LISTING = "/api/2.0/token-management/tokens"
+NOT_KNOWN = "Whether tokens outside the preview were lost is not known, because the listing could not be read: "
 
-    def change_and_break(entries):
-        changed = change(entries)
-        company.faults.add(Fault(method="GET", path=listing, status=400))
+
+@pytest.fixture
+def breaking(in_the_dark, company, monkeypatch):
+    """Let the listing fail once the permissions changed."""
+    change = TokenManagementAPI.set_permissions
+
+    def change_and_break(api, entries):
+        changed = change(api, entries)
+        company.faults.add(Fault(method="GET", path=LISTING, status=400))
         return changed
 
-    in_the_dark.token_management.set_permissions = change_and_break
+    monkeypatch.setattr(TokenManagementAPI, "set_permissions", change_and_break)
+    return in_the_dark
+
+
+def test_if_the_listing_cannot_be_read_after_the_change_it_says_that_more_may_be_lost_and_resume_reads_it(
+    breaking, company, ids, capsys, tmp_path
+):
+    plan = breaking.plan_permissions(EVERYTHING_IS_GONE, replace=True)
+    before = ids(company)
     result = plan.apply()
     company.faults.clear()
     assert set(result["token_id"]) == set(plan.token_ids) < before - ids(company)
-    assert "Whether tokens outside the preview were lost is not known" in capsys.readouterr().err
+    assert permissions.beyond_preview(result).startswith(NOT_KNOWN)
+    assert f"the permissions changed. {NOT_KNOWN}" in capsys.readouterr().err
+    company.requests.clear()
+    finished = breaking.resume(plan.run_id)
+    assert {record.method for record in company.requests} == {"GET"}
+    assert set(finished["token_id"]) == before - ids(company)
+    assert " tokens were deleted that the preview did not show: " in permissions.beyond_preview(finished)
+    assert [*tmp_path.rglob("*.before.parquet")] == []
+
+
+@pytest.mark.usefixtures("breaking")
+def test_a_shell_says_that_more_may_be_lost_exits_with_1_and_resume_says_what(company, ids, monkeypatch, capsys):
+    monkeypatch.setenv("DATABRICKS_HOST", company.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", company.token)
+    before = ids(company)
+    assert cli.main(["permissions", "set", "user:admin@example.com", "--yes", "--output", "json"]) == 1
+    said = capsys.readouterr().err
+    assert said.count(NOT_KNOWN) == 1
+    (command,) = [line.partition(": tokenkit ")[2] for line in said.splitlines() if ": tokenkit resume " in line]
+    company.faults.clear()
+    assert cli.main(command.split()) == 0
+    assert "tokens were deleted that the preview did not show: " in capsys.readouterr().err
+    recorded = tokenkit.connect().journal()
+    assert set(recorded["token_id"]) == before - ids(company)
+
+
+def test_a_fleet_says_that_more_may_be_lost(breaking, company):
+    plan = tokenkit.fleet([breaking], progress=False).plan_permissions(EVERYTHING_IS_GONE, replace=True)
+    result = plan.apply()
+    company.faults.clear()
+    assert permissions.beyond_preview(result).startswith(NOT_KNOWN)

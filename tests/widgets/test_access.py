@@ -7,6 +7,7 @@ import ipywidgets as widgets
 import pytest
 
 from tests.widgets.conftest import settle
+from tokenkit.rest.token_management import TokenManagementAPI
 from tokenkit.sandbox import Fault
 from tokenkit.widgets.draft import KINDS
 
@@ -99,6 +100,24 @@ def test_the_shown_plan_is_applied_after_the_count_is_typed(review, user, ws, co
     assert f"Permissions changed. {len(plan)} revoked." in user.reads()
     assert "group data-scientists" not in review._face.rows  # a new draft of the new list
     assert review.plan is None
+
+
+def test_a_result_says_if_it_is_not_known_whether_more_was_lost(review, user, company, monkeypatch):
+    change = TokenManagementAPI.set_permissions
+
+    def change_and_break(api, entries):
+        changed = change(api, entries)
+        company.faults.add(Fault(method="GET", path="/api/2.0/token-management/tokens", status=400))
+        return changed
+
+    monkeypatch.setattr(TokenManagementAPI, "set_permissions", change_and_break)
+    press_in_row(review, "data-scientists")
+    count = len(review.plan)
+    user.press("Apply …")
+    user.type("Type", str(count))
+    user.press("Change the permissions")
+    not_known = "Whether tokens outside the preview were lost is not known, because the listing could not be read: "
+    assert any(text.startswith(not_known) for text in user.reads())
 
 
 def test_what_costs_no_token_is_confirmed_without_a_count_and_has_a_reason(review, user, ws, ids):

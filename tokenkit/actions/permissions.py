@@ -21,14 +21,14 @@ from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import Progress, RunOptions
 from tokenkit.actions.plan import Plan, PlanContext, Summary, WorkspacePlan, entries_of, planned_tokens
 from tokenkit.actions.preview import PROTECTED
-from tokenkit.actions.result import result_of
+from tokenkit.actions.result import NOT_COMPARED, result_of
 from tokenkit.actions.revocation import LEFT_OUT, token_ids_of
 from tokenkit.actions.run import change_and_look_up, note_change, protected_now
 from tokenkit.actions.task import LOST_AND_GONE, Task
 from tokenkit.core import config, wording
 from tokenkit.core.arguments import flag
 from tokenkit.core.printable import printable
-from tokenkit.core.spelling import spelled
+from tokenkit.core.spelling import is_in_command, spelled
 from tokenkit.core.wording import first_of, pluralize, shown_of
 from tokenkit.frames import TEXT
 from tokenkit.rest.token_management import AccessControlList, access_entries
@@ -535,13 +535,14 @@ def _execute(
     if entries and not left and not is_made:
         return result_of(entries)
 
+    not_compared: list[str] = []
+
     def change() -> Task:
         remark = None
         if not is_made:
             remark = _change(context, run, left, journal)
-            _note_more(context, run, entries, journal)
-            listing_before.forget(context.folder, run.run_id)
             note_change(context, run, journal, states.UPDATED)
+        not_compared[:] = _note_more(context, run, entries, journal)
         return Task(
             send=_never,
             look_up=lambda entry: context.one_shot.get(entry.token_id),
@@ -552,7 +553,10 @@ def _execute(
 
     # No request is sent for a token: each is looked up, as after a request whose response was lost.
     doubtful = [replace(entry, state=states.UNKNOWN, certain=(states.SENT, None)) for entry in left]
-    return change_and_look_up(context, run, doubtful, change, journal, options=options)
+    result = change_and_look_up(context, run, doubtful, change, journal, options=options)
+    if not_compared:
+        result.attrs[NOT_COMPARED] = not_compared[0]
+    return result
 
 
 STILL_THERE = (
@@ -564,33 +568,41 @@ STILL_THERE = (
 BEYOND_PREVIEW = "not in the preview: listed before the change and missing after it"
 
 
-def _note_more(context: PlanContext, run: Run, entries: Sequence[Entry], journal: Journal) -> None:
+def _note_more(context: PlanContext, run: Run, entries: Sequence[Entry], journal: Journal) -> list[str]:
     """Record the deleted tokens that the plan did not show, such as those of group members that the workspace does not
-    list. Because the change was made, a listing that cannot be read is reported and does not raise an error.
+    list. Because the change was made, a listing that cannot be read does not raise an error: a sentence is returned,
+    and ``resume`` reads the listing again.
     """
     before = listing_before.read(context.folder, run.run_id)
-    if before is None:  # an earlier version made the change
-        return
+    if before is None:  # it was compared, or an earlier version made the change
+        return []
     try:
         now = context.api.list()
     except errors.TokenKitError as failure:
-        sys.stderr.write(
-            f"{context.name}: the permissions changed. Whether tokens outside the preview were lost is "
-            f"not known, because the listing could not be read: {printable(records.storable(str(failure)))}\n"
+        problem = (
+            "Whether tokens outside the preview were lost is not known, because the listing could not be read: "
+            f"{records.storable(str(failure))}"
         )
-        return
+        if not is_in_command():
+            sys.stderr.write(f"{context.name}: the permissions changed. {printable(problem)}\n")
+        return [problem]
     known = {entry.token_id for entry in entries} | set(now["token_id"])
     for entry in entries_of(before[~before["token_id"].isin(list(known))]):
         gone = replace(entry, state=states.REVOKED, error=BEYOND_PREVIEW)
         journal.add(run.run_id, gone, at_ms=context.now_ms(), is_the_change=False)
+    listing_before.forget(context.folder, run.run_id)
+    return []
 
 
 def beyond_preview(result: pd.DataFrame) -> str:
-    """Return a sentence about deleted tokens that the plan did not show; empty if there are none.
+    """Return a sentence about deleted tokens that the plan did not show, or that it is not known whether there are any;
+    empty if there are none.
 
     Args:
         result: What ``apply`` or ``resume`` returned.
     """
+    if problem := result.attrs.get(NOT_COMPARED):
+        return str(problem)
     counts = result.loc[(result["error"] == BEYOND_PREVIEW).fillna(value=False), "owner"].value_counts()
     if not len(counts):
         return ""

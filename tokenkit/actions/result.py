@@ -69,6 +69,15 @@ def unconfirmed(result: pd.DataFrame) -> int:
     return int(result["error"].astype(frames.TEXT).str.startswith(states.NOT_CONFIRMED, na=False).sum())
 
 
+NOT_COMPARED = "not_compared"
+"""The key in ``DataFrame.attrs`` of why it is unknown whether a change of permissions cost more than was planned."""
+
+
+def is_confirmed(result: pd.DataFrame) -> bool:
+    """Return whether a listing after the change confirmed all outcomes. If not, ``resume`` reads it again."""
+    return not unconfirmed(result) and NOT_COMPARED not in result.attrs
+
+
 def remaining(result: pd.DataFrame) -> int:
     """Return the number of tokens of a result that remain, and that ``resume`` would process."""
     return int((~result["outcome"].isin(list(states.SETTLED))).sum())

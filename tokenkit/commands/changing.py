@@ -16,7 +16,7 @@ from tokenkit.actions import creation, permissions, preview
 from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
-from tokenkit.actions.result import ENDED_BY, RUN, counts, remaining, unconfirmed
+from tokenkit.actions.result import ENDED_BY, RUN, counts, is_confirmed, remaining
 from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.states import ALREADY_GONE, REVOKED, UNKNOWN, UPDATED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
@@ -261,7 +261,7 @@ def _change_permissions(
         return result
     for line in _how_to_undo(session, workspace, plan):
         front_end.hint(line)
-    return result if len(result) else permissions_of(workspace)
+    return result if len(result) or not is_confirmed(result) else permissions_of(workspace)
 
 
 def _costs(plan: PermissionEffects, names: Sequence[str]) -> tuple[str, pd.DataFrame]:
@@ -327,9 +327,10 @@ def resume(
         if dry_run:
             return plan.preview()
         result = _applied(session.front_end, plan)  # reads the listing, which may contradict it
-        is_open = remaining(result) or unconfirmed(result)
+        is_open = remaining(result) or not is_confirmed(result)
         if found := counts(result):
             session.warn(f"{workspace.name}: {found}.")
+        _say_additional_effects(session.front_end, result)
         return result if session.front_end.returns_objects or is_open else result.head(0)
     # If everything that remains is left out, the run only records that.
     is_nothing_sent = not len(plan) and len(plan.left_out)
@@ -544,7 +545,7 @@ def _decide(
             else "until 00:00 UTC without confirmation, as it was confirmed today; --dry-run only shows what remains"
         )
         front_end.warn_last(f"To finish the run ({how}): {session.of_run('resume', str(plan.run_id))}")
-    elif unconfirmed(result):
+    elif not is_confirmed(result):
         front_end.warn_last(
             f"The final listing could not be read. To check what is still listed: "
             f"{session.of_run('resume', str(plan.run_id))}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tokenkit.actions.result import RUN, remaining, unconfirmed
+from tokenkit.actions.result import RUN, is_confirmed, remaining
 from tokenkit.commands import defaults
 from tokenkit.commands.parser import Call
 from tokenkit.commands.rows import arranged, as_frame
@@ -89,7 +89,7 @@ def _code_of(result: object, call: Call) -> int:
         return 0
     if result.attrs.get("ended_by") == "interrupt":
         return INTERRUPTED
-    return UNFINISHED if remaining(result) or unconfirmed(result) else 0
+    return UNFINISHED if remaining(result) or not is_confirmed(result) else 0
 
 
 def _failed(audit: Audit, fail_on: Severity) -> str:

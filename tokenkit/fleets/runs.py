@@ -20,7 +20,7 @@ from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.journal import Journal, Run, new_run_id
 from tokenkit.actions.options import Progress, RunOptions
 from tokenkit.actions.plan import WorkspacePlan
-from tokenkit.actions.result import ENDED_BY, RESULT, remaining, result_of
+from tokenkit.actions.result import ENDED_BY, NOT_COMPARED, RESULT, remaining, result_of
 from tokenkit.actions.resumption import ResumePlan
 from tokenkit.actions.resumption import resume as resume_run
 from tokenkit.actions.run import how_to_finish
@@ -218,6 +218,9 @@ def _execute(
     members.note("apply", failures, of=len(by_host) + len(failures) - len(failed))
     result = by_workspace({host: ended[host] for host in by_host}, empty=RESULT)
     count = remaining(result)
+    not_compared = [str(part.attrs[NOT_COMPARED]) for part in ended.values() if NOT_COMPARED in part.attrs]
+    if not_compared:
+        result.attrs[NOT_COMPARED] = " ".join(not_compared)
     if ended_by := _ended_by(ended.values(), failed, stop, asked_to_stop=options.stop is not None):
         result.attrs[ENDED_BY] = ended_by
     if count or failed:

@@ -292,7 +292,7 @@ class PermissionReview(Screen):
             return f"Change the permissions on {where}?", f"{told} {cost}"
 
         def remarks(result: pd.DataFrame) -> list[str]:
-            return [*filter(None, [beyond_preview(result) if len(result) else ""])]
+            return [*filter(None, [beyond_preview(result)])]
 
         self._decision.begin(
             Action(
