@@ -19,7 +19,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from tokenkit import errors
-from tokenkit.commands import defaults
+from tokenkit.commands import defaults, returned
 from tokenkit.commands.options import (
     COLUMNS,
     COMBINED,
@@ -104,10 +104,10 @@ class Call:
         """
         usual = defaults.read()  # a mistake in the file is an error before the first request
         if HELP in (self.rows.get("columns") or ()):
-            return imported("rows.described")(self.command.path, self.rows, is_plan=self.is_plan)
+            return imported("rows.described")(self.shape, is_plan=self.is_plan)
         sort = self.params.get("sort") or self.rows.get("sort")
         if sort or any(value is not None for value in self.rows.values()):
-            imported("rows.check")(self.command.path, self.rows, sort, is_plan=self.is_plan)
+            imported("rows.check")(self.shape, self.rows, sort, is_plan=self.is_plan)
         named = self._named_by_default(front_end, usual.profile or None)
         if self.params.get("yes") and not self.params.get("dry_run"):
             self._check_workspace_is_named(front_end)
@@ -117,6 +117,11 @@ class Call:
         ):
             session = dataclasses.replace(opened, columns=self.rows.get("columns") or ())
             return self.command.function(session, **self.params)
+
+    @property
+    def shape(self) -> str:
+        """The command as the table of its columns names it: ``audit --findings``."""
+        return returned.name_of(self.command.path, {**self.params, **self.rows})
 
     @property
     def is_plan(self) -> bool:

@@ -11,7 +11,6 @@ import pandas as pd
 
 from tokenkit import errors, frames
 from tokenkit.actions.states import REVOKED
-from tokenkit.commands import returned
 from tokenkit.commands.evidence import Evidence, evidence_of
 from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.wording import of, part_of, pluralize
@@ -81,6 +80,7 @@ def list_tokens(
     if is_ending or any(columns.named(name, [_ENDS_BY]) for name in (*session.columns, (sort or "").lstrip("-"))):
         # The remedy depends on which of the two ends applies.
         found = found.assign(**{_ENDS_BY: lifecycle.ends_by(found)})
+    names_of_columns(session.columns, found.columns)  # an error comes before what is said of the rows
     if sort:
         found = sorted_by(found, sort)
     session.front_end.remember(found)
@@ -289,18 +289,8 @@ def names_of_columns(given: Sequence[str], known: Iterable[str]) -> list[str]:
     for text in given:
         found = columns.named(text, known)
         if not found:
-            raise unknown_column(text, known)
+            raise errors.UsageError(f"Unknown column {text!r}. {errors.did_you_mean(text, known)}")
         if len(found) > 1:
             raise errors.UsageError(f"{text!r} is the heading of several columns. Use {' or '.join(found)}.")
         names += found
     return [*dict.fromkeys(names)]
-
-
-def unknown_column(name: str, known: Iterable[str]) -> errors.UsageError:
-    """Return the error for the name of a column that does not exist, with the commands that have it."""
-    known = [*known]
-    others = ", ".join(f"`{path}`" for path in returned.commands_with(name))
-    hint = errors.did_you_mean(name, known)
-    if others and not errors.similar(name, known):
-        hint = f"It is a column of {others}."
-    return errors.UsageError(f"Unknown column {name!r}. {hint}")
