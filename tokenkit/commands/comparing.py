@@ -108,7 +108,7 @@ def find_leaked(
         report=_source(session, report),
     )
     # The log of a job must show that nothing was found.
-    show = session.say if found.looked_for or len(found.not_comparable) else session.front_end.warn_last
+    show = session.front_end.warn_last if found.is_all_clear else session.say
     show(f"{workspace.name}: {found.headline()}.")
     for heading, locations in found.notes():
         session.front_end.warn_last(heading)

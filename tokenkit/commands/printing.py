@@ -55,7 +55,9 @@ def write_result(
             sys.stdout.write(f"{printable(str(shown))}\n")
         else:
             rows = as_frame(shown, findings=bool(call.rows.get("findings")))
-            _write(front_end, rows, call, labels, is_colored=is_colored)
+            # Values that matched no token were found, and may still be valid: the messages say so.
+            empty = "No token matched." if isinstance(result, Leaks) and not result.is_all_clear else "Nothing found."
+            _write(front_end, rows, call, labels, empty=empty, is_colored=is_colored)
 
 
 def exit_code(result: object, call: Call) -> int:
@@ -114,9 +116,9 @@ def _undecided(audit: Audit, fail_on: Severity) -> str:
 
 
 def _write(
-    front_end: FrontEnd, frame: pd.DataFrame, call: Call, labels: Mapping[str, str], *, is_colored: bool
+    front_end: FrontEnd, frame: pd.DataFrame, call: Call, labels: Mapping[str, str], *, empty: str, is_colored: bool
 ) -> None:
-    """Print rows in the selected format."""
+    """Print rows in the selected format; a text if there are none and a person reads them."""
     of_command = defaults.read()
     output, chosen = call.printing["output"] or of_command.output, [*frame.columns] if call.rows.get("columns") else []
     if not chosen and call.command.path in {"list", "fleet list"}:
@@ -126,7 +128,7 @@ def _write(
     elif output == "csv":
         sys.stdout.write(export.csv_text(texts.written(frame)))
     elif not len(frame):
-        sys.stdout.write("Nothing found.\n")
+        sys.stdout.write(f"{empty}\n")
     elif not sys.stdout.isatty():
         sys.stdout.write(export.tsv_text(texts.written(frame[list(chosen) or columns.shown_names(frame)])))
     else:

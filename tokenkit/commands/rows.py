@@ -146,7 +146,7 @@ def as_frame(result: object, *, findings: bool = False) -> pd.DataFrame:
     if isinstance(result, Audit):
         return result.findings if findings else result.summary
     if isinstance(result, Leaks):
-        return result.tokens
+        return result.rows
     if isinstance(result, pd.Series):
         row = result.to_frame().T.infer_objects()
         # pandas 2 would infer nanoseconds, which do not reach the year 9999, and gives up.

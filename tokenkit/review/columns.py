@@ -222,7 +222,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ),
     ColumnSpec("via", "what grants the permission: `direct`, or the groups", priority=2, least=12),
     ColumnSpec("active", "whether the principal can sign in; missing if it is not known", priority=4),
-    ColumnSpec("status", "`active` or `expired`", priority=1),
+    ColumnSpec("status", "`active` or `expired`; of a leaked token also `revoked`", priority=1),
     ColumnSpec("cause", "the likely cause of the change", show=_words),
     ColumnSpec("effect", "what happens to the token: `deleted`, or `deleted_or_disabled`", show=_words, priority=1),
     ColumnSpec("problem", "why the value cannot be compared", show=_words),
