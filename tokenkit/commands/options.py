@@ -21,7 +21,7 @@ from tokenkit.core.wording import comma_list
 from tokenkit.rest import credentials
 from tokenkit.rest.profiles import SANDBOX
 from tokenkit.review.criteria import CRITERIA, Criterion
-from tokenkit.review.durations import lifetime
+from tokenkit.review.durations import date, duration_or_date, lifetime
 from tokenkit.review.values import CAN_MANAGE, CAN_USE, RULE_IDS, unknown_level
 
 if TYPE_CHECKING:  # generic since click 8.4
@@ -223,8 +223,8 @@ FILE, FOLDER, PATH = (Value(name, is_file=True) for name in ("FILE", "FOLDER", "
 COUNT, LIMIT = (Value("N", _whole_number(least)) for least in (0, 1))
 NAMES = Value("NAMES", _names)
 LIFETIME = Value("90d", lifetime)
-MOMENT = Value("DATE", later("saved.moment"))
-AGE = Value("7d|DATE", later("saved.age_or_moment"))
+MOMENT = Value("DATE", date)
+AGE = Value("7d|DATE", duration_or_date)
 ID = Value("ID", offer=_known("token_id"))
 RUN = _runs("run_ids")
 TARGET = Value("TARGET", offer=_profiles)
@@ -310,6 +310,7 @@ LOG = (
     flag("--start-warehouse", "start the warehouse if it is stopped, which costs money"),
 )
 EVIDENCE = (flag("--usage", "use evidence from the audit log about what used each token"), *LOG)
+SINCE = option("--since", AGE, "compare with the newest snapshot that is at least this old, not with the latest one")
 NOW = option("--now", MOMENT, "the current time, to practice with a sandbox on this machine")
 EXPLAIN = option("--explain", RULE, "explain this rule: why it matters, the remedy and the thresholds")
 OF_FLEET = (
