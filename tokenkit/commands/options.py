@@ -177,8 +177,14 @@ def _profiles(_: click.Context) -> list[str]:
 
 
 def _known(column: str) -> Callable[[click.Context], list[str]]:
-    """Return a function that lists the values of a column, as the front end knows them."""
-    return lambda context: context.obj.known(column)
+    """Return a function that lists the values of a column, as the front end knows them of the selected workspaces."""
+
+    def offer(context: click.Context) -> list[str]:
+        profile, profiles = context.params.get("profile"), context.params.get("profiles")
+        found: list[str] = context.obj.known(column, [profile] if profile else comma_list(profiles or ""))
+        return found
+
+    return offer
 
 
 def imported(name: str) -> Callable[..., Any]:

@@ -121,8 +121,13 @@ class FrontEnd(ABC):
         """Keep a listing for the completion of owners and IDs."""
         self._listing = listing
 
-    def known(self, column: str) -> list[str]:
-        """Return the values of a column of the last listing, for completion."""
+    def known(self, column: str, profiles: Sequence[str] = ()) -> list[str]:  # noqa: ARG002
+        """Return the values of a column of the last listing, for completion.
+
+        Args:
+            column: The column.
+            profiles: The workspaces that the command line selects, if any.
+        """
         listing = self._listing
         return [] if listing is None or column not in listing else listing[column].dropna().unique().tolist()
 
