@@ -118,6 +118,26 @@ def test_an_audit_and_a_token_say_that_scopes_are_not_stated(capsys):
 
 
 @pytest.mark.usefixtures("here")
+def test_several_tokens_are_shown_in_the_given_order_each_with_its_findings(capsys, monkeypatch):
+    ws = tokenkit.connect()
+    findings = ws.audit().findings
+    ids = [*findings["token_id"].drop_duplicates().head(2)[::-1], ws.tokens()["token_id"].iloc[-1]]
+    argv = ["get", *ids, ids[0][:12]]
+    assert cli.main([*argv, "--output", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [token["token_id"] for token in found] == ids
+    for token in found:
+        own = findings[findings["token_id"] == token["token_id"]]
+        assert token["findings"] == [f"{row.severity} {row.rule}: {row.evidence}" for row in own.itertuples()]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert cli.main([*argv, "--no-color", "--columns", "owner,token_id"]) == 0
+    records = [text.split() for text in capsys.readouterr().out.split("\n\n")]
+    assert [record[:2] for record in records] == [["owner", token["owner"]] for token in found]
+    ends = ["".join(record[-2:]) for record in records]
+    assert all(end.endswith(token["token_id"]) for end, token in zip(ends, found, strict=True))
+
+
+@pytest.mark.usefixtures("here")
 def test_a_profile_without_its_option_is_recognized(capsys, monkeypatch, tmp_path):
     (tmp_path / "profiles").write_text("[prod]\nhost = https://prod.example.com\n")
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "profiles"))

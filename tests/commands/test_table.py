@@ -67,6 +67,7 @@ READING = [
     "list --where \"owner_kind == 'service_principal'\"",
     "get {token}",
     "get {short}",
+    "get {token} {short}",
     "permissions show",
     "permissions levels",
     "audit",

@@ -288,8 +288,10 @@ FROM = (
     ),
     option("--as-of", MOMENT, "the reference time for ages, if the file has none (default: now)"),
 )
-TOKEN_ID = Argument("token_id", ID, help="a token ID or its prefix")
-TOKEN_IDS = Argument("token_ids", ID, help="token IDs or their prefixes", nargs=-1)
+TOKEN_IDS, REQUIRED_IDS = (
+    Argument("token_ids", ID, help="token IDs or their prefixes", nargs=-1, required=required)
+    for required in (False, True)
+)
 ALLOW_NONE = flag("--allow-none", "succeed if the owner or creator is unknown, for scheduled jobs")
 ALLOW_UNKNOWN = flag("--allow-unknown", "accept a scope that looks like a misspelled known scope")
 CONFIRMED = (flag("--dry-run", "show the plan without changing anything"), flag("--yes", "skip the confirmation"))

@@ -136,10 +136,10 @@ def _write(
 
 
 def _drawn(front_end: FrontEnd, frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored: bool) -> str:
-    """Return rows as a table of the terminal's width, or a record as lines."""
+    """Return rows as a table of the terminal's width, or each as lines."""
     width, caption = shutil.get_terminal_size().columns, frame.attrs.get(preview.CAPTION, "")
     if call.command.is_record:
-        return table.record(columns.fields(frame), width, is_colored=is_colored)
+        return "\n\n".join(table.record(row, width, is_colored=is_colored) for row in columns.records(frame))
     see_all = _how_to_see_all(front_end, frame, call)
     if preview.is_of_plan(frame) and not chosen:
         return preview.table(frame, caption=caption, limit=_SCREEN_ROWS, see_all=see_all).text(width)

@@ -166,9 +166,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "get",
         LOOK,
-        "Show one token with its owner and findings",
+        "Show tokens with their owners and findings",
         "reading.get",
-        (options.TOKEN_ID,),
+        (options.REQUIRED_IDS,),
         "get 3f1c9a0b",
         rows=options.COLUMNS_AND_FILE,
         is_record=True,
