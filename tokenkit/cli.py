@@ -105,7 +105,7 @@ def _print_result(session: _ShellSession, call: Call, result: object) -> int:
     code = printing.exit_code(result, call)
     with _allow_closed_pipe():
         printing.write_result(session, call, result, labels=session.labels, is_colored=session.is_colored)
-    printing.say_what_follows(session, call, result, code)
+    printing.say_what_failed(session, call, result, code)
     return code
 
 

@@ -105,7 +105,9 @@ def test_a_filter_by_all_apis_names_the_expression_that_includes_tokens_without_
 @pytest.mark.usefixtures("here")
 def test_an_audit_and_a_token_say_that_scopes_are_not_stated(capsys):
     assert cli.main(["audit", "--rule", "broad-scope"]) == 0
-    count, filters = re.search(r"leaves out (\d+) active .* They match (.*)\.\n", capsys.readouterr().err).groups()
+    count, filters = re.search(
+        r"leaves out (\d+) active .* They match .* `tokenkit list (.*)`\.\n", capsys.readouterr().err
+    ).groups()
     assert cli.main(["list", *shlex.split(filters), "--output", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found) == int(count)
@@ -243,4 +245,4 @@ def test_without_a_snapshot_the_command_that_saves_one_is_ready(company, tmp_pat
     said = capsys.readouterr().err
     assert said == f"tokenkit: {company.host} has no snapshot. Save one with: tokenkit snapshot --profile prod\n"
     assert cli.main(["fleet", "changes", "--profiles", "prod"]) == 3
-    assert "Save one with `tokenkit fleet snapshot`." in capsys.readouterr().err
+    assert "Save one with `tokenkit fleet snapshot --profiles prod`." in capsys.readouterr().err

@@ -135,7 +135,7 @@ def journal(session: Session[AnyWorkspace], *, run_id: str | None, runs: bool, t
     if without := int((found["tokens"] == 0).sum()):
         session.say(
             f"{pluralize(without, 'run')} without a token {of(without, 'is', 'are')} not shown, such as a change of "
-            "permissions that affects none. To show all runs, omit --tokens."
+            f"permissions that affects none. To show all runs: {session.again(without='--tokens')}"
         )
     return rows
 

@@ -67,10 +67,8 @@ def exit_code(result: object, call: Call) -> int:
     return UNFINISHED if result is None else _code_of(result, call)
 
 
-def say_what_follows(front_end: FrontEnd, call: Call, result: object, code: int) -> None:
-    """Say after the result what to run next, or what failed."""
-    if isinstance(result, Audit) and len(result.findings) and not any(call.rows.values()):
-        front_end.say_below("Add --findings to show the tokens, and --rule RULE for those of one rule.")
+def say_what_failed(front_end: FrontEnd, call: Call, result: object, code: int) -> None:
+    """Say after the result what failed."""
     if code and isinstance(result, Audit):
         fail_on = call.printing["fail_on"]
         front_end.warn(_failed(result, fail_on) if code == FINDINGS else _undecided(result, fail_on))
