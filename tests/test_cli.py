@@ -106,8 +106,9 @@ def test_the_summary_follows_the_table(screen, sandbox):
 
 
 def test_a_summary_of_an_audit_says_how_to_see_the_tokens(screen):
-    hint = "Add --findings to show the tokens, and --rule RULE for those of one rule."
+    hint = "To show the tokens, or with --rule RULE those of one rule: tokenkit audit --findings"
     assert hint in screen("audit").splitlines()
+    assert f"{hint} --skip unused" in screen("audit", "--skip", "unused").splitlines()
     assert hint not in screen("audit", "--findings")
     assert hint not in screen("audit", "--quiet")
 
@@ -141,7 +142,8 @@ def test_scopes_shows_the_tokens_that_can_be_narrowed_and_counts_the_others(shel
     assert 0 < is_narrow.sum() < len(every)
     code, out, err = shell("scopes", "--now", now, "--output", "json")
     assert (code, [row["token_id"] for row in json.loads(out)]) == (0, every.loc[is_narrow, "token_id"].tolist())
-    hidden = f"{(~is_narrow).sum()} tokens whose scopes cannot be narrowed are not shown. To show all, use --all.\n"
+    hidden = f"{(~is_narrow).sum()} tokens whose scopes cannot be narrowed are not shown. "
+    hidden += f"To show all: tokenkit scopes --all --now {now} --output json\n"
     assert err == hidden
     _, out, err = shell("scopes", "--all", "--now", now, "--output", "json")
     assert ([row["token_id"] for row in json.loads(out)], err) == (every["token_id"].tolist(), "")

@@ -169,6 +169,7 @@ def test_in_the_html_of_a_plan_of_leaks_and_of_any_element(text):
     revoked = occurrences.head(1).assign(token_id="0", run_id=text, finished_at=NOW)
     leaks = Leaks(
         tokens=tokens,
+        rows=tokens,
         revoked=revoked[["token_id", "run_id", "finished_at", "location"]],
         occurrences=occurrences,
         not_comparable=hidden,

@@ -106,7 +106,7 @@ def _print_result(session: _ShellSession, call: Call, result: object) -> int:
     code = printing.exit_code(result, call)
     with _allow_closed_pipe():
         printing.write_result(session, call, result, labels=session.labels, is_colored=session.is_colored)
-    printing.say_what_follows(session, call, result, code)
+    printing.say_what_failed(session, call, result, code)
     return code
 
 
@@ -231,11 +231,14 @@ class _ShellSession(FrontEnd):
         if others:
             raise errors.UsageError(f"--now is for a sandbox on this machine, not for {others[0]}. Remove --now.")
 
-    def known(self, column: str) -> list[str]:
-        """Return the values of a column of the newest snapshot on this computer."""
+    def known(self, column: str, profiles: Sequence[str] = ()) -> list[str]:
+        """Return the values of a column of the newest snapshot, on this computer, of each selected workspace; without a
+        selection, of the one that the environment names, or of any.
+        """
         from tokenkit.commands import recorded  # noqa: PLC0415 - only for completion
 
-        return recorded.values(column)
+        named = os.getenv("DATABRICKS_CONFIG_PROFILE") or os.getenv("DATABRICKS_HOST")
+        return recorded.values(column, profiles or ([named] if named else []))
 
     def say(self, message: str) -> None:
         """Write to standard error after the result, if it is a terminal."""

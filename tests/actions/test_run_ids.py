@@ -15,10 +15,14 @@ RUNS = ["20260301-093000-1a2b3c4d", "20260301-093100-aaaaaaaa.1", "20260301-0931
         ("1a2b3c4d", RUNS[0]),
         ("20260301-0930", RUNS[0]),
         ("aaaaaaaa", "20260301-093100-aaaaaaaa"),
-        ("20260301-0931", "20260301-093100-aaaaaaaa"),
         ("aaaaaaaa.2", RUNS[2]),
         ("ffffffff", "ffffffff"),
-        ("3c4d", "3c4d"),  # too short
+        ("d", RUNS[0]),
+        ("a", "20260301-093100-aaaaaaaa"),
+        ("20260301-0931", "20260301-093100-aaaaaaaa"),
+        (".2", RUNS[2]),
+        ("1", "1"),  # not the first part of a run
+        ("", ""),
     ],
 )
 def test_a_unique_beginning_or_end_names_a_run(given, found):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -12,10 +13,11 @@ import pytest
 
 import tokenkit
 from tests.parts import missing
-from tokenkit import cli
+from tokenkit import cli, frames
 from tokenkit.actions.journal import Journal
 from tokenkit.commands import completion, recorded
-from tokenkit.commands.options import MAGIC
+from tokenkit.commands.options import MAGIC, SHELL
+from tokenkit.output.snapshots import write_snapshot
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -23,7 +25,7 @@ SHELLS = ("bash", "zsh", "fish")
 class Remembering:
     """A front end with a listing."""
 
-    def known(self, column):
+    def known(self, column, profiles):  # noqa: ARG002
         listing = {"owner": ["ann", "bob"], "token_id": ["aa" * 32, "ab" * 32], "created_by_username": ["ann", "cy"]}
         return listing.get(column, [])
 
@@ -55,6 +57,9 @@ class Remembering:
         ("list --columns owner,tok", {"owner,token_id"}),
         ("access --columns ", {"principal", "via"}),
         ("revoke --sort idle", {"idle_days"}),
+        ("list --sort=-", {"--sort=-idle_days", "--sort=-owner"}),
+        ("list --sort=-idle", {"--sort=-idle_days"}),
+        ("fleet access --sort=-tok", {"--sort=-tokens"}),
         ("revoke --columns outc", {"outcome"}),
         ("fleet revoke --columns w", {"warnings", "workspace"}),
         ("scopes --narrow --columns outc", {"outcome"}),
@@ -208,6 +213,49 @@ def test_a_name_that_a_shell_would_run_is_not_offered(name, tmp_path):
     assert recorded.values("owner") == ["ann@example.com"]
 
 
+def snapshot_of(folder, owner, **origin):
+    """Write a snapshot whose only token has an owner."""
+    listing = frames.frame([{"token_id": "a" * 64}], frames.TOKENS).assign(owner=owner)
+    taken_at = pd.Timestamp("2026-03-01", tz="UTC")
+    write_snapshot(listing, folder / f"{owner}.parquet", workspace=origin["host"], taken_at=taken_at, **origin)
+    return folder / f"{owner}.parquet"
+
+
+def test_the_workspace_of_the_line_decides_whose_names_are_offered(tmp_path, monkeypatch):
+    (tmp_path / "databrickscfg").write_text(
+        "[one]\nhost = https://a.cloud.databricks.com\n[two]\nhost = https://b.cloud.databricks.com/?o=7\n"
+        "[none]\nhost = https://c.cloud.databricks.com\n"
+    )
+    folder = tmp_path / "home" / "snapshots"
+    a, b = ({"host": f"https://{name}.cloud.databricks.com"} for name in "ab")
+    files = [
+        snapshot_of(folder, "earlier", **a, workspace_id="5"),
+        snapshot_of(folder, "ann", **a, workspace_id="5"),
+        snapshot_of(folder / "of_a_fleet", "bob", **b, workspace_id="7"),
+        snapshot_of(folder, "cy", **b, workspace_id="8"),
+    ]
+    for age, file in enumerate(reversed(files)):
+        os.utime(file, (1_000_000 - age, 1_000_000 - age))
+    (folder / "broken.parquet").write_text("no Parquet")
+    offered = {
+        "list --owner ": ["cy"],
+        "list --profile one --owner ": ["ann"],
+        "list --profile=two --owner ": ["bob"],
+        "list --profile b.cloud.databricks.com --owner ": ["cy"],
+        "list --profile none --owner ": [],
+        "list --profile unknown --owner ": [],
+        "fleet list --profiles one,two --owner ": ["ann", "bob"],
+        "get --profile one ": ["a" * 64],
+        "revoke --profile none ": [],
+    }
+    session = cli._ShellSession()
+    for line, names in offered.items():
+        assert completion.complete(line.split(), "", SHELL, session) == names, line
+    monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "one")
+    assert completion.complete(["list", "--owner"], "", SHELL, session) == ["ann"]
+    assert completion.complete(["list", "--profile", "two", "--owner"], "", SHELL, session) == ["bob"]
+
+
 def test_without_a_snapshot_and_a_journal_nothing_is_offered(tmp_path):
     assert (recorded.values("owner"), recorded.run_ids(), recorded.updates(), recorded.unfinished()) == ([], [], [], [])
     (tmp_path / "home" / "snapshots").mkdir(parents=True)
@@ -262,14 +310,20 @@ OFFERS = {
     "tokenkit list --profile p": {"prod"},
     "tokenkit list --status=ex": {"expired"},
     "tokenkit connect --profile=x pr": {"prod"},
+    "tokenkit list --sort=-idle": {"-idle_days"},
+    "tokenkit list --sort=idle": {"idle_days"},
 }
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_shell_completes_commands_options_and_values(tab, shell):
     found = tab(shell, OFFERS)
-    whole = "" if shell == "bash" else "--status="  # bash completes what follows the equals sign
-    assert found == [{whole + each for each in offers} if "=ex" in line else offers for line, offers in OFFERS.items()]
+    wholes = [re.search(r"--\w+=(?=[\w-]*$)", line) if shell != "bash" else None for line in OFFERS]
+    # bash completes what follows the equals sign
+    assert found == [
+        {f"{whole[0] if whole else ''}{offer}" for offer in offers}
+        for whole, offers in zip(wholes, OFFERS.values(), strict=True)
+    ]
 
 
 @pytest.mark.parametrize("shell", SHELLS)

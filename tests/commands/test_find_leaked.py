@@ -23,6 +23,7 @@ import tokenkit
 from tests.conftest import NOW
 from tests.review.test_leaks import gitleaks, trufflehog
 from tokenkit import cli, errors
+from tokenkit.commands import returned
 from tokenkit.core.home import home
 from tokenkit.magic import TokensMagics
 from tokenkit.sandbox import Fault
@@ -539,3 +540,44 @@ def test_a_value_whose_token_tokenkit_revoked_is_not_said_to_be_valid_elsewhere(
     assert "may still be valid" not in said
     found = ws.find_leaked(value)
     assert (found.unmatched, found.revoked["run_id"].tolist()) == (0, [run.run_id])
+    assert (len(found.tokens), found.rows["status"].tolist()) == (0, ["revoked"])
+
+
+@pytest.mark.parametrize("fleet", [[], ["fleet"]])
+def test_a_token_that_tokenkit_revoked_is_a_row_behind_those_that_work(company, live, tmp_path, capsys, fleet):
+    ws = tokenkit.connect()
+    (gone, value), (works, other), *_ = live.items()
+    (owner,) = ws.tokens().query("token_id == @gone")["owner"]
+    ws.revoke([gone]).apply(progress=False)
+    leaked = tmp_path / "leaked.txt"
+    leaked.write_text(f"{value}\n{other}\nagain: {value}\n")
+    (tmp_path / "databrickscfg").write_text(f"[prod]\nhost = {company.host}\ntoken = {company.token}\n")
+    line = [*fleet, "find-leaked", "--file", str(leaked), *(["--profiles", "prod"] if fleet else [])]
+    assert cli.main([*line, "--output", "json"]) == 1
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["token_id"] == works
+    assert first["status"] in {"active", "expired"}
+    assert (second["token_id"], second["status"], second["owner"]) == (gone, "revoked", owner)
+    assert (second["locations"], second["matched_as"]) == ([f"{leaked}:1", f"{leaked}:3"], "value")
+    assert [*first] == [*second] == [*returned.columns_of(" ".join([*fleet, "find-leaked"]), is_plan=False)]
+    assert cli.main([*line, "--columns", "token_id,comment", "--output", "csv"]) == 1
+    printed = capsys.readouterr()
+    assert [row.partition(",")[0] for row in printed.out.splitlines()] == ["token_id", works, gone]
+    assert f" revoke {works} --reason leaked" in printed.err.splitlines()[-1]
+    assert not [token for token in live if token not in (works, gone) and token in printed.out]
+
+
+@pytest.mark.usefixtures("company")
+@pytest.mark.parametrize(
+    ("name", "text", "shown", "code"),
+    [
+        ("--file", f"dapi{'0' * 32}", "No token matched.", 1),
+        ("--report", json.dumps([gitleaks("REDACTED", File="a.py", StartLine=1)]), "No token matched.", 3),
+        ("--file", "nothing here", "Nothing found.", 0),
+    ],
+)
+def test_nothing_is_said_to_be_found_only_if_there_was_no_value(tmp_path, capsys, name, text, shown, code):
+    path = tmp_path / "leaked.json"
+    path.write_text(text)
+    assert cli.main(["find-leaked", name, str(path)]) == code
+    assert capsys.readouterr().out == f"{shown}\n"

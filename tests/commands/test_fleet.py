@@ -243,6 +243,10 @@ def test_snapshots_are_saved_and_compared_in_every_workspace(company, capsys, tm
     ]
     printed = shell(capsys, f"fleet changes {folder} --profiles prod,test --output json", code=3)
     assert "has no snapshot" in printed.err
+    printed = shell(capsys, f"fleet changes {folder} --since 2999-01-01 --profiles prod,dev --output json")
+    assert [row["token_id"] for row in json.loads(printed.out)] == [token_id]
+    printed = shell(capsys, f"fleet changes {folder} --since 1d --profiles prod,dev", code=2)
+    assert "has no snapshot from before" in printed.err
 
 
 def test_changes_are_counted_in_whole_phrases():

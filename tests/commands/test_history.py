@@ -10,6 +10,8 @@ from tests.conftest import NOW
 from tests.fleets.examples import hands
 from tokenkit import cli, errors
 from tokenkit.actions.journal import Journal, Run
+from tokenkit.commands import parser, returned
+from tokenkit.commands.options import SHELL
 from tokenkit.core.home import home
 from tokenkit.review import columns
 from tokenkit.sandbox import Fault
@@ -70,6 +72,23 @@ def test_a_run_is_shown_by_its_tokens(unfinished, rows):
     assert [row["outcome"] for row in found] == ["failed", "failed"]
     found, _ = rows("journal", "--tokens")
     assert len(found) == 4
+
+
+@pytest.mark.parametrize("options", ["", "--runs", "--tokens", "--runs --tokens", "--run {} --runs"])
+def test_each_form_of_the_journal_has_exactly_the_columns_that_are_known_of_it(unfinished, options):
+    call = parser.parse(["journal", *options.format(unfinished["interrupted"]).split()], SHELL)
+    assert [*call.run(cli._ShellSession())] == [*returned.columns_of(call.shape, is_plan=False)]
+
+
+@pytest.mark.usefixtures("here")
+def test_the_columns_of_a_run_are_those_of_what_it_changed(unfinished):
+    plan = tokenkit.connect().plan_permissions([{"group_name": "analysts"}])
+    plan.apply(progress=False)
+    calls = [parser.parse(["journal", "--run", run], SHELL) for run in (unfinished["interrupted"], plan.run_id)]
+    tokens, entries = ({*call.run(cli._ShellSession())} for call in calls)
+    runs = {*returned.columns_of("journal", is_plan=False)}
+    assert {call.shape for call in calls} == {"journal --run"}
+    assert tokens | entries | runs == {*returned.columns_of("journal --run", is_plan=False)}
 
 
 def test_with_a_profile_the_journal_is_of_one_workspace(own_companies, unfinished, rows, monkeypatch):

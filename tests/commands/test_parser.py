@@ -298,7 +298,7 @@ def test_a_message_names_what_is_missing_or_invalid_once(line, message):
         ("report audit.html", "To write a file, use --to audit.html. Run"),
         ("access a.csv", "To write a file, use --to a.csv. Run"),
         ("list saved.json", "To write a file, use --to saved.json. To read a file, use --from saved.json. Run"),
-        ("get 0a1b2c3d a.csv", "To write a file, use --to a.csv. Run"),
+        ("undo 20260301-a a.csv", "To write a file, use --to a.csv. Run"),
         ("list prod", "Unexpected argument 'prod'. Run"),
         ("sandbox a.db", "Unexpected argument 'a.db'. Run"),
     ],

@@ -160,8 +160,7 @@ def test_in_every_width_and_in_a_pipe_what_is_needed_next_is_whole(filled, line,
     frame = as_frame(result, findings=bool(call.rows.get("findings")))
     assert len(frame)
     if call.rows:
-        name = returned.name_of(call.command.path, call.rows)
-        assert {*frame.columns} <= {*returned.columns_of(name, is_plan=call.is_plan)}
+        assert {*frame.columns} <= {*returned.columns_of(call.shape, is_plan=call.is_plan)}
     chosen = call.rows.get("columns") or frame.columns
     cells = {
         name: {words(columns.cell(value)) for value in frame[name].dropna() if str(value).isascii()}
@@ -253,13 +252,45 @@ def test_help_about_columns_has_several_spellings(given, capsys):
     assert any(line.startswith("token_id\tthe ID, a hash of the value") for line in lines)
 
 
-def test_an_unknown_column_of_one_command_is_known_to_belong_to_another(capsys):
-    assert cli.main(["access", "--columns", "reach"]) == 2
-    assert "Unknown column 'reach'. It is a column of `scopes`." in capsys.readouterr().err
-    assert cli.main(["audit", "--columns", "evidence"]) == 2
-    assert "It is a column of `audit --findings`." in capsys.readouterr().err
-    assert cli.main(["access", "--columns", "principle"]) == 2
-    assert "Did you mean principal?" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("access --columns reach", "Unknown column 'reach'. It is a column of `scopes`."),
+        ("audit --columns evidence", "It is a column of `audit --findings`."),
+        ("access --columns principle", "Did you mean principal?"),
+        ("access --sort logins", "It is a column of `usage`, `access --usage`."),
+        ("journal --columns principal", "It is a column of `access`, `journal --run`."),
+        ("journal --columns attempts", "It is a column of `journal --tokens`, `journal --run`."),
+        ("journal --tokens --columns due", "It is a column of `journal`, `resume`."),
+        ("journal --run 20260301-0930 --columns reach", "It is a column of `scopes`."),
+        ("fleet journal --profiles prod,dev --columns principal", "It is a column of `access`, `journal --run`."),
+        ("list --columns rule", "It is a column of `audit`."),
+        ("list --columns reach", "It is a column of `scopes`."),
+        ("list --columns new_permission_level", "It is a column of `journal --run`."),
+        ("list --sort protected", "It is a column of `permissions set`, `permissions add`, `permissions remove`."),
+    ],
+)
+def test_an_unknown_column_of_one_command_is_known_to_belong_to_another_before_a_request(line, expected, capsys):
+    assert cli.main(line.split()) == 2
+    assert capsys.readouterr().err.endswith(f"{expected}\n")
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_column_that_the_server_did_not_add_is_an_error_and_nothing_is_said_of_the_rows(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    for line in ("list --limit 3 --columns added_by_the_server", "list --limit 3 --sort added_by_the_server"):
+        assert cli.main(line.split()) == 2
+        error = [text for text in capsys.readouterr().err.splitlines() if "\r" not in text]
+        assert error[-1].startswith("tokenkit: Unknown column 'added_by_the_server'. Known: ")
+        assert not [text for text in error[:-1] if "token" in text]
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_column_that_the_rows_of_one_run_lack_is_an_error_without_a_line_about_the_first_rows(filled, capsys):
+    assert cli.main(["journal", "--run", filled["run"], "--columns", "principal", "--limit", "1"]) == 2
+    error = capsys.readouterr().err
+    assert "Showing the first" not in error
+    assert error.splitlines()[-1].startswith("tokenkit: Unknown column 'principal'. Known: run_id, kind, ")
 
 
 @pytest.mark.usefixtures("filled")

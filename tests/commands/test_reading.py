@@ -106,7 +106,9 @@ def test_a_filter_by_all_apis_names_the_expression_that_includes_tokens_without_
 @pytest.mark.usefixtures("here")
 def test_an_audit_and_a_token_say_that_scopes_are_not_stated(capsys):
     assert cli.main(["audit", "--rule", "broad-scope"]) == 0
-    count, filters = re.search(r"leaves out (\d+) active .* They match (.*)\.\n", capsys.readouterr().err).groups()
+    count, filters = re.search(
+        r"leaves out (\d+) active .* They match .* `tokenkit list (.*)`\.\n", capsys.readouterr().err
+    ).groups()
     assert cli.main(["list", *shlex.split(filters), "--output", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found) == int(count)
@@ -116,6 +118,26 @@ def test_an_audit_and_a_token_say_that_scopes_are_not_stated(capsys):
     for token, expected in ((found[0], True), (limited[0], False)):
         assert cli.main(["get", token["token_id"]]) == 0
         assert ("not stated, which can mean all APIs" in capsys.readouterr().err) == expected
+
+
+@pytest.mark.usefixtures("here")
+def test_several_tokens_are_shown_in_the_given_order_each_with_its_findings(capsys, monkeypatch):
+    ws = tokenkit.connect()
+    findings = ws.audit().findings
+    ids = [*findings["token_id"].drop_duplicates().head(2)[::-1], ws.tokens()["token_id"].iloc[-1]]
+    argv = ["get", *ids, ids[0][:12]]
+    assert cli.main([*argv, "--output", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [token["token_id"] for token in found] == ids
+    for token in found:
+        own = findings[findings["token_id"] == token["token_id"]]
+        assert token["findings"] == [f"{row.severity} {row.rule}: {row.evidence}" for row in own.itertuples()]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert cli.main([*argv, "--no-color", "--columns", "owner,token_id"]) == 0
+    records = [text.split() for text in capsys.readouterr().out.split("\n\n")]
+    assert [record[:2] for record in records] == [["owner", token["owner"]] for token in found]
+    ends = ["".join(record[-2:]) for record in records]
+    assert all(end.endswith(token["token_id"]) for end, token in zip(ends, found, strict=True))
 
 
 @pytest.mark.usefixtures("here")
@@ -224,4 +246,4 @@ def test_without_a_snapshot_the_command_that_saves_one_is_ready(company, tmp_pat
     said = capsys.readouterr().err
     assert said == f"tokenkit: {company.host} has no snapshot. Save one with: tokenkit snapshot --profile prod\n"
     assert cli.main(["fleet", "changes", "--profiles", "prod"]) == 3
-    assert "Save one with `tokenkit fleet snapshot`." in capsys.readouterr().err
+    assert "Save one with `tokenkit fleet snapshot --profiles prod`." in capsys.readouterr().err

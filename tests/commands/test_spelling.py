@@ -88,10 +88,11 @@ def test_every_piece_has_a_counterpart_with_options_and_commands_that_exist(name
     counterpart = COUNTERPARTS[piece]
     assert not PYTHON.search(counterpart), name
     assert {*re.findall(r"(?<![\w-])--[a-z][a-z-]+", counterpart)} <= OPTIONS | {"--account"}
-    for line in re.findall(r"\{program\} ([a-z -]+)", counterpart):
+    for line in re.findall(r"\{program\} ([a-z -]+)", counterpart.replace("{fleet}", "")):
         words = line.split(" {")[0].split()
         assert words == ["fleet"] or any(path.split() == words[: len(path.split())] for path in PATHS), line
-    assert {*re.findall(r"\{(\w+)", counterpart)} - {"program"} <= {*re.findall(r"\{(\w+)", piece)}
+    in_every_text = {"program", "fleet", "selection"}
+    assert {*re.findall(r"\{(\w+)", counterpart)} - in_every_text <= {*re.findall(r"\{(\w+)", piece)}
 
 
 def test_every_counterpart_is_of_a_piece_that_a_message_spells():
@@ -171,7 +172,7 @@ def told(request, company, ipython, capsys):  # noqa: ARG001 - the profiles have
         ("revoke --profile prod --owner admin@example.com --dry-run", "yours; --include-own includes them"),
         ("fleet revoke --profiles prod,dev --owner admin@example.com --dry-run", "yours; --include-own includes them"),
         ("fleet audit --account https://accounts.cloud.databricks.com", "serves many accounts. Add --account-id ID."),
-        ("fleet resume 20200101-000000-0 --yes --profiles prod,dev", "`{program} fleet journal` lists all runs."),
+        ("fleet resume 20200101-000000-0 --yes --profiles prod,dev", "fleet journal --profiles prod,dev` lists all"),
         ("usage --profile prod", "Add --warehouse-id ID, set DATABRICKS_WAREHOUSE_ID, or give the rows of an earlier"),
         ("list --from {saved}", "`{program} snapshot` saves one."),
     ],

@@ -67,6 +67,7 @@ READING = [
     "list --where \"owner_kind == 'service_principal'\"",
     "get {token}",
     "get {short}",
+    "get {token} {short}",
     "permissions show",
     "permissions levels",
     "audit",
@@ -216,8 +217,8 @@ def test_every_changing_command_has_its_effect(notebook, company, names, capsys,
         ("connect sandbox --profile prod", "Give one"),
         ("--limit 5 list", "Options follow the command"),
         ("ls", "Run `{program} list`"),
-        ("rm {token}", "Run `{program} revoke`"),
-        ("delete {token}", "Run `{program} revoke`"),
+        ("rm {token}", "Run `{program} revoke {token}`."),
+        ("delete {token}", "Run `{program} revoke {token}`."),
         ("whoami", "Run `{program} connect`"),
         ("update --comment x", "Missing selection of tokens"),
         ("access --columns princpal", "Did you mean principal?"),
@@ -247,7 +248,8 @@ def test_every_usage_error_is_one_line_with_a_next_step_and_changes_nothing(
     notebook, company, names, capsys, monkeypatch, front_end, line, message
 ):
     before = company.workspaces[0].state.tokens.ids()
-    line, message = line.format(**names), message.replace("{program}", parser.program(front_end))
+    line = line.format(**names)
+    message = message.replace("{program}", parser.program(front_end)).replace("{token}", names["token"])
     monkeypatch.setattr("sys.stdin", io.StringIO())  # no terminal
     if front_end == MAGIC:
         result = notebook.run_cell(f"%tokens {line}")

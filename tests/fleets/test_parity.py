@@ -8,6 +8,7 @@ import pytest
 import tokenkit
 from tests.fleets.examples import hands, hosts_of, victims_of
 from tokenkit.fleets.fleet import Fleet
+from tokenkit.output.snapshots import write_snapshot
 from tokenkit.workspaces.workspace import Workspace
 
 ONE_WORKSPACE_ONLY = {
@@ -115,6 +116,32 @@ def test_the_snapshots_of_a_fleet_are_those_of_its_workspaces(companies, tmp_pat
     saved = fleet.snapshots(tmp_path / "saved")
     assert saved["workspace"].tolist() == list(fleet.hosts)
     assert [str(path) for path in saved["path"]] == [str(path) for path in files.values()]
+
+
+def test_the_changes_of_a_fleet_are_since_the_newest_snapshots_of_an_age(companies, tmp_path):
+    first, second = hands(companies, tmp_path)[:2]
+    old, new = (tmp_path / "saved" / name for name in ("old", "new"))
+    origin = {"host": first.host, "workspace_id": first.identify(), "workspace": first.name}
+    for folder, days, missing in ((old, 8, 2), (new, 1, 1)):
+        write_snapshot(
+            first.tokens().iloc[:-missing],
+            folder / "first.parquet",
+            taken_at=first.now() - pd.Timedelta(days=days),
+            **origin,
+        )
+    fleet = tokenkit.fleet([first, second])
+    second.snapshot(new)
+    for since, created in (None, 1), ("2d", 2), ("7d", 2), (first.now() - pd.Timedelta(days=2), 2):
+        found = fleet.changes(tmp_path / "saved", since=since)
+        assert found["change"].tolist() == ["created"] * created
+        assert found["workspace"].tolist() == [first.host] * created
+        without = [] if since is None else [second.host]  # its only snapshot is of now
+        assert fleet.errors["workspace"].tolist() == without
+        assert first.changes(tmp_path / "saved", since=since)["change"].tolist() == ["created"] * created
+    with pytest.raises(tokenkit.UsageError, match="has no snapshot from before"):
+        fleet.changes(tmp_path / "saved", since="9d")
+    with pytest.raises(tokenkit.UsageError, match="'7' is neither a duration nor a date"):
+        fleet.changes(tmp_path / "saved", since="7")
 
 
 def test_a_workspace_lists_its_changes_since_its_newest_snapshot(own_companies, tmp_path):

@@ -64,7 +64,7 @@ def test_a_creator_who_owns_a_token_has_the_owners_name_and_not_an_application_i
         }
     )
     assert shown(frame, "created_by_username")[1] == ["terraform", "0b5c-4f", "ann@example.com", "terraform"]
-    assert columns.fields(frame)["created by username"] == "terraform"
+    assert columns.records(frame)[0]["created by username"] == "terraform"
     assert shown(frame.drop(columns="owner"), "created_by_username")[1][0] == "0b5c-4f"
     of_fleet = frame.assign(workspace=["prod", "prod", "prod", "dev"])
     assert shown(of_fleet, "created_by_username")[1][3] == "0b5c-4f"
@@ -304,12 +304,12 @@ def test_every_column_of_what_commands_show_is_known(workspace):
 
 def test_a_record_has_every_field_with_a_value_whole(tokens):
     token = tokens[tokens["scopes"].notna()].iloc[[0]].assign(findings=[["high x: because", "low y: so"]])
-    fields = columns.fields(token)
+    fields = columns.records(token)[0]
     assert [*fields][:2] == ["findings", "owner"]
     assert fields["findings"] == "high x: because\nlow y: so"
     assert fields["token id"] == token["token_id"].iloc[0]
     assert fields["idle days"] == f"{token['idle_days'].iloc[0]:,.1f}".removesuffix(".0")
-    assert columns.fields(token.assign(findings=[[]]))["findings"] == "none"
+    assert columns.records(token.assign(findings=[[]]))[0]["findings"] == "none"
 
 
 def test_the_short_view_comes_first_in_a_notebook_and_no_column_is_lost(tokens):
@@ -495,7 +495,7 @@ def test_identifiers_of_fixed_sets_are_words_in_tables_and_records_but_texts_are
         "comment": "still_listed",
         "permission_level": "CAN_USE",
     }
-    fields = columns.fields(frame)
+    fields = columns.records(frame)[0]
     assert (fields["owner kind"], fields["comment"]) == ("service principal", "still_listed")
 
 
@@ -519,7 +519,7 @@ def test_a_column_without_any_value_is_left_out_unless_it_is_asked_for():
 @pytest.mark.parametrize(("admin", "text"), [(True, "yes"), (False, "no"), (None, "unknown")])
 def test_a_record_says_whether_its_subject_is_an_admin(admin, text):
     frame = pd.DataFrame({"user": ["a"], "admin": pd.array([admin], "boolean"), "host": ["h"], "error": [None]})
-    assert columns.fields(frame) == {"user": "a", "admin": text, "host": "h"}
+    assert columns.records(frame)[0] == {"user": "a", "admin": text, "host": "h"}
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

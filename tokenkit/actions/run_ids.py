@@ -6,13 +6,12 @@ from collections.abc import Iterable
 
 from tokenkit import errors
 
-SHORTEST = 8
-
 
 def whole(given: object, known: Iterable[str]) -> str:
     """Return the id of the run that a text names: a whole id, or the beginning or end of only one.
 
-    The parts of a fleet's run count as that run, unless the text is the end of a part's own id.
+    The parts of a fleet's run count as that run, unless the text has the dot of a part's own id. Otherwise ``2`` would
+    name the second part of a run.
 
     Args:
         given: The text.
@@ -27,12 +26,12 @@ def whole(given: object, known: Iterable[str]) -> str:
     if not isinstance(given, str):
         raise errors.UsageError(f"run_id must be a string, not {type(given).__name__}.")
     ids = {*known}
-    ids |= {run_id.partition(".")[0] for run_id in ids}
-    if given in ids or len(given) < SHORTEST:
+    runs = {run_id.partition(".")[0] for run_id in ids}
+    if given in ids | runs or not given:
         return given
-    matches = {run_id for run_id in ids if run_id.startswith(given) or run_id.endswith(given)}
-    matches = {run_id for run_id in matches if run_id.partition(".")[0] not in matches - {run_id}}
+    named = ids - runs if "." in given else runs
+    matches = {run_id for run_id in named if run_id.startswith(given) or run_id.endswith(given)}
     if len(matches) > 1:
-        named = ", ".join(sorted(matches)[:3])
-        raise errors.UsageError(f"{len(matches)} runs match {given!r}: {named}. Give more characters.")
+        first = ", ".join(sorted(matches)[:3])
+        raise errors.UsageError(f"{len(matches)} runs match {given!r}: {first}. Give more characters.")
     return next(iter(matches), given)

@@ -30,7 +30,14 @@ class _Rules(Evidence):
 
 def audit(session: Session[TokenSource], *, explain: str | None, **options: Unpack[_Rules]) -> Audit | str | None:
     """Run the audit rules on the tokens of the workspace; or explain a rule, without a workspace."""
-    return _audit(session, **options) if explain is None else _explained(session.front_end, explain)
+    if explain is not None:
+        return _explained(session.front_end, explain)
+    result = _audit(session, **options)
+    if len(result.findings) and not any(session.rows.values()) and not session.front_end.returns_objects:
+        session.front_end.say_below(
+            f"To show the tokens, or with --rule RULE those of one rule: {session.again('--findings')}"
+        )
+    return result
 
 
 def _audit(session: Session[TokenSource], **options: Unpack[_Rules]) -> Audit:

@@ -161,7 +161,7 @@ def scopes(
             hidden = int((~can_be_narrowed).sum())
             session.front_end.warn_last(
                 f"{pluralize(hidden, 'token')} whose scopes cannot be narrowed {of(hidden, 'is', 'are')} not shown. "
-                "To show all, use --all."
+                f"To show all: {session.again('--all')}"
             )
         warn_of_misspelt(session, workspace, criteria, advised)
         return advised[can_be_narrowed].reset_index(drop=True) if is_partial else advised

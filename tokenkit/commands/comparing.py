@@ -14,7 +14,7 @@ from tokenkit.commands.session import Session
 from tokenkit.core.printable import printable
 from tokenkit.core.wording import of, pluralize
 from tokenkit.fleets.fleet import Fleet
-from tokenkit.output.snapshots import TAKEN_AT, WORKSPACE, list_snapshots, read_snapshot
+from tokenkit.output.snapshots import TAKEN_AT, WORKSPACE, list_snapshots, newest, read_snapshot
 from tokenkit.review import leaks
 from tokenkit.review.changes import COMMENT_CHANGED, FIRST_USED, OWNER_CHANGED, SCOPES_CHANGED
 from tokenkit.review.leaks import Leaks
@@ -74,11 +74,14 @@ def _snapshot(path: str) -> pd.DataFrame:
     return read_snapshot(path)
 
 
-def changes_of_fleet(session: Session[Fleet], *, path: str | None) -> pd.DataFrame:
-    """Return what changed in each workspace since its latest snapshot in a folder."""
+def changes_of_fleet(
+    session: Session[Fleet], *, path: str | None, since: pd.Timedelta | pd.Timestamp | None
+) -> pd.DataFrame:
+    """Return what changed in each workspace since its latest snapshot in a folder, or its latest one of that age."""
     workspaces = session.workspace()
-    found = workspaces.changes(path)
-    session.say(f"{workspaces.name}: {_counts(found)} since the latest snapshot of each workspace.")
+    found = workspaces.changes(path, since=since)
+    which = "" if since is None else " that is old enough"
+    session.say(f"{workspaces.name}: {_counts(found)} since the latest snapshot of each workspace{which}.")
     return found
 
 
@@ -108,7 +111,7 @@ def find_leaked(
         report=_source(session, report),
     )
     # The log of a job must show that nothing was found.
-    show = session.say if found.looked_for or len(found.not_comparable) else session.front_end.warn_last
+    show = session.front_end.warn_last if found.is_all_clear else session.say
     show(f"{workspace.name}: {found.headline()}.")
     for heading, locations in found.notes():
         session.front_end.warn_last(heading)
@@ -143,13 +146,4 @@ def _latest(session: Session[Workspace], workspace: Workspace, since: pd.Timedel
     saved = workspace.snapshots()
     if not len(saved):
         raise errors.UsageError(f"{workspace.name} has no snapshot. Save one with: {session.command('snapshot')}")
-    if since is not None:
-        moment = workspace.now() - since if isinstance(since, pd.Timedelta) else since
-        oldest = saved["taken_at"].iloc[0]
-        saved = saved[saved["taken_at"] <= moment]
-        if not len(saved):
-            raise errors.UsageError(
-                f"{workspace.name} has no snapshot from before {moment:%Y-%m-%d %H:%M} UTC. The oldest one was saved "
-                f"on {oldest:%Y-%m-%d %H:%M} UTC."
-            )
-    return str(saved["path"].iloc[-1])
+    return newest(saved, since, now=workspace.now(), name=workspace.name)

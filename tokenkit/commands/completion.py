@@ -22,14 +22,18 @@ from tokenkit.commands.parser import program, tree
 from tokenkit.commands.session import FrontEnd, Session
 
 _VARIABLE = "_TOKENKIT_COMPLETE"
+_DESCENDING = "--sort=-"
 
 
 class _WholeWords(ShellComplete):
-    """Completes ``--status=a`` as ``--status=active``. click returns ``active``, which would replace the option."""
+    """Completes ``--status=a`` as ``--status=active``. click returns ``active``, which would replace the option; and
+    options for ``--sort=-a``.
+    """
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
-        found = super().get_completions(args, incomplete)
-        start = _option_of(incomplete)
+        option = _option_of(incomplete)
+        start = _DESCENDING if incomplete.startswith(_DESCENDING) else option
+        found = super().get_completions(args, option + incomplete.removeprefix(start))
         return [
             CompletionItem(f"{start}{item.value}", item.type, item.help) if _is_plain(item) else item for item in found
         ]
@@ -49,10 +53,17 @@ class _Fish(_WholeWords, FishComplete):
 
 @add_completion_class
 class _Bash(_WholeWords, BashComplete):
-    """Completion in bash, which splits ``--status=active`` at ``=``. click would use the ``=`` as the value."""
+    """Completion in bash, which splits ``--status=active`` at ``=``, and completes what follows. click would use the
+    ``=`` as the value.
+    """
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
-        return super().get_completions([arg for arg in args if arg != "="], incomplete)
+        start = f"{args[-2]}=" if args[1:] and args[-1] == "=" else ""
+        before = [arg for arg in (args[:-2] if start else args) if arg != "="]
+        return [
+            CompletionItem(item.value.removeprefix(start), item.type, item.help)
+            for item in super().get_completions(before, start + incomplete)
+        ]
 
     def source(self) -> str:
         # BashComplete checks the version of the first bash in PATH, which may be another one.

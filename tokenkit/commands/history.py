@@ -28,6 +28,7 @@ from tokenkit.workspaces.base import AnyWorkspace
 from tokenkit.workspaces.folder import state_folder
 
 _EVERYWHERE = "All workspaces"
+_TIME = pd.DatetimeTZDtype("ms", "UTC")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +126,7 @@ def journal(session: Session[AnyWorkspace], *, run_id: str | None, runs: bool, t
     recorded = _recorded(session)
     found = recorded.runs()
     _warn_of_shared_hosts(session, recorded, found)
-    if not tokens:
+    if runs or not tokens:
         session.say(f"{recorded.name}: {pluralize(len(found), 'run')} in the journal.")
         _say_what_remains(session, found)
         return found
@@ -134,7 +135,7 @@ def journal(session: Session[AnyWorkspace], *, run_id: str | None, runs: bool, t
     if without := int((found["tokens"] == 0).sum()):
         session.say(
             f"{pluralize(without, 'run')} without a token {of(without, 'is', 'are')} not shown, such as a change of "
-            "permissions that affects none. To show all runs, omit --tokens."
+            f"permissions that affects none. To show all runs: {session.again(without='--tokens')}"
         )
     return rows
 
@@ -238,24 +239,21 @@ def unfinished(session: Session[AnyWorkspace]) -> pd.DataFrame:
 
 
 def _with_due(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return runs with the time from which staged ones can be resumed, if there are such."""
-    if "settings" not in rows:
-        return rows
-    due = pd.to_datetime(rows["settings"].map(lambda text: json.loads(text).get(DUE), na_action="ignore"), utc=True)
-    return rows.assign(due=due) if due.notna().any() else rows
+    """Return runs with the time from which staged ones can be resumed."""
+    due = rows["settings"].map(lambda text: json.loads(text).get(DUE), na_action="ignore")
+    return rows.assign(due=pd.to_datetime(due, utc=True).astype(_TIME))
 
 
 def _say_what_remains(session: Session[AnyWorkspace], runs: pd.DataFrame) -> None:
     now = _now(session.front_end)
-    due = runs["due"] if "due" in runs else pd.Series(pd.NaT, runs.index, dtype="datetime64[ms, UTC]")
-    unfinished = runs[(runs["remaining"] > 0) & ~(due > now)]
+    unfinished = runs[(runs["remaining"] > 0) & ~(runs["due"] > now)]
     ids = unfinished["run_id"]
     of_fleet = _whole(ids)
     remaining = ids.mask(of_fleet.duplicated(keep=False), of_fleet).drop_duplicates().tolist()
     if not remaining:
         return
     is_of_today = unfinished["started_at"].dt.normalize() == now.tz_convert("UTC").normalize()
-    acts_at_once = bool((is_of_today & due[unfinished.index].isna()).any())
+    acts_at_once = bool((is_of_today & unfinished["due"].isna()).any())
     notes = [
         *([f"{pluralize(len(remaining), 'run')} unfinished"] if len(remaining) > 1 else []),
         *(["a run that was confirmed today resumes without a question; --dry-run only shows it"] * acts_at_once),

@@ -21,7 +21,7 @@ from tokenkit.core.wording import comma_list
 from tokenkit.rest import credentials
 from tokenkit.rest.profiles import SANDBOX
 from tokenkit.review.criteria import CRITERIA, Criterion
-from tokenkit.review.durations import lifetime
+from tokenkit.review.durations import date, duration_or_date, lifetime
 from tokenkit.review.values import CAN_MANAGE, CAN_USE, RULE_IDS, unknown_level
 
 if TYPE_CHECKING:  # generic since click 8.4
@@ -177,8 +177,14 @@ def _profiles(_: click.Context) -> list[str]:
 
 
 def _known(column: str) -> Callable[[click.Context], list[str]]:
-    """Return a function that lists the values of a column, as the front end knows them."""
-    return lambda context: context.obj.known(column)
+    """Return a function that lists the values of a column, as the front end knows them of the selected workspaces."""
+
+    def offer(context: click.Context) -> list[str]:
+        profile, profiles = context.params.get("profile"), context.params.get("profiles")
+        found: list[str] = context.obj.known(column, [profile] if profile else comma_list(profiles or ""))
+        return found
+
+    return offer
 
 
 def imported(name: str) -> Callable[..., Any]:
@@ -223,8 +229,8 @@ FILE, FOLDER, PATH = (Value(name, is_file=True) for name in ("FILE", "FOLDER", "
 COUNT, LIMIT = (Value("N", _whole_number(least)) for least in (0, 1))
 NAMES = Value("NAMES", _names)
 LIFETIME = Value("90d", lifetime)
-MOMENT = Value("DATE", later("saved.moment"))
-AGE = Value("7d|DATE", later("saved.age_or_moment"))
+MOMENT = Value("DATE", date)
+AGE = Value("7d|DATE", duration_or_date)
 ID = Value("ID", offer=_known("token_id"))
 RUN = _runs("run_ids")
 TARGET = Value("TARGET", offer=_profiles)
@@ -282,8 +288,10 @@ FROM = (
     ),
     option("--as-of", MOMENT, "the reference time for ages, if the file has none (default: now)"),
 )
-TOKEN_ID = Argument("token_id", ID, help="a token ID or its prefix")
-TOKEN_IDS = Argument("token_ids", ID, help="token IDs or their prefixes", nargs=-1)
+TOKEN_IDS, REQUIRED_IDS = (
+    Argument("token_ids", ID, help="token IDs or their prefixes", nargs=-1, required=required)
+    for required in (False, True)
+)
 ALLOW_NONE = flag("--allow-none", "succeed if the owner or creator is unknown, for scheduled jobs")
 ALLOW_UNKNOWN = flag("--allow-unknown", "accept a scope that looks like a misspelled known scope")
 CONFIRMED = (flag("--dry-run", "show the plan without changing anything"), flag("--yes", "skip the confirmation"))
@@ -310,6 +318,7 @@ LOG = (
     flag("--start-warehouse", "start the warehouse if it is stopped, which costs money"),
 )
 EVIDENCE = (flag("--usage", "use evidence from the audit log about what used each token"), *LOG)
+SINCE = option("--since", AGE, "compare with the newest snapshot that is at least this old, not with the latest one")
 NOW = option("--now", MOMENT, "the current time, to practice with a sandbox on this machine")
 EXPLAIN = option("--explain", RULE, "explain this rule: why it matters, the remedy and the thresholds")
 OF_FLEET = (

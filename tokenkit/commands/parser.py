@@ -19,7 +19,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from tokenkit import errors
-from tokenkit.commands import defaults
+from tokenkit.commands import defaults, returned
 from tokenkit.commands.options import (
     COLUMNS,
     COMBINED,
@@ -88,6 +88,7 @@ class Call:
         named: The options that select the workspaces.
         rows: The options that select rows and columns of the result.
         printing: The options of the shell's output.
+        argv: The command line, without the name of the program, beginning with the command.
     """
 
     command: Command
@@ -95,6 +96,7 @@ class Call:
     named: Mapping[str, Any]
     rows: Mapping[str, Any]
     printing: Mapping[str, Any]
+    argv: Sequence[str] = ()
 
     def run(self, front_end: FrontEnd) -> Any:  # noqa: ANN401 - the type of the result depends on the command
         """Run the command, and return its result.
@@ -104,19 +106,24 @@ class Call:
         """
         usual = defaults.read()  # a mistake in the file is an error before the first request
         if HELP in (self.rows.get("columns") or ()):
-            return imported("rows.described")(self.command.path, self.rows, is_plan=self.is_plan)
+            return imported("rows.described")(self.shape, is_plan=self.is_plan)
         sort = self.params.get("sort") or self.rows.get("sort")
         if sort or any(value is not None for value in self.rows.values()):
-            imported("rows.check")(self.command.path, self.rows, sort, is_plan=self.is_plan)
+            imported("rows.check")(self.shape, self.rows, sort, is_plan=self.is_plan)
         named = self._named_by_default(front_end, usual.profile or None)
         if self.params.get("yes") and not self.params.get("dry_run"):
             self._check_workspace_is_named(front_end)
         with (
-            spelling(counterparts(front_end.program)),
+            spelling(counterparts(front_end.program, self.command.path, self._selection(named))),
             self.command.workspaces.open(front_end, named) as opened,
         ):
-            session = dataclasses.replace(opened, columns=self.rows.get("columns") or ())
+            session = dataclasses.replace(opened, argv=self.argv, path=self.command.path, rows=self.rows)
             return self.command.function(session, **self.params)
+
+    @property
+    def shape(self) -> str:
+        """The command as the table of its columns names it: ``audit --findings``."""
+        return returned.name_of(self.command.path, {**self.params, **self.rows})
 
     @property
     def is_plan(self) -> bool:
@@ -151,6 +158,11 @@ class Call:
                 f"its workspace: add --profile {shlex.quote(profile)}."
             )
         return {**self.named, "profile": profile}
+
+    def _selection(self, named: Mapping[str, Any]) -> list[str]:
+        """Return the options that select the workspaces, as the command line has them."""
+        names = {str(param.name): param.opts[0] for param in self.command.workspaces.params}
+        return [arg for name, value in named.items() if value is not None for arg in (names[name], str(value))]
 
     def _check_workspace_is_named(self, front_end: FrontEnd) -> None:
         # A run belongs to the workspace that the journal names.
@@ -192,7 +204,7 @@ def parse(argv: Sequence[str], front_end: str) -> Call:
     except click.UsageError as error:
         problem = _problem(error)
     else:
-        return call
+        return dataclasses.replace(call, argv=argv)
     raise errors.UsageError(problem)
 
 
@@ -370,26 +382,26 @@ class _Group(click.Group):
         if first.startswith("-"):
             raise errors.UsageError(f"Options follow the command: {start} {self._path or 'COMMAND'} … {first} …")
         if first not in self.commands:
-            raise errors.UsageError(self._unknown(first))
+            raise errors.UsageError(self._unknown(first, args[1:]))
 
     def _example(self) -> str:
         """Return a command that only reads."""
         own = [row for row in COMMANDS if row.path.startswith(f"{self._path} ".lstrip()) and not row.can_change]
         return next((row.path for row in own if row.path.endswith("list")), own[0].path)
 
-    def _unknown(self, first: str) -> str:
+    def _unknown(self, first: str, rest: Sequence[str]) -> str:
         """Return the message about a word that is not a command here: where it is one, or a similar one."""
         start, path = program(self._front_end), f"{self._path} {first}".strip()
         if not self._path and (elsewhere := [row for row in COMMANDS if row.path.split()[0] == first]):
             other = program(elsewhere[0].front_ends[0])
-            return f"`{first}` is not available in a notebook. Run `{other} {first}` in a terminal."
+            return f"`{first}` is not available in a notebook. Run `{shlex.join([other, first, *rest])}` in a terminal."
         alone = next((row for row in commands_at(self._front_end) if row.path == first), None)
         if alone is not None and self._path == "fleet":
             named = " --profile NAME" if PROFILE in alone.workspaces.params else ""
             others = ", ".join(self.commands)
             return f"`{path}` does not exist. Run `{start} {first} …{named}`. The commands of fleet are {others}."
-        if (meant := _OTHER_NAMES.get(first)) in self.commands:
-            return f"Unknown command {path!r}. Run `{start} {f'{self._path} {meant}'.strip()}`."
+        if (meant := _OTHER_NAMES.get(first, "")) in self.commands:
+            return f"Unknown command {path!r}. Run `{shlex.join([start, *self._path.split(), meant, *rest])}`."
         return f"Unknown command {path!r}. {errors.did_you_mean(first, self.commands)}"
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

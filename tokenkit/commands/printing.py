@@ -55,7 +55,9 @@ def write_result(
             sys.stdout.write(f"{printable(str(shown))}\n")
         else:
             rows = as_frame(shown, findings=bool(call.rows.get("findings")))
-            _write(front_end, rows, call, labels, is_colored=is_colored)
+            # Values that matched no token were found, and may still be valid: the messages say so.
+            empty = "No token matched." if isinstance(result, Leaks) and not result.is_all_clear else "Nothing found."
+            _write(front_end, rows, call, labels, empty=empty, is_colored=is_colored)
 
 
 def exit_code(result: object, call: Call) -> int:
@@ -65,10 +67,8 @@ def exit_code(result: object, call: Call) -> int:
     return UNFINISHED if result is None else _code_of(result, call)
 
 
-def say_what_follows(front_end: FrontEnd, call: Call, result: object, code: int) -> None:
-    """Say after the result what to run next, or what failed."""
-    if isinstance(result, Audit) and len(result.findings) and not any(call.rows.values()):
-        front_end.say_below("Add --findings to show the tokens, and --rule RULE for those of one rule.")
+def say_what_failed(front_end: FrontEnd, call: Call, result: object, code: int) -> None:
+    """Say after the result what failed."""
     if code and isinstance(result, Audit):
         fail_on = call.printing["fail_on"]
         front_end.warn(_failed(result, fail_on) if code == FINDINGS else _undecided(result, fail_on))
@@ -114,9 +114,9 @@ def _undecided(audit: Audit, fail_on: Severity) -> str:
 
 
 def _write(
-    front_end: FrontEnd, frame: pd.DataFrame, call: Call, labels: Mapping[str, str], *, is_colored: bool
+    front_end: FrontEnd, frame: pd.DataFrame, call: Call, labels: Mapping[str, str], *, empty: str, is_colored: bool
 ) -> None:
-    """Print rows in the selected format."""
+    """Print rows in the selected format; a text if there are none and a person reads them."""
     of_command = defaults.read()
     output, chosen = call.printing["output"] or of_command.output, [*frame.columns] if call.rows.get("columns") else []
     if not chosen and call.command.path in {"list", "fleet list"}:
@@ -126,7 +126,7 @@ def _write(
     elif output == "csv":
         sys.stdout.write(export.csv_text(texts.written(frame)))
     elif not len(frame):
-        sys.stdout.write("" if call.is_plan else "Nothing found.\n")  # a change says itself that there is nothing to do
+        sys.stdout.write("" if call.is_plan else f"{empty}\n")  # a change says itself that there is nothing to do
     else:
         frame = preview.labelled(frame, labels)
         if sys.stdout.isatty():
@@ -136,10 +136,10 @@ def _write(
 
 
 def _drawn(front_end: FrontEnd, frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored: bool) -> str:
-    """Return rows as a table of the terminal's width, or a record as lines."""
+    """Return rows as a table of the terminal's width, or each as lines."""
     width, caption = shutil.get_terminal_size().columns, frame.attrs.get(preview.CAPTION, "")
     if call.command.is_record:
-        return table.record(columns.fields(frame), width, is_colored=is_colored)
+        return "\n\n".join(table.record(row, width, is_colored=is_colored) for row in columns.records(frame))
     see_all = _how_to_see_all(front_end, frame, call)
     if preview.is_of_plan(frame) and not chosen:
         return preview.table(frame, caption=caption, limit=_SCREEN_ROWS, see_all=see_all).text(width)

@@ -11,7 +11,6 @@ import pandas as pd
 
 from tokenkit import errors, frames
 from tokenkit.actions.states import REVOKED
-from tokenkit.commands import returned
 from tokenkit.commands.evidence import Evidence, evidence_of
 from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.wording import of, part_of, pluralize
@@ -81,6 +80,7 @@ def list_tokens(
     if is_ending or any(columns.named(name, [_ENDS_BY]) for name in (*session.columns, (sort or "").lstrip("-"))):
         # The remedy depends on which of the two ends applies.
         found = found.assign(**{_ENDS_BY: lifecycle.ends_by(found)})
+    names_of_columns(session.columns, found.columns)  # an error comes before what is said of the rows
     if sort:
         found = sorted_by(found, sort)
     session.front_end.remember(found)
@@ -144,21 +144,24 @@ def limited(tokens: pd.DataFrame, limit: int | None) -> pd.DataFrame:
     return tokens if limit is None else tokens.head(limit)
 
 
-def get(session: Session[Workspace], *, token_id: str) -> pd.DataFrame | pd.Series[Any]:
-    """Return one token with its owner and findings: in a shell a row, in a notebook a series."""
+def get(session: Session[Workspace], *, token_ids: Sequence[str]) -> pd.DataFrame | pd.Series[Any]:
+    """Return tokens with their owners and findings, in the given order: rows; in a notebook, one token is a series."""
     workspace = session.workspace()
     audit = workspace.audit()
-    token_id = whole_ids([token_id], audit.tokens, workspace, session.front_end.program)[0]
-    findings = audit.findings[audit.findings["token_id"] == token_id]
-    found = [f"{row.severity} {row.rule}: {row.evidence}" for row in findings.itertuples()]
-    token = audit.tokens[audit.tokens["token_id"] == token_id].reset_index(drop=True)
-    token = token.assign(findings=pd.Series([found], dtype=object))
-    if token["scopes"].isna().all():
-        session.front_end.warn_last("The scopes of this token are not stated, which can mean all APIs.")
+    ids = [*dict.fromkeys(whole_ids(token_ids, audit.tokens, workspace, session.front_end.program))]
+    texts = audit.findings["severity"] + " " + audit.findings["rule"] + ": " + audit.findings["evidence"]
+    by_token = texts.groupby(audit.findings["token_id"], sort=False).agg(list)
+    found = pd.Series([by_token.get(token_id, []) for token_id in ids], dtype=object)
+    tokens = audit.tokens.set_index("token_id", drop=False).loc[ids].reset_index(drop=True).assign(findings=found)
+    if unstated := int(tokens["scopes"].isna().sum()):
+        which = "this token" if len(tokens) == 1 else part_of(unstated, len(tokens), "token")
+        session.front_end.warn_last(f"The scopes of {which} are not stated, which can mean all APIs.")
     if not session.front_end.returns_objects:
-        return token
-    session.say(f"{workspace.name}: 1 token, {pluralize(len(found), 'finding')}.")
-    return token.astype(object).where(token.notna(), None).iloc[0]
+        return tokens
+    session.say(
+        f"{workspace.name}: {pluralize(len(tokens), 'token')}, {pluralize(int(found.map(len).sum()), 'finding')}."
+    )
+    return tokens if len(tokens) > 1 else tokens.astype(object).where(tokens.notna(), None).iloc[0]
 
 
 def permissions_show(session: Session[AnyWorkspace]) -> pd.DataFrame:
@@ -289,18 +292,8 @@ def names_of_columns(given: Sequence[str], known: Iterable[str]) -> list[str]:
     for text in given:
         found = columns.named(text, known)
         if not found:
-            raise unknown_column(text, known)
+            raise errors.UsageError(f"Unknown column {text!r}. {errors.did_you_mean(text, known)}")
         if len(found) > 1:
             raise errors.UsageError(f"{text!r} is the heading of several columns. Use {' or '.join(found)}.")
         names += found
     return [*dict.fromkeys(names)]
-
-
-def unknown_column(name: str, known: Iterable[str]) -> errors.UsageError:
-    """Return the error for the name of a column that does not exist, with the commands that have it."""
-    known = [*known]
-    others = ", ".join(f"`{path}`" for path in returned.commands_with(name))
-    hint = errors.did_you_mean(name, known)
-    if others and not errors.similar(name, known):
-        hint = f"It is a column of {others}."
-    return errors.UsageError(f"Unknown column {name!r}. {hint}")

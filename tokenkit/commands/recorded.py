@@ -1,4 +1,4 @@
-"""What completion in a shell offers from this computer: from the newest snapshot and the journal, without a request.
+"""What completion in a shell offers from this computer: from the newest snapshots and the journal, without a request.
 
 pandas is not imported, because the shell waits. Any problem means that nothing is offered: completion is a convenience.
 A shell inserts what it is offered into the command line, so a name with other than plain characters is left out.
@@ -10,14 +10,19 @@ import contextlib
 import re
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tokenkit import errors
 from tokenkit.actions.states import SETTLED
 from tokenkit.core.home import home
+from tokenkit.rest.credentials import profile_address
+from tokenkit.rest.hosts import Address, address, is_address
 
 _PLAIN = re.compile(r"\w[\w.@+-]*")
 _JOURNAL, _SNAPSHOTS = "journal.sqlite", "snapshots"
+_ORIGIN = (b"tokenkit.host", b"tokenkit.workspace_id")
+"""The keys of a snapshot's metadata that name its workspace."""
 _MOST_RUNS = 50
 _LONGEST_SECONDS = 0.3
 _RUN = "CASE instr(run_id, '.') WHEN 0 THEN run_id ELSE substr(run_id, 1, instr(run_id, '.') - 1) END"  # not its parts
@@ -27,16 +32,21 @@ _REMAINING = f"""
 """  # noqa: S608 - no value
 
 
-def values(column: str) -> list[str]:
-    """Return the values of a column of the newest snapshot."""
-    import pyarrow as pa  # noqa: PLC0415 - only where a snapshot is read
-    import pyarrow.parquet as pq  # noqa: PLC0415 - as above
+def values(column: str, profiles: Sequence[str] = ()) -> list[str]:
+    """Return the values of a column of the newest snapshot of each workspace.
 
-    try:
-        found = pq.ParquetFile(_newest()).read(columns=[column])[column].drop_null().unique().to_pylist()
-    except (OSError, ValueError, KeyError, pa.ArrowException):
-        return []
-    return sorted(value for value in map(str, found) if _PLAIN.fullmatch(value))
+    Args:
+        column: The column.
+        profiles: The profiles or hosts of the workspaces; by default, the newest snapshot of any workspace is read.
+    """
+    found: set[str] = set()
+    stop = time.monotonic() + _LONGEST_SECONDS
+    for where in map(_address, profiles) if profiles else [None]:
+        with contextlib.suppress(OSError, ValueError):
+            newest_first = sorted((home() / _SNAPSHOTS).rglob("*.parquet"), key=_written_at, reverse=True)
+            of_workspace = (_values_of(file, column, where) for file in newest_first if time.monotonic() < stop)
+            found.update(next((texts for texts in of_workspace if texts is not None), []))
+    return sorted(value for value in found if _PLAIN.fullmatch(value))
 
 
 def run_ids() -> list[str]:
@@ -78,10 +88,29 @@ def _runs(condition: str, test: str = "") -> list[str]:
     return [*found]
 
 
-def _newest() -> Path:
-    """Return the file that was written last.
+def _address(profile: str) -> Address:
+    """Return the address of a profile or a host; an empty one, of which there is no snapshot, if it is not known."""
+    with contextlib.suppress(errors.TokenKitError):
+        return address(profile) if is_address(profile) else profile_address(profile)
+    return Address("")
 
-    Raises:
-        ValueError: There is none.
+
+def _written_at(file: Path) -> float:
+    return file.stat().st_mtime
+
+
+def _values_of(file: Path, column: str, where: Address | None) -> list[str] | None:
+    """Return the values in a file; None if it is not a snapshot of the workspace, whose host alone counts if its id is
+    not known.
     """
-    return max((home() / _SNAPSHOTS).rglob("*.parquet"), key=lambda file: file.stat().st_mtime)
+    import pyarrow as pa  # noqa: PLC0415 - only where a snapshot is read
+    import pyarrow.parquet as pq  # noqa: PLC0415 - as above
+
+    try:
+        snapshot = pq.ParquetFile(file)
+        origin = [(snapshot.schema_arrow.metadata or {}).get(key, b"").decode() for key in _ORIGIN]
+        if where is not None and [where.host, where.workspace_id or origin[1]] != origin:
+            return None
+        return [str(value) for value in snapshot.read(columns=[column])[column].drop_null().unique().to_pylist()]
+    except (OSError, ValueError, KeyError, pa.ArrowException):
+        return None

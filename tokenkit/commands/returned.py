@@ -25,10 +25,15 @@ _RUNS = (
     *("tokens", "done", "skipped", "failed", "unknown", "still_listed", "remaining", "settings", "due"),
 )
 _TOKENS_OF_RUNS = (
-    *("token_id", "owner", "comment", "new_comment", "scopes", "new_scopes", "outcome", "error", "attempts"),
+    *("run_id", "kind", "workspace", "host", "workspace_id", "caller", "reason", "token_id", "owner", "comment"),
+    *("new_comment", "scopes", "new_scopes", "outcome", "error", "attempts", "started_at", "finished_at"),
     *("run_started_at", "snapshot"),
 )
-_ENTRIES_OF_RUNS = ("principal", "permission_level", "new_permission_level", "display_name")
+_ENTRIES_OF_RUNS = (
+    *("run_id", "workspace", "kind", "principal", "permission_level", "new_permission_level", "display_name"),
+    *("outcome", "caller", "reason", "started_at"),
+)
+_OF_FLEET = "fleet "
 _PERMISSIONS = (
     *("user_name", "group_name", "service_principal_name", "display_name", "permission_level", "inherited"),
     "inherited_from_object",
@@ -36,7 +41,12 @@ _PERMISSIONS = (
 _OUTCOME = ("outcome", "error", "attempts", "started_at", "finished_at")
 _NEW = ("new_comment", "new_scopes")
 _AFFECTED = ("effect", "protected")
-_FINDINGS = "--findings"
+_ACCESS = (
+    *("id", "principal", "kind", "active", "can_use", "permission_level", "via", "tokens", "last_used_day"),
+    *("tokens_without_permission", "permission_unused"),
+)
+_OPTIONS = {"findings": "--findings", "usage": "--usage", "runs": "", "tokens": "--tokens", "run_id": "--run"}
+"""The options that make some commands return other rows, by their parameters. The first one that is given decides."""
 _PRINCIPALS = ("id", "principal", "kind", "via", "tokens")
 _BY_CHANGE: dict[str, tuple[str, ...]] = {
     "revoke": (*LISTING, "used_by", "warnings", *_OUTCOME),
@@ -63,13 +73,13 @@ _BY_COMMAND: dict[str, tuple[str, ...]] = {
     ),
     "permissions show": _PERMISSIONS,
     "permissions levels": ("permission_level", "description"),
-    "access": (
-        *("id", "principal", "kind", "active", "can_use", "permission_level", "via", "tokens", "last_used_day"),
-        *("tokens_without_permission", "permission_unused", "logins", "last_login", "clients"),
-    ),
+    "access": _ACCESS,
+    "access --usage": (*_ACCESS, "logins", "last_login", "clients"),
     "audit": ("rule", "title", "severity", "findings", "waived", "why", "remedy", "not_checked"),
-    f"audit {_FINDINGS}": ("rule", "severity", "token_id", "owner", "evidence", "remedy"),
-    "journal": tuple(dict.fromkeys((*_RUNS, *_TOKENS_OF_RUNS, *_ENTRIES_OF_RUNS))),
+    "audit --findings": ("rule", "severity", "token_id", "owner", "evidence", "remedy"),
+    "journal": _RUNS,
+    "journal --tokens": _TOKENS_OF_RUNS,
+    "journal --run": tuple(dict.fromkeys((*_ENTRIES_OF_RUNS, *_TOKENS_OF_RUNS, *_RUNS))),  # by what the run changed
     "resume": _RUNS,
     "snapshot": ("path", "workspace", "host", "workspace_id", "taken_at", "tokens"),
     "changes": ("token_id", "change", "cause", "owner", "comment", "before", "after", "at", "run_id"),
@@ -81,8 +91,9 @@ _BY_COMMAND: dict[str, tuple[str, ...]] = {
 
 
 def name_of(path: str, options: Mapping[str, object]) -> str:
-    """Return the name of a command in these functions, which says if its options make it return other rows."""
-    return f"{path} {_FINDINGS}" if options.get("findings") else path
+    """Return the name of a command in these functions, with the option that makes it return other rows, if any."""
+    given = (f"{path} {option}".strip() for name, option in _OPTIONS.items() if options.get(name))
+    return next((name for name in given if name.removeprefix(_OF_FLEET) in _BY_COMMAND), path)
 
 
 def columns_of(path: str, *, is_plan: bool) -> tuple[str, ...]:
@@ -102,8 +113,15 @@ def sorted_columns_of(path: str) -> tuple[str, ...]:
 
 
 def commands_with(column: str) -> list[str]:
-    """Return the commands whose rows have a column without being a plan."""
-    return [path for path, columns in _BY_COMMAND.items() if column in columns]
+    """Return the commands whose rows have a column, with the option that it requires, if any.
+
+    Commands whose plans have it are returned only if there are no others.
+    """
+    by_command, by_change = (
+        [path for path, columns in table.items() if column in columns] for table in (_BY_COMMAND, _BY_CHANGE)
+    )
+    without_option = [path for path in by_command if path.partition(" --")[0] not in {*by_command} - {path}]
+    return without_option or by_change
 
 
 def without_listing() -> dict[str, tuple[str, ...]]:
@@ -114,8 +132,8 @@ def without_listing() -> dict[str, tuple[str, ...]]:
 
 def _named(table: Mapping[str, tuple[str, ...]], path: str, otherwise: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return the columns of a command in a table; of a fleet, with its workspaces."""
-    columns = table.get(path.removeprefix("fleet "), otherwise)
-    of_fleet = ("workspace",) if columns and path.startswith("fleet ") else ()
+    columns = table.get(path.removeprefix(_OF_FLEET), otherwise)
+    of_fleet = ("workspace",) if columns and path.startswith(_OF_FLEET) else ()
     return tuple(dict.fromkeys((*of_fleet, *columns)))
 
 

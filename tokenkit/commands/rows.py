@@ -9,7 +9,7 @@ import pandas as pd
 
 from tokenkit import errors, frames
 from tokenkit.commands import returned
-from tokenkit.commands.reading import limited, names_of_columns, say_if_replaced, sorted_by, unknown_column
+from tokenkit.commands.reading import limited, names_of_columns, say_if_replaced, sorted_by
 from tokenkit.commands.session import HELP, FrontEnd
 from tokenkit.core.wording import of, pluralize
 from tokenkit.output import files
@@ -27,40 +27,49 @@ def check(path: str, rows: Mapping[str, Any], sort: str | None, *, is_plan: bool
     is too late.
 
     Args:
-        path: The command.
+        path: The command, as ``returned.name_of`` returns it.
         rows: The options.
         sort: The column to sort by.
         is_plan: Whether the command plans a change.
 
     Raises:
         UsageError: The file type of ``--to`` is unknown, no file can be created there, a column does not exist, or an
-            option seems to limit what is changed. Of a listing, only a name that resembles a column is an error here,
-            because the server may add columns.
+            option seems to limit what is changed. Of a listing, a name is an error here only if it resembles a column
+            or is one of another command, because the server may add columns.
         ConfigurationError: The file type requires a package that is not installed.
     """
     if is_plan and (ignored := [f"--{name}" for name in ("sort", "limit") if rows.get(name) is not None]):
         raise errors.UsageError(f"{ignored[0]} does not select what is changed. Use filters, or omit {ignored[0]}.")
     if rows.get("to"):
         files.check(rows["to"])
-    names, path = rows.get("columns") or (), returned.name_of(path, rows)
-    known = returned.columns_of(path, is_plan=is_plan)
+    names, known = rows.get("columns") or (), returned.columns_of(path, is_plan=is_plan)
+    _check_columns(names, known, may_have_others=returned.may_have_others(known) and not is_plan)
     if is_plan:
         names_of_columns(names, known)
-    else:
-        _check_columns(names, known)
-    _check_columns([sort.lstrip("-")] if sort else [], returned.sorted_columns_of(path))
+    listed = returned.sorted_columns_of(path)
+    _check_columns([sort.lstrip("-")] if sort else [], listed, may_have_others=returned.may_have_others(listed))
 
 
-def _check_columns(given: Sequence[str], known: tuple[str, ...]) -> None:
+def _check_columns(given: Sequence[str], known: tuple[str, ...], *, may_have_others: bool) -> None:
     for name in given if known else ():
-        is_possible = returned.may_have_others(known) and not errors.similar(name, known)
-        if not columns.named(name, known) and not is_possible:
-            raise unknown_column(name, known)
+        if columns.named(name, known):
+            continue
+        is_similar, others = errors.similar(name, known), returned.commands_with(name)
+        if others and not is_similar:
+            named = ", ".join(f"`{other}`" for other in others)
+            raise errors.UsageError(f"Unknown column {name!r}. It is a column of {named}.")
+        if is_similar or not may_have_others:
+            raise errors.UsageError(f"Unknown column {name!r}. {errors.did_you_mean(name, known)}")
 
 
-def described(path: str, rows: Mapping[str, Any], *, is_plan: bool) -> pd.DataFrame:
-    """Return the columns of the rows of a command, what they mean, and when tables show them, without running it."""
-    names = returned.columns_of(returned.name_of(path, rows), is_plan=is_plan)
+def described(path: str, *, is_plan: bool) -> pd.DataFrame:
+    """Return the columns of the rows of a command, what they mean, and when tables show them, without running it.
+
+    Args:
+        path: The command, as ``returned.name_of`` returns it.
+        is_plan: Whether the command plans a change.
+    """
+    names = returned.columns_of(path, is_plan=is_plan)
     shown = columns.when_shown(pd.DataFrame(columns=[*names]))
     meanings = [columns.spec_of(name).meaning for name in shown]
     return pd.DataFrame({"column": [*shown], "meaning": meanings, "in_tables": [*shown.values()]}, dtype=frames.TEXT)
@@ -87,11 +96,11 @@ def arranged(
     frame = as_frame(result, findings=bool(rows.get("findings")))
     if rows.get("sort"):
         frame = sorted_by(frame, rows["sort"])
-    frame = _first(frame, rows.get("limit"), front_end)
     if chosen := rows.get("columns"):
         if is_plan:
             chosen = _in_result(chosen, frame, front_end)
         frame = frame[names_of_columns(chosen, frame.columns)]
+    frame = _first(frame, rows.get("limit"), front_end)
     if (to := rows.get("to")) is None:
         return frame
     say_if_replaced(front_end, to)
@@ -137,7 +146,7 @@ def as_frame(result: object, *, findings: bool = False) -> pd.DataFrame:
     if isinstance(result, Audit):
         return result.findings if findings else result.summary
     if isinstance(result, Leaks):
-        return result.tokens
+        return result.rows
     if isinstance(result, pd.Series):
         row = result.to_frame().T.infer_objects()
         # pandas 2 would infer nanoseconds, which do not reach the year 9999, and gives up.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 
 import pandas as pd
 
 from tokenkit import errors
 from tokenkit.commands.session import FrontEnd, Session, in_one
-from tokenkit.review.durations import duration
 from tokenkit.workspaces.base import TokenSource
 from tokenkit.workspaces.saved import SavedListing
 
@@ -39,28 +37,3 @@ def in_one_or_saved(
     listing = SavedListing(from_file, as_of=as_of, now=front_end.now)
     front_end.warn(f"{listing.name}: ages count from {listing.now():%Y-%m-%d %H:%M} UTC, {_MOMENTS[listing.moment]}.")
     yield Session(front_end=front_end, workspace=lambda: listing, named={})
-
-
-def moment(text: str) -> pd.Timestamp:
-    """Parse a date or a time.
-
-    Raises:
-        UsageError: The text is not a date.
-    """
-    # Of other texts, such as 1m, pandas makes a time of the year 1.
-    found = pd.to_datetime(text, utc=True, errors="coerce") if re.match(r"[0-9]{4}-[0-9]", text) else pd.NaT
-    if pd.isna(found):
-        raise errors.UsageError(f"{text!r} is not a date. Write 2026-03-01, or 2026-03-01T09:30+01:00.")
-    return found
-
-
-def age_or_moment(text: str) -> pd.Timedelta | pd.Timestamp:
-    """Parse a duration, which counts back from now, or a date.
-
-    Raises:
-        UsageError: The text is neither.
-    """
-    for parse in (duration, moment):
-        with contextlib.suppress(errors.UsageError):
-            return parse(text)
-    raise errors.UsageError(f"{text!r} is neither a duration nor a date. Write 7d, 12h or 2w, or 2026-03-01.")

@@ -7,7 +7,7 @@ import functools
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -122,8 +122,13 @@ class FrontEnd(ABC):
         """Keep a listing for the completion of owners and IDs."""
         self._listing = listing
 
-    def known(self, column: str) -> list[str]:
-        """Return the values of a column of the last listing, for completion."""
+    def known(self, column: str, profiles: Sequence[str] = ()) -> list[str]:  # noqa: ARG002
+        """Return the values of a column of the last listing, for completion.
+
+        Args:
+            column: The column.
+            profiles: The workspaces that the command line selects, if any.
+        """
         listing = self._listing
         return [] if listing is None or column not in listing else listing[column].dropna().unique().tolist()
 
@@ -141,14 +146,23 @@ class Session(Generic[_Source_co]):
             first.
         named: The options that select the workspaces, with their values.
         is_chosen: Whether the options select a workspace; otherwise the session uses the connected one.
-        columns: The columns to show, as ``--columns`` names them; empty for the usual ones.
+        argv: The command line, without the name of the program, beginning with the command.
+        path: The command: ``permissions show``.
+        rows: The options that select rows and columns of the result, with their values.
     """
 
     front_end: FrontEnd
     workspace: Callable[[], _Source_co]
     named: Mapping[str, Any]
     is_chosen: bool = True
-    columns: Sequence[str] = ()
+    argv: Sequence[str] = ()
+    path: str = ""
+    rows: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns to show, as ``--columns`` names them; empty for the usual ones."""
+        return self.rows.get("columns") or ()
 
     def say(self, message: str) -> None:
         """Show a message that is not part of the result."""
@@ -170,6 +184,17 @@ class Session(Generic[_Source_co]):
         named = self.named if any(self.named.values()) else {"profile": self.profile()}
         options = [(f"--{name.replace('_', '-')}", value) for name, value in named.items() if value]
         return shlex.join([self.front_end.program, *argv, *chain.from_iterable(options)])
+
+    def again(self, *options: str, without: str = "") -> str:
+        """Return this command with other options, to suggest: whole, so that it can be pasted.
+
+        Args:
+            options: The options to add.
+            without: The option without a value to leave out.
+        """
+        path = self.path.split()
+        rest = [arg for arg in self.argv[len(path) :] if arg != without]
+        return shlex.join([self.front_end.program, *path, *options, *rest])
 
     def profile(self) -> str:
         """Return what ``--profile`` takes for the workspace; empty if only the environment or a connection names it."""

@@ -6,7 +6,9 @@ A message asks for the counterpart of a piece with ``core.spelling.spelled``. A 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import shlex
+from collections.abc import Mapping, Sequence
 
 COUNTERPARTS: Mapping[str, str] = {
     # options
@@ -27,24 +29,26 @@ COUNTERPARTS: Mapping[str, str] = {
         "Read newer evidence with --usage --days {days} --warehouse-id {warehouse_id} --start-warehouse"
     ),
     "pass usage=ws.usage()": "--usage",
-    'where="scopes.isna()", status="active"': '--where "scopes.isna()" --status active',
+    'where="scopes.isna()", status="active"': (
+        'the filters of `{program} {fleet}list --where "scopes.isna()" --status active{selection}`'
+    ),
     "pass thresholds={{{rule!r}: {{{threshold!r}: [...]}}}}": "--threshold {rule}.{threshold}=…",
     "Pass comment=…, scopes=…, or a frame with the column new_comment or new_scopes": "Add --comment or --scopes",
     'Pass fleet(["prod", "dev"]), or account=…': "Add --profiles prod,dev or --account NAME",
     "Pass connect({profile!r}) instead": "Add the host to the profile",
     "Pass a frame with the columns workspace and token_id, as fleet.tokens() returns it": (
-        "Use filters, or the rows of `{program} fleet list`"
+        "Use filters, or the rows of `{program} fleet list{selection}`"
     ),
     "For one workspace, use fleet.workspace(host).revoke(…)": "For one workspace, use its profile with --profile",
     # commands
     "fleet(account=…)": "{program} fleet … --account NAME",
     # A command says it after the result.
     "; to finish, run tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}": "",
-    "Save one with snapshot()": "Save one with `{program} fleet snapshot`",
-    "Fleet.runs() lists all runs": "`{program} fleet journal` lists all runs",
+    "Save one with snapshot()": "Save one with `{program} fleet snapshot{selection}`",
+    "Fleet.runs() lists all runs": "`{program} fleet journal{selection}` lists all runs",
     "Use Workspace.snapshots() to list snapshots": "`{program} snapshot` saves one",
-    'audit.report("audit.xlsx")': "{program} report --to audit.xlsx",
-    'audit.tokens.sort_values("effective_end")': "{program} list --status active --sort effective_end",
+    'audit.report("audit.xlsx")': "{program} report --to audit.xlsx{selection}",
+    'audit.tokens.sort_values("effective_end")': "{program} list --status active --sort effective_end{selection}",
     "For other formats, use the methods of the DataFrame that tokens() returns": (
         "For other formats, use `{program} list --to FILE`"
     ),
@@ -92,9 +96,23 @@ COUNTERPARTS: Mapping[str, str] = {
         "Check the addresses with `{program} usage`. Revoke the token if they are not yours."
     ),
 }
-"""The counterpart of each piece. ``{program}`` is ``tokenkit`` or ``%tokens``."""
+"""The counterpart of each piece. ``{program}`` is ``tokenkit`` or ``%tokens``, ``{fleet}`` is ``fleet`` after a
+command over multiple workspaces, and ``{selection}`` is the options that select the workspaces of the command.
+"""
+_MARK = re.compile(r"\{(?:program|fleet|selection)\}")
 
 
-def counterparts(program: str) -> dict[str, str]:
-    """Return the counterpart of each piece, with the name of the program."""
-    return {piece: text.replace("{program}", program) for piece, text in COUNTERPARTS.items()}
+def counterparts(program: str, path: str = "", selection: Sequence[str] = ()) -> dict[str, str]:
+    """Return the counterpart of each piece.
+
+    Args:
+        program: The name of the program.
+        path: The command that runs.
+        selection: The options that select the workspaces, with their values.
+    """
+    values = {
+        "{program}": program,
+        "{fleet}": "fleet " if path.startswith("fleet ") else "",
+        "{selection}": f" {shlex.join(selection)}" if selection else "",
+    }
+    return {piece: _MARK.sub(lambda mark: values[mark[0]], text) for piece, text in COUNTERPARTS.items()}

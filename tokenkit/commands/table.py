@@ -166,9 +166,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "get",
         LOOK,
-        "Show one token with its owner and findings",
+        "Show tokens with their owners and findings",
         "reading.get",
-        (options.TOKEN_ID,),
+        (options.REQUIRED_IDS,),
         "get 3f1c9a0b",
         rows=options.COLUMNS_AND_FILE,
         is_record=True,
@@ -428,11 +428,7 @@ COMMANDS: tuple[Command, ...] = (
                 required=False,
                 help="the file of a later snapshot (default: the current state of the workspace)",
             ),
-            option(
-                "--since",
-                options.AGE,
-                "compare with the newest snapshot of the workspace that is at least this old, in place of BEFORE",
-            ),
+            options.SINCE,
         ),
         example="changes --since 7d",
         rows=options.ROWS,
@@ -510,9 +506,8 @@ _OVER_FLEETS: dict[str, dict[str, Any]] = {path: {} for path in _AS_ONE} | {
     "snapshot": {"help": "Save the listings as one data set of Parquet files", "params": (_FOLDER,)},
     "changes": {
         "help": "Show what changed in each workspace since its latest snapshot, and why tokens were removed",
-        "params": (_FOLDER,),
+        "params": (_FOLDER, options.SINCE),
         "run": "comparing.changes_of_fleet",
-        "example": "changes",
     },
 }
 COMMANDS += tuple(

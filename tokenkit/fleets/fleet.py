@@ -42,6 +42,7 @@ from tokenkit.rest.token_management import AccessControlList
 from tokenkit.review import expressions, owners
 from tokenkit.review import leaks as leaked
 from tokenkit.review.audit import Audit
+from tokenkit.review.durations import duration_or_date
 from tokenkit.review.leaks import Leaks
 from tokenkit.review.rule import Rule
 from tokenkit.workspaces.base import ManagedSource
@@ -321,20 +322,24 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
 
         return self._members.each("snapshot", save)
 
-    def changes(self, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+    def changes(
+        self, path: str | os.PathLike[str] | None = None, *, since: str | pd.Timedelta | pd.Timestamp | None = None
+    ) -> pd.DataFrame:
         """Return the changes in each workspace since its latest snapshot: the frame of ``tokenkit.changes``.
 
         Args:
             path: The folder that ``snapshot`` wrote to.
+            since: As for ``Workspace.changes``. A workspace whose snapshots are all newer is in ``errors``.
 
         Returns:
             ``workspace``, then the columns of ``tokenkit.changes``.
 
         Raises:
             FleetError: No workspace responded, or none has a snapshot there.
+            UsageError: No workspace has a snapshot that is old enough.
         """
-        folder = self._dataset(path)
-        return self._concat("changes", lambda workspace: workspace.changes(folder))
+        folder, age = self._dataset(path), None if since is None else duration_or_date(since)
+        return self._concat("changes", lambda workspace: workspace.changes(folder, since=age))
 
     def snapshots(self, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
         """Return the snapshots of the workspaces in a folder and its subfolders: the frame of ``Workspace.snapshots``.

@@ -25,6 +25,7 @@ from tokenkit.core.home import make_folder, replacing
 from tokenkit.core.spelling import spelled
 from tokenkit.frames import TEXT
 from tokenkit.output import files
+from tokenkit.review.durations import duration_or_date
 from tokenkit.review.lifecycle import LIFECYCLE
 from tokenkit.review.texts import written
 
@@ -122,6 +123,33 @@ def read_snapshot(path: str | os.PathLike[str]) -> pd.DataFrame:
                 return listing
     how = spelled("Use Workspace.snapshots() to list snapshots")
     raise errors.UsageError(f"{path} is not a snapshot: {problem}. {how}.")
+
+
+def newest(
+    saved: pd.DataFrame, since: str | pd.Timedelta | pd.Timestamp | None, *, now: pd.Timestamp, name: str
+) -> str:
+    """Return the file of the newest snapshot, or of the newest one that is old enough.
+
+    Args:
+        saved: The snapshots of a workspace, at least one, as ``list_snapshots`` returns them.
+        since: How old it is at least, as a duration before now or a date.
+        now: The current time.
+        name: The workspace, for the error.
+
+    Raises:
+        UsageError: No snapshot is old enough.
+    """
+    if since is not None:
+        age = duration_or_date(since)
+        moment = now - age if isinstance(age, pd.Timedelta) else age
+        oldest = saved["taken_at"].iloc[0]
+        saved = saved[saved["taken_at"] <= moment]
+        if not len(saved):
+            raise errors.UsageError(
+                f"{name} has no snapshot from before {moment:%Y-%m-%d %H:%M} UTC. The oldest one was saved on "
+                f"{oldest:%Y-%m-%d %H:%M} UTC."
+            )
+    return str(saved["path"].iloc[-1])
 
 
 def list_snapshots(files: Iterable[Path]) -> pd.DataFrame:

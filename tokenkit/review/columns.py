@@ -222,7 +222,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ),
     ColumnSpec("via", "what grants the permission: `direct`, or the groups", priority=2, least=12),
     ColumnSpec("active", "whether the principal can sign in; missing if it is not known", priority=4),
-    ColumnSpec("status", "`active` or `expired`", priority=1),
+    ColumnSpec("status", "`active` or `expired`; of a leaked token also `revoked`", priority=1),
     ColumnSpec("cause", "the likely cause of the change", show=_words),
     ColumnSpec("effect", "what happens to the token: `deleted`, or `deleted_or_disabled`", show=_words, priority=1),
     ColumnSpec("problem", "why the value cannot be compared", show=_words),
@@ -476,19 +476,18 @@ def _in_journal(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
     return dict.fromkeys([*said, "kind"], _LAST) | dict.fromkeys(changed, _FIRST)
 
 
-def fields(frame: pd.DataFrame) -> dict[str, str]:
-    """Return the first row of a frame as texts by heading, the columns of tables first. Empty fields are omitted."""
+def records(frame: pd.DataFrame) -> list[dict[str, str]]:
+    """Return the rows of a frame as texts by heading, the columns of tables first. Empty fields are omitted."""
     names = [*shown_names(frame), *(str(name) for name in frame.columns)]
-    texts = {}
+    fields = {}
     for name in dict.fromkeys(names):
         spec = spec_of(name)
         show = spec.show if spec.show is _words or spec.show is _creator else _plain
-        suffix, (text,) = show(frame.head(1), name)
-        text = text or spec.missing
-        if name == "findings" and isinstance(value := frame[name].iloc[0], list):
-            text = "\n".join(map(cell, value)) or "none"
-        if name == "admin" and not text:
-            text = "no" if frame[name].notna().all() else "unknown"
-        if text:
-            texts[f"{printable(name.replace('_', ' '))}{suffix}"] = text
-    return texts
+        suffix, texts = show(frame, name)
+        if name == "findings" and frame[name].dtype == object:
+            texts = ["\n".join(map(cell, value)) or "none" for value in frame[name]]
+        if name == "admin":
+            texts = [{"True": "yes", "False": "no"}.get(str(value), "unknown") for value in frame[name]]
+        fields[f"{printable(name.replace('_', ' '))}{suffix}"] = [text or spec.missing for text in texts]
+    rows = zip(*fields.values(), strict=True)
+    return [{heading: text for heading, text in zip(fields, row, strict=True) if text} for row in rows]

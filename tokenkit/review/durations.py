@@ -1,7 +1,8 @@
-"""Durations as text: ``90d``, ``12h``, ``2w``."""
+"""Durations and dates as text: ``90d``, ``12h``, ``2w``; ``2026-03-01``."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 from typing import TYPE_CHECKING
@@ -42,6 +43,35 @@ def lifetime(text: str | pd.Timedelta) -> pd.Timedelta:
     if not dt.timedelta(seconds=1) <= _span(text) <= dt.timedelta(days=LONGEST_LIFETIME_DAYS):
         raise errors.UsageError(f"{text!r} is not a valid lifetime. {allowed}.")
     return duration(text)
+
+
+def date(text: str) -> pd.Timestamp:
+    """Return the time in UTC of ``2026-03-01`` or ``2026-03-01T09:30+01:00``.
+
+    Raises:
+        UsageError: The text is not a date.
+    """
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    # Of other texts, such as 1m, pandas makes a time of the year 1.
+    found = pd.to_datetime(text, utc=True, errors="coerce") if re.match(r"[0-9]{4}-[0-9]", text) else pd.NaT
+    if pd.isna(found):
+        raise errors.UsageError(f"{text!r} is not a date. Write 2026-03-01, or 2026-03-01T09:30+01:00.")
+    return found
+
+
+def duration_or_date(given: str | pd.Timedelta | pd.Timestamp) -> pd.Timedelta | pd.Timestamp:
+    """Return a duration, which counts back from now, or a time in UTC.
+
+    Raises:
+        UsageError: The argument is neither.
+    """
+    text = given if isinstance(given, dt.timedelta) else str(given)
+    with contextlib.suppress(errors.UsageError):
+        return duration(text)
+    with contextlib.suppress(errors.UsageError):
+        return date(str(text))
+    raise errors.UsageError(f"{given!r} is neither a duration nor a date. Write 7d, 12h or 2w, or 2026-03-01.")
 
 
 def _span(text: str | dt.timedelta) -> dt.timedelta:

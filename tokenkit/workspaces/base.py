@@ -417,7 +417,9 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
         """See ``Workspace.snapshot_files``."""
 
     @abstractmethod
-    def changes(self, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+    def changes(
+        self, path: str | os.PathLike[str] | None = None, *, since: str | pd.Timedelta | pd.Timestamp | None = None
+    ) -> pd.DataFrame:
         """See ``Workspace.changes``."""
 
     @abstractmethod

@@ -27,6 +27,7 @@ from tokenkit.output.snapshots import (
     WORKSPACE_ID,
     check_target,
     list_snapshots,
+    newest,
     unused_file,
     write_snapshot,
 )
@@ -268,24 +269,29 @@ class Workspace(ManagedSource["UpdatePlan"]):
         """
         return {self.host: self.snapshot(path)}
 
-    def changes(self, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+    def changes(
+        self, path: str | os.PathLike[str] | None = None, *, since: str | pd.Timedelta | pd.Timestamp | None = None
+    ) -> pd.DataFrame:
         """Return the changes since the latest snapshot of this workspace: the frame of ``tokenkit.changes``.
 
         Args:
             path: The folder of the snapshots; by default the one that ``snapshot`` writes to.
+            since: Compare with the newest snapshot that is at least this old (``"7d"``) or from before a date, not with
+                the latest one.
 
         Returns:
             The columns of ``tokenkit.changes``.
 
         Raises:
             ConfigurationError: The folder has no snapshot of this workspace.
+            UsageError: None of them is old enough.
         """
         saved = self.snapshots(path)
         if not len(saved):
             raise errors.ConfigurationError(
                 f"{self.name} has no snapshot in {self._snapshots_in(path)}. {spelled('Save one with snapshot()')}."
             )
-        return changes_between(saved["path"].iloc[-1], self.tokens())
+        return changes_between(newest(saved, since, now=self.now(), name=self.name), self.tokens())
 
     def _snapshots_in(self, path: str | os.PathLike[str] | None) -> Path:
         return self.folder / "snapshots" if path is None else folder_of("path", path)

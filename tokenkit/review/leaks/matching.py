@@ -23,6 +23,9 @@ _BEHIND = ["matched_as", "scopes"]  # in the frame, not in the short view
 
 
 _REVOKED = frames.schema(token_id=str, run_id=str, finished_at=frames.TIME)
+_RECORDED = frames.schema(
+    token_id=str, run_id=str, finished_at=frames.TIME, workspace=str, owner=str, scopes=frames.TEXTS, comment=str
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -44,6 +47,8 @@ class Leaks:
             have issued them. OAuth secrets and values in ``revoked`` are not among them.
         revoked: The occurrences of values whose tokens the journal on this computer has as revoked: ``token_id, run_id,
             finished_at, location``, with the index of ``occurrences``.
+        rows: What commands show: the rows of ``tokens``, then one with the status ``revoked`` for each token in
+            ``revoked``, as the journal has it.
         name: The workspace.
         lines: The number of lines without a recognizable value that were compared as values and matched no token.
             Some values have an unknown form.
@@ -61,6 +66,7 @@ class Leaks:
     looked_for: int
     unmatched: int
     revoked: pd.DataFrame
+    rows: pd.DataFrame
     name: str
     lines: int
     oauth_secrets: pd.DataFrame | None
@@ -70,6 +76,11 @@ class Leaks:
 
     def __repr__(self) -> str:
         return f"<Leaks on {self.name}: {self.headline()}>"
+
+    @property
+    def is_all_clear(self) -> bool:
+        """Whether there was no value at all: none was compared, and none cannot be compared."""
+        return not self.looked_for and not len(self.not_comparable)
 
     def __str__(self) -> str:
         return repr(self.in_short())
@@ -96,7 +107,7 @@ class Leaks:
 
     def headline(self) -> str:
         """Return the result as one line of text."""
-        if not self.looked_for and not len(self.not_comparable):
+        if self.is_all_clear:
             compared = f"; {pluralize(self.lines, 'line')} compared as values matched no token here"
             return f"no value found{compared if self.lines else ''}"
         revoked = self.revoked["token_id"].nunique()
@@ -211,15 +222,16 @@ def matched(
         plan: Returns a revocation plan for a frame of tokens.
         oauth_secrets: The secrets that an account lists: the columns of ``accounts.OAUTH_SECRETS``.
         signs_in_with: The possible ids of the tokens that the session signs in with.
-        revoked: The tokens of any workspace that the journal has as revoked: ``token_id, run_id, finished_at``. The id
-            is the hash of the value, so no other workspace has another token with it.
+        revoked: The tokens of any workspace that the journal has as revoked, with the columns of ``Workspace.journal``.
+            The id is the hash of the value, so no other workspace has another token with it.
     """
     hits = occurrences[["value", "token_id", "matched_as"]].merge(tokens["token_id"])
     seen = occurrences.loc[occurrences["problem"].isna(), ["value", "kind", *_LOCATION_COLUMNS]].drop_duplicates()
     seen = seen.merge(hits.drop_duplicates(), on="value", how="left")
     if revoked is None:
-        revoked = frames.frame([], _REVOKED)
-    past = occurrences[["value", "token_id"]].merge(revoked[_REVOKED.names]).drop_duplicates("value", keep="last")
+        revoked = frames.frame([], _RECORDED)
+    past = occurrences[["value", "token_id", "matched_as"]].merge(revoked[_RECORDED.names])
+    past = past.drop_duplicates("value", keep="last")
     past = past[~past["value"].isin(hits["value"])]
     guesses = seen[seen["kind"].isna() & seen["token_id"].isna() & ~seen["value"].isin(past["value"])]
     seen = seen.drop(guesses.index).reset_index(drop=True)
@@ -237,12 +249,14 @@ def matched(
     of_past = seen[["value", "location"]].reset_index().merge(past, on="value").set_index("index").rename_axis(None)
     is_oauth = unmatched["kind"] == OAUTH_SECRET
     hidden = occurrences.loc[occurrences["problem"].notna(), ["location", "problem", "commit", "url", "source"]]
+    found = leaked.assign(
+        comment=redacted(leaked["comment"]),
+        locations=locations.reindex(leaked["token_id"]).array,
+        matched_as=by_token["matched_as"].first().reindex(leaked["token_id"]).array,
+    )
     return Leaks(
-        tokens=leaked.assign(
-            comment=redacted(leaked["comment"]),
-            locations=locations.reindex(leaked["token_id"]).array,
-            matched_as=by_token["matched_as"].first().reindex(leaked["token_id"]).array,
-        ),
+        tokens=found,
+        rows=frames.concat([found, _rows_of_revoked(of_past)])[[*found]],
         occurrences=seen[shown],
         revoked=of_past[[*_REVOKED.names, "location"]],
         not_comparable=hidden.reset_index(drop=True),
@@ -254,6 +268,15 @@ def matched(
         _plan=plan,
         signs_in_with=signs_in_with,
         oauth_secrets=secrets,
+    )
+
+
+def _rows_of_revoked(found: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each token of the occurrences of revoked ones."""
+    locations = found.groupby("token_id")["location"].agg(lambda texts: [*dict.fromkeys(texts)]).astype(object)
+    rows = found.drop_duplicates("token_id", ignore_index=True)
+    return rows.assign(
+        status="revoked", comment=redacted(rows["comment"]), locations=locations.reindex(rows["token_id"]).array
     )
 
 
