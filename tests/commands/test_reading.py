@@ -38,7 +38,7 @@ def test_an_ambiguous_prefix_is_shown_with_its_tokens(workspace):
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("command", ["get {}", "update {} --comment x --dry-run", "revoke {} --dry-run"])
+@pytest.mark.parametrize("command", ["get {}", "update {} --comment x --dry-run"])
 def test_a_token_that_tokenkit_revoked_is_shown_with_its_run(capsys, command):
     ws = tokenkit.connect()
     token_id = ws.tokens("owner != 'admin@example.com'")["token_id"].iloc[0]
@@ -52,6 +52,24 @@ def test_a_token_that_tokenkit_revoked_is_shown_with_its_run(capsys, command):
         )
     assert cli.main(command.format("f" * 64).split()) == 2
     assert capsys.readouterr().err == f"tokenkit: There is no token {'f' * 64!r} on {ws.name}.\n"
+
+
+@pytest.mark.usefixtures("here")
+def test_tokens_that_tokenkit_revoked_do_not_keep_the_others_from_being_revoked(capsys):
+    """A report of leaked tokens is worked through more than once."""
+    ws = tokenkit.connect()
+    gone, *others = ws.tokens("owner != 'admin@example.com'", status="active")["token_id"].head(3)
+    plan = ws.revoke(gone)
+    plan.apply(progress=False)
+    said = f"There is no token {gone!r} on {ws.name}: run {plan.run_id} revoked it on "
+    assert cli.main(["revoke", gone, *others, "--yes"]) == 0
+    assert capsys.readouterr().err.startswith(said)
+    assert not ws.tokens()["token_id"].isin([gone, *others]).any()
+    assert cli.main(["revoke", gone, *others, "--yes"]) == 1
+    said_again = capsys.readouterr().err
+    assert said in said_again
+    assert said_again.rstrip().endswith("nothing to revoke; no token matches.")
+    assert cli.main(["revoke", gone, "f" * 64, "--yes"]) == 2
 
 
 @pytest.mark.usefixtures("here")

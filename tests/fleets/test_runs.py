@@ -37,6 +37,20 @@ def test_a_plan_revokes_in_several_workspaces_as_one_run(own_companies, tmp_path
     )  # a part is a run
 
 
+def test_a_part_of_an_id_names_a_run_whichever_folder_has_it(own_companies, tmp_path):
+    first, second, *_ = own_companies.workspaces
+    apart = [
+        tokenkit.connect(host=each.host, token=each.token, clock=NOW, home=tmp_path / name)
+        for each, name in ((first, "a"), (second, "b"))
+    ]
+    fleet = tokenkit.fleet(apart, progress=False)
+    tokens = fleet.tokens("owner != 'admin@example.com'", status="active")
+    plan = fleet.revoke(tokens[tokens["workspace"] == second.host].head(1))
+    plan.apply()
+    assert len(fleet.folders) == 2
+    assert fleet.plan_resume(plan.run_id[-8:]).run_id == plan.run_id
+
+
 def test_a_workspace_that_fails_while_a_plan_is_applied_is_left_for_resume(own_companies, tmp_path, capsys):
     fleet = tokenkit.fleet(hands(own_companies, tmp_path))
     victims = victims_of(fleet)

@@ -278,9 +278,13 @@ class Journal:
         Raises:
             UsageError: Several runs match.
         """
+        return run_ids.whole(given, self.run_ids())
+
+    def run_ids(self) -> list[str]:
+        """Return the ids of all runs, and of parts of runs."""
         with self._explained(), self._lock:
             rows = self._connection.execute("SELECT run_id FROM runs").fetchall()
-        return run_ids.whole(given, [run_id for (run_id,) in rows])
+        return [run_id for (run_id,) in rows]
 
     def has_run(self, run_id: str) -> bool:
         """Return whether a run with this id exists, whole or in parts."""

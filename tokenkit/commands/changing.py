@@ -59,7 +59,15 @@ def revoke(
     workspace = session.workspace()
     evidence = evidence_of(session.front_end, workspace, {"usage": usage, **log})
     tokens = _chosen(
-        session, workspace, token_ids, criteria, where=where, sort=sort, limit=limit, allow_none=allow_none
+        session,
+        workspace,
+        token_ids,
+        criteria,
+        where=where,
+        sort=sort,
+        limit=limit,
+        allow_none=allow_none,
+        may_be_gone=True,
     )
     plan = workspace.revoke(tokens, evidence, include_own=include_own, reason=reason)
     nothing = f"nothing to revoke{'' if len(tokens) else _NO_MATCH}"
@@ -83,6 +91,7 @@ def _chosen(
     sort: str | None,
     limit: int | None,
     allow_none: bool,
+    may_be_gone: bool = False,
 ) -> pd.DataFrame:
     """Return the tokens that the IDs and the filters of a change select; IDs and filters are combined with AND.
 
@@ -94,7 +103,7 @@ def _chosen(
     tokens = selected(workspace, where, criteria, sort)
     warn_of_unscoped(session, criteria)
     _require_known(session.front_end, workspace, criteria, tokens, allow_none=allow_none)
-    matching = with_ids(session.front_end, tokens, token_ids, workspace)
+    matching = with_ids(session.front_end, tokens, token_ids, workspace, may_be_gone=may_be_gone)
     chosen = limited(matching, limit)
     if len(chosen) < len(matching):
         session.warn(f"--limit selects the first {len(chosen):,} of {pluralize(len(matching), 'token')} that match.")

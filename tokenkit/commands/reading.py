@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -207,7 +208,14 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
     return principals
 
 
-def with_ids(front_end: FrontEnd, tokens: pd.DataFrame, given: Sequence[str], workspace: AnyWorkspace) -> pd.DataFrame:
+def with_ids(
+    front_end: FrontEnd,
+    tokens: pd.DataFrame,
+    given: Sequence[str],
+    workspace: AnyWorkspace,
+    *,
+    may_be_gone: bool = False,
+) -> pd.DataFrame:
     """Return the selected tokens that have one of the given IDs, all without IDs. Show which IDs the filters exclude.
 
     Args:
@@ -215,6 +223,8 @@ def with_ids(front_end: FrontEnd, tokens: pd.DataFrame, given: Sequence[str], wo
         tokens: The tokens that the filters select.
         given: The IDs or prefixes.
         workspace: The workspace or the fleet.
+        may_be_gone: Whether a token that a run on this computer revoked is a warning. A report of leaked tokens is
+            worked through more than once, and the others must be revoked.
 
     Raises:
         UsageError: As ``whole_ids``.
@@ -222,7 +232,7 @@ def with_ids(front_end: FrontEnd, tokens: pd.DataFrame, given: Sequence[str], wo
     if not given:
         return tokens
     listing = workspace.tokens()
-    ids = whole_ids(given, listing, workspace, front_end.program)
+    ids = whole_ids(given, listing, workspace, front_end.program, warn=front_end.warn if may_be_gone else None)
     excluded = listing[listing["token_id"].isin(ids) & ~listing["token_id"].isin(tokens["token_id"])]
     if len(excluded):
         count = part_of(len(excluded), len({*ids}), "token")
@@ -230,7 +240,14 @@ def with_ids(front_end: FrontEnd, tokens: pd.DataFrame, given: Sequence[str], wo
     return tokens[tokens["token_id"].isin(ids)]
 
 
-def whole_ids(given: Sequence[str], listing: pd.DataFrame, workspace: AnyWorkspace, program: str) -> list[str]:
+def whole_ids(
+    given: Sequence[str],
+    listing: pd.DataFrame,
+    workspace: AnyWorkspace,
+    program: str,
+    *,
+    warn: Callable[[str], None] | None = None,
+) -> list[str]:
     """Return the full IDs of tokens, which may be given by a unique prefix.
 
     Args:
@@ -238,6 +255,7 @@ def whole_ids(given: Sequence[str], listing: pd.DataFrame, workspace: AnyWorkspa
         listing: The tokens.
         workspace: The workspace or the fleet of the listing.
         program: The name of the program, for the next step.
+        warn: Receives the message about a token that a run on this computer revoked, which is then left out.
 
     Raises:
         UsageError: No token or several tokens match, or a prefix is too short. If a run on this computer revoked the
@@ -246,36 +264,47 @@ def whole_ids(given: Sequence[str], listing: pd.DataFrame, workspace: AnyWorkspa
     ids = listing["token_id"]
     known = set(ids)
     found: list[str] = []
+    journal = functools.cache(lambda: _revocations(workspace))
     for prefix in given:
         matches = ids[ids == prefix].tolist() if prefix in known else ids[ids.str.startswith(prefix)].tolist()
         if len(prefix) < _SHORTEST_PREFIX and prefix not in known:
             raise errors.UsageError(
                 f"{prefix!r} is too short. Give at least {_SHORTEST_PREFIX} characters of a token ID."
             )
-        if len(matches) != 1:
+        if len(matches) > 1:
             several = ", ".join(token_id[: len(prefix) + 6] for token_id in matches[:3])
             raise errors.UsageError(
                 f"{len(matches)} tokens on {workspace.name} have IDs that begin with {prefix!r}: {several}. "
                 "Give more characters."
-                if matches
-                else f"There is no token {prefix!r} on {workspace.name}{_revoked_by(prefix, workspace, program) or '.'}"
             )
+        if not matches:
+            by_a_run = _revoked_by(prefix, journal(), program)
+            problem = f"There is no token {prefix!r} on {workspace.name}{by_a_run or '.'}"
+            if warn is None or not by_a_run:
+                raise errors.UsageError(problem)
+            warn(problem)
         found += matches
     return found
 
 
-def _revoked_by(prefix: str, workspace: AnyWorkspace, program: str) -> str:
-    """Return the run that revoked a token, as the end of a message; an empty text if the journal has none."""
-    with contextlib.suppress(errors.TokenKitError):  # the token is not there, whether or not the journal can be read
+def _revocations(workspace: AnyWorkspace) -> pd.DataFrame:
+    """Return the tokens in the journal that were revoked; none if it cannot be read, as they are gone in any case."""
+    with contextlib.suppress(errors.TokenKitError):
         past = workspace.journal()
-        past = past[(past["outcome"] == REVOKED) & past["token_id"].str.startswith(prefix)]
-        if len(past) and (past["token_id"] == past["token_id"].iloc[0]).all():
-            run = past.iloc[-1]
-            return (
-                f": run {run['run_id']} revoked it on {run['finished_at']:%Y-%m-%d}. For details: {program} journal "
-                f"--run {run['run_id']}"
-            )
-    return ""
+        return past[past["outcome"] == REVOKED]
+    return pd.DataFrame(columns=["token_id"], dtype=frames.TEXT)
+
+
+def _revoked_by(prefix: str, past: pd.DataFrame, program: str) -> str:
+    """Return the run that revoked a token, as the end of a message; an empty text if the journal has none."""
+    past = past[past["token_id"].str.startswith(prefix)]
+    if len(past["token_id"].unique()) != 1:
+        return ""
+    run = past.iloc[-1]
+    return (
+        f": run {run['run_id']} revoked it on {run['finished_at']:%Y-%m-%d}. For details: {program} journal "
+        f"--run {run['run_id']}"
+    )
 
 
 def names_of_columns(given: Sequence[str], known: Iterable[str]) -> list[str]:

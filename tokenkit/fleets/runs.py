@@ -163,8 +163,8 @@ def whole_run_id(members: Members, run_id: str) -> str:
         UsageError: Several runs match.
     """
     with open_journals(members.folders()) as journals:
-        found = [journal.whole_run_id(run_id) for journal in journals.values()]
-    return run_ids.whole(run_id, found)
+        known = [known_id for journal in journals.values() for known_id in journal.run_ids()]
+    return run_ids.whole(run_id, known)
 
 
 def _parts(members: Members, journals: Mapping[Path, Journal], run_id: str) -> list[tuple[Journal, Run]]:
