@@ -264,7 +264,7 @@ def test_permissions_that_changed_meanwhile_must_be_read_again_before_applying(r
     assert len(review.plan) > 0
 
 
-def test_an_error_is_one_line_and_the_draft_stays(review, user, company, ids):
+def test_an_error_is_one_line_and_the_draft_stays(review, user, ws, company, ids):
     company.faults.add(Fault(method="GET", path="*/scim/*", status=403))
     press_in_row(review, "data-scientists")
     assert review.plan is None
@@ -276,7 +276,9 @@ def test_an_error_is_one_line_and_the_draft_stays(review, user, company, ids):
     user.press("Apply …")
     user.type("Type", str(len(plan)))
     user.press("Change the permissions")
-    assert "The operation failed." in user.reads()
+    assert "The change failed." in user.reads()
+    (run_id,) = ws.runs()["run_id"]
+    assert any(text.endswith(f"To see what run {run_id} changed, read it in the journal.") for text in user.reads())
     assert ids() == before
     assert review._model.draft.changed
 

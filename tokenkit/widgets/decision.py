@@ -310,9 +310,13 @@ class Decision:
             self._enter("")
 
     def _fail(self, words: str) -> None:
-        title = "Nothing was changed." if self.phase == PLANNING else "The operation failed."
+        run_id = self.plan.run_id if self.plan is not None and self.phase != PLANNING else None
         self.plan = None
-        self._enter(FAILED, title=title, error=words)
+        if run_id is None:  # a run is recorded before the first request
+            self._enter(FAILED, title="Nothing was changed.", error=words)
+        else:
+            found_in = f"To see what run {run_id} changed, read it in the journal."
+            self._enter(FAILED, title="The change failed.", error=f"{words} {found_in}")
 
     def _enter(self, phase: str, **view: Any) -> None:  # noqa: ANN401  # what a screen shows
         self.phase = phase
