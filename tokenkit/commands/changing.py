@@ -76,8 +76,11 @@ def revoke(
 
 
 _SEE_ALL = "--dry-run shows all of them"
-_SEE_ALL_PRINCIPALS = "--columns principal --to FILE saves all of them"
-_DRY_RUN_ROWS = 500
+_WHOLE: Mapping[bool, Mapping[str, Any]] = {
+    False: {"limit": 500, "see_all": "--columns principal --to FILE saves all of them"},
+    True: {"see_all": "--columns principal returns all of them"},  # a cell is not a screen, and its output is saved
+}
+"""How many principals a dry run shows, and how to see the others, by whether the front end returns objects."""
 _NO_MATCH = "; no token matches"
 
 
@@ -257,9 +260,7 @@ def _change_permissions(
         # The same tables as before a confirmation, the last one as the result.
         caption, rows = _costs(plan, session.columns)
         rows = _with_columns(rows, session.columns, workspace.tokens)
-        in_short = preview.of(
-            plan, without=[caption], limit=_DRY_RUN_ROWS, labels=workspace.labels, see_all=_SEE_ALL_PRINCIPALS
-        )
+        in_short = preview.of(plan, without=[caption], labels=workspace.labels, **_WHOLE[front_end.returns_objects])
         asks = "" if needs_confirmation else ", without a confirmation"
         title = f"{workspace.full_name_for(plan)}: would {plan.effect()}{asks}."
         front_end.show(replace(in_short, title=title, closing=()), is_dry_run=True)

@@ -97,11 +97,19 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         return self._with_names(self.name, self.hosts)
 
     def name_for(self, plan: Plan) -> str:
-        """Return the name in messages about a plan: the number of workspaces in which it changes something."""
+        """Return the name in messages about a plan: the number of workspaces in which it changes something.
+
+        Args:
+            plan: A plan of this fleet.
+        """
         return self._members.name_of_some(set(plan.hosts) - self._failed())
 
     def full_name_for(self, plan: Plan) -> str:
-        """Return the name in confirmations of a plan, with the names of the workspaces that it changes."""
+        """Return the name in confirmations of a plan, with the names of the workspaces that it changes.
+
+        Args:
+            plan: A plan of this fleet.
+        """
         return self._with_names(self.name_for(plan), plan.hosts)
 
     def _with_names(self, name: str, hosts: Iterable[str]) -> str:

@@ -243,11 +243,19 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
     labels: Mapping[str, str]
 
     def name_for(self, plan: Plan) -> str:  # noqa: ARG002 - for a fleet
-        """Return the name in messages about a plan; of a fleet, with the number of workspaces that it changes."""
+        """Return the name in messages about a plan; of a fleet, with the number of workspaces that it changes.
+
+        Args:
+            plan: A plan of this workspace or fleet.
+        """
         return self.name
 
     def full_name_for(self, plan: Plan) -> str:  # noqa: ARG002 - as above
-        """Return the name in confirmations of a plan; of a fleet, with the names of the workspaces that it changes."""
+        """Return the name in confirmations of a plan; of a fleet, with the names of the workspaces that it changes.
+
+        Args:
+            plan: A plan of this workspace or fleet.
+        """
         return self.full_name
 
     @abstractmethod
