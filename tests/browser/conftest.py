@@ -34,17 +34,21 @@ for thread in threading.enumerate():
 """
 
 
+def executable():
+    """Return the path of the system's Chromium; None if there is none."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """A running Chromium."""
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if executable is None:
+    if executable() is None:
         missing("No Chromium is installed (Debian: apt-get install chromium)")
     from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415  # its import starts a process
 
     expect.set_options(timeout=PATIENCE_MS)  # the benchmarks measure the delays
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=executable(), args=QUIET)
         loop = asyncio.get_running_loop()
         # Playwright marks its loop as running, although it is idle between calls. Other tests have their own loops, so
         # the mark is set only while there is a page.

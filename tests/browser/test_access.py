@@ -191,6 +191,7 @@ def test_a_long_list_is_paged_searched_and_edited_with_the_keyboard_in_wide_and_
     expect(review.row("person-119")).to_be_visible()
     review.press(re.compile("^Changed"))
     expect(review.entries).to_have_count(0)
+    expect(review.screen.get_by_label("Rows per page")).to_have_count(0)
     assert violations(page) == []
     review.press("Clear filters")
     review.expect_focus("search")

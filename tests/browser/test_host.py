@@ -197,6 +197,33 @@ def test_nothing_of_the_permission_review_scrolls_sideways(shown, size, ws):
     assert fits(review.frame)
 
 
+BROKEN_WORDS = r"""() => [...document.querySelectorAll(".tks-rows td:not(.tks-k-token)")].flatMap(cell => {
+    const [texts, range] = [document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), document.createRange()];
+    const broken = [];
+    for (let text; (text = texts.nextNode()); )
+        for (const {index, 0: word} of text.data.matchAll(/\d{4}-\d\d-\d\d|[^\s-]+/g)) {
+            range.setStart(text, index);
+            range.setEnd(text, index + word.length);
+            if (range.getClientRects().length > 1) broken.push(word);
+        }
+    return broken;
+})"""
+
+
+@pytest.mark.parametrize("width", [600, 860, 1280])
+def test_beside_long_comments_no_word_of_the_permission_review_is_broken(shown, company, ws, width):
+    tokens = company.workspaces[0].state.tokens
+    for info in tokens.infos():
+        tokens.replace(info | {"comment": "migration of the dev tables, " * 9})
+    review = shown(ws.review_access(), kind=Review, viewport={"width": width, "height": 1300})
+    review.press("Remove group data-scientists")
+    review.wait_for_plan()
+    assert review.frame.evaluate(BROKEN_WORDS) == []
+    review.press("Apply …")
+    expect(review.screen.get_by_label(re.compile(r"^Type "))).to_be_visible()
+    assert review.frame.evaluate(BROKEN_WORDS) == []
+
+
 def test_counts_of_charts_stay_in_one_line(shown, ws):
     tokens = pd.concat([ws.tokens()] * 100, ignore_index=True)
     user = shown(tokenkit.explore(tokens.assign(token_id=tokens.index.astype(str)), now=NOW))

@@ -359,6 +359,14 @@ def test_the_boxes_show_the_selection_after_a_run_even_if_the_refresh_fails(expl
     assert user.ticked == explorer.selected["token_id"].tolist() == [targets[1]]
 
 
+def test_after_the_last_request_the_progress_says_that_the_outcomes_are_confirmed(user, targets):
+    user.tick(*targets[:2])
+    user.revoke(2)
+    views = [content["sections"].get("decision") or {} for content in user.received if "sections" in content]
+    texts = [view["progress"]["text"] for view in views if "progress" in view]
+    assert texts[-1] == "2 of 2 · confirming the outcomes …"
+
+
 def test_a_second_action_during_a_run_is_rejected_and_does_not_change_the_selection(
     explorer, user, company, ids, targets
 ):

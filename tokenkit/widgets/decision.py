@@ -242,7 +242,7 @@ class Decision:
         if self.phase != RUNNING:
             return
         elapsed = time.monotonic() - self._started_at
-        text = f"{done:,} of {total:,}"
+        text = f"{done:,} of {total:,}" + (" · confirming the outcomes …" if done == total else "")
         if 0 < done < total and elapsed > 1:
             text += (
                 f" · {done / elapsed:,.0f} per second · about {_duration((total - done) * elapsed / done)} remaining"

@@ -692,7 +692,7 @@ Object.assign(Screen.prototype, {
     const size = h("select", { "aria-label": "Rows per page", "data-key": "size", change: event => this.send("size", { size: Number(event.target.value) }) },
       table.sizes.map(number => h("option", { value: number }, `${number} per page`)));
     size.value = String(table.size);
-    this.paint(this.foot, table.sizes.length > 0 && [h("span", {}, table.place), h("span", { class: "tks-right" },
+    this.paint(this.foot, table.place && [h("span", {}, table.place), h("span", { class: "tks-right" },
       table.pages > 1 && [turn("‹", "Previous page", table.page - 1, "previous"),
         h("span", {}, `Page ${(table.page + 1).toLocaleString("en-US")} of ${table.pages.toLocaleString("en-US")}`),
         turn("›", "Next page", table.page + 1, "next")], size)]);
