@@ -237,6 +237,22 @@ def test_a_plan_shows_itself(ws, victims):
     assert "<b>new" not in plan._repr_html_()
 
 
+@pytest.mark.parametrize("later", [{"comment": "of somebody else"}, {"scopes": ["sql"]}])
+def test_what_somebody_changed_since_is_left_out_of_the_undoing(ws, victims, later):
+    plan = ws.plan_update(victims, comment="x", scopes=["sql", "jobs"])
+    plan.apply()
+    changed = victims["token_id"].iloc[0]
+    ws.token_management.update_token_management(changed, later, update_mask=[*later])
+    undo = plan.undo()
+    assert undo.left_out[["token_id", "reason"]].to_numpy().tolist() == [
+        [changed, "it was changed since, and has other values than the run wrote"]
+    ]
+    undo.apply()
+    kept = ws.tokens().set_index("token_id").loc[changed]
+    assert kept[next(iter(later))] == next(iter(later.values()))
+    assert set(undo.token_ids) == {*victims["token_id"]} - {changed}
+
+
 def test_what_was_undone_is_not_undone_again(ws, victims):
     plan = ws.plan_update(victims, comment="x")
     plan.apply()

@@ -241,8 +241,8 @@ def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - a comment or scopes
 def undo(context: PlanContext, run_id: str, *, reason: str | None = None) -> UpdatePlan:
     """Return the plan that reverses what a run changed, from the snapshots in the journal.
 
-    A text that is not in the journal because it looks like a credential is left out, and so is a token for which it is
-    not known whether it was changed.
+    Left out are texts that are not in the journal because they look like credentials, tokens for which it is not known
+    whether they were changed, and tokens that have other values now than the run wrote: somebody changed them since.
     """
     with Journal(context.folder) as journal:
         run, entries = journal.run(run_id), journal.entries(run_id)
@@ -262,7 +262,8 @@ def undo(context: PlanContext, run_id: str, *, reason: str | None = None) -> Upd
         for entry in done
     ]
     now = _current(context, [entry.token_id for entry in back])
-    unknown = {entry.token_id: _RESTORED for entry in back if _is_restored(entry, now.get(entry.token_id))}
+    unknown = {entry.token_id: _why_not_undone(entry, now[entry.token_id]) for entry in back if entry.token_id in now}
+    unknown = {token_id: why for token_id, why in unknown.items() if why}
     unknown |= {entry.token_id: _NOT_KEPT for entry in back if records.is_redacted(entry.change)}
     unknown |= {
         entry.token_id: f"it may have been changed: resume {run_id}" for entry in done if entry.state in _IN_DOUBT
@@ -276,10 +277,15 @@ def _current(context: PlanContext, token_ids: Sequence[str]) -> dict[str, Mappin
     return {entry.token_id: entry.snapshot for entry in entries_of(listing[listing["token_id"].isin(token_ids)])}
 
 
-def _is_restored(entry: Entry, now: Mapping[str, Any] | None) -> bool:
-    """Return whether a token already has the values that an entry would write."""
-    change = entry.change or {}
-    return now is not None and all(_same(now.get(name, _ABSENT[name]), value) for name, value in change.items())
+def _why_not_undone(entry: Entry, now: Mapping[str, Any]) -> str:
+    """Return why an entry that restores values is left out: the token has them already, or it has others than the run
+    wrote. An empty text if neither.
+    """
+    current = {name: now.get(name, _ABSENT[name]) for name in entry.change or {}}
+    if all(_same(current[name], value) for name, value in (entry.change or {}).items()):
+        return _RESTORED
+    written = {name: entry.snapshot.get(name, _ABSENT[name]) for name in current}
+    return "" if all(_same(current[name], value) for name, value in written.items()) else _CHANGED_SINCE
 
 
 def _reversed(entry: Entry) -> dict[str, Any]:
@@ -297,6 +303,7 @@ ALL_APIS_ALLOWED = "access to all APIs"
 _CANNOT_BE_RESTORED = "the old comment cannot be restored: it looks like a credential"
 _IN_DOUBT = (states.SENT, states.UNKNOWN, states.STILL_LISTED)
 _RESTORED = "it has the earlier values again"
+_CHANGED_SINCE = "it was changed since, and has other values than the run wrote"
 _NOT_KEPT = "the text is not in the journal, because it looks like a credential"
 
 
