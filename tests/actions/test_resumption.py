@@ -66,6 +66,20 @@ def test_what_was_used_or_protected_since_would_be_left_out(ws, company, run_id)
     assert sum(plan.summary().left_out.values()) == 2
 
 
+def test_what_remains_has_the_warnings_of_a_revocation(ws, company, others):
+    active = others[others["status"] == "active"]
+    chosen = active.sort_values("last_used_day", ascending=False).head(6)
+    plan = ws.revoke(chosen)
+    expected = plan.preview().set_index("token_id")["warnings"]
+    assert any("used in the last 7 days" in text for text in expected)
+    company.faults.add(Fault(method="DELETE", status=400))
+    plan.apply(progress=False)
+    company.faults.clear()
+    rest = ws.plan_resume(plan.run_id)
+    assert rest.preview().set_index("token_id")["warnings"].to_dict() == expected.to_dict()
+    assert rest.summary().warnings == plan.summary().warnings
+
+
 def test_a_token_that_is_no_longer_listed_has_only_what_the_journal_knows(ws, company, run_id, others):
     first, second, *_ = ws.plan_resume(run_id).token_ids
     state = company.workspaces[0].state

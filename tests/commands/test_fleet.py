@@ -153,7 +153,7 @@ def test_a_partial_result_is_printed_with_the_errors_and_exits_with_3(company, c
     assert "INTERNAL_ERROR" in printed.err
     company.faults.add(Fault(path=LISTING, status=500))
     printed = shell(capsys, "fleet list --profiles prod,dev,test", code=3)
-    assert printed.err.startswith("tokenkit: tokens: none of 3 workspaces responded. The first: ")
+    assert printed.err.startswith("tokenkit: tokens: none of 3 workspaces succeeded. The first: ")
     assert printed.out == ""
 
 
@@ -417,7 +417,7 @@ def test_workspaces_that_fail_alike_are_named_in_one_message(company, capsys):
     assert [line.startswith(start) for line in printed if "failed" in line] == [True]
     company.faults.add(Fault(workspace_id=company.workspaces[2].workspace_id, status=500))
     (line,) = shell(capsys, "fleet list --profiles prod,dev,test", code=3).err.splitlines()
-    assert line.startswith("tokenkit: tokens: none of 3 workspaces responded. The first: ")
+    assert line.startswith("tokenkit: tokens: none of 3 workspaces succeeded. The first: ")
 
 
 def test_workspaces_that_fail_differently_have_a_message_each(company, capsys):
@@ -428,7 +428,7 @@ def test_workspaces_that_fail_differently_have_a_message_each(company, capsys):
     assert [f"(0 of 3 workspaces): {name} failed: " in line for name, line in zip(names, each, strict=True)] == [
         True
     ] * 3
-    assert "none of 3 workspaces responded" in last
+    assert "none of 3 workspaces succeeded" in last
 
 
 @pytest.mark.usefixtures("company")
@@ -443,11 +443,30 @@ def test_a_run_is_resumed_with_some_of_its_workspaces_and_says_what_remains_in_t
     assert left in shell(capsys, f"fleet resume {plan.run_id} --profiles prod --dry-run").err
     printed = shell(capsys, f"fleet resume {plan.run_id} --profiles prod", code=1)
     assert "because of an error" not in printed.err
-    assert [line.endswith(left) for line in printed.err.splitlines() if line.startswith("Warning")] == [True]
+    warnings = [line for line in printed.err.splitlines() if line.startswith("Warning: ") and "this fleet" in line]
+    assert [line.endswith(left) for line in warnings] == [True]
+    assert "\n2 workspaces: 3 revoked, 3 pending. Run " in printed.err
     assert left in printed.err.splitlines()[-1]
     assert left in shell(capsys, f"fleet resume {plan.run_id} --profiles prod", code=1).err
     shell(capsys, f"fleet resume {plan.run_id} --profiles dev")
     assert "is not in this fleet" not in shell(capsys, f"fleet resume {plan.run_id} --profiles prod").err
+
+
+def test_a_run_of_which_a_workspace_cannot_be_read_is_not_said_to_be_finished(company, capsys):
+    tokens = tokenkit.fleet(["prod", "dev"]).tokens("owner != 'admin@example.com'", status="active")
+    plan = tokenkit.fleet(["prod", "dev"]).revoke(tokens.groupby("workspace").head(2))
+    dev = company.workspaces[1].workspace_id
+    company.faults.add(Fault(method="DELETE", workspace_id=dev, status=401))
+    plan.apply(progress=False)
+    company.faults.clear()
+    company.faults.add(Fault(workspace_id=dev, status=401))
+    dry = shell(capsys, f"resume {plan.run_id} --dry-run", code=3).err
+    assert "1 of 2 workspaces failed. The first: " in dry
+    assert "The credential is invalid" in dry
+    assert f"nothing remains of run {plan.run_id} in the workspaces that could be read." in dry
+    assert dry.endswith(f"It is not known what remains of run {plan.run_id} in the other workspaces.\n")
+    stopped = shell(capsys, f"resume {plan.run_id}", code=1).err
+    assert f": tokenkit resume {plan.run_id}\n" in stopped
 
 
 @pytest.mark.parametrize(

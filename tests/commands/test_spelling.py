@@ -201,7 +201,7 @@ def test_the_errors_of_a_fleet_name_no_attribute(told, company, which):
             Fault(workspace_id=workspace.workspace_id, path="/api/2.0/token-management/tokens", status=400)
         )
     said = told("fleet list --profiles prod,dev --limit 1")
-    assert "responded. The first: " in said if which != 0 else " failed" in said
+    assert "succeeded. The first: " in said if which != 0 else " failed" in said
     assert ".errors" not in said
 
 

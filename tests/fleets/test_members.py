@@ -79,7 +79,7 @@ def test_a_sign_in_that_fails_is_a_workspace_that_fails(companies, monkeypatch, 
 
 def test_if_no_workspace_responds_there_is_one_exception_and_every_reason(companies, fleet):
     companies.faults.add(Fault(path=LISTING, status=500))
-    with pytest.raises(tokenkit.FleetError, match="none of 4 workspaces responded") as raised:
+    with pytest.raises(tokenkit.FleetError, match="none of 4 workspaces succeeded") as raised:
         fleet.tokens()
     assert hosts_of(companies)[0] in str(raised.value)
     assert fleet.errors["workspace"].tolist() == hosts_of(companies)
@@ -134,6 +134,6 @@ def test_one_workspace_that_rejects_the_call_does_not_hide_that_none_responded(f
             raise tokenkit.UsageError("no such group here")
         raise tokenkit.ConnectionFailedError("nobody listens")
 
-    with pytest.raises(tokenkit.FleetError, match="none of 4 workspaces responded"):
+    with pytest.raises(tokenkit.FleetError, match="none of 4 workspaces succeeded"):
         fleet._members.each("plan_permissions", ask)
     assert set(fleet.errors["error_type"]) == {"UsageError", "ConnectionFailedError"}

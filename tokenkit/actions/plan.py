@@ -142,11 +142,13 @@ class Plan(ABC):
         token_ids: The ids of the tokens that are affected.
         run_id: The run of the last ``apply()``, for ``tokenkit.resume``; None before.
         hosts: Of several workspaces, those in which the plan changes something, as in the column ``workspace``.
+        is_partial: Whether the plan lacks workspaces that failed or are not in the fleet.
     """
 
     token_ids: tuple[str, ...]
     run_id: str | None = None
     hosts: tuple[str, ...] = ()
+    is_partial: bool = False
 
     def __len__(self) -> int:
         return len(self.token_ids)

@@ -28,6 +28,7 @@ _MODULES = (revocation, permissions, update, creation)
 """The kinds of runs. Each module has a ``KIND``, and a function ``resume`` that executes what remains of a run."""
 KINDS: Mapping[str, RunKind] = {module.KIND.name: module.KIND for module in _MODULES}
 _RESUME = {module.KIND.name: module.resume for module in _MODULES}
+_MAY_BE_DONE, _NO_LONGER_LISTED = "may have been processed: looked up first", "no longer listed"
 PREVIEW = pa.schema([*((field.name, field.type) for field in revocation.PREVIEW), ("outcome", pa.string())])
 
 
@@ -98,7 +99,8 @@ class ResumePlan(RemainingPlan):
         If nothing remains, ``doing`` is empty and the count is 0.
         """
         texts = self._remaining["warnings"].str.split("; ").explode()
-        warnings = {str(name): int(count) for name, count in texts[texts != ""].value_counts().items()}
+        others = texts[texts.isin([_MAY_BE_DONE, _NO_LONGER_LISTED])].value_counts()
+        warnings = revocation.warnings_of(self._remaining) | {str(name): int(count) for name, count in others.items()}
         doing = what_is_done(self.run.kind, len(self)) if self._is_open else ""
         usage = self._options.usage
         return Summary(
@@ -268,14 +270,17 @@ def _current(
     outcomes = pd.Series([entry.state for entry in remaining], dtype=frames.TEXT)
     may_be_done = outcomes.isin([states.SENT, states.UNKNOWN])
     planned = planned_tokens(remaining)  # what is known of tokens that are no longer listed
+    warnings = pd.Series("", index=rows.index, dtype=frames.TEXT)
+    warnings = warnings.mask(may_be_done, _MAY_BE_DONE).mask(~is_listed, _NO_LONGER_LISTED)
+    if run.kind == revocation.KIND.name:
+        about = revocation.warnings_about(context, rows, listing)
+        warnings = about.mask(warnings != "", about + "; " + warnings).where(about != "", warnings)
     rows = rows.assign(
         token_id=pd.Series(ids, dtype=frames.TEXT),
         owner=rows["owner"].where(is_listed, planned["owner"]),
         comment=rows["comment"].where(is_listed, planned["comment"]),
         outcome=outcomes,
-        warnings=pd.Series("", index=rows.index, dtype=frames.TEXT)
-        .mask(may_be_done, "may have been processed: looked up first")
-        .mask(~is_listed, "no longer listed"),
+        warnings=warnings,
     )
     left_out = [
         {"token_id": entry.token_id, "owner": entry.owner, "comment": entry.snapshot.get("comment")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -338,11 +338,7 @@ def make(
             ~(last_use >= evidence["last_login"]) & evidence["last_login"].notna(), evidence["last_login"]
         )
         used, used_from = kept(planned["token_id"], evidence), source_of(usage)
-    planned = planned.assign(
-        warnings=_warnings(
-            planned, listing, caller_id, last_use=last_use, now=context.now(), signs_in_with=context.signs_in_with()
-        )
-    )
+    planned = planned.assign(warnings=warnings_about(context, planned, listing, last_use=last_use))
     unknown = pd.DataFrame({"token_id": np.array(requested, dtype=object)[missing]}, dtype=TEXT)
     left_out = pd.concat(
         [
@@ -374,16 +370,23 @@ def _reasons_to_leave_out(
     return reasons.mask(excluded, f"yours; {spelled('include_own=True')} includes them")
 
 
-def _warnings(
+def warnings_about(
+    context: PlanContext,
     planned: pd.DataFrame,
     listing: pd.DataFrame,
-    caller_id: int,
     *,
-    last_use: pd.Series[pd.Timestamp],
-    now: pd.Timestamp,
-    signs_in_with: Collection[str],
+    last_use: pd.Series[pd.Timestamp] | None = None,
 ) -> pd.Series[str]:
-    """Return the warnings about each token, joined into one text."""
+    """Return the warnings about the revocation of each token, joined into one text.
+
+    Args:
+        context: The workspace.
+        planned: The tokens, with the columns of the listing.
+        listing: The whole listing.
+        last_use: When each token was last used, if that is known better than by the listing.
+    """
+    now, signs_in_with, (caller_id, _) = context.now(), context.signs_in_with(), context.caller()
+    last_use = planned["last_used_day"] if last_use is None else last_use
     recently = now.normalize() - pd.Timedelta(days=RECENTLY_DAYS)
     active = listing[listing["status"] == "active"]
     remaining = active[~active["token_id"].isin(planned["token_id"])]

@@ -262,7 +262,7 @@ def _change_permissions(
         rows = _with_columns(rows, session.columns, workspace.tokens)
         in_short = preview.of(plan, without=[caption], labels=workspace.labels, **_WHOLE[front_end.returns_objects])
         asks = "" if needs_confirmation else ", without a confirmation"
-        title = f"{workspace.full_name_for(plan)}: would {plan.effect()}{asks}."
+        title = f"{workspace.full_name_for(plan.hosts)}: would {plan.effect()}{asks}."
         front_end.show(replace(in_short, title=title, closing=()), is_dry_run=True)
         _warn_last(front_end, in_short)
         return _of_dry_run(rows, caption)
@@ -333,25 +333,40 @@ def resume(
     in_short = preview.of(plan, labels=workspace.labels, see_all=_SEE_ALL)
     if not plan.summary().doing:
         _warn(session.front_end, in_short)
-        session.warn(f"{workspace.name}: nothing remains of run {plan.run_id}.")
-        if dry_run:
-            return plan.preview()
-        result = _applied(session.front_end, plan)  # reads the listing, which may contradict it
-        is_open = remaining(result) or not is_confirmed(result)
-        if found := counts(result):
-            session.warn(f"{workspace.name}: {found}.")
-        _say_additional_effects(session.front_end, result)
-        return result if session.front_end.returns_objects or is_open else result.head(0)
+        return _nothing_remains(session, workspace, plan, dry_run=dry_run)
     # If everything that remains is left out, the run only records that.
     is_nothing_sent = not len(plan) and len(plan.left_out)
     is_shown = not ((plan.needs_confirmation and not is_nothing_sent) or dry_run or yes)
     if is_shown:
         session.front_end.show(in_short)
         session.front_end.warn(
-            f"{workspace.full_name_for(plan)}: resuming run {plan.run_id}, which was confirmed today. "
+            f"{workspace.full_name_for(plan.hosts)}: resuming run {plan.run_id}, which was confirmed today. "
             "To see what remains without resuming, use --dry-run."
         )
     return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, is_shown=is_shown)
+
+
+def _nothing_remains(
+    session: Session[AnyWorkspace], workspace: AnyWorkspace, plan: RemainingPlan, *, dry_run: bool
+) -> pd.DataFrame:
+    """Say that nothing remains of a run, and read the listing, which may contradict it.
+
+    Raises:
+        FleetError: It is a dry run, and what remains in some of the run's workspaces is not known.
+    """
+    rest = " in the workspaces that could be read" if plan.is_partial else ""
+    session.warn(f"{workspace.name}: nothing remains of run {plan.run_id}{rest}.")
+    if dry_run and plan.is_partial:
+        raise errors.FleetError(f"It is not known what remains of run {plan.run_id} in the other workspaces.")
+    if dry_run:
+        return plan.preview()
+    result = _applied(session.front_end, plan)  # reads the listing, which may contradict it
+    is_open = remaining(result) or not is_confirmed(result)
+    if found := counts(result):
+        session.warn(f"{workspace.name}: {found}.")
+    _say_additional_effects(session.front_end, result)
+    _say_how_to_finish(session, plan, result)
+    return result if session.front_end.returns_objects or is_open else result.head(0)
 
 
 def create_obo(
@@ -521,7 +536,7 @@ def _decide(
         front_end.warn(f"{workspace.name}: {nothing}.")
         return plan.preview()
     rows = _with_columns(plan.preview(), session.columns, workspace.tokens)
-    where = workspace.full_name_for(plan)
+    where = workspace.full_name_for(plan.hosts)
     is_unseen = yes and not dry_run
     in_short = preview.of(
         plan, title=doing, tokens=rows, labels=workspace.labels, see_all=_SEE_ALL, names_tokens=is_unseen
@@ -545,8 +560,18 @@ def _decide(
     interrupted = "Interrupted. " if result.attrs.get(ENDED_BY) == INTERRUPT else ""
     is_change = isinstance(plan, PermissionEffects) and not interrupted
     done = "; ".join(filter(None, ["permissions changed" * (is_change or not len(result)), counts(result)]))
-    front_end.warn_last(f"{interrupted}{workspace.name_for(plan)}: {done}. Run {plan.run_id}.")
+    changed = [*dict.fromkeys([*plan.hosts, *result.get("workspace", ())])]
+    front_end.warn_last(f"{interrupted}{workspace.name_for(changed)}: {done}. Run {plan.run_id}.")
     _say_additional_effects(front_end, result)
+    _say_how_to_finish(session, plan, result)
+    if plan.can_be_undone and result["outcome"].isin([UPDATED, UNKNOWN]).any():
+        front_end.hint(f"To undo this change: {front_end.program} undo {plan.run_id}")
+    return result
+
+
+def _say_how_to_finish(session: Session[Any], plan: Plan, result: pd.DataFrame) -> None:
+    """Show the command that finishes a run, or that reads its final listing again, if there is something left."""
+    front_end = session.front_end
     if remaining(result):
         asks = isinstance(plan, RemainingPlan) and plan.needs_confirmation
         how = (
@@ -560,9 +585,6 @@ def _decide(
             f"The final listing could not be read. To check what is still listed: "
             f"{session.of_run('resume', str(plan.run_id))}"
         )
-    if plan.can_be_undone and result["outcome"].isin([UPDATED, UNKNOWN]).any():
-        front_end.hint(f"To undo this change: {front_end.program} undo {plan.run_id}")
-    return result
 
 
 def _applied(front_end: FrontEnd, plan: Plan) -> pd.DataFrame:

@@ -21,7 +21,6 @@ import pandas as pd
 from tokenkit import errors, frames
 from tokenkit.actions.options import RunOptions
 from tokenkit.actions.permissions import check_found, make_removal
-from tokenkit.actions.plan import Plan
 from tokenkit.actions.revocation import token_ids_of
 from tokenkit.actions.update import UpdatePlan
 from tokenkit.core.arguments import folder as folder_of
@@ -96,21 +95,21 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         """The name in confirmations: the number of workspaces, and the names of those that did not fail."""
         return self._with_names(self.name, self.hosts)
 
-    def name_for(self, plan: Plan) -> str:
-        """Return the name in messages about a plan: the number of workspaces in which it changes something.
+    def name_for(self, hosts: Sequence[str]) -> str:
+        """Return the name in messages: of how many of the workspaces the message is.
 
         Args:
-            plan: A plan of this fleet.
+            hosts: The workspaces that the message is about.
         """
-        return self._members.name_of_some(set(plan.hosts) - self._failed())
+        return self._members.name_of_some(hosts)
 
-    def full_name_for(self, plan: Plan) -> str:
-        """Return the name in confirmations of a plan, with the names of the workspaces that it changes.
+    def full_name_for(self, hosts: Sequence[str]) -> str:
+        """Return the name in confirmations, with the names of the workspaces that change.
 
         Args:
-            plan: A plan of this fleet.
+            hosts: The workspaces that change.
         """
-        return self._with_names(self.name_for(plan), plan.hosts)
+        return self._with_names(self.name_for(hosts), hosts)
 
     def _with_names(self, name: str, hosts: Iterable[str]) -> str:
         failed = self._failed()

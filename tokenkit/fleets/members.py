@@ -20,9 +20,10 @@ import pandas as pd
 from tokenkit import errors, frames
 from tokenkit.actions.journal import Run
 from tokenkit.core.arguments import whole_number
+from tokenkit.core.printable import printable
 from tokenkit.core.progress import progress_bar
 from tokenkit.core.redaction import redact
-from tokenkit.core.spelling import spelled
+from tokenkit.core.spelling import is_in_command, spelled
 from tokenkit.core.wording import part_of, pluralize
 from tokenkit.rest.hosts import Address
 from tokenkit.workspaces.workspace import Workspace
@@ -117,9 +118,11 @@ class Members:
         return self.name_of_some([host for host in self.hosts if host not in failed])
 
     def name_of_some(self, some: Collection[str]) -> str:
-        """Return the name of some of the workspaces in messages: ``2 of 3 workspaces``."""
+        """Return the name of workspaces in messages: ``2 of 3 workspaces``. A run can have some that are not in the
+        fleet.
+        """
         left_out = {row["workspace"] for row in self.failures[DISCOVER]} - {*self.hosts}
-        return part_of(len(some), len(self.hosts) + len(left_out), "workspace")
+        return part_of(len(some), len({*self.hosts, *some}) + len(left_out), "workspace")
 
     def __contains__(self, host: object) -> bool:
         return host in self._members
@@ -179,7 +182,7 @@ class Members:
                 raise first
             self.note(operation, failures, of=len(failures), quietly=True)
             raise errors.FleetError(
-                f"{operation}: none of {pluralize(len(failures), 'workspace')} responded{spelled('; see .errors')}. "
+                f"{operation}: none of {pluralize(len(failures), 'workspace')} succeeded{spelled('; see .errors')}. "
                 f"The first: {first}"
             )
         self.note(operation, failures, of=len(results) + len(failures))
@@ -242,10 +245,11 @@ class Members:
         ]
         if failures and not quietly and self.reports_failures:
             kinds = ", ".join(sorted({type(failure).__name__ for failure in failures.values()})[:_NAMED_FAILURES])
-            sys.stderr.write(
-                f"{operation}: the result is partial: {len(failures):,} of {pluralize(of, 'workspace')} failed "
-                f"({kinds}){spelled('; see .errors')}.\n"
-            )
+            failed = f"{operation}: the result is partial: {len(failures):,} of {pluralize(of, 'workspace')} failed"
+            host, first = next(iter(failures.items()))
+            cause = f". The first: {self.labels.get(host, host)}: {printable(redact(str(first)))}"
+            of_python = f" ({kinds}){spelled('; see .errors')}."
+            sys.stderr.write(f"{failed}{cause if is_in_command() else of_python}\n")
 
 
 def _named_apart(members: Iterable[Member]) -> tuple[dict[str, Member], dict[str, Exception]]:

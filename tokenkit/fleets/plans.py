@@ -77,6 +77,7 @@ class FleetPlan(Plan, Generic[P]):
         self._elsewhere = elsewhere
         self.token_ids = tuple(chain.from_iterable(plan.token_ids for plan in self.plans.values()))
         self.hosts = tuple(host for host, plan in self.plans.items() if len(plan))
+        self.is_partial = bool(unplanned or elsewhere)
 
     def set_reason(self, reason: str | None) -> None:
         """Set the reason of every workspace's plan, for the journal.

@@ -242,19 +242,19 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
     folders: Sequence[Path]
     labels: Mapping[str, str]
 
-    def name_for(self, plan: Plan) -> str:  # noqa: ARG002 - for a fleet
-        """Return the name in messages about a plan; of a fleet, with the number of workspaces that it changes.
+    def name_for(self, hosts: Sequence[str]) -> str:  # noqa: ARG002 - for a fleet
+        """Return the name in messages; of a fleet, with the number of the workspaces that the message is about.
 
         Args:
-            plan: A plan of this workspace or fleet.
+            hosts: The workspaces that the message is about.
         """
         return self.name
 
-    def full_name_for(self, plan: Plan) -> str:  # noqa: ARG002 - as above
-        """Return the name in confirmations of a plan; of a fleet, with the names of the workspaces that it changes.
+    def full_name_for(self, hosts: Sequence[str]) -> str:  # noqa: ARG002 - as above
+        """Return the name in confirmations; of a fleet, with the names of the workspaces that change.
 
         Args:
-            plan: A plan of this workspace or fleet.
+            hosts: The workspaces that change.
         """
         return self.full_name
 
