@@ -505,6 +505,8 @@ def test_a_change_of_permissions_names_the_workspace_of_each_entry_and_principal
     }
     losing = next(line for line in said.splitlines() if " would lose permission to use tokens: " in line)
     assert " in 1 workspace" not in said
+    count, shown = int(losing.split()[0]), losing.partition(": ")[2].rstrip(".").replace(" and ", ", ").split(", ")
+    assert count == len(shown) - 1 + int(shown[-1].removesuffix(" more"))
     assert all(" in " in principal for principal in losing.partition(": ")[2].split(" and ")[0].split(", "))
     assert "group contractors: CAN_USE -> none in dev" in said
     assert "group data-engineers: CAN_USE -> none in 3 workspaces" in said

@@ -194,7 +194,7 @@ class PermissionEffects(Plan):
             "would gain permission to use tokens": self.gaining_access,
         }
         sentences = [
-            f"{pluralize(len(rows), 'principal')} {how}: {self._listed(rows['principal'], rows)}."
+            f"{pluralize(_principals_in(rows), 'principal')} {how}: {self._listed(rows['principal'], rows)}."
             for how, rows in affected.items()
             if len(rows)
         ]
@@ -225,13 +225,18 @@ class PermissionEffects(Plan):
             tokens = pluralize(len(self), "token")
             disabled = self._maybe_disabled()
             return f"delete or disable {tokens}" if disabled else f"delete {tokens} for good", len(self)
-        if losing := len(self.losing_access):
+        if losing := _principals_in(self.losing_access):
             return f"remove permission from {pluralize(losing, 'principal')}", losing
         if unknown := len(self.not_known):
             return f"remove permission from {pluralize(unknown, 'principal')} not known in full", unknown
         counts = {effect: count for effect, count in acl.effects(self.changes).items() if count}
         effects = [effect.format(_entries(count)) for effect, count in counts.items()]
         return ", ".join(effects), sum(counts.values())
+
+
+def _principals_in(rows: pd.DataFrame) -> int:
+    """Return the number of principals; in a fleet, one who is in several workspaces is one, as in the list of names."""
+    return rows["principal"].nunique() if "workspace" in rows else len(rows)
 
 
 def _entries(count: int) -> str:
