@@ -32,6 +32,19 @@ def test_the_preview_is_exactly_what_the_workspace_deletes(ws, company, ids):
     assert set(ws.token_management.get_permissions()["group_name"].dropna()) == {"admins", "data-engineers"}
 
 
+def test_tokens_that_are_in_use_are_warnings_as_before_a_revocation(ws):
+    plan = ws.plan_permissions(ONLY_ENGINEERS, replace=True)
+    same = ws.revoke(ws.tokens().merge(plan.preview()["token_id"]), include_own=True)
+    assert set(same.token_ids) == set(plan.token_ids)
+    names = ["used in the last 7 days", "a service principal's"]
+    expected = {name: same.summary().warnings[name] for name in names}
+    assert {name: plan.summary().warnings[name] for name in names} == expected
+    assert all(expected.values())
+    assert set(plan.used_recently()) == set(plan.summary().warned["used in the last 7 days"])
+    of_fleet = tokenkit.fleet([ws], progress=False).plan_permissions(ONLY_ENGINEERS, replace=True)
+    assert {name: of_fleet.summary().warnings[name] for name in names} == expected
+
+
 def test_adding_takes_nothing_from_anybody(ws, company, ids):
     before = ids(company)
     plan = ws.plan_permissions([{"group_name": "contractors", "permission_level": "CAN_USE"}])

@@ -32,7 +32,7 @@ def test_a_run_is_not_resumed_with_the_workspace_of_another_host(fresh_sandbox, 
     with Sandbox(tokens=3) as other:
         elsewhere = tokenkit.connect(host=other.host, token=other.token)
         for resume in (elsewhere.resume, elsewhere.plan_resume, elsewhere.undo):
-            with pytest.raises(tokenkit.UsageError, match=f"is of {fresh_sandbox.host}, not of"):
+            with pytest.raises(tokenkit.UsageError, match=rf"is of {fresh_sandbox.host} \(arguments\), not of"):
                 resume(run_id)
         with pytest.raises(tokenkit.UsageError, match="is of"):
             tokenkit.resume(run_id, workspace=elsewhere)
@@ -46,7 +46,8 @@ def test_a_run_is_not_resumed_with_another_workspace_of_the_same_host(own_compan
     own_companies.requests.clear()
     for resume in (second.resume, second.plan_resume, second.undo):
         with pytest.raises(
-            tokenkit.UsageError, match=f"is of workspace {first.workspace_id}, not of {second.workspace_id}"
+            tokenkit.UsageError,
+            match=rf"is of workspace {first.workspace_id} \(arguments\), not of {second.workspace_id}",
         ):
             resume(run_id)
     fleet = tokenkit.fleet([second])

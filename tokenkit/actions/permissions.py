@@ -22,7 +22,7 @@ from tokenkit.actions.options import Progress, RunOptions
 from tokenkit.actions.plan import Plan, PlanContext, Summary, WorkspacePlan, entries_of, planned_tokens
 from tokenkit.actions.preview import PROTECTED
 from tokenkit.actions.result import NOT_COMPARED, result_of
-from tokenkit.actions.revocation import LEFT_OUT, token_ids_of
+from tokenkit.actions.revocation import LEFT_OUT, OF_SERVICE_PRINCIPAL, USED_RECENTLY, token_ids_of, was_used_recently
 from tokenkit.actions.run import change_and_look_up, note_change, protected_now
 from tokenkit.actions.task import LOST_AND_GONE, Task
 from tokenkit.core import config, wording
@@ -155,10 +155,14 @@ class PermissionEffects(Plan):
         or_disabled = f"tokens that will be deleted or disabled by the {self._WHERE}"
         tokens = self.preview()
         may_be_disabled = tokens["effect"] == access.DELETED_OR_DISABLED
+        used = self.used_recently()
+        of_programs = tokens.loc[tokens["owner_kind"] == "service_principal", "token_id"].tolist()
         warnings = {
             protected: len(self.protected),
             for_good: len(self) - disabled,
             or_disabled: disabled,
+            USED_RECENTLY: len(used),
+            OF_SERVICE_PRINCIPAL: len(of_programs),
             not_known: len(self.not_known),
             f"entries for all users, which the audit reports as {all_users_can_use.id}": int(
                 acl.opens_to_all(self.changes).sum()
@@ -175,8 +179,14 @@ class PermissionEffects(Plan):
                 protected: self.protected["token_id"].tolist(),
                 for_good: tokens.loc[~may_be_disabled, "token_id"].tolist(),
                 or_disabled: tokens.loc[may_be_disabled, "token_id"].tolist(),
+                USED_RECENTLY: used,
+                OF_SERVICE_PRINCIPAL: of_programs,
             },
         )
+
+    @abstractmethod
+    def used_recently(self) -> list[str]:
+        """Return the ids of the tokens that will be lost and were used in the last 7 days."""
 
     def effect(self) -> str:
         """Return what the change does, as a phrase, also where it needs no confirmation: ``add 1 entry``."""
@@ -299,6 +309,11 @@ class PermissionPlan(PermissionEffects, WorkspacePlan):
 
     def _place(self) -> str:
         return self._context.name
+
+    def used_recently(self) -> list[str]:
+        """Return the ids of the tokens that will be lost and were used in the last 7 days."""
+        is_used = was_used_recently(self._tokens["last_used_day"], self._context.now())
+        return self._tokens.loc[is_used.fillna(value=False), "token_id"].tolist()
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that will be lost: ``token_id, owner, owner_kind, comment, status, last_used_day,

@@ -214,7 +214,7 @@ def check_is_of(context: PlanContext, run: Run) -> None:
         raise errors.JournalError(f"The journal does not have all settings of run {run.run_id}. Plan again.")
     if run.host != context.host:
         raise errors.UsageError(
-            f"Run {run.run_id} is of {run.host}, not of {context.host}. "
+            f"Run {run.run_id} is of {run.host} ({run.origin}), not of {context.host}. "
             f"{spelled('Connect to that host and pass workspace=…')}."
         )
     if not run.workspace_id:
@@ -224,7 +224,8 @@ def check_is_of(context: PlanContext, run: Run) -> None:
         )
     if run.workspace_id != (here := context.workspace_id()):
         raise errors.UsageError(
-            f"Run {run.run_id} is of workspace {run.workspace_id}, not of {here}, behind the same host {run.host}. "
+            f"Run {run.run_id} is of workspace {run.workspace_id} ({run.origin}), not of {here}, behind the same host "
+            f"{run.host}. "
             f"{spelled('Connect to {address} and pass workspace=…', address=f'{run.host}/?o={run.workspace_id}')}."
         )
 

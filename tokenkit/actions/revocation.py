@@ -34,13 +34,14 @@ from tokenkit.review.usage import summary as coverage_of
 
 KIND = RunKind(name="revoke", doing="revoke {} for good", deletes_tokens=True)
 RECENTLY_DAYS = 7
+USED_RECENTLY, OF_SERVICE_PRINCIPAL = f"used in the last {RECENTLY_DAYS} days", "a service principal's"
 _SIGNS_IN, _YOURS, LAST_TOKEN = "this session signs in with it", "yours", "its owner keeps no active token"
 _NAMED = 5
 _WARNINGS = (
     _SIGNS_IN,
     _YOURS,
-    f"used in the last {RECENTLY_DAYS} days",
-    "a service principal's",
+    USED_RECENTLY,
+    OF_SERVICE_PRINCIPAL,
     LAST_TOKEN,
     "expired already",
     "last used before it was created: an error in the data",
@@ -387,13 +388,12 @@ def warnings_about(
     """
     now, signs_in_with, (caller_id, _) = context.now(), context.signs_in_with(), context.caller()
     last_use = planned["last_used_day"] if last_use is None else last_use
-    recently = now.normalize() - pd.Timedelta(days=RECENTLY_DAYS)
     active = listing[listing["status"] == "active"]
     remaining = active[~active["token_id"].isin(planned["token_id"])]
     about = (
         planned["token_id"].isin(list(signs_in_with)),
         planned["owner_id"] == caller_id,
-        last_use >= recently,
+        was_used_recently(last_use, now),
         planned["owner_kind"] == "service_principal",
         (planned["status"] == "active") & ~planned["owner_id"].isin(remaining["owner_id"]),
         planned["status"] == "expired",
@@ -404,6 +404,11 @@ def warnings_about(
         hits = mask.astype("boolean").fillna(value=False).astype(bool)
         words = words.mask(hits & (words != ""), words + "; " + text).mask(hits & (words == ""), text)
     return words
+
+
+def was_used_recently(last_use: pd.Series[pd.Timestamp], now: pd.Timestamp) -> pd.Series[bool]:
+    """Return which tokens were used in the last ``RECENTLY_DAYS`` days."""
+    return last_use >= now.normalize() - pd.Timedelta(days=RECENTLY_DAYS)
 
 
 def _own_last(entries: list[Entry], planned: pd.DataFrame) -> list[Entry]:

@@ -405,6 +405,10 @@ class FleetPermissionPlan(PermissionEffects, FleetPlan[PermissionPlan]):
     def _changing(self) -> Mapping[str, PermissionPlan]:
         return {host: plan for host, plan in self.plans.items() if len(plan.changes)}
 
+    def used_recently(self) -> list[str]:
+        """Return the ids of the tokens that will be lost and were used in the last 7 days, in any workspace."""
+        return [*chain.from_iterable(plan.used_recently() for plan in self.plans.values())]
+
     def _place(self) -> str:
         return part_of(len(self.hosts or self.plans), len(self.plans) + self._unplanned, "workspace")
 
