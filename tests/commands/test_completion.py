@@ -215,7 +215,8 @@ def test_a_name_that_a_shell_would_run_is_not_offered(name, tmp_path):
 
 def snapshot_of(folder, owner, **origin):
     """Write a snapshot whose only token has an owner."""
-    listing = frames.frame([{"token_id": "a" * 64}], frames.TOKENS).assign(owner=owner)
+    text = pd.Series([owner], dtype=frames.TEXT)
+    listing = frames.frame([{"token_id": "a" * 64}], frames.TOKENS).assign(owner=text)
     taken_at = pd.Timestamp("2026-03-01", tz="UTC")
     write_snapshot(listing, folder / f"{owner}.parquet", workspace=origin["host"], taken_at=taken_at, **origin)
     return folder / f"{owner}.parquet"

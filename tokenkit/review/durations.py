@@ -54,10 +54,11 @@ def date(text: str) -> pd.Timestamp:
     import pandas as pd  # noqa: PLC0415 - as above
 
     # Of other texts, such as 1m, pandas makes a time of the year 1.
-    found = pd.to_datetime(text, utc=True, errors="coerce") if re.match(r"[0-9]{4}-[0-9]", text) else pd.NaT
-    if pd.isna(found):
-        raise errors.UsageError(f"{text!r} is not a date. Write 2026-03-01, or 2026-03-01T09:30+01:00.")
-    return found
+    if re.match(r"[0-9]{4}-[0-9]", text):
+        with contextlib.suppress(ValueError):
+            found = pd.Timestamp(text)  # not `to_datetime`, which ends in 2262 in pandas 2
+            return found.tz_localize("UTC") if found.tzinfo is None else found.tz_convert("UTC")
+    raise errors.UsageError(f"{text!r} is not a date. Write 2026-03-01, or 2026-03-01T09:30+01:00.")
 
 
 def duration_or_date(given: str | pd.Timedelta | pd.Timestamp) -> pd.Timedelta | pd.Timestamp:
