@@ -543,8 +543,8 @@ class Workspace(ManagedSource["UpdatePlan"]):
     def undo(self, run_id: str, *, reason: str | None = None) -> UpdatePlan:
         """Return the plan that reverses an update, for the tokens that the journal records as updated.
 
-        Protected tokens are left out, and so are texts that are not in the journal because they look like credentials:
-        see the plan's ``left_out``.
+        Left out are protected tokens, texts that are not in the journal because they look like credentials, and tokens
+        that somebody changed since, which have other values than the run wrote: see the plan's ``left_out``.
 
         Args:
             run_id: The id of the run, as in ``UpdatePlan.run_id`` and ``journal``, or a unique beginning or end of it.
