@@ -132,6 +132,7 @@ class ApiError(TokenKitError):
         details: The objects in the ``details`` of the response.
         workspace: The name of the workspace in messages.
         request: The request that failed, such as ``GET /api/2.0/token-management/tokens``.
+        happened: The first sentence of the message: what the response says, without advice.
         retry_after_seconds: The wait that the workspace requested, or None.
         after_lost_response: Whether an earlier attempt of the same request was sent and its response was lost. The
             error may then result from the success of that attempt: a repeated DELETE returns 404.
@@ -146,6 +147,7 @@ class ApiError(TokenKitError):
         details: Sequence[Mapping[str, Any]] = (),
         workspace: str = "",
         request: str = "",
+        happened: str = "",
         retry_after_seconds: float | None = None,
         after_lost_response: bool = False,
     ) -> None:
@@ -155,6 +157,7 @@ class ApiError(TokenKitError):
         self.details = details
         self.workspace = workspace
         self.request = request
+        self.happened = printable(redact(happened)) or str(self)
         self.retry_after_seconds = retry_after_seconds
         self.after_lost_response = after_lost_response
 

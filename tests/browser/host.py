@@ -24,7 +24,8 @@ FRAME = """<!doctype html><html lang="en"><title>frame</title><style>%(css)s</st
 <script type="module">
 const state = %(state)s, heard = new Set();
 const model = {
-  get: name => state[name], on: (_, hear) => heard.add(hear), off: (_, hear) => heard.delete(hear),
+  get: name => state[name], off: (_, hear) => heard.delete(hear),
+  on: (event, hear) => { if (event === "msg:custom") heard.add(hear); },
   send: content => parent.postMessage(content, "*"),
 };
 onmessage = ({data}) => heard.forEach(hear => hear(data));

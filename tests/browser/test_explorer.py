@@ -4,6 +4,7 @@ import ast
 import csv
 import json
 import re
+import time
 
 import pandas as pd
 import pytest
@@ -260,8 +261,25 @@ def test_a_busy_kernel_is_named_and_the_input_is_kept(explorer):
         assert explorer.rows.nth(3).bounding_box() == place  # else the next click would meet another row
     finally:
         release()
-    expect(explorer.screen.locator(".tks-wait")).to_have_text("")
+    expect(explorer.screen.locator(".tks-wait")).to_have_count(0)
     assert len(agree(explorer)) == 1
+
+
+def test_clicks_do_not_postpone_the_line_about_a_busy_kernel_and_it_covers_nothing(explorer):
+    release = explorer.keep_busy()
+    waiting = explorer.screen.locator(".tks-wait")
+    try:
+        explorer.tick(3)
+        before = time.monotonic()
+        while not waiting.count() and time.monotonic() - before < 30:
+            explorer.ticks.nth(4).click(delay=500)
+        expect(waiting).to_be_visible()
+        box = waiting.bounding_box()
+        rows = explorer.screen.locator("h2, .tks-quick, .tks-bar").all()
+        assert all(row.bounding_box()["y"] + row.bounding_box()["height"] <= box["y"] for row in rows)
+    finally:
+        release()
+    expect(waiting).to_have_count(0)
 
 
 def ids_of(company):
@@ -788,16 +806,21 @@ def test_the_tokens_of_a_fleet_have_room_and_their_workspace_at_every_width(note
         page.set_viewport_size({"width": 1280, "height": 900})
 
 
-def test_a_click_after_the_kernel_was_restarted_says_what_to_do(lab, chromium):
+@pytest.mark.parametrize("end", ["session.kernel.restart()", "shutdown()"])
+def test_a_screen_whose_kernel_has_ended_says_so_and_takes_no_input(lab, chromium, end):
     with opened(chromium) as page:  # a page of its own, as its kernel ends
         notebook = lab.open(page)
         notebook.fill('import pandas as pd\ntokenkit.explore(pd.DataFrame({"token_id": ["a"]}))')
         notebook.run(0)
         screen = page.locator(".tk")
         expect(screen.locator(ROWS)).to_have_count(1)
-        page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-        screen.locator(TICKS).click()
-        expect(screen.get_by_text("If it was restarted, run the cell again.")).to_be_visible()
+        page.evaluate(f"() => jupyterapp.shell.currentWidget.sessionContext.{end}")
+        if end == "shutdown()":  # of which a front end tells its screens nothing, so a click finds out
+            screen.locator(TICKS).click()
+        expect(
+            screen.get_by_text("The kernel that this screen belongs to has ended. Run its cell again.")
+        ).to_be_visible()
+        assert screen.locator(".tks-body").evaluate("body => body.inert")
 
 
 def test_without_javascript_of_others_the_plain_screen_supports_every_action(notebook, company):

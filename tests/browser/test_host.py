@@ -91,6 +91,15 @@ def test_where_downloads_are_forbidden_the_file_is_written_by_the_kernel(shown, 
     assert len(list(tmp_path.glob("*.csv"))) == 1
 
 
+def test_a_color_scheme_that_changes_while_the_screen_is_open_is_followed(shown):
+    user = shown(color_scheme="light")
+    for scheme in ("dark", "light"):
+        user.page.emulate_media(color_scheme=scheme)
+        user.frame.wait_for_function(
+            "dark => document.querySelector('.tk').classList.contains('tks-dark') === dark", arg=scheme == "dark"
+        )
+
+
 def test_a_run_is_stopped_and_resumed(shown, company):
     before = ids_of(company)
     user = shown()

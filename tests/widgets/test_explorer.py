@@ -405,9 +405,52 @@ def test_a_stopped_run_keeps_the_remaining_tokens_and_is_resumed_on_the_screen(e
     assert user.asks["run"] == ws.runs()["run_id"].iloc[0]
     user.do("resume")
     assert user.asks["count"] == remaining
+    assert user.asks["lead"] == "This cannot be undone."
+    cells = [cell[1] for row in user.asks["tables"][-1]["rows"] for cell in row if cell[0] == "outcome"]
+    assert cells == ["not sent"] * remaining
     user.confirm(remaining)
     assert not set(others) & ids()
     assert len(ws.runs()) == 1
+
+
+def test_a_run_whose_first_listing_fails_is_not_called_done_and_is_resumed(user, company, targets, ids, ws):
+    before = ids()
+    user.tick(*targets[:2])
+    user.do("act", action="revoke")
+    company.faults.add(Fault(method="GET", path="*/token-management/tokens", status=503))
+    user.confirm(2)
+    assert (user.asks["phase"], user.asks["title"]) == ("failed", "The change was not completed.")
+    assert user.asks["run"] == ws.runs()["run_id"].iloc[0]
+    assert ids() == before
+    company.faults.clear()
+    user.do("resume")
+    user.confirm(2)
+    assert before - ids() == set(targets[:2])
+    assert len(ws.runs()) == 1
+
+
+def test_a_run_that_waits_before_a_listing_says_why(company, connected, browser, targets, tmp_path):
+    patient = RetryPolicy(budget_seconds=30, first_wait_seconds=0.1)
+    user = browser(connected(company, home=tmp_path / "home", retries=patient).explore(page_size=20))
+    user.tick(*targets[:2])
+    user.do("act", action="revoke")
+    company.faults.add(Fault(method="GET", path="*/token-management/tokens", status=503, times=1))
+    user.confirm(2)
+    views = [content["sections"].get("decision") or {} for content in user.received if "sections" in content]
+    assert any("Trying again" in view["progress"]["text"] for view in views if "progress" in view)
+    assert user.asks["title"] == "2 revoked."
+
+
+def test_tokens_that_are_all_gone_leave_the_list_and_the_selection(explorer, user, ws, targets):
+    user.tick(*targets[:2])
+    ws.revoke(targets[:2]).apply(progress=False)
+    user.do("act", action="revoke")
+    assert user.asks["title"] == "Nothing to do"
+    assert user.asks["lines"] == ["Left out: 2 tokens (no longer listed)."]
+    settle()
+    assert explorer.selected.empty
+    assert not set(targets[:2]) & set(explorer.filtered["token_id"])
+    assert user.sections["notice"]["text"] == "No longer listed: 2 selected tokens."
 
 
 def test_comments_and_scopes_of_selected_tokens_are_updated(user, company, targets):
@@ -534,7 +577,9 @@ def test_a_screen_that_reads_says_what_the_workspace_responded_and_when_it_tries
     planning = [line for each in sections for line in (each.get("decision") or {}).get("lines", ())]
     waits = [text for text in (*notices, *planning) if "Trying again" in text]
     assert len(waits) == 2
-    assert all("overloaded or deploying" in text for text in waits)
+    assert all(" returned an error (TEMPORARILY_UNAVAILABLE): " in text for text in waits)
+    assert not any("later" in text for text in waits)  # it is trying again now
+    assert any(text.startswith("Still reading. ") for text in notices)
     assert user.asks["count"] == 2
 
 

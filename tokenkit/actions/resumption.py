@@ -38,10 +38,12 @@ class RemainingPlan(Plan):
     Attributes:
         left_out: The tokens that remain and will be skipped, with the reason.
         needs_confirmation: Whether a command asks before it resumes the run.
+        deletes_tokens: Whether the run deletes tokens, which cannot be undone.
     """
 
     left_out: pd.DataFrame
     needs_confirmation: bool
+    deletes_tokens: bool
 
     def set_reason(self, reason: str | None) -> None:
         """Do nothing: the run keeps its reason.
@@ -84,6 +86,7 @@ class ResumePlan(RemainingPlan):
         self.needs_confirmation = self.due is not None or is_of_another_day
         remaining = [entry for entry in entries if entry.state not in states.SETTLED]
         self._is_open = bool(remaining) or (not entries and is_change_open)
+        self.deletes_tokens = KINDS[run.kind].deletes_tokens
         self._total = len(entries)
         self._remaining, self.left_out = _current(context, run, remaining, options)
         self.token_ids = tuple(self._remaining["token_id"])

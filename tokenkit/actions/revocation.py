@@ -59,6 +59,8 @@ PREVIEW = frames.schema(
 )
 USED_BY = "used_by"
 """The column of a preview with what used each token, in a plan with evidence of use."""
+NOT_FOUND = "no such token"
+"""The reason for leaving out a requested token that the workspace does not list."""
 LEFT_OUT = frames.schema(token_id=str, owner=str, comment=str, reason=str)
 
 Tokens = pd.DataFrame | pd.Series | Iterable[str] | str
@@ -344,7 +346,7 @@ def make(
     left_out = pd.concat(
         [
             chosen.assign(reason=reasons)[LEFT_OUT.names][(reasons != "").to_numpy()].astype(TEXT),
-            unknown.assign(owner=None, comment=None, reason="no such token").astype(TEXT),
+            unknown.assign(owner=None, comment=None, reason=NOT_FOUND).astype(TEXT),
         ],
         ignore_index=True,
     )

@@ -296,6 +296,7 @@ class FleetResumePlan(_SelectivePlan[ResumePlan], RemainingPlan):
         super().__init__(made, lambda _, options: (run_id, resume(options)), unplanned=unplanned, elsewhere=elsewhere)
         self.run_id = run_id
         self.needs_confirmation = any(plan.needs_confirmation for plan in self.plans.values())
+        self.deletes_tokens = any(plan.deletes_tokens for plan in self.plans.values())
 
     def check_due(self) -> None:
         """Reject a staged run before its grace period is over.

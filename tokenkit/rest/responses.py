@@ -400,6 +400,7 @@ def api_error(
         details=[detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else (),
         workspace=name,
         request=request,
+        happened=sentences[0],
     )
     if is_transient(error) and requested_seconds is not None:
         error.retry_after_seconds = min(requested_seconds, _MAX_RETRY_AFTER_SECONDS)

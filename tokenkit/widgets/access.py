@@ -16,6 +16,7 @@ import pandas as pd
 from tokenkit import frames
 from tokenkit.actions.permissions import PermissionPlan, beyond_preview
 from tokenkit.actions.plan import Plan
+from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.core.arguments import flag
 from tokenkit.review import access
 from tokenkit.review.values import CAN_USE, words
@@ -52,7 +53,7 @@ class Source:
     now: Callable[[], pd.Timestamp]
     read: Callable[[], _Read]
     plan: Callable[..., PermissionPlan]
-    plan_resume: Callable[[str], Plan]
+    plan_resume: Callable[[str], RemainingPlan]
 
 
 class PermissionReview(Screen):
@@ -234,7 +235,7 @@ class PermissionReview(Screen):
         self._show_draft()
 
     def _plan_waits(self, words: str) -> None:
-        self._impact = sections.nothing(words)
+        self._impact = sections.nothing(f"Computing the impact … {words}")
         self._show_draft()
 
     def _wanted(self) -> _Wanted:
@@ -265,9 +266,9 @@ class PermissionReview(Screen):
         if wanted != self._wanted():
             self._recompute_plan()
             return
-        self._impact = sections.nothing("The impact is unknown.")
+        self._impact = sections.nothing("The impact is unknown. To compute it again, select Refresh.")
         self._show_draft()
-        self._tell(words, is_error=True)
+        self._tell(f"The impact of the draft could not be computed. {words}", is_error=True)
 
     def _allow(self, token_id: str, *, on: bool) -> None:
         if token_id in self._allowed and not self._decision.busy:
@@ -280,7 +281,10 @@ class PermissionReview(Screen):
     def _ask(self) -> None:
         """Ask for a confirmation of the plan."""
         plan = self.plan
-        if plan is None or len(plan.protected) or self._decision.busy:
+        if plan is None or len(plan.protected):  # the draft changed after the click
+            self._say(self._impact["verdict"])
+            return
+        if self._decision.busy:
             return
         told = sections.in_one_line(sections.changes(self._model.draft, self._model.names))
         cards = self._impact["cards"]
@@ -313,7 +317,11 @@ class PermissionReview(Screen):
         """Read the permissions again, in the background. The draft keeps the changes that are not applied yet."""
         self._tell(f"Reading {self._source.name} …")
         in_background(
-            self._source.read, done=self._refreshed, failed=self._not_refreshed, on=self.widget, waits=self._tell
+            self._source.read,
+            done=self._refreshed,
+            failed=self._not_refreshed,
+            on=self.widget,
+            waits=self._still_reading,
         )
 
     def _not_refreshed(self, words: str) -> None:

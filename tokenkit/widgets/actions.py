@@ -11,6 +11,7 @@ import pandas as pd
 
 from tokenkit.actions.options import Progress
 from tokenkit.actions.plan import Plan
+from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.revocation import LAST_TOKEN, RevocationPlan, notice_text
 from tokenkit.core.wording import comma_list, of, pluralize
 from tokenkit.review.durations import duration
@@ -85,7 +86,7 @@ class Action:
     says: str = ""
     plan: Callable[[pd.DataFrame, Answers], Plan]
     form: Sequence[Field] = ()
-    asks: Callable[[Plan, str, Answers], tuple[str, str]] = _asks
+    asks: Callable[[Any, str, Answers], tuple[str, str]] = _asks
     options: Sequence[Field] = (REASON,)
     execute: Callable[[Answers], CarryOut] = lambda _: apply
     counters: Sequence[str] = ()
@@ -175,6 +176,13 @@ def updating(make: Callable[..., Plan]) -> Action:
     )
 
 
-def resuming(plan_resume: Callable[[str], Plan], run_id: str) -> Action:
+def resuming(plan_resume: Callable[[str], RemainingPlan], run_id: str) -> Action:
     """Return the action that finishes a run, given a function that creates the plan."""
-    return Action(name="resume", verb="Resume for", plan=lambda *_: plan_resume(run_id), options=(), dangerous=True)
+
+    def asks(plan: RemainingPlan, where: str, answers: Answers) -> tuple[str, str]:
+        title, _ = _asks(plan, where, answers)
+        return title, "This cannot be undone." if plan.deletes_tokens else ""
+
+    return Action(
+        name="resume", verb="Resume for", plan=lambda *_: plan_resume(run_id), asks=asks, options=(), dangerous=True
+    )

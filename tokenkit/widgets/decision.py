@@ -17,7 +17,8 @@ import pandas as pd
 from tokenkit import errors
 from tokenkit.actions.plan import Plan, Summary
 from tokenkit.actions.preview import worst_first_of
-from tokenkit.actions.revocation import LAST_TOKEN
+from tokenkit.actions.resumption import RemainingPlan
+from tokenkit.actions.revocation import LAST_TOKEN, NOT_FOUND
 from tokenkit.actions.states import PENDING, STATES
 from tokenkit.actions.update import ALL_APIS_ALLOWED
 from tokenkit.core.printable import printable_lines
@@ -54,6 +55,8 @@ _COUNTED = {
 }
 """The warnings behind a count: the singular and the plural."""
 _OUTCOMES = {state: words(state) for state in STATES} | {PENDING: "not sent"}
+_WHY = {NOT_FOUND: "no longer listed"}
+"""The reasons for leaving tokens out that are worded differently on a screen, which listed them."""
 _URGENCY = ("failed", "unknown", "still_listed", "pending", "skipped", "already_gone")
 _RANKS = {outcome: rank for rank, outcome in enumerate(_URGENCY)}
 
@@ -64,7 +67,8 @@ class Decision:
     Args:
         workspace: The name of the workspace.
         changed: Called after ``view`` has changed.
-        done: Called with the result after a plan was applied, completely or partly.
+        done: Called with the result after a plan was applied, completely or partly, and with an empty frame if the
+            workspace turns out to have none of the tokens.
         now: Returns the current time.
         plan_resume: Returns the plan to finish a run; None if a stopped run cannot be resumed here.
 
@@ -81,7 +85,7 @@ class Decision:
         changed: Callable[[], None],
         done: Callable[[pd.DataFrame], None],
         now: Callable[[], pd.Timestamp],
-        plan_resume: Callable[[str], Plan] | None = None,
+        plan_resume: Callable[[str], RemainingPlan] | None = None,
     ) -> None:
         self._workspace = workspace
         self._changed = changed
@@ -147,7 +151,9 @@ class Decision:
     def _say_wait(self, words: str) -> None:
         if self.phase == PLANNING:
             self._view = self._view | {"lines": [words]}
-            self._changed()
+        elif self.phase == RUNNING:
+            self._view = self._view | {"progress": self._view["progress"] | {"text": words}}
+        self._changed()
 
     # The confirmation
 
@@ -157,8 +163,12 @@ class Decision:
         assert action is not None
         if not summary.doing and not action.goes:
             self._enter(EMPTY, title="Nothing to do", lines=_closing(summary))
+            if NOT_FOUND in summary.left_out:
+                self._done(pd.DataFrame())
             return
         tokens = worst_first_of(plan.preview(), list(summary.warnings))
+        if "outcome" in tokens:
+            tokens = _with_words(tokens)
         tables = [
             plan_table.table(rows, caption=formatting.sentence(caption), now=self._now(), most=SHOWN_ROWS)
             for caption, rows in plan.principals().items()
@@ -204,7 +214,7 @@ class Decision:
         self._take(answers)
         wanted = plan.summary().count
         wrong = wanted > 0 and typed.strip().replace(",", "") != str(wanted)
-        self._ask(**({"typed": f"That is not the number of tokens: type {wanted}."} if wrong else {}))
+        self._ask(**({"typed": f"That is not the number of tokens: type {wanted:,}."} if wrong else {}))
         if self._view["errors"]:
             self._changed()
             return
@@ -227,6 +237,7 @@ class Decision:
             lambda: carry_out(plan, listener, stop),
             done=lambda result: self._ended(result, listener.ended_early),
             failed=self._fail,
+            waits=self._say_wait,
         )
 
     # While it runs, and afterwards
@@ -314,9 +325,15 @@ class Decision:
         self.plan = None
         if run_id is None:  # a run is recorded before the first request
             self._enter(FAILED, title="Nothing was changed.", error=words)
+        elif self._plan_resume is not None:
+            lines = ["To see what remains of the run, select Resume. Nothing is sent before you confirm it."]
+            buttons = [["resume", "Resume …"]]
+            self._enter(
+                FAILED, title="The change was not completed.", error=words, lines=lines, run=run_id, buttons=buttons
+            )
         else:
             found_in = f"To see what run {run_id} changed, read it in the journal."
-            self._enter(FAILED, title="The change failed.", error=f"{words} {found_in}")
+            self._enter(FAILED, title="The change was not completed.", error=f"{words} {found_in}")
 
     def _enter(self, phase: str, **view: Any) -> None:  # noqa: ANN401  # what a screen shows
         self.phase = phase
@@ -376,7 +393,8 @@ def _counted(warnings: Mapping[str, int], counters: Sequence[str]) -> list[dict[
 def _closing(summary: Summary) -> list[str]:
     # What follows a semicolon is an argument of Python.
     left_out = [
-        f"Left out: {pluralize(count, 'token')} ({why.partition(';')[0]})." for why, count in summary.left_out.items()
+        f"Left out: {pluralize(count, 'token')} ({_WHY.get(why) or why.partition(';')[0]})."
+        for why, count in summary.left_out.items()
     ]
     lines = (summary.evidence, *left_out, *summary.unprotected, *summary.explained.values())
     return [visible(line) for line in lines if line]
@@ -390,7 +408,11 @@ def _described(result: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     if set(names) <= set(tokens.columns):
         result = result.merge(tokens[known].drop_duplicates(names), on=names, how="left")
     order = result["outcome"].map(_RANKS).fillna(len(_RANKS)).sort_values(kind="stable").index
-    return result.loc[order].assign(outcome=result["outcome"].map(_OUTCOMES).fillna(result["outcome"]))
+    return _with_words(result.loc[order])
+
+
+def _with_words(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(outcome=rows["outcome"].map(_OUTCOMES).fillna(rows["outcome"]))
 
 
 def _duration(seconds: float) -> str:

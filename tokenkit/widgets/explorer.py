@@ -328,7 +328,9 @@ class Explorer(Screen):
     def refresh(self) -> None:
         """Read the tokens again, in the background. Filters, order and selection do not change."""
         self._tell(f"Reading {self._source.name} …")
-        in_background(self._read, done=self._refreshed, failed=self._not_refreshed, on=self.widget, waits=self._tell)
+        in_background(
+            self._read, done=self._refreshed, failed=self._not_refreshed, on=self.widget, waits=self._still_reading
+        )
 
     def _read(self) -> tuple[pd.DataFrame, pd.DataFrame | None, Known]:
         tokens, findings = self._source.read()

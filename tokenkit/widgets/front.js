@@ -7,6 +7,7 @@
 const PATIENCE_MS = 4000;
 const TYPING_MS = 300;
 const SVG = "http://www.w3.org/2000/svg";
+const SCHEME = matchMedia("(prefers-color-scheme: dark)");
 
 // A line is never broken within a date or a time: "2026-03-" is half of one.
 const WHOLE = /((?:read |as of )?\d{4}-\d\d-\d\d(?: \d\d:\d\d)?(?: UTC)?)/;
@@ -37,7 +38,7 @@ function isDark(element) {
     const [red, green, blue, alpha = 1] = (getComputedStyle(node).backgroundColor.match(/[\d.]+/g) ?? []).map(Number);
     if (alpha > 0.5 && blue !== undefined) return 0.3 * red + 0.6 * green + 0.1 * blue < 110;
   }
-  return matchMedia("(prefers-color-scheme: dark)").matches;
+  return SCHEME.matches;
 }
 
 class Screen {
@@ -57,12 +58,19 @@ class Screen {
     this.watcher = new MutationObserver(() => this.onSurroundings());
     this.watcher.observe(el, { attributes: true, attributeFilter: ["class"] });
     this.watcher.observe(document.body, { attributes: true });
+    this.surround = () => this.onSurroundings();
+    SCHEME.addEventListener("change", this.surround);
+    // Front ends mark views whose kernel has ended, but anywidget removes their listener, and hands the event on.
+    this.end = () => { this.hasEnded = true; this.onSurroundings(); };
+    model.on("comm_live_update", this.end);
     this.onSurroundings();
     this.send("hello");
   }
 
   close() {
     this.model.off("msg:custom", this.receive);
+    this.model.off("comm_live_update", this.end);
+    SCHEME.removeEventListener("change", this.surround);
     this.watcher.disconnect();
     clearTimeout(this.patience);
     clearTimeout(this.typing);
@@ -75,18 +83,19 @@ class Screen {
     const about = this.model.get("about") ?? {};
     this.live = h("div", { class: "tks-unseen", role: "status", "aria-live": "polite" });
     this.gone = h("div", { class: "tks-gone", hidden: true }, "The kernel that this screen belongs to has ended. Run its cell again.");
-    this.wait = h("div", { class: "tks-wait", role: "status" });
+    this.wait = h("div", { role: "status" });
     this.body = h("div", { class: "tks-body" },
       box("head"), box("decision"),
       this.browse = h("div", { class: "tks-browse" },
         box("quick"), this.buildBar(), box("pop"), box("charts"), box("acts"),
-        h("div", { class: "tks-wrap" }, h("div", { class: "tks-main" }, box("table"), box("foot"), box("adding")), box("panel"))), box("notice"));
+        h("div", { class: "tks-wrap" }, h("div", { class: "tks-main" }, box("table"), box("foot"), box("adding")), box("panel"))),
+      this.low = h("div", { class: "tks-low" }, box("notice"), this.wait));
     this.head.append(h("h2", {}, about.title ?? ""), h("span", { class: "tks-faint" }, about.line ?? ""),
       h("p", { class: "tks-open-it" }, "Run this cell to open it."));
     this.root = h("section", {
       class: "tk", "aria-label": about.title || "tokenkit", "data-lm-suppress-shortcuts": "true",
       keydown: event => this.onKey(event),
-    }, this.live, this.gone, this.wait, this.body);
+    }, this.live, this.gone, this.body);
     this.browse.hidden = true;
     this.el.append(this.root);
   }
@@ -108,17 +117,31 @@ class Screen {
   send(event, data = {}) {
     this.sequence += 1;
     this.root.dataset.waiting = this.sequence;
-    clearTimeout(this.patience);
-    this.patience = setTimeout(() => {
-      this.wait.textContent = "Waiting for the kernel. If it is busy, your input is kept. If it was restarted, run the cell again.";
-    }, PATIENCE_MS);
+    this.beginWait();
     try {
       this.model.send({ event, ...data, ack: [this.name, this.sequence] });
-    } catch { /* there is no kernel: no answer will come, and the line above appears */ }
+    } catch {
+      this.end();
+    }
     return this.sequence;
   }
 
+  // From the first event without an answer: further clicks do not postpone the line.
+  beginWait() {
+    this.patience ??= setTimeout(() => this.sayWait("Waiting for the kernel. If it is busy, your input is kept. If it has ended, run the cell again."), PATIENCE_MS);
+  }
+
+  sayWait(text) {
+    if (!text && !this.wait.firstChild) return;
+    this.paint(this.wait, text && h("div", { class: "tks-note tks-wait" }, text));
+    this.settleLow();
+  }
+
   onMessage(content) {
+    if (this.hasEnded) {
+      this.hasEnded = false;
+      this.onSurroundings();
+    }
     if (content.file) return this.beginFile(content.file);
     if (content.part) return this.takePart(content.part);
     const active = this.root.getRootNode().activeElement;
@@ -139,11 +162,11 @@ class Screen {
 
   onAck(sequence) {
     for (const [id, [number]] of this.pending) if (number <= sequence) this.pending.delete(id);
-    if (sequence >= this.sequence) {
-      delete this.root.dataset.waiting;
-      clearTimeout(this.patience);
-      this.wait.textContent = "";
-    }
+    clearTimeout(this.patience);
+    this.patience = null;
+    this.sayWait("");
+    if (sequence >= this.sequence) delete this.root.dataset.waiting;
+    else this.beginWait();
   }
 
   say(text) {
@@ -211,7 +234,7 @@ class Screen {
   }
 
   onSurroundings() {
-    const isGone = this.el.classList.contains("jupyter-widgets-disconnected") || Boolean(this.el.closest(".jupyter-widgets-disconnected"));
+    const isGone = this.hasEnded || this.el.classList.contains("jupyter-widgets-disconnected") || Boolean(this.el.closest(".jupyter-widgets-disconnected"));
     const dark = isDark(this.el);
     if (this.root.classList.contains("tks-dark") !== dark) this.root.classList.toggle("tks-dark", dark);
     if (isGone === this.body.inert) return;
@@ -334,8 +357,12 @@ class Screen {
     const dismiss = () => this.paint(this.notice);
     this.paint(this.notice, text && h("div", { class: `tks-note${isError ? " tks-error" : ""}` }, h("span", {}, text), more,
       button("×", dismiss, { class: "tks-ghost", "aria-label": "Dismiss this message", "data-key": "dismiss" })));
-    this.notice.style.translate = this.browse.hidden ? "" : `0 ${-this.hiddenBelow(this.notice)}px`;
+    this.settleLow();
     if (text && (isError || !this.state.decision)) this.say(text); // a result is still being read out
+  }
+
+  settleLow() {
+    this.low.style.translate = this.browse.hidden ? "" : `0 ${-this.hiddenBelow(this.low)}px`;
   }
 
   // How far a part of the screen is below what can be seen. JupyterLab scrolls a box around the one in which it would stick.
@@ -451,12 +478,13 @@ const RENDERERS = {
       h("div", { class: "tks-choices" }, choices.items.map(({ value, label, count, on }) => h("label", {},
         h("input", { type: "checkbox", checked: on, "data-key": `choice:${value}`, change: event => this.send("toggle", { field, value, on: event.target.checked }) }),
         h("span", {}, label), h("b", {}, count.toLocaleString("en-US"))))),
-      !choices.items.length && h("p", { class: "tks-faint" }, "No value matches."),
+      !choices.items.length && h("p", { class: "tks-faint" }, choices.empty),
       choices.more && h("p", { class: "tks-faint" }, choices.more)));
   },
 
   charts(charts) {
     this.find("charts")?.setAttribute("aria-expanded", String(Boolean(charts)));
+    if (charts?.length === 0) return this.paint(this.charts, h("p", { class: "tks-faint" }, "There is nothing to chart."));
     this.paint(this.charts, (charts ?? []).map(({ field, title, bars }) => {
       const most = Math.max(1, ...bars.map(bar => bar.count));
       const figure = h("figure", {}, h("figcaption", {}, title), bars.map(({ value, label, count, on }) => {
@@ -650,7 +678,7 @@ const RENDERERS = {
       });
       this.check = check;
       buttons.push(close("Cancel"), go);
-      typed = decision.count > 0 && h("label", { class: "tks-field" }, h("span", {}, "Type ", h("b", {}, wanted), " to confirm"), count, error);
+      typed = decision.count > 0 && h("label", { class: "tks-field" }, h("span", {}, "Type ", h("b", {}, decision.count.toLocaleString("en-US")), " to confirm"), count, error);
     } else if (phase === "running") {
       buttons.push(button("Stop", () => this.send("stop"), { "data-key": "stop" }));
     } else if (phase !== "planning") {
@@ -738,7 +766,7 @@ Object.assign(Screen.prototype, {
     this.decision.querySelector(".tks-step").textContent = text;
     const stop = this.find("stop");
     stop.textContent = stopping ? "Stopping …" : "Stop";
-    if (stopping) stop.setAttribute("aria-disabled", "true"); // it keeps the focus
+    if (stopping || done >= total) stop.setAttribute("aria-disabled", "true"); // it keeps the focus
   },
 
   showPanelRow() {

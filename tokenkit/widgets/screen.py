@@ -62,6 +62,9 @@ class Screen:
         """Show a message until the next one."""
         self._face.show(notice={"text": formatting.shown(words), "is_error": is_error})
 
+    def _still_reading(self, words: str) -> None:
+        self._tell(f"Still reading. {words}")
+
     def _say(self, words: str) -> None:
         """Announce something to screen readers."""
         self._sayings += 1

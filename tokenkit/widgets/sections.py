@@ -166,7 +166,7 @@ def chosen_of(model: Model, name: str) -> list[str]:
 def choices(model: Model, name: str, query: str = "") -> Section:
     """Return the choices of a field, the chosen ones first, that contain a text."""
     if name not in model.facets or name == QUICK_FILTER:
-        return {"field": "", "query": "", "items": [], "more": ""}
+        return {"field": "", "query": "", "items": [], "empty": "", "more": ""}
     facet, counts = model.facets[name], model.counts(name)
     value, chosen = model.filters.get(name), chosen_of(model, name)
     wanted = query.strip().lower()
@@ -185,6 +185,7 @@ def choices(model: Model, name: str, query: str = "") -> Section:
             {"value": choice, "label": label(name, choice), "count": counts[choice], "on": choice in chosen}
             for choice in offered[:shown]
         ],
+        "empty": "No value contains this text." if wanted else _empty(model),
         "chosen": chosen,
         "more": f"… and {more:,} more. Type part of the name." if more else "",
         "searchable": len(counts) > 8,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tokenkit.actions.plan import Plan
+from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.widgets.actions import Action
 from tokenkit.widgets.model import NOTHING_KNOWN, Known
 
@@ -33,7 +33,7 @@ class Source:
     now: Callable[[], pd.Timestamp]
     known: Callable[[], Known] = lambda: NOTHING_KNOWN
     actions: Sequence[Action] = ()
-    plan_resume: Callable[[str], Plan] | None = None
+    plan_resume: Callable[[str], RemainingPlan] | None = None
     cancel: Callable[[str], int] | None = None
     lacks: Callable[[], str] = lambda: ""
     is_saved: bool = False
