@@ -228,7 +228,6 @@ def test_hostile_names_are_text_everywhere(notebook, company):
     assert filled.page.locator(".tk :is(img, mjx-container, svg[onload], a[href^=javascript])").count() == 0
     assert fits(filled.page)
     review.press(f"Remove group {hostile[2]}".replace("\u202e", "\ufffd"))
-    review.sees("2 changes")  # or the impact is that of the first
     review.wait_for_plan()
     review.press("Apply …")
     expect(review.screen.get_by_label(re.compile(r"^Type "))).to_be_visible()

@@ -112,6 +112,7 @@ class Review:
 
     def wait_for_plan(self):
         """Wait for the plan; return the number of principals losing permission, and of tokens to delete."""
+        expect(self.screen).not_to_have_attribute("data-waiting", re.compile(""))  # else it is of an earlier draft
         verdict = self.screen.locator(".tks-verdict")
         expect(verdict).to_have_text(
             re.compile(r"would lose permission, and \d+ tokens? would be deleted or disabled\.")
