@@ -21,6 +21,7 @@ from tokenkit.actions.revocation import LAST_TOKEN
 from tokenkit.actions.update import ALL_APIS_ALLOWED
 from tokenkit.commands import parser, returned
 from tokenkit.commands.options import SHELL
+from tokenkit.core.home import home
 from tokenkit.sandbox import Fault
 
 
@@ -857,8 +858,27 @@ def test_an_error_after_a_run_has_begun_names_the_run(here, capsys):
 
 
 @pytest.mark.usefixtures("here")
-def test_a_revocation_of_given_ids_that_are_all_left_out_fails(capsys):
+def test_a_revocation_of_own_tokens_given_by_id_fails(capsys):
     own = tokenkit.connect().tokens(owner="admin@example.com")["token_id"]
     assert cli.main(["revoke", *own, "--yes"]) == 1
     assert "nothing to revoke" in capsys.readouterr().err
     assert cli.main(["revoke", "--owner", "admin@example.com", "--yes"]) == 0
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("flag", ["--yes", "--dry-run"])
+@pytest.mark.parametrize("change", ["revoke", "update --comment=x", "update --scopes=sql"])
+def test_a_change_of_given_ids_that_are_all_left_out_fails(capsys, change, flag):
+    """One is protected: a filter may leave it out, but whoever names it must know."""
+    home().mkdir(parents=True, exist_ok=True)
+    (home() / "config.toml").write_text('[protect]\nowners = ["terraform"]')
+    before = tokenkit.connect().tokens()
+    token = before.loc[before["owner"] == "terraform", "token_id"].iloc[0]
+    argv = [*change.split(), flag, "--output", "json"]
+    assert cli.main([*argv, token]) == 1
+    printed = capsys.readouterr()
+    assert "Left out: 1 token (protected: owner terraform)." in printed.err
+    assert json.loads(printed.out) == []
+    assert cli.main([*argv, "--owner", "terraform"]) == 0
+    assert cli.main([*argv, token, "--owner", "jenkins", "--allow-none"]) == 1  # the filters exclude it
+    assert tokenkit.connect().tokens()["comment"].equals(before["comment"])

@@ -24,6 +24,10 @@ ENDED_BY = "ended_by"
 RUN = "run"
 """The key in ``DataFrame.attrs`` for the id of the run of a result that a command shows."""
 
+NOTHING_CHANGED = "nothing_changed"
+"""The key in ``DataFrame.attrs`` for that a command changed none of the tokens, or of the run, that its arguments name.
+"""
+
 
 def result_of(entries: Sequence[Entry], unwritten: Mapping[str, Outcome] | None = None) -> pd.DataFrame:
     """Return a row for each entry with the columns of ``RESULT``.

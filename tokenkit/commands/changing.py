@@ -16,7 +16,7 @@ from tokenkit.actions import creation, permissions, preview
 from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
-from tokenkit.actions.result import ENDED_BY, RUN, counts, is_confirmed, remaining
+from tokenkit.actions.result import ENDED_BY, NOTHING_CHANGED, RUN, counts, is_confirmed, remaining
 from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.states import ALREADY_GONE, REVOKED, UNKNOWN, UPDATED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
@@ -72,7 +72,7 @@ def revoke(
     plan = workspace.revoke(tokens, evidence, include_own=include_own, reason=reason)
     nothing = f"nothing to revoke{'' if len(tokens) else _NO_MATCH}"
     result = _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
-    return result if len(plan) or not token_ids else None  # who gives IDs must know that none was revoked
+    return _of_named(result, plan) if token_ids else result
 
 
 _SEE_ALL = "--dry-run shows all of them"
@@ -138,9 +138,11 @@ def update(
         session, workspace, token_ids, criteria, where=where, sort=sort, limit=limit, allow_none=allow_none
     )
     plan = workspace.plan_update(tokens["token_id"], comment=comment, scopes=scopes, reason=reason)
-    why = _NO_MATCH if not len(tokens) else "" if plan.summary().left_out else "; the tokens already have these values"
+    is_done = len(tokens) and not len(plan) and not plan.summary().left_out
+    why = "; the tokens already have these values" if is_done else "" if len(tokens) else _NO_MATCH
     nothing = f"nothing to change{why}"
-    return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
+    result = _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
+    return _of_named(result, plan) if token_ids and not is_done else result
 
 
 def scopes(
@@ -197,8 +199,7 @@ def undo(
     workspace = _workspace_of_run(session, run_id)
     plan = workspace.undo(run_id, reason=reason)
     doing, nothing = f"restore {pluralize(len(plan), 'token')}", "nothing to restore"
-    result = _decide(session, plan, workspace, dry_run=dry_run, yes=yes, doing=doing, nothing=nothing)
-    return result if len(plan) else None
+    return _of_named(_decide(session, plan, workspace, dry_run=dry_run, yes=yes, doing=doing, nothing=nothing), plan)
 
 
 def _workspace_of_run(session: Session[AnyWorkspace], run_id: str) -> AnyWorkspace:
@@ -566,6 +567,15 @@ def _decide(
     _say_how_to_finish(session, plan, result)
     if plan.can_be_undone and result["outcome"].isin([UPDATED, UNKNOWN]).any():
         front_end.hint(f"To undo this change: {front_end.program} undo {plan.run_id}")
+    return result
+
+
+def _of_named(result: pd.DataFrame | None, plan: Plan) -> pd.DataFrame | None:
+    """Return the result of a change whose arguments name tokens or a run. If it changes none of them, it fails: an exit
+    code of 0 would say that they were changed.
+    """
+    if result is not None and not len(plan):
+        result.attrs[NOTHING_CHANGED] = True
     return result
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tokenkit.actions.result import RUN, is_confirmed, remaining
+from tokenkit.actions.executor import INTERRUPT
+from tokenkit.actions.result import ENDED_BY, NOTHING_CHANGED, RUN, is_confirmed, remaining
 from tokenkit.commands import defaults
 from tokenkit.commands.parser import Call
 from tokenkit.commands.rows import arranged, as_frame
@@ -86,8 +87,8 @@ def _code_of(result: object, call: Call) -> int:
         found = FINDINGS if result.looked_for and not call.printing["exit_zero"] else 0
         return found or (UNREADABLE if len(result.not_comparable) else 0)
     if not isinstance(result, pd.DataFrame) or not {"outcome", "attempts"} <= set(result.columns) or "run_id" in result:
-        return 0
-    if result.attrs.get("ended_by") == "interrupt":
+        return UNFINISHED if NOTHING_CHANGED in getattr(result, "attrs", ()) else 0
+    if result.attrs.get(ENDED_BY) == INTERRUPT:
         return INTERRUPTED
     return UNFINISHED if remaining(result) or not is_confirmed(result) else 0
 
