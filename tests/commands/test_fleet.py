@@ -446,7 +446,10 @@ def test_a_run_is_resumed_with_some_of_its_workspaces_and_says_what_remains_in_t
     warnings = [line for line in printed.err.splitlines() if line.startswith("Warning: ") and "this fleet" in line]
     assert [line.endswith(left) for line in warnings] == [True]
     assert "\n2 workspaces: 3 revoked, 3 pending. Run " in printed.err
-    assert left in printed.err.splitlines()[-1]
+    last = printed.err.splitlines()[-1]
+    assert last.startswith(f"The result is partial (1 workspace): {tokenkit.connect('dev').host}/?o=")
+    assert last.endswith(left)
+    assert last.count("http://") == 1  # the workspace is named once
     assert left in shell(capsys, f"fleet resume {plan.run_id} --profiles prod", code=1).err
     shell(capsys, f"fleet resume {plan.run_id} --profiles dev")
     assert "is not in this fleet" not in shell(capsys, f"fleet resume {plan.run_id} --profiles prod").err
