@@ -126,6 +126,7 @@ def journal(session: Session[AnyWorkspace], *, run_id: str | None, runs: bool, t
     recorded = _recorded(session)
     found = recorded.runs()
     _warn_of_shared_hosts(session, recorded, found)
+    _say_what_is_not_shown(session, recorded, len(found), "run")
     if runs or not tokens:
         session.say(f"{recorded.name}: {pluralize(len(found), 'run')} in the journal.")
         _say_what_remains(session, found)
@@ -234,8 +235,22 @@ def unfinished(session: Session[AnyWorkspace]) -> pd.DataFrame:
     rows = recorded.runs()
     found = rows[rows["remaining"] > 0].reset_index(drop=True)
     session.say(f"{recorded.name}: {pluralize(len(found), 'unfinished run')}.")
+    _say_what_is_not_shown(session, recorded, len(found), "unfinished run")
     _say_what_remains(session, found)
     return found
+
+
+def _say_what_is_not_shown(session: Session[AnyWorkspace], recorded: _Recorded, shown: int, noun: str) -> None:
+    """Say how many runs are not shown, if a setting and not the command line selects the workspace."""
+    if not session.chosen_by:
+        return
+    remaining = recorded.all_runs()["remaining"]
+    hidden = (len(remaining) if noun == "run" else int((remaining > 0).sum())) - shown
+    if hidden:
+        session.front_end.hint(
+            f"{pluralize(hidden, noun)} of other workspaces {of(hidden, 'is', 'are')} not shown, because of "
+            f"{session.chosen_by}. To show another workspace, use --profile."
+        )
 
 
 def _with_due(rows: pd.DataFrame) -> pd.DataFrame:

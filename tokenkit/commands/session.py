@@ -149,6 +149,7 @@ class Session(Generic[_Source_co]):
         argv: The command line, without the name of the program, beginning with the command.
         path: The command: ``permissions show``.
         rows: The options that select rows and columns of the result, with their values.
+        chosen_by: The setting that selects the workspace, if the command line does not; it is not the environment.
     """
 
     front_end: FrontEnd
@@ -158,6 +159,7 @@ class Session(Generic[_Source_co]):
     argv: Sequence[str] = ()
     path: str = ""
     rows: Mapping[str, Any] = field(default_factory=dict)
+    chosen_by: str = ""
 
     @property
     def columns(self) -> Sequence[str]:
