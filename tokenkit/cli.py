@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenkit import errors
-from tokenkit.commands import completion, parser
+from tokenkit.commands import completion, defaults, parser
 from tokenkit.commands.options import SHELL
 from tokenkit.commands.session import FrontEnd
 from tokenkit.core.installation import warn_of_other_distribution
@@ -232,11 +232,14 @@ class _ShellSession(FrontEnd):
 
     def known(self, column: str, profiles: Sequence[str] = ()) -> list[str]:
         """Return the values of a column of the newest snapshot, on this computer, of each selected workspace; without a
-        selection, of the one that the environment names, or of any.
+        selection, of the one that the environment or the default profile names, or of any.
         """
         from tokenkit.commands import recorded  # noqa: PLC0415 - only for completion
 
         named = os.getenv("DATABRICKS_CONFIG_PROFILE") or os.getenv("DATABRICKS_HOST")
+        if not named:
+            with contextlib.suppress(errors.ConfigurationError):  # running the command reports it
+                named = defaults.read().profile
         return recorded.values(column, profiles or ([named] if named else []))
 
     def say(self, message: str) -> None:
