@@ -201,6 +201,10 @@ class _ShellSession(FrontEnd):
     def shows_progress(self) -> bool:
         return sys.stderr.isatty() and not self._is_quiet
 
+    @property
+    def has_summary(self) -> bool:
+        return bool(self._summary) and sys.stdout.isatty() and sys.stderr.isatty()
+
     def connect(self, target: str | None) -> Workspace:
         from tokenkit.workspaces.connect import connect  # noqa: PLC0415 - as above
 

@@ -30,7 +30,7 @@ from tokenkit.rest import credentials
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access, columns, filters
 from tokenkit.review import scopes as scopes_review
-from tokenkit.review.preview import CAPTION, Preview
+from tokenkit.review.preview import CAPTION, EMPTY, Preview
 from tokenkit.workspaces.base import AnyWorkspace
 from tokenkit.workspaces.workspace import Workspace
 
@@ -170,15 +170,18 @@ def scopes(
     if not narrow:
         can_be_narrowed = advised["advice"] == scopes_review.NARROW
         is_partial = not (show_all or can_be_narrowed.all())
-        session.say(f"{workspace.name}: {pluralize(len(advised), 'token')}{f' (advice: {counts})' if counts else ''}.")
+        if not warn_of_misspelt(session, workspace, criteria, advised):
+            of_each = f" (advice: {counts})" if counts else ""
+            session.say(f"{workspace.name}: {pluralize(len(advised), 'token')}{of_each}.")
         if is_partial:
             hidden = int((~can_be_narrowed).sum())
             session.front_end.warn_last(
                 f"{pluralize(hidden, 'token')} whose scopes cannot be narrowed {of(hidden, 'is', 'are')} not shown. "
                 f"To show all: {session.again('--all')}"
             )
-        warn_of_misspelt(session, workspace, criteria, advised)
-        return advised[can_be_narrowed].reset_index(drop=True) if is_partial else advised
+        shown = advised[can_be_narrowed].reset_index(drop=True) if is_partial else advised
+        shown.attrs[EMPTY] = "No scopes can be narrowed." if is_partial else ""
+        return shown
     plan = workspace.plan_update(advised, reason=reason)
     _require_known(session.front_end, workspace, criteria, allow_none=allow_none)
     doing = f"narrow {part_of(len(plan), len(advised), 'token')} to the scopes in use"

@@ -56,8 +56,9 @@ def write_result(
             sys.stdout.write(f"{printable(str(shown))}\n")
         else:
             rows = as_frame(shown, findings=bool(call.rows.get("findings")))
-            # Values that matched no token were found, and may still be valid: the messages say so.
-            empty = "No token matched." if isinstance(result, Leaks) and not result.is_all_clear else "Nothing found."
+            empty = rows.attrs.get(preview.EMPTY) or "Nothing found."
+            if isinstance(result, Leaks) and not result.is_all_clear:
+                empty = "No token matched."  # values were found, and may still be valid: the messages say so
             _write(front_end, rows, call, labels, empty=empty, is_colored=is_colored)
 
 
@@ -127,7 +128,8 @@ def _write(
     elif output == "csv":
         sys.stdout.write(export.csv_text(texts.written(frame)))
     elif not len(frame):
-        sys.stdout.write("" if call.is_plan else f"{empty}\n")  # a change says itself that there is nothing to do
+        # A change says itself that there is nothing to do, and so does the message below the result.
+        sys.stdout.write("" if call.is_plan or front_end.has_summary else f"{empty}\n")
     else:
         frame = preview.labelled(frame, labels)
         if sys.stdout.isatty():

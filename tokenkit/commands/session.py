@@ -46,6 +46,11 @@ class FrontEnd(ABC):
         return True
 
     @property
+    def has_summary(self) -> bool:
+        """Whether a person reads a message below the result, which says how many rows it has."""
+        return False
+
+    @property
     def connected(self) -> Workspace | None:
         """The connected workspace, or None."""
         return None
