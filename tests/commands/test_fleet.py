@@ -409,6 +409,21 @@ def test_an_interrupted_run_says_so_and_exits_with_130(company, capsys, line):
     assert "Interrupted. " in printed.err
 
 
+@pytest.mark.usefixtures("company")
+@pytest.mark.parametrize("command", ["list", "audit --findings", "access", "revoke --status expired --dry-run"])
+def test_a_workspace_has_its_profile_in_a_pipe_and_its_address_in_json_csv_and_files(command, capsys, tmp_path):
+    line = f"fleet {command} --profiles dev --columns workspace"
+    address = tokenkit.connect("dev").host
+    assert {*shell(capsys, line).out.splitlines()} == {"workspace", "dev"}
+    assert {*shell(capsys, f"{line} --output csv").out.splitlines()} == {"workspace", address}
+    assert {row["workspace"] for row in json.loads(shell(capsys, f"{line} --output json").out)} == {address}
+    shell(capsys, f"{line} --to {tmp_path / 'rows.csv'}")
+    assert {*(tmp_path / "rows.csv").read_text(encoding="utf-8-sig").split()} == {"workspace", address}
+    meanings = json.loads(shell(capsys, "fleet list --columns help --output json").out)
+    (said,) = (row["meaning"] for row in meanings if row["column"] == "workspace")
+    assert said.endswith("in tables and pipes, and its address in JSON, CSV, files and DataFrames")
+
+
 def test_workspaces_that_fail_alike_are_named_in_one_message(company, capsys):
     for workspace in company.workspaces[:2]:
         company.faults.add(Fault(workspace_id=workspace.workspace_id, status=500))

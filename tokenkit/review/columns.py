@@ -170,7 +170,12 @@ def _short_id(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
 _LISTING = ("owner", "comment", "status", "last_used_day", "effective_end", "token_id")
 
 COLUMNS: tuple[ColumnSpec, ...] = (
-    ColumnSpec("workspace", "the workspace", least=12),
+    ColumnSpec(
+        "workspace",
+        "the workspace; of a fleet, its profile or its name in the account in tables and pipes, and its address in "
+        "JSON, CSV, files and DataFrames",
+        least=12,
+    ),
     ColumnSpec("severity", "how severe the finding is: `high`, `medium` or `low`"),
     ColumnSpec("rule", "the rule of the audit", least=16),
     ColumnSpec("title", "what the rule finds", least=20),
