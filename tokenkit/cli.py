@@ -286,11 +286,11 @@ class _ShellSession(FrontEnd):
         """Write to standard error."""
         _write_message(_one_line(message))
 
-    def show(self, in_short: Preview, *, is_dry_run: bool = False) -> None:
-        if is_dry_run and self._is_quiet:
+    def show(self, in_short: Preview, *, is_asked: bool = True) -> None:
+        if self._is_quiet and not is_asked:
             return
         self.sum_up()
-        height = shutil.get_terminal_size().lines if sys.stderr.isatty() and not is_dry_run else None
+        height = shutil.get_terminal_size().lines if sys.stderr.isatty() and is_asked else None
         sys.stderr.write(f"{in_short.text(height=height)}\n")
 
     def ask(self, question: str) -> str | None:

@@ -811,6 +811,15 @@ def test_a_quiet_dry_run_of_permissions_prints_the_rows_and_the_closing_lines_al
     assert printed.out
 
 
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+def test_a_preview_without_a_question_obeys_quiet_and_its_warnings_remain(interrupted, quiet, capsys):
+    assert cli.main(["resume", interrupted, *quiet]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("Warnings: ") for line in said)
+    assert any("which was confirmed today." in line for line in said)
+    assert any(" · " in line for line in said) != bool(quiet)  # a token in a table
+
+
 @pytest.mark.usefixtures("here")
 def test_a_dry_run_of_permissions_has_the_principals_whose_columns_are_asked_for(capsys):
     argv = ["permissions", "set", "group:contractors", "--dry-run", "--output", "json", "--columns"]

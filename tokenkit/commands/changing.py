@@ -267,7 +267,7 @@ def _change_permissions(
         in_short = preview.of(plan, without=[caption], labels=workspace.labels, **_WHOLE[front_end.returns_objects])
         asks = "" if needs_confirmation else ", without a confirmation"
         title = f"{workspace.full_name_for(plan.hosts)}: would {plan.effect()}{asks}."
-        front_end.show(replace(in_short, title=title, closing=()), is_dry_run=True)
+        front_end.show(replace(in_short, title=title, closing=()), is_asked=False)
         _warn_last(front_end, in_short)
         return _of_dry_run(rows, caption)
     result = _decide(session, plan, workspace, dry_run=False, yes=options["yes"] or not needs_confirmation)
@@ -342,7 +342,8 @@ def resume(
     is_nothing_sent = not len(plan) and len(plan.left_out)
     is_shown = not ((plan.needs_confirmation and not is_nothing_sent) or dry_run or yes)
     if is_shown:
-        session.front_end.show(in_short)
+        session.front_end.show(replace(in_short, closing=()), is_asked=False)
+        _warn(session.front_end, in_short)
         session.front_end.warn(
             f"{workspace.full_name_for(plan.hosts)}: resuming run {plan.run_id}, which was confirmed today. "
             "To see what remains without resuming, use --dry-run."

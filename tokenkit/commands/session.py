@@ -102,13 +102,13 @@ class FrontEnd(ABC):
         self.warn(message)
 
     @abstractmethod
-    def show(self, in_short: Preview, *, is_dry_run: bool = False) -> None:
+    def show(self, in_short: Preview, *, is_asked: bool = True) -> None:
         """Show the preview of a plan. The closing lines come last, directly before the confirmation.
 
         Args:
             in_short: The preview.
-            is_dry_run: Whether nothing is confirmed afterwards. Then a terminal shows all its rows, also if they do not
-                fit the screen, and ``--quiet`` leaves it out.
+            is_asked: Whether a question follows. Without one, a terminal shows all rows, also if they do not fit the
+                screen, and ``--quiet`` leaves the preview out.
         """
 
     @abstractmethod
