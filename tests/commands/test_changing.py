@@ -258,7 +258,7 @@ def test_an_interrupted_run_of_today_resumes_after_showing_what_remains(here, in
     printed = capsys.readouterr().err
     assert "failed" in printed  # what remains, with the outcome in the journal
     assert printed.lower().count("revoke 2 tokens for good") == 1
-    assert f"4 revoked. Run {interrupted}" in printed
+    assert f"4 tokens revoked. Run {interrupted}" in printed
     assert deleted(here) == 2
     assert cli.main(["resume", interrupted]) == 0
     assert f"nothing remains of run {interrupted}" in capsys.readouterr().err
@@ -442,7 +442,7 @@ def test_undo_finds_the_workspace_of_its_run(company, tmp_path, capsys):
     plan = ws.plan_update(tokens[tokens["owner"] != ws.me()].head(1), comment="another")
     plan.apply(progress=False)
     assert cli.main(["undo", plan.run_id[-8:], "--yes"]) == 0
-    assert "1 updated" in capsys.readouterr().err
+    assert "1 token updated" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("here")
@@ -743,7 +743,7 @@ def test_a_result_that_cannot_be_shown_is_counted_with_its_run(capsys, monkeypat
     assert cli.main(["revoke", token_id, "--yes"]) == 70
     said = capsys.readouterr().err
     (run_id,) = tokenkit.connect().runs()["run_id"]
-    assert f": 1 revoked. Run {run_id}." in said
+    assert f": 1 token revoked. Run {run_id}." in said
     assert "Unexpected ZeroDivisionError" in said
 
 
@@ -809,6 +809,25 @@ def test_a_quiet_dry_run_of_permissions_prints_the_rows_and_the_closing_lines_al
     assert "Warnings: " in printed.err
     assert "Entries that change:" not in printed.err
     assert printed.out
+
+
+@pytest.mark.usefixtures("here")
+def test_a_dry_run_of_permissions_says_how_to_save_each_table_that_it_cuts(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("tokenkit.commands.changing._MOST_ROWS", 1)
+    argv = ["permissions", "set", "group:contractors", "--dry-run"]
+    assert cli.main(argv) == 0
+    plan = tokenkit.connect().plan_permissions([{"group_name": "contractors"}], replace=True)
+    expected = {
+        "Entries that change:": plan.changes[["principal", "kind", "permission_level", "new_permission_level"]],
+        "Principals losing permission:": plan.losing_access[["principal"]],
+    }
+    said = capsys.readouterr().err
+    for caption, rows in expected.items():
+        (more, how) = re.search(r"… and (\d+) more; (.+) saves all of them", said.partition(caption)[2]).groups()
+        assert int(more) == len(rows) - 1
+        file = tmp_path / "rows.json"
+        assert cli.main([*argv, *shlex.split(how.replace("FILE", str(file)))]) == 0
+        assert json.loads(file.read_text()) == json.loads(rows.to_json(orient="records"))
 
 
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]])

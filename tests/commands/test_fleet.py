@@ -213,7 +213,7 @@ def test_a_change_names_only_the_workspaces_that_it_changes(company, capsys):
     (run_id,) = {run.partition(".")[0] for run in tokenkit.connect("dev").runs()["run_id"]}
     resumed = shell(capsys, f"fleet resume {run_id} --profiles prod,dev --yes")
     assert "prod" not in stopped.err + resumed.err
-    assert "1 of 2 workspaces: 2 revoked" in resumed.err
+    assert "1 of 2 workspaces: 2 tokens revoked" in resumed.err
 
 
 def test_a_notebook_remembers_the_fleet_of_a_variable(company, notebook):
@@ -460,7 +460,7 @@ def test_a_run_is_resumed_with_some_of_its_workspaces_and_says_what_remains_in_t
     assert "because of an error" not in printed.err
     warnings = [line for line in printed.err.splitlines() if line.startswith("Warning: ") and "this fleet" in line]
     assert [line.endswith(left) for line in warnings] == [True]
-    assert "\n2 workspaces: 3 revoked, 3 pending. Run " in printed.err
+    assert "\n2 workspaces: 3 tokens revoked, 3 pending. Run " in printed.err
     last = printed.err.splitlines()[-1]
     assert last.startswith(f"The result is partial (1 workspace): {tokenkit.connect('dev').host}/?o=")
     assert last.endswith(left)
@@ -507,7 +507,7 @@ def test_a_run_of_an_account_is_finished_with_the_command_that_names_the_account
     of_part = command.replace(run_id, f"{run_id}.1")
     assert f"tokenkit {of_part}\n" in shell(capsys, "fleet journal --account account").err
     company.faults.clear()
-    assert "1 revoked" in shell(capsys, command).err
+    assert "1 token revoked" in shell(capsys, command).err
 
 
 @pytest.mark.usefixtures("company")
@@ -529,7 +529,7 @@ def test_a_change_of_permissions_names_the_workspace_of_each_entry_and_principal
     assert "group contractors: CAN_USE -> none in dev" in said
     assert "group data-engineers: CAN_USE -> none in 3 workspaces" in said
     done = shell(capsys, f"{line} --yes --quiet", code=0).err.splitlines()[-1]
-    assert re.match(r"3 workspaces: permissions changed; \d+ revoked\. Run ", done)
+    assert re.match(r"3 workspaces: permissions changed; \d+ tokens revoked\. Run ", done)
 
 
 @pytest.mark.usefixtures("company")

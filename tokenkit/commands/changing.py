@@ -75,12 +75,14 @@ def revoke(
     return _of_named(result, plan) if token_ids else result
 
 
-_SEE_ALL = "--dry-run shows all of them"
-_WHOLE: Mapping[bool, Mapping[str, Any]] = {
-    False: {"limit": 500, "see_all": "--columns principal --to FILE saves all of them"},
-    True: {"see_all": "--columns principal returns all of them"},  # a cell is not a screen, and its output is saved
+_COLUMNS_OF = {
+    preview.LOST_TOKENS: ("token_id", "owner", "comment", "effect"),
+    permissions.CHANGES: ("principal", "kind", "permission_level", "new_permission_level"),
+    permissions.LOSING: ("principal",),
+    permissions.NOT_KNOWN: ("principal", "kind", "reason"),
 }
-"""How many principals a dry run shows, and how to see the others, by whether the front end returns objects."""
+"""The columns by which a dry run of a change of permissions returns the rows of one of its tables."""
+_MOST_ROWS = 500
 _NO_MATCH = "; no token matches"
 
 
@@ -264,7 +266,7 @@ def _change_permissions(
         # The same tables as before a confirmation, the last one as the result.
         caption, rows = _costs(plan, session.columns)
         rows = _with_columns(rows, session.columns, workspace.tokens)
-        in_short = preview.of(plan, without=[caption], labels=workspace.labels, **_WHOLE[front_end.returns_objects])
+        in_short = preview.of(plan, without=[caption], labels=workspace.labels, **_whole(front_end, plan))
         asks = "" if needs_confirmation else ", without a confirmation"
         title = f"{workspace.full_name_for(plan.hosts)}: would {plan.effect()}{asks}."
         front_end.show(replace(in_short, title=title, closing=()), is_asked=False)
@@ -288,10 +290,19 @@ def _costs(plan: PermissionEffects, names: Sequence[str]) -> tuple[str, pd.DataF
         permissions.LOSING: plan.losing_access,
         permissions.GAINING: plan.gaining_access,
         permissions.CHANGES: plan.changes,
+        permissions.NOT_KNOWN: plan.not_known,
     }
     filled = {caption: found for caption, found in rows.items() if len(found)}
     asked_for = (part for part in filled.items() if all(columns.named(name, part[1].columns) for name in names))
     return next(asked_for, next(iter(filled.items())))
+
+
+def _whole(front_end: FrontEnd, plan: PermissionEffects) -> Mapping[str, Any]:
+    """Return how many rows of each table a dry run shows, and how to see the others, for a preview."""
+    first = ["workspace"] if "workspace" in plan.changes else []
+    how = "returns all of them" if front_end.returns_objects else "--to FILE saves all of them"
+    limit = {} if front_end.returns_objects else {"limit": _MOST_ROWS}  # a cell is no screen, and its output is saved
+    return limit | {"see_all": lambda caption: f"--columns {','.join([*first, *_COLUMNS_OF[caption]])} {how}"}
 
 
 def _how_to_undo(session: Session[Any], workspace: AnyWorkspace, plan: PermissionEffects) -> list[str]:
@@ -334,7 +345,7 @@ def resume(
     evidence = evidence_of(session.front_end, workspace, options)
     if evidence is not None:
         plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
-    in_short = preview.of(plan, labels=workspace.labels, see_all=_SEE_ALL)
+    in_short = preview.of(plan, labels=workspace.labels, see_all=_by_dry_run)
     if not plan.summary().doing:
         _warn(session.front_end, in_short)
         return _nothing_remains(session, workspace, plan, dry_run=dry_run)
@@ -544,7 +555,7 @@ def _decide(
     where = workspace.full_name_for(plan.hosts)
     is_unseen = yes and not dry_run
     in_short = preview.of(
-        plan, title=doing, tokens=rows, labels=workspace.labels, see_all=_SEE_ALL, names_tokens=is_unseen
+        plan, title=doing, tokens=rows, labels=workspace.labels, see_all=_by_dry_run, names_tokens=is_unseen
     )
     if dry_run:
         front_end.hint(f"{where}: would {doing}.")
@@ -654,6 +665,11 @@ def _say_additional_effects(front_end: FrontEnd, result: pd.DataFrame) -> None:
     """Show the effects of a change that were not in its plan."""
     if beyond := permissions.beyond_preview(result):
         front_end.warn_last(beyond)
+
+
+def _by_dry_run(_: str) -> str:
+    """Return how to see all rows of a preview before a confirmation."""
+    return "--dry-run shows all of them"
 
 
 def _warn(front_end: FrontEnd, in_short: Preview) -> None:

@@ -269,7 +269,11 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("expiry_time", "when it expires; NaT for never", "expires", priority=6),
     ColumnSpec("due", "from when a staged run can be resumed"),
     ColumnSpec(
-        "reason", "the reason that was given for the run; of scopes, the reason for the advice", priority=1, least=12
+        "reason",
+        "the reason that was given for the run; of scopes, that for the advice; of a principal who may lose tokens, "
+        "why it is not known",
+        priority=1,
+        least=12,
     ),
     ColumnSpec(
         "scopes",
