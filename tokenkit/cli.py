@@ -6,8 +6,9 @@ codes:
 ===  ===========================================================================================
 0    success; tokens that were left out or skipped on purpose are not failures
 1    a change is incomplete (a token failed, is unknown, is still listed or was not reached), or
-     its final listing could not be read, a change that names token IDs or a run could change none
-     of their tokens, ``audit --fail-on`` has findings, or ``find-leaked`` found a value
+     its final listing could not be read, ``undo`` could restore nothing, ``revoke`` or ``update``
+     could change none of the token IDs that were given, ``audit --fail-on`` has findings, or
+     ``find-leaked`` found a value
 2    usage error
 3    the workspace returned an error or cannot be read, or a report has values that cannot be compared
 70   internal error of tokenkit, or the result cannot be printed

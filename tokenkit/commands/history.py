@@ -94,7 +94,8 @@ class _Recorded:
 
 
 def _recorded(session: Session[AnyWorkspace], run_id: str | None = None) -> _Recorded:
-    """Return the journal of the workspaces that the command line names, else of the connected one, else of all.
+    """Return the journal of the workspaces that the command line names, else of the connected one, else of the default
+    profile's, else of all.
 
     A run is looked for in all, because its id alone names its workspaces.
     """
@@ -116,7 +117,8 @@ def _recorded(session: Session[AnyWorkspace], run_id: str | None = None) -> _Rec
 
 
 def journal(session: Session[AnyWorkspace], *, run_id: str | None, runs: bool, tokens: bool) -> pd.DataFrame:
-    """Return the journal on this computer: of the connected or selected workspace, else of all; the newest run first.
+    """Return the journal on this computer: of the selected, connected or default workspace, else of all; the newest run
+    first.
 
     Of one run, these are its tokens; of a run that changes permissions the entries before and after; and the run itself
     if it has no tokens.

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.result import ENDED_BY, NOTHING_CHANGED, RUN, is_confirmed, remaining
 from tokenkit.commands import defaults
 from tokenkit.commands.parser import Call
@@ -89,7 +88,7 @@ def _code_of(result: object, call: Call) -> int:
         return found or (UNREADABLE if len(result.not_comparable) else 0)
     if not isinstance(result, pd.DataFrame) or not {"outcome", "attempts"} <= set(result.columns) or "run_id" in result:
         return UNFINISHED if NOTHING_CHANGED in getattr(result, "attrs", ()) else 0
-    if result.attrs.get(ENDED_BY) == INTERRUPT:
+    if result.attrs.get(ENDED_BY) == "interrupt":
         return INTERRUPTED
     return UNFINISHED if remaining(result) or not is_confirmed(result) else 0
 
