@@ -23,6 +23,7 @@ import tokenkit
 from tokenkit import cli
 from tokenkit.commands import changing, parser
 from tokenkit.commands.options import SHELL, label
+from tokenkit.core.home import home
 from tokenkit.sandbox import Fault
 
 
@@ -234,6 +235,16 @@ def test_a_rule_is_explained_without_a_workspace(capsys):
     assert "Threshold unused.idle_days (default: " in explained
     assert cli.main(["audit", "--explain", "IA-4"]) == 0
     assert capsys.readouterr().out.count("Remedy: ") == 2
+
+
+def test_an_explained_rule_has_the_thresholds_that_apply(capsys):
+    home().mkdir(parents=True, exist_ok=True)
+    (home() / "config.toml").write_text("[defaults.thresholds]\nunused.idle_days = 45\nbroad-scope.scopes = ['sql']\n")
+    for option, expected in ([], "45"), (["--threshold", "unused.idle_days=50.5"], "50.5"):
+        assert cli.main(["audit", "--explain", "unused", *option]) == 0
+        assert f"Threshold unused.idle_days = {expected} (default: 60): " in capsys.readouterr().out
+    assert cli.main(["audit", "--explain", "broad-scope"]) == 0
+    assert "Threshold broad-scope.scopes = sql (default: " in capsys.readouterr().out
 
 
 def test_an_update_takes_filters(shell, workspace):

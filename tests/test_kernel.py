@@ -96,7 +96,7 @@ def test_revoke_shows_the_plan_and_asks_for_the_count(kernel, company):
         f"Type 3 to revoke 3 tokens for good on {company.host} (from the environment), anything else to cancel: "
     ]
     assert "Revoke 3 tokens for good" in said["result"]
-    assert "3 revoked" in said["text"]
+    assert "3 tokens revoked" in said["text"]
     assert not set(ids) & set(company.workspaces[0].state.tokens.ids())
 
 

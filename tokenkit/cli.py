@@ -6,9 +6,9 @@ codes:
 ===  ===========================================================================================
 0    success; tokens that were left out or skipped on purpose are not failures
 1    a change is incomplete (a token failed, is unknown, is still listed or was not reached), or
-     its final listing could not be read, ``undo`` could restore nothing, ``revoke`` could revoke
-     none of the token IDs that were given, ``audit --fail-on`` has findings, or ``find-leaked``
-     found a value
+     its final listing could not be read, ``undo`` could restore nothing, ``revoke`` or ``update``
+     could change none of the token IDs that were given, ``audit --fail-on`` has findings, or
+     ``find-leaked`` found a value
 2    usage error
 3    the workspace returned an error or cannot be read, or a report has values that cannot be compared
 70   internal error of tokenkit, or the result cannot be printed
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenkit import errors
-from tokenkit.commands import completion, parser
+from tokenkit.commands import completion, defaults, parser
 from tokenkit.commands.options import SHELL
 from tokenkit.commands.session import FrontEnd
 from tokenkit.core.installation import warn_of_other_distribution
@@ -202,6 +202,10 @@ class _ShellSession(FrontEnd):
     def shows_progress(self) -> bool:
         return sys.stderr.isatty() and not self._is_quiet
 
+    @property
+    def has_summary(self) -> bool:
+        return bool(self._summary) and sys.stdout.isatty() and sys.stderr.isatty()
+
     def connect(self, target: str | None) -> Workspace:
         from tokenkit.workspaces.connect import connect  # noqa: PLC0415 - as above
 
@@ -233,11 +237,14 @@ class _ShellSession(FrontEnd):
 
     def known(self, column: str, profiles: Sequence[str] = ()) -> list[str]:
         """Return the values of a column of the newest snapshot, on this computer, of each selected workspace; without a
-        selection, of the one that the environment names, or of any.
+        selection, of the one that the environment or the default profile names, or of any.
         """
         from tokenkit.commands import recorded  # noqa: PLC0415 - only for completion
 
         named = os.getenv("DATABRICKS_CONFIG_PROFILE") or os.getenv("DATABRICKS_HOST")
+        if not named:
+            with contextlib.suppress(errors.ConfigurationError):  # running the command reports it
+                named = defaults.read().profile
         return recorded.values(column, profiles or ([named] if named else []))
 
     def say(self, message: str) -> None:
@@ -280,11 +287,11 @@ class _ShellSession(FrontEnd):
         """Write to standard error."""
         _write_message(_one_line(message))
 
-    def show(self, in_short: Preview, *, is_dry_run: bool = False) -> None:
-        if is_dry_run and self._is_quiet:
+    def show(self, in_short: Preview, *, is_asked: bool = True) -> None:
+        if self._is_quiet and not is_asked:
             return
         self.sum_up()
-        height = shutil.get_terminal_size().lines if sys.stderr.isatty() and not is_dry_run else None
+        height = shutil.get_terminal_size().lines if sys.stderr.isatty() and is_asked else None
         sys.stderr.write(f"{in_short.text(height=height)}\n")
 
     def ask(self, question: str) -> str | None:

@@ -99,7 +99,7 @@ class NotebookSession(FrontEnd):
 
     warn = say
 
-    def show(self, in_short: Preview, *, is_dry_run: bool = False) -> None:  # noqa: ARG002 - a page has room for all
+    def show(self, in_short: Preview, *, is_asked: bool = True) -> None:  # noqa: ARG002 - a page has room for all
         """Display the preview of a plan, as HTML if possible."""
         display(in_short)
 

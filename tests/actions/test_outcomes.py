@@ -425,13 +425,13 @@ def test_an_outcome_that_is_not_confirmed_is_counted_fails_a_command_and_is_conf
     assert cli.main([*line, "--yes"]) == 1
     printed = capsys.readouterr().err
     (run_id,) = ws.runs()["run_id"]
-    assert f": 3 revoked (3 not confirmed). Run {run_id}." in printed
+    assert f": 3 tokens revoked (3 not confirmed). Run {run_id}." in printed
     assert f"To check what is still listed: tokenkit resume {run_id}" in printed
     company.faults.clear()
     assert cli.main(["resume", run_id]) == 0
     said = capsys.readouterr().err
     assert f"nothing remains of run {run_id}" in said
-    assert said.endswith(": 3 revoked.\n")
+    assert said.endswith(": 3 tokens revoked.\n")
     assert ws.journal()["error"].isna().all()
 
 

@@ -21,6 +21,7 @@ from tokenkit.actions.revocation import LAST_TOKEN
 from tokenkit.actions.update import ALL_APIS_ALLOWED
 from tokenkit.commands import parser, returned
 from tokenkit.commands.options import SHELL
+from tokenkit.core.home import home
 from tokenkit.sandbox import Fault
 
 
@@ -257,7 +258,7 @@ def test_an_interrupted_run_of_today_resumes_after_showing_what_remains(here, in
     printed = capsys.readouterr().err
     assert "failed" in printed  # what remains, with the outcome in the journal
     assert printed.lower().count("revoke 2 tokens for good") == 1
-    assert f"4 revoked. Run {interrupted}" in printed
+    assert f"4 tokens revoked. Run {interrupted}" in printed
     assert deleted(here) == 2
     assert cli.main(["resume", interrupted]) == 0
     assert f"nothing remains of run {interrupted}" in capsys.readouterr().err
@@ -441,7 +442,7 @@ def test_undo_finds_the_workspace_of_its_run(company, tmp_path, capsys):
     plan = ws.plan_update(tokens[tokens["owner"] != ws.me()].head(1), comment="another")
     plan.apply(progress=False)
     assert cli.main(["undo", plan.run_id[-8:], "--yes"]) == 0
-    assert "1 updated" in capsys.readouterr().err
+    assert "1 token updated" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("here")
@@ -664,7 +665,7 @@ def test_a_token_given_by_id_that_the_filters_exclude_is_named(capsys, command):
     printed = capsys.readouterr()
     assert [row["token_id"] for row in json.loads(printed.out)] == [one]
     assert f"The filters exclude 1 of 2 tokens given by ID: {excluded}" in printed.err
-    assert cli.main([*command.split(), other, "--owner", owner, "--dry-run"]) == (command == "revoke")
+    assert cli.main([*command.split(), other, "--owner", owner, "--dry-run"]) == 1
     printed = capsys.readouterr().err
     assert f"The filters exclude 1 token given by ID: {excluded}" in printed
     assert "already have these values" not in printed
@@ -742,7 +743,7 @@ def test_a_result_that_cannot_be_shown_is_counted_with_its_run(capsys, monkeypat
     assert cli.main(["revoke", token_id, "--yes"]) == 70
     said = capsys.readouterr().err
     (run_id,) = tokenkit.connect().runs()["run_id"]
-    assert f": 1 revoked. Run {run_id}." in said
+    assert f": 1 token revoked. Run {run_id}." in said
     assert "Unexpected ZeroDivisionError" in said
 
 
@@ -811,6 +812,34 @@ def test_a_quiet_dry_run_of_permissions_prints_the_rows_and_the_closing_lines_al
 
 
 @pytest.mark.usefixtures("here")
+def test_a_dry_run_of_permissions_says_how_to_save_each_table_that_it_cuts(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("tokenkit.commands.changing._MOST_ROWS", 1)
+    argv = ["permissions", "set", "group:contractors", "--dry-run"]
+    assert cli.main(argv) == 0
+    plan = tokenkit.connect().plan_permissions([{"group_name": "contractors"}], replace=True)
+    expected = {
+        "Entries that change:": plan.changes[["principal", "kind", "permission_level", "new_permission_level"]],
+        "Principals losing permission:": plan.losing_access[["principal"]],
+    }
+    said = capsys.readouterr().err
+    for caption, rows in expected.items():
+        (more, how) = re.search(r"… and (\d+) more; (.+) saves all of them", said.partition(caption)[2]).groups()
+        assert int(more) == len(rows) - 1
+        file = tmp_path / "rows.json"
+        assert cli.main([*argv, *shlex.split(how.replace("FILE", str(file)))]) == 0
+        assert json.loads(file.read_text()) == json.loads(rows.to_json(orient="records"))
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+def test_a_preview_without_a_question_obeys_quiet_and_its_warnings_remain(interrupted, quiet, capsys):
+    assert cli.main(["resume", interrupted, *quiet]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("Warnings: ") for line in said)
+    assert any("which was confirmed today." in line for line in said)
+    assert any(" · " in line for line in said) != bool(quiet)  # a token in a table
+
+
+@pytest.mark.usefixtures("here")
 def test_a_dry_run_of_permissions_has_the_principals_whose_columns_are_asked_for(capsys):
     argv = ["permissions", "set", "group:contractors", "--dry-run", "--output", "json", "--columns"]
     losing = tokenkit.connect().plan_permissions([{"group_name": "contractors"}], replace=True).losing_access
@@ -857,8 +886,27 @@ def test_an_error_after_a_run_has_begun_names_the_run(here, capsys):
 
 
 @pytest.mark.usefixtures("here")
-def test_a_revocation_of_given_ids_that_are_all_left_out_fails(capsys):
+def test_a_revocation_of_own_tokens_given_by_id_fails(capsys):
     own = tokenkit.connect().tokens(owner="admin@example.com")["token_id"]
     assert cli.main(["revoke", *own, "--yes"]) == 1
     assert "nothing to revoke" in capsys.readouterr().err
     assert cli.main(["revoke", "--owner", "admin@example.com", "--yes"]) == 0
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("flag", ["--yes", "--dry-run"])
+@pytest.mark.parametrize("change", ["revoke", "update --comment=x", "update --scopes=sql"])
+def test_a_change_of_given_ids_that_are_all_left_out_fails(capsys, change, flag):
+    """One is protected: a filter may leave it out, but whoever names it must know."""
+    home().mkdir(parents=True, exist_ok=True)
+    (home() / "config.toml").write_text('[protect]\nowners = ["terraform"]')
+    before = tokenkit.connect().tokens()
+    token = before.loc[before["owner"] == "terraform", "token_id"].iloc[0]
+    argv = [*change.split(), flag, "--output", "json"]
+    assert cli.main([*argv, token]) == 1
+    printed = capsys.readouterr()
+    assert "Left out: 1 token (protected: owner terraform)." in printed.err
+    assert json.loads(printed.out) == []
+    assert cli.main([*argv, "--owner", "terraform"]) == 0
+    assert cli.main([*argv, token, "--owner", "jenkins", "--allow-none"]) == 1  # the filters exclude it
+    assert tokenkit.connect().tokens()["comment"].equals(before["comment"])

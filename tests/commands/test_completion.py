@@ -252,6 +252,11 @@ def test_the_workspace_of_the_line_decides_whose_names_are_offered(tmp_path, mon
     session = cli._ShellSession()
     for line, names in offered.items():
         assert completion.complete(line.split(), "", SHELL, session) == names, line
+    (tmp_path / "home" / "config.toml").write_text("[defaults]\nprofile = 'two'")
+    assert completion.complete(["list", "--owner"], "", SHELL, session) == ["bob"]
+    (tmp_path / "home" / "config.toml").write_text("[defaults")  # running a command reports it
+    assert completion.complete(["list", "--owner"], "", SHELL, session) == ["cy"]
+    (tmp_path / "home" / "config.toml").write_text("[defaults]\nprofile = 'two'")
     monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "one")
     assert completion.complete(["list", "--owner"], "", SHELL, session) == ["ann"]
     assert completion.complete(["list", "--profile", "two", "--owner"], "", SHELL, session) == ["bob"]
@@ -296,11 +301,22 @@ def test_a_run_of_a_fleet_is_offered_as_a_whole(tmp_path):
     assert recorded.run_ids() == ["20260302-b", "20260301-a"]
 
 
+@pytest.mark.parametrize("command", ["revoke ", "update ", "get ", "permissions add group:x --allow-protected "])
+def test_a_token_that_tokenkit_revoked_is_offered_only_where_its_use_is_looked_for(command, tmp_path):
+    gone, kept = "aa" * 32, "ab" * 32
+    journal_of(tmp_path, [("one", "revoked"), ("two", "failed")])
+    with contextlib.closing(sqlite3.connect(tmp_path / "home" / "journal.sqlite")) as file, file:
+        file.execute("UPDATE steps SET token_id = iif(run_id = 'one', ?, ?)", [gone, kept])
+    assert {gone, kept} & {*completion.complete(command.split(), "", SHELL, Remembering())} == {kept}
+    assert {gone, kept} <= {*completion.complete(["usage"], "", SHELL, Remembering())}
+
+
 def test_of_a_journal_that_takes_long_the_newest_runs_are_offered(tmp_path, monkeypatch):
     journal_of(tmp_path, [("old", "failed"), ("done", "revoked"), ("new", "failed")], tokens=2_000)
     assert recorded.unfinished() == ["new", "old"]
     monkeypatch.setattr(recorded, "_LONGEST_SECONDS", 0)
     assert recorded.unfinished() == ["new"]
+    assert recorded.revoked() == set()
 
 
 OFFERS = {

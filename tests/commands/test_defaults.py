@@ -146,6 +146,45 @@ def test_a_profile_may_precede_the_command(profiles, capsys):
     assert "more than once" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("profiles")
+@pytest.mark.parametrize(
+    ("text", "command", "start"),
+    [
+        ("[defaults]\nprofile = 'nobody'", "list", "profile of [defaults] in {}: There is no profile 'nobody' in "),
+        ("[defaults]\nprofile = 'nobody'", "resume", "profile of [defaults] in {}: There is no profile 'nobody' in "),
+        ("[defaults]\nprofile = 'http://127.0.0.1:1'", "connect", "profile of [defaults] in {}: No credentials "),
+        (
+            "[defaults.thresholds]\nunusd.idle_days = 4",
+            "audit",
+            "thresholds of [defaults] in {}: Unknown rule 'unusd'.",
+        ),
+        ("[defaults.thresholds]\na.b.c = 4", "audit", "thresholds of [defaults] in {}: Unknown rule 'a'."),
+        ("[defaults.thresholds]\nunused.days = 4", "audit --explain unused", "thresholds of [defaults] in {}: "),
+        ("[defaults.thresholds]\nunused.idle_days = true", "audit", "thresholds of [defaults] in {}: idle_days of "),
+        ("[defaults.thresholds]\nunused.idle_days = nan", "report", "thresholds of [defaults] in {}: idle_days of "),
+        ("[defaults]\noutput = 'xml'", "list", "output of [defaults] in {} must be "),
+        ("[defaults]\ncolumns = 1", "list", "columns of [defaults] in {} must be "),
+        ("[defaults]\nprofil = 1", "list", "[defaults] in {} has an unknown key 'profil'."),
+        ("[default]", "list", "{} has no table 'default'."),
+        ("[protect]\nowner = 1", "list", "[protect] in {} has an unknown key 'owner'."),
+        (
+            "[protect]\nowners = 'x'",
+            "revoke --status expired --dry-run --profile prod",
+            "owners of [protect] in {} must ",
+        ),
+        (
+            "[protect]\nowners = ['']",
+            "update --status expired --comment=x --profile prod",
+            "owners of [protect] in {} ",
+        ),
+    ],
+)
+def test_every_mistake_in_the_file_names_the_file_the_table_and_the_key(text, command, start, capsys):
+    configure(text)
+    assert cli.main(command.split()) == 2
+    assert capsys.readouterr().err.startswith(f"tokenkit: {start.format(home() / 'config.toml')}")
+
+
 @pytest.mark.parametrize("command", ["list --profile prod", "revoke --profile prod --status expired --yes"])
 def test_a_mistake_in_the_file_is_an_error_before_any_request(profiles, capsys, command):
     configure("[defaults]\ncolumns = ['via']")

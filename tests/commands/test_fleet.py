@@ -213,7 +213,7 @@ def test_a_change_names_only_the_workspaces_that_it_changes(company, capsys):
     (run_id,) = {run.partition(".")[0] for run in tokenkit.connect("dev").runs()["run_id"]}
     resumed = shell(capsys, f"fleet resume {run_id} --profiles prod,dev --yes")
     assert "prod" not in stopped.err + resumed.err
-    assert "1 of 2 workspaces: 2 revoked" in resumed.err
+    assert "1 of 2 workspaces: 2 tokens revoked" in resumed.err
 
 
 def test_a_notebook_remembers_the_fleet_of_a_variable(company, notebook):
@@ -409,6 +409,21 @@ def test_an_interrupted_run_says_so_and_exits_with_130(company, capsys, line):
     assert "Interrupted. " in printed.err
 
 
+@pytest.mark.usefixtures("company")
+@pytest.mark.parametrize("command", ["list", "audit --findings", "access", "revoke --status expired --dry-run"])
+def test_a_workspace_has_its_profile_in_a_pipe_and_its_address_in_json_csv_and_files(command, capsys, tmp_path):
+    line = f"fleet {command} --profiles dev --columns workspace"
+    address = tokenkit.connect("dev").host
+    assert {*shell(capsys, line).out.splitlines()} == {"workspace", "dev"}
+    assert {*shell(capsys, f"{line} --output csv").out.splitlines()} == {"workspace", address}
+    assert {row["workspace"] for row in json.loads(shell(capsys, f"{line} --output json").out)} == {address}
+    shell(capsys, f"{line} --to {tmp_path / 'rows.csv'}")
+    assert {*(tmp_path / "rows.csv").read_text(encoding="utf-8-sig").split()} == {"workspace", address}
+    meanings = json.loads(shell(capsys, "fleet list --columns help --output json").out)
+    (said,) = (row["meaning"] for row in meanings if row["column"] == "workspace")
+    assert said.endswith("in tables and pipes, and its address in JSON, CSV, files and DataFrames")
+
+
 def test_workspaces_that_fail_alike_are_named_in_one_message(company, capsys):
     for workspace in company.workspaces[:2]:
         company.faults.add(Fault(workspace_id=workspace.workspace_id, status=500))
@@ -445,8 +460,11 @@ def test_a_run_is_resumed_with_some_of_its_workspaces_and_says_what_remains_in_t
     assert "because of an error" not in printed.err
     warnings = [line for line in printed.err.splitlines() if line.startswith("Warning: ") and "this fleet" in line]
     assert [line.endswith(left) for line in warnings] == [True]
-    assert "\n2 workspaces: 3 revoked, 3 pending. Run " in printed.err
-    assert left in printed.err.splitlines()[-1]
+    assert "\n2 workspaces: 3 tokens revoked, 3 pending. Run " in printed.err
+    last = printed.err.splitlines()[-1]
+    assert last.startswith(f"The result is partial (1 workspace): {tokenkit.connect('dev').host}/?o=")
+    assert last.endswith(left)
+    assert last.count("http://") == 1  # the workspace is named once
     assert left in shell(capsys, f"fleet resume {plan.run_id} --profiles prod", code=1).err
     shell(capsys, f"fleet resume {plan.run_id} --profiles dev")
     assert "is not in this fleet" not in shell(capsys, f"fleet resume {plan.run_id} --profiles prod").err
@@ -489,7 +507,7 @@ def test_a_run_of_an_account_is_finished_with_the_command_that_names_the_account
     of_part = command.replace(run_id, f"{run_id}.1")
     assert f"tokenkit {of_part}\n" in shell(capsys, "fleet journal --account account").err
     company.faults.clear()
-    assert "1 revoked" in shell(capsys, command).err
+    assert "1 token revoked" in shell(capsys, command).err
 
 
 @pytest.mark.usefixtures("company")
@@ -511,7 +529,7 @@ def test_a_change_of_permissions_names_the_workspace_of_each_entry_and_principal
     assert "group contractors: CAN_USE -> none in dev" in said
     assert "group data-engineers: CAN_USE -> none in 3 workspaces" in said
     done = shell(capsys, f"{line} --yes --quiet", code=0).err.splitlines()[-1]
-    assert re.match(r"3 workspaces: permissions changed; \d+ revoked\. Run ", done)
+    assert re.match(r"3 workspaces: permissions changed; \d+ tokens revoked\. Run ", done)
 
 
 @pytest.mark.usefixtures("company")

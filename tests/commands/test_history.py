@@ -277,6 +277,24 @@ def test_a_run_is_found_although_the_default_profile_is_of_another_workspace(own
     assert {row["host"] for row in found} == {own_companies.workspaces[1].host}
 
 
+@pytest.mark.usefixtures("profiles")
+@pytest.mark.parametrize(
+    ("command", "noun"), [("journal", "run"), ("journal --tokens", "run"), ("resume", "unfinished run")]
+)
+def test_the_default_profile_limits_the_journal_and_resume_alike_and_both_say_so(unfinished, rows, command, noun):
+    of_first = rows(*command.split(), "--profile", "prod")[0]
+    home().mkdir(exist_ok=True)
+    (home() / "config.toml").write_text('[defaults]\nprofile = "prod"\n')
+    found, said = rows(*command.split())
+    assert found == of_first
+    assert unfinished["staged"] not in {row["run_id"] for row in found}
+    assert (
+        f"1 {noun} of other workspaces is not shown, because of profile of [defaults] in {home() / 'config.toml'}. To "
+        "show another workspace, use --profile.\n"
+    ) in said
+    assert "not shown, because of" not in rows(*command.split(), "--profile", "prod")[1]
+
+
 @pytest.mark.usefixtures("here")
 def test_a_change_of_permissions_that_was_not_made_has_no_command_that_restores_it(company, rows, capsys):
     ws = tokenkit.connect()

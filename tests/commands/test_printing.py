@@ -37,6 +37,11 @@ NEEDED = (
 # What is needed of a command, but gives way in others.
 NEEDED_OF = {
     "scopes": ("scopes", "new_scopes"),
+    # A new value is read beside the present one.
+    "scopes --narrow --dry-run": ("scopes", "new_scopes"),
+    "update --status active --scopes sql --dry-run": ("scopes", "new_scopes"),
+    "update --status active --comment x --dry-run": ("comment", "new_comment"),
+    "undo {update} --dry-run": ("comment", "new_comment"),
     "journal": ("reason",),
     "fleet journal": ("reason",),
     "permissions show": ("permission_level", "user_name", "group_name"),
@@ -60,6 +65,7 @@ LINES = [
     "find-leaked --file {leaked}",
     "revoke --status active --dry-run",
     "update --status active --comment x --dry-run",
+    "update --status active --scopes sql --dry-run",
     "scopes --narrow --dry-run",
     "permissions set group:contractors --dry-run",
     "permissions add group:analysts --dry-run",

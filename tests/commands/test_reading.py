@@ -90,6 +90,48 @@ def test_a_filter_without_a_match_is_reported_as_misspelled(capsys, command, fil
     assert expected in printed.err if expected else "No token has" not in printed.err
 
 
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("list --owner nobody", "No token has the owner 'nobody', and "),
+        ("list --owner terraform --idle 9000d", "{}: 0 tokens."),
+        ("scopes --owner nobody", "No token has the owner 'nobody', and "),
+        ("scopes --owner terraform --idle 9000d", "{}: 0 tokens."),
+        ("access --where \"principal == 'nobody'\"", "{}: 0 of "),
+        ("audit --findings --rule lifetime-over-maximum", "{}: 0 findings "),
+        ("journal", "All workspaces: 0 runs in the journal."),
+        ("journal --tokens", "All workspaces: 0 tokens in the journal."),
+        ("resume", "All workspaces: 0 unfinished runs."),
+    ],
+)
+def test_of_a_listing_with_nothing_in_it_a_terminal_shows_one_line(line, says, monkeypatch, capsys):
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
+    assert cli.main(shlex.split(line)) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (said,) = printed.err.splitlines()
+    assert said.startswith(says.format(tokenkit.connect().name))
+    assert cli.main([*shlex.split(line), "--quiet"]) == 0
+    printed = capsys.readouterr()
+    assert len((printed.out + printed.err).splitlines()) == 1
+
+
+@pytest.mark.usefixtures("here")
+def test_tokens_whose_scopes_cannot_be_narrowed_are_not_called_nothing(monkeypatch, capsys):
+    owner = tokenkit.connect().scopes("advice == 'none'")["owner"].iloc[0]
+    line = ["scopes", "--owner", owner, "--where", "advice == 'none'"]
+    assert cli.main(line) == 0
+    assert capsys.readouterr().out == "No scopes can be narrowed.\n"
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
+    assert cli.main(line) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert re.search(r": [\d,]+ tokens? \(advice: [\d,]+ none\)\.\n.* not shown\. To show all: ", printed.err)
+
+
 @pytest.mark.parametrize("command", ["list", "revoke --yes --allow-none"])
 def test_an_owner_who_was_offboarded_is_not_taken_for_another_one(here, capsys, command):
     ws = tokenkit.connect()

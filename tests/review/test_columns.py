@@ -217,7 +217,7 @@ def test_of_one_run_what_it_did_comes_before_what_the_line_about_it_says():
         new_scopes=[["sql"], None],
         outcome="updated",
     )
-    assert headings_of(tokens, 90) == ["outcome", "owner", "comment", "new scopes", "scopes", "token"]
+    assert headings_of(tokens, 90) == ["outcome", "owner", "comment", "scopes", "new scopes", "token"]
     entries = tokens[names].assign(
         kind=["user", "group"],
         principal="data-engineers",

@@ -46,6 +46,7 @@ KIND = RunKind(
     settings={"asked": [dict], "before": [dict], "replace": bool},
 )
 CHANGES, LOSING, GAINING = "Entries that change", "Principals losing permission", "Principals gaining permission"
+NOT_KNOWN = "Not known: more tokens may be lost"
 """The captions of tables of a preview or a dry run."""
 _COLUMNS = ["token_id", "owner", "owner_kind", "comment", "status", "last_used_day", "expiry_time", "effect", PROTECTED]
 
@@ -137,7 +138,7 @@ class PermissionEffects(Plan):
         """Return the principals that a preview shows before the tokens, as frames by caption."""
         entries = self.changes.assign(principal=self._principals(self.changes), change=acl.as_change(self.changes))
         entries = entries[[name for name in ("workspace", "principal", "kind", "change") if name in entries]]
-        return {CHANGES: entries, LOSING: self._worst_first(), "Not known: more tokens may be lost": self.not_known}
+        return {CHANGES: entries, LOSING: self._worst_first(), NOT_KNOWN: self.not_known}
 
     def _worst_first(self) -> pd.DataFrame:
         return self.losing_access.sort_values("tokens", ascending=False, kind="stable")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ def of(
     limit: int = SHOWN_ROWS,
     without: Collection[str] = (),
     labels: Mapping[str, str] = MappingProxyType({}),
-    see_all: str = "",
+    see_all: Callable[[str], str] = lambda _: "",
     names_tokens: bool = False,
 ) -> Preview:
     """Return the short preview of a plan.
@@ -41,7 +41,7 @@ def of(
         limit: The maximum number of rows to show of each table.
         without: The captions of tables that are shown elsewhere.
         labels: The names of workspaces in tables, by address.
-        see_all: How to see all rows of a table, as a clause.
+        see_all: Returns how to see all rows of the table with a caption, as a clause.
         names_tokens: Whether warnings name the first of their tokens, because the tables are not shown.
     """
     summary = plan.summary()
@@ -51,7 +51,7 @@ def of(
     parts[of_tokens] = worst_first_of(tokens, list(summary.warnings))
     parts = {caption: labelled(rows, labels) for caption, rows in parts.items()}
     tables = [
-        table(rows, caption=caption, limit=limit, see_all=see_all)
+        table(rows, caption=caption, limit=limit, see_all=see_all(caption))
         for caption, rows in parts.items()
         if caption not in without
     ]

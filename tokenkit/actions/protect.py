@@ -45,7 +45,7 @@ def read_protected(folder: Path, more: Mapping[str, Sequence[str]] | None = None
         ConfigurationError: The file cannot be read or is invalid. A misspelled protection is never ignored.
     """
     table = config.read_table(folder, config.PROTECT, consequence=", so it is not known what it protects")
-    patterns = check(table, where=str(folder / config.FILE_NAME))
+    patterns = check(table, where=config.place(folder, config.PROTECT))
     for name, values in check(more or {}).items():
         patterns[name] = [*patterns.get(name, []), *values]
     return patterns
@@ -58,9 +58,7 @@ def check(protect: Mapping[str, Sequence[str]], *, where: str = _TABLE) -> dict[
         ConfigurationError: A key is unknown, a value is not a list of texts, or a pattern can match nothing.
     """
     if not isinstance(protect, Mapping):
-        raise errors.ConfigurationError(
-            f"{_TABLE} in {where} must be a table with the keys {', '.join(config.PROTECTED_COLUMNS)}."
-        )
+        raise errors.ConfigurationError(f"{where} must be a table with the keys {', '.join(config.PROTECTED_COLUMNS)}.")
     patterns = {}
     for name, values in protect.items():
         if name not in config.PROTECTED_COLUMNS:
@@ -70,9 +68,9 @@ def check(protect: Mapping[str, Sequence[str]], *, where: str = _TABLE) -> dict[
         is_list = isinstance(values, Iterable) and not isinstance(values, str | Mapping)
         given = list(values) if is_list else []
         if not is_list or not all(isinstance(value, str) for value in given):
-            raise errors.ConfigurationError(f"{name} in {where} must be a list of texts.")
+            raise errors.ConfigurationError(f"{name} of {where} must be a list of texts.")
         if problem := next(filter(None, (_problem(name, pattern) for pattern in given)), ""):
-            raise errors.ConfigurationError(f"{name} in {where} protects nothing: {problem}.")
+            raise errors.ConfigurationError(f"{name} of {where} protects nothing: {problem}.")
         patterns[name] = given
     return patterns
 

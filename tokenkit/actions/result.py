@@ -10,6 +10,7 @@ import pandas as pd
 from tokenkit import frames
 from tokenkit.actions import states
 from tokenkit.actions.task import Outcome
+from tokenkit.core.wording import pluralize
 from tokenkit.review.values import words
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ ENDED_BY = "ended_by"
 """
 RUN = "run"
 """The key in ``DataFrame.attrs`` for the id of the run of a result that a command shows."""
+
+NOTHING_CHANGED = "nothing_changed"
+"""The key in ``DataFrame.attrs`` for that a command changed none of the tokens, or of the run, that its arguments name.
+"""
 
 
 def result_of(entries: Sequence[Entry], unwritten: Mapping[str, Outcome] | None = None) -> pd.DataFrame:
@@ -56,10 +61,13 @@ def _journalled_outcome(entry: Entry) -> Outcome:
 
 
 def counts(result: pd.DataFrame) -> str:
-    """Return the number of tokens of each outcome as a text, and of those that no final listing confirmed; empty
-    without tokens.
+    """Return the number of tokens of each outcome as a text (``3 tokens revoked, 1 failed``), and of those that no
+    final listing confirmed; empty without tokens.
     """
-    outcomes = [f"{count:,} {words(str(outcome))}" for outcome, count in result["outcome"].value_counts().items()]
+    outcomes = [
+        f"{f'{count:,}' if position else pluralize(count, 'token')} {words(str(outcome))}"
+        for position, (outcome, count) in enumerate(result["outcome"].value_counts().items())
+    ]
     count = unconfirmed(result)
     return ", ".join(outcomes) + (f" ({count:,} {states.NOT_CONFIRMED})" if count else "")
 

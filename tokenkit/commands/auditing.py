@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -31,7 +33,7 @@ class _Rules(Evidence):
 def audit(session: Session[TokenSource], *, explain: str | None, **options: Unpack[_Rules]) -> Audit | str | None:
     """Run the audit rules on the tokens of the workspace; or explain a rule, without a workspace."""
     if explain is not None:
-        return _explained(session.front_end, explain)
+        return _explained(session.front_end, explain, options["thresholds"])
     result = _audit(session, **options)
     if len(result.findings) and not any(session.rows.values()) and not session.front_end.returns_objects:
         session.front_end.say_below(
@@ -43,15 +45,12 @@ def audit(session: Session[TokenSource], *, explain: str | None, **options: Unpa
 def _audit(session: Session[TokenSource], **options: Unpack[_Rules]) -> Audit:
     # An error before any request.
     run = {rule.id for rule in chosen(options["rules"] or None, skip=options["skip"], with_usage=options["usage"])}
+    thresholds = _by_rule([*(threshold for threshold in _usual() if threshold[0] in run), *options["thresholds"]])
     workspace = session.workspace()
-    by_rule: dict[str, dict[str, Any]] = {}
-    usual = [threshold for threshold in map(threshold_of, defaults.read().thresholds) if threshold[0] in run]
-    for rule, name, value in [*usual, *options["thresholds"]]:
-        by_rule.setdefault(rule, {})[name] = value
     result = workspace.audit(
         options["rules"] or None,
         skip=options["skip"],
-        thresholds=by_rule,
+        thresholds=thresholds,
         waivers=options["waivers"],
         usage=evidence_of(session.front_end, workspace, options),
     )
@@ -62,9 +61,31 @@ def _audit(session: Session[TokenSource], **options: Unpack[_Rules]) -> Audit:
     return result
 
 
-def _explained(front_end: FrontEnd, name: str) -> str | None:
-    """Return the explanation of a rule; in a notebook, print it."""
-    text = "\n\n".join(explained(rule) for rule in chosen([name]))
+def _usual() -> list[Threshold]:
+    """Return the thresholds of ``config.toml``.
+
+    Raises:
+        UsageError: One of them is invalid.
+    """
+    try:
+        return [threshold_of(text) for text in defaults.read().thresholds]
+    except errors.UsageError as error:
+        problem = f"thresholds of {defaults.where()}: {error}"
+    raise errors.UsageError(problem)
+
+
+def _by_rule(thresholds: Iterable[Threshold]) -> dict[str, dict[str, Any]]:
+    """Return thresholds by rule and name. A later one replaces an earlier one."""
+    found: dict[str, dict[str, Any]] = {}
+    for rule, name, value in thresholds:
+        found.setdefault(rule, {})[name] = value
+    return found
+
+
+def _explained(front_end: FrontEnd, name: str, thresholds: Sequence[Threshold]) -> str | None:
+    """Return the explanation of a rule with the thresholds that apply; in a notebook, print it."""
+    by_rule = _by_rule([*_usual(), *thresholds])
+    text = "\n\n".join(explained(rule, by_rule.get(rule.id, {})) for rule in chosen([name]))
     if not front_end.returns_objects:
         return text
     for line in text.split("\n"):
@@ -99,11 +120,11 @@ def threshold_of(text: str) -> Threshold:
         raise errors.UsageError(f"The rule {rule_id} has no threshold {name!r}. {hint}")
     if isinstance(known[name].default, tuple):
         return rule_id, name, tuple(comma_list(value))
-    try:
-        return rule_id, name, float(value)
-    except ValueError:
-        problem = errors.UsageError(f"{name} of {rule_id} must be a number, not {value!r}.")
-    raise problem
+    with contextlib.suppress(ValueError):
+        number = float(value)
+        if not math.isnan(number):
+            return rule_id, name, number
+    raise errors.UsageError(f"{name} of {rule_id} must be a number, not {value!r}.")
 
 
 def threshold_names(_: object) -> list[str]:

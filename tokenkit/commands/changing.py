@@ -16,7 +16,7 @@ from tokenkit.actions import creation, permissions, preview
 from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
-from tokenkit.actions.result import ENDED_BY, RUN, counts, is_confirmed, remaining
+from tokenkit.actions.result import ENDED_BY, NOTHING_CHANGED, RUN, counts, is_confirmed, remaining
 from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.states import ALREADY_GONE, REVOKED, UNKNOWN, UPDATED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
@@ -30,7 +30,7 @@ from tokenkit.rest import credentials
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access, columns, filters
 from tokenkit.review import scopes as scopes_review
-from tokenkit.review.preview import CAPTION, Preview
+from tokenkit.review.preview import CAPTION, EMPTY, Preview
 from tokenkit.workspaces.base import AnyWorkspace
 from tokenkit.workspaces.workspace import Workspace
 
@@ -72,15 +72,17 @@ def revoke(
     plan = workspace.revoke(tokens, evidence, include_own=include_own, reason=reason)
     nothing = f"nothing to revoke{'' if len(tokens) else _NO_MATCH}"
     result = _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
-    return result if len(plan) or not token_ids else None  # who gives IDs must know that none was revoked
+    return _of_named(result, plan) if token_ids else result
 
 
-_SEE_ALL = "--dry-run shows all of them"
-_WHOLE: Mapping[bool, Mapping[str, Any]] = {
-    False: {"limit": 500, "see_all": "--columns principal --to FILE saves all of them"},
-    True: {"see_all": "--columns principal returns all of them"},  # a cell is not a screen, and its output is saved
+_COLUMNS_OF = {
+    preview.LOST_TOKENS: ("token_id", "owner", "comment", "effect"),
+    permissions.CHANGES: ("principal", "kind", "permission_level", "new_permission_level"),
+    permissions.LOSING: ("principal",),
+    permissions.NOT_KNOWN: ("principal", "kind", "reason"),
 }
-"""How many principals a dry run shows, and how to see the others, by whether the front end returns objects."""
+"""The columns by which a dry run of a change of permissions returns the rows of one of its tables."""
+_MOST_ROWS = 500
 _NO_MATCH = "; no token matches"
 
 
@@ -138,9 +140,11 @@ def update(
         session, workspace, token_ids, criteria, where=where, sort=sort, limit=limit, allow_none=allow_none
     )
     plan = workspace.plan_update(tokens["token_id"], comment=comment, scopes=scopes, reason=reason)
-    why = _NO_MATCH if not len(tokens) else "" if plan.summary().left_out else "; the tokens already have these values"
+    is_done = len(tokens) and not len(plan) and not plan.summary().left_out
+    why = "; the tokens already have these values" if is_done else "" if len(tokens) else _NO_MATCH
     nothing = f"nothing to change{why}"
-    return _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
+    result = _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
+    return _of_named(result, plan) if token_ids and not is_done else result
 
 
 def scopes(
@@ -168,15 +172,18 @@ def scopes(
     if not narrow:
         can_be_narrowed = advised["advice"] == scopes_review.NARROW
         is_partial = not (show_all or can_be_narrowed.all())
-        session.say(f"{workspace.name}: {pluralize(len(advised), 'token')}{f' (advice: {counts})' if counts else ''}.")
+        if not warn_of_misspelt(session, workspace, criteria, advised):
+            of_each = f" (advice: {counts})" if counts else ""
+            session.say(f"{workspace.name}: {pluralize(len(advised), 'token')}{of_each}.")
         if is_partial:
             hidden = int((~can_be_narrowed).sum())
             session.front_end.warn_last(
                 f"{pluralize(hidden, 'token')} whose scopes cannot be narrowed {of(hidden, 'is', 'are')} not shown. "
                 f"To show all: {session.again('--all')}"
             )
-        warn_of_misspelt(session, workspace, criteria, advised)
-        return advised[can_be_narrowed].reset_index(drop=True) if is_partial else advised
+        shown = advised[can_be_narrowed].reset_index(drop=True) if is_partial else advised
+        shown.attrs[EMPTY] = "No scopes can be narrowed." if is_partial else ""
+        return shown
     plan = workspace.plan_update(advised, reason=reason)
     _require_known(session.front_end, workspace, criteria, allow_none=allow_none)
     doing = f"narrow {part_of(len(plan), len(advised), 'token')} to the scopes in use"
@@ -197,8 +204,7 @@ def undo(
     workspace = _workspace_of_run(session, run_id)
     plan = workspace.undo(run_id, reason=reason)
     doing, nothing = f"restore {pluralize(len(plan), 'token')}", "nothing to restore"
-    result = _decide(session, plan, workspace, dry_run=dry_run, yes=yes, doing=doing, nothing=nothing)
-    return result if len(plan) else None
+    return _of_named(_decide(session, plan, workspace, dry_run=dry_run, yes=yes, doing=doing, nothing=nothing), plan)
 
 
 def _workspace_of_run(session: Session[AnyWorkspace], run_id: str) -> AnyWorkspace:
@@ -260,10 +266,10 @@ def _change_permissions(
         # The same tables as before a confirmation, the last one as the result.
         caption, rows = _costs(plan, session.columns)
         rows = _with_columns(rows, session.columns, workspace.tokens)
-        in_short = preview.of(plan, without=[caption], labels=workspace.labels, **_WHOLE[front_end.returns_objects])
+        in_short = preview.of(plan, without=[caption], labels=workspace.labels, **_whole(front_end, plan))
         asks = "" if needs_confirmation else ", without a confirmation"
         title = f"{workspace.full_name_for(plan.hosts)}: would {plan.effect()}{asks}."
-        front_end.show(replace(in_short, title=title, closing=()), is_dry_run=True)
+        front_end.show(replace(in_short, title=title, closing=()), is_asked=False)
         _warn_last(front_end, in_short)
         return _of_dry_run(rows, caption)
     result = _decide(session, plan, workspace, dry_run=False, yes=options["yes"] or not needs_confirmation)
@@ -284,10 +290,19 @@ def _costs(plan: PermissionEffects, names: Sequence[str]) -> tuple[str, pd.DataF
         permissions.LOSING: plan.losing_access,
         permissions.GAINING: plan.gaining_access,
         permissions.CHANGES: plan.changes,
+        permissions.NOT_KNOWN: plan.not_known,
     }
     filled = {caption: found for caption, found in rows.items() if len(found)}
     asked_for = (part for part in filled.items() if all(columns.named(name, part[1].columns) for name in names))
     return next(asked_for, next(iter(filled.items())))
+
+
+def _whole(front_end: FrontEnd, plan: PermissionEffects) -> Mapping[str, Any]:
+    """Return how many rows of each table a dry run shows, and how to see the others, for a preview."""
+    first = ["workspace"] if "workspace" in plan.changes else []
+    how = "returns all of them" if front_end.returns_objects else "--to FILE saves all of them"
+    limit = {} if front_end.returns_objects else {"limit": _MOST_ROWS}  # a cell is no screen, and its output is saved
+    return limit | {"see_all": lambda caption: f"--columns {','.join([*first, *_COLUMNS_OF[caption]])} {how}"}
 
 
 def _how_to_undo(session: Session[Any], workspace: AnyWorkspace, plan: PermissionEffects) -> list[str]:
@@ -330,7 +345,7 @@ def resume(
     evidence = evidence_of(session.front_end, workspace, options)
     if evidence is not None:
         plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
-    in_short = preview.of(plan, labels=workspace.labels, see_all=_SEE_ALL)
+    in_short = preview.of(plan, labels=workspace.labels, see_all=_by_dry_run)
     if not plan.summary().doing:
         _warn(session.front_end, in_short)
         return _nothing_remains(session, workspace, plan, dry_run=dry_run)
@@ -338,7 +353,8 @@ def resume(
     is_nothing_sent = not len(plan) and len(plan.left_out)
     is_shown = not ((plan.needs_confirmation and not is_nothing_sent) or dry_run or yes)
     if is_shown:
-        session.front_end.show(in_short)
+        session.front_end.show(replace(in_short, closing=()), is_asked=False)
+        _warn(session.front_end, in_short)
         session.front_end.warn(
             f"{workspace.full_name_for(plan.hosts)}: resuming run {plan.run_id}, which was confirmed today. "
             "To see what remains without resuming, use --dry-run."
@@ -539,7 +555,7 @@ def _decide(
     where = workspace.full_name_for(plan.hosts)
     is_unseen = yes and not dry_run
     in_short = preview.of(
-        plan, title=doing, tokens=rows, labels=workspace.labels, see_all=_SEE_ALL, names_tokens=is_unseen
+        plan, title=doing, tokens=rows, labels=workspace.labels, see_all=_by_dry_run, names_tokens=is_unseen
     )
     if dry_run:
         front_end.hint(f"{where}: would {doing}.")
@@ -566,6 +582,15 @@ def _decide(
     _say_how_to_finish(session, plan, result)
     if plan.can_be_undone and result["outcome"].isin([UPDATED, UNKNOWN]).any():
         front_end.hint(f"To undo this change: {front_end.program} undo {plan.run_id}")
+    return result
+
+
+def _of_named(result: pd.DataFrame | None, plan: Plan) -> pd.DataFrame | None:
+    """Return the result of a change whose arguments name tokens or a run. If it changes none of them, it fails: an exit
+    code of 0 would say that they were changed.
+    """
+    if result is not None and not len(plan):
+        result.attrs[NOTHING_CHANGED] = True
     return result
 
 
@@ -640,6 +665,11 @@ def _say_additional_effects(front_end: FrontEnd, result: pd.DataFrame) -> None:
     """Show the effects of a change that were not in its plan."""
     if beyond := permissions.beyond_preview(result):
         front_end.warn_last(beyond)
+
+
+def _by_dry_run(_: str) -> str:
+    """Return how to see all rows of a preview before a confirmation."""
+    return "--dry-run shows all of them"
 
 
 def _warn(front_end: FrontEnd, in_short: Preview) -> None:

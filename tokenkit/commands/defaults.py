@@ -47,7 +47,7 @@ class Defaults:
 
 def where(folder: Path | None = None) -> str:
     """Return the table and its file, for messages."""
-    return f"[{config.DEFAULTS}] in {(folder or home()) / config.FILE_NAME}"
+    return config.place(folder or home(), config.DEFAULTS)
 
 
 def read(folder: Path | None = None) -> Defaults:
@@ -80,7 +80,7 @@ def _thresholds(table: dict[str, object], rule: str = "") -> list[str]:
     found = []
     for name, value in table.items():
         if isinstance(value, dict):
-            found += _thresholds(value, f"{name}.")
+            found += _thresholds(value, f"{rule}{name}.")
         else:
             found.append(f"{rule}{name}={','.join(map(str, value)) if isinstance(value, list) else value}")
     return found

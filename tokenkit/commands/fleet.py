@@ -17,6 +17,7 @@ from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.wording import comma_list, first_of
 from tokenkit.fleets.connect import fleet
 from tokenkit.fleets.fleet import Fleet
+from tokenkit.fleets.members import with_name
 from tokenkit.rest import credentials
 
 _NAMED = 5
@@ -45,10 +46,10 @@ def in_fleet(front_end: FrontEnd, **named: str | None) -> Iterator[Session[Fleet
 def _conclude(front_end: FrontEnd, workspaces: Fleet, alike: Mapping[str, Mapping[str, str]]) -> None:
     """Show each failure, once for all workspaces that failed alike."""
     for failed in alike.values():
-        front_end.conclude(
-            f"The result is partial ({workspaces.name}): {first_of([*failed], _NAMED)} failed"
-            f"{' alike. The first' if len(failed) > 1 else ''}: {next(iter(failed.values()))}"
-        )
+        name, message = next(iter(failed.items()))
+        several = f"{first_of([*failed], _NAMED)} failed alike. The first: {message}"
+        cause = several if len(failed) > 1 else with_name(name, message, " failed:")
+        front_end.conclude(f"The result is partial ({workspaces.name}): {cause}")
 
 
 def _alike(workspaces: Fleet) -> dict[str, dict[str, str]]:

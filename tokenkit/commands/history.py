@@ -94,7 +94,8 @@ class _Recorded:
 
 
 def _recorded(session: Session[AnyWorkspace], run_id: str | None = None) -> _Recorded:
-    """Return the journal of the workspaces that the command line names, else of the connected one, else of all.
+    """Return the journal of the workspaces that the command line names, else of the connected one, else of the default
+    profile's, else of all.
 
     A run is looked for in all, because its id alone names its workspaces.
     """
@@ -116,7 +117,8 @@ def _recorded(session: Session[AnyWorkspace], run_id: str | None = None) -> _Rec
 
 
 def journal(session: Session[AnyWorkspace], *, run_id: str | None, runs: bool, tokens: bool) -> pd.DataFrame:
-    """Return the journal on this computer: of the connected or selected workspace, else of all; the newest run first.
+    """Return the journal on this computer: of the selected, connected or default workspace, else of all; the newest run
+    first.
 
     Of one run, these are its tokens; of a run that changes permissions the entries before and after; and the run itself
     if it has no tokens.
@@ -126,6 +128,7 @@ def journal(session: Session[AnyWorkspace], *, run_id: str | None, runs: bool, t
     recorded = _recorded(session)
     found = recorded.runs()
     _warn_of_shared_hosts(session, recorded, found)
+    _say_what_is_not_shown(session, recorded, len(found), "run")
     if runs or not tokens:
         session.say(f"{recorded.name}: {pluralize(len(found), 'run')} in the journal.")
         _say_what_remains(session, found)
@@ -234,8 +237,22 @@ def unfinished(session: Session[AnyWorkspace]) -> pd.DataFrame:
     rows = recorded.runs()
     found = rows[rows["remaining"] > 0].reset_index(drop=True)
     session.say(f"{recorded.name}: {pluralize(len(found), 'unfinished run')}.")
+    _say_what_is_not_shown(session, recorded, len(found), "unfinished run")
     _say_what_remains(session, found)
     return found
+
+
+def _say_what_is_not_shown(session: Session[AnyWorkspace], recorded: _Recorded, shown: int, noun: str) -> None:
+    """Say how many runs are not shown, if a setting and not the command line selects the workspace."""
+    if not session.chosen_by:
+        return
+    remaining = recorded.all_runs()["remaining"]
+    hidden = (len(remaining) if noun == "run" else int((remaining > 0).sum())) - shown
+    if hidden:
+        session.front_end.hint(
+            f"{pluralize(hidden, noun)} of other workspaces {of(hidden, 'is', 'are')} not shown, because of "
+            f"{session.chosen_by}. To show another workspace, use --profile."
+        )
 
 
 def _with_due(rows: pd.DataFrame) -> pd.DataFrame:

@@ -187,6 +187,12 @@ def _known(column: str) -> Callable[[click.Context], list[str]]:
     return offer
 
 
+def _listed_ids(context: click.Context) -> list[str]:
+    """Return the known ids without those of tokens that a run on this computer revoked."""
+    revoked: set[str] = imported("recorded.revoked")()
+    return [token_id for token_id in _known("token_id")(context) if token_id not in revoked]
+
+
 def imported(name: str) -> Callable[..., Any]:
     """Return the function ``module.function`` of this package. Its module is imported when it is called, so that the
     start is not delayed.
@@ -231,7 +237,7 @@ NAMES = Value("NAMES", _names)
 LIFETIME = Value("90d", lifetime)
 MOMENT = Value("DATE", date)
 AGE = Value("7d|DATE", duration_or_date)
-ID = Value("ID", offer=_known("token_id"))
+ID, ID_OF_LOG = Value("ID", offer=_listed_ids), Value("ID", offer=_known("token_id"))
 RUN = _runs("run_ids")
 TARGET = Value("TARGET", offer=_profiles)
 PROFILE_NAME = Value("NAME", offer=_profiles)
@@ -288,9 +294,9 @@ FROM = (
     ),
     option("--as-of", MOMENT, "the reference time for ages, if the file has none (default: now)"),
 )
-TOKEN_IDS, REQUIRED_IDS = (
-    Argument("token_ids", ID, help="token IDs or their prefixes", nargs=-1, required=required)
-    for required in (False, True)
+TOKEN_IDS, REQUIRED_IDS, IDS_OF_LOG = (
+    Argument("token_ids", value, help="token IDs or their prefixes", nargs=-1, required=required)
+    for value, required in ((ID, False), (ID, True), (ID_OF_LOG, False))
 )
 ALLOW_NONE = flag("--allow-none", "succeed if the owner or creator is unknown, for scheduled jobs")
 ALLOW_UNKNOWN = flag("--allow-unknown", "accept a scope that looks like a misspelled known scope")

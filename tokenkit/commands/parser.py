@@ -113,12 +113,21 @@ class Call:
         named = self._named_by_default(front_end, usual.profile or None)
         if self.params.get("yes") and not self.params.get("dry_run"):
             self._check_workspace_is_named(front_end)
-        with (
-            spelling(counterparts(front_end.program, self.command.path, self._selection(named))),
-            self.command.workspaces.open(front_end, named) as opened,
-        ):
-            session = dataclasses.replace(opened, argv=self.argv, path=self.command.path, rows=self.rows)
-            return self.command.function(session, **self.params)
+        chosen_by = "" if named is self.named else f"profile of {defaults.where()}"
+        try:
+            with (
+                spelling(counterparts(front_end.program, self.command.path, self._selection(named))),
+                self.command.workspaces.open(front_end, named) as opened,
+            ):
+                session = dataclasses.replace(
+                    opened, argv=self.argv, path=self.command.path, rows=self.rows, chosen_by=chosen_by
+                )
+                return self.command.function(session, **self.params)
+        except errors.ConfigurationError as error:
+            if not chosen_by:
+                raise
+            problem = f"{chosen_by}: {error}"  # which would not be understood without the file that names it
+        raise errors.ConfigurationError(problem)
 
     @property
     def shape(self) -> str:
@@ -147,12 +156,10 @@ class Call:
         A change never runs on the default profile, nor on the workspace that it would run on without one: the commands
         that only read show another.
         """
-        reads_only = not self.command.can_change or self.params.get("narrow") is False
-        # The journal names the workspace of a run, and `resume` without one shows those of all.
-        is_of_run = bool(self.params.get("run_id")) or (self.command.can_change and "run_id" in self.params)
-        if "profile" not in self.named or is_of_run or self._is_named(front_end):
+        is_of_run = bool(self.params.get("run_id"))  # the journal names its workspace
+        if not profile or "profile" not in self.named or is_of_run or self._is_named(front_end):
             return self.named
-        if profile and not reads_only:
+        if self.is_plan:
             raise errors.UsageError(
                 f"{defaults.where()} sets profile = {profile!r}, which is only for commands that read. A change names "
                 f"its workspace: add --profile {shlex.quote(profile)}."

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tokenkit.actions.result import RUN, is_confirmed, remaining
+from tokenkit.actions.result import ENDED_BY, NOTHING_CHANGED, RUN, is_confirmed, remaining
 from tokenkit.commands import defaults
 from tokenkit.commands.parser import Call
 from tokenkit.commands.rows import arranged, as_frame
@@ -55,8 +55,9 @@ def write_result(
             sys.stdout.write(f"{printable(str(shown))}\n")
         else:
             rows = as_frame(shown, findings=bool(call.rows.get("findings")))
-            # Values that matched no token were found, and may still be valid: the messages say so.
-            empty = "No token matched." if isinstance(result, Leaks) and not result.is_all_clear else "Nothing found."
+            empty = rows.attrs.get(preview.EMPTY) or "Nothing found."
+            if isinstance(result, Leaks) and not result.is_all_clear:
+                empty = "No token matched."  # values were found, and may still be valid: the messages say so
             _write(front_end, rows, call, labels, empty=empty, is_colored=is_colored)
 
 
@@ -86,8 +87,8 @@ def _code_of(result: object, call: Call) -> int:
         found = FINDINGS if result.looked_for and not call.printing["exit_zero"] else 0
         return found or (UNREADABLE if len(result.not_comparable) else 0)
     if not isinstance(result, pd.DataFrame) or not {"outcome", "attempts"} <= set(result.columns) or "run_id" in result:
-        return 0
-    if result.attrs.get("ended_by") == "interrupt":
+        return UNFINISHED if NOTHING_CHANGED in getattr(result, "attrs", ()) else 0
+    if result.attrs.get(ENDED_BY) == "interrupt":
         return INTERRUPTED
     return UNFINISHED if remaining(result) or not is_confirmed(result) else 0
 
@@ -126,7 +127,8 @@ def _write(
     elif output == "csv":
         sys.stdout.write(export.csv_text(texts.written(frame)))
     elif not len(frame):
-        sys.stdout.write("" if call.is_plan else f"{empty}\n")  # a change says itself that there is nothing to do
+        # A change says itself that there is nothing to do, and so does the message below the result.
+        sys.stdout.write("" if call.is_plan or front_end.has_summary else f"{empty}\n")
     else:
         frame = preview.labelled(frame, labels)
         if sys.stdout.isatty():

@@ -75,7 +75,7 @@ def list_tokens(
     """List the tokens that match the filters."""
     workspace = session.workspace()
     found = workspace.tokens(where, **criteria)
-    warn_of_misspelt(session, workspace, criteria, found)
+    is_misspelt = warn_of_misspelt(session, workspace, criteria, found)
     warn_of_unscoped(session, criteria)
     is_ending = criteria.get("expires_in") is not None
     if is_ending or any(columns.named(name, [_ENDS_BY]) for name in (*session.columns, (sort or "").lstrip("-"))):
@@ -89,7 +89,7 @@ def list_tokens(
     count = f"{workspace.name}: {pluralize(len(found), 'token')}."
     if len(tokens) < len(found):
         session.front_end.hint(f"{count} Showing the first {len(tokens):,}.")
-    else:
+    elif not is_misspelt:
         session.say(count)
     if is_ending and (unused := int((found[_ENDS_BY] == lifecycle.DISUSE).sum())):
         ends = of(unused, "ends", "end")
@@ -101,11 +101,14 @@ def list_tokens(
 
 def warn_of_misspelt(
     session: Session[Any], workspace: TokenSource, criteria: Mapping[str, Any], found: pd.DataFrame
-) -> None:
-    """Show which values of the filters match no token, if nothing was found."""
-    if not len(found):
-        for sentence in filters.misspelt(workspace.tokens_with_aliases(), criteria, workspace.principal_names):
-            session.warn(sentence)
+) -> bool:
+    """Show which values of the filters match no token, if nothing was found, and return whether there are any."""
+    if len(found):
+        return False
+    sentences = filters.misspelt(workspace.tokens_with_aliases(), criteria, workspace.principal_names)
+    for sentence in sentences:
+        session.front_end.warn_last(sentence)
+    return bool(sentences)
 
 
 def warn_of_unscoped(session: Session[Any], criteria: Mapping[str, Any]) -> None:

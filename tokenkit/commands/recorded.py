@@ -10,11 +10,11 @@ import contextlib
 import re
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tokenkit import errors
-from tokenkit.actions.states import SETTLED
+from tokenkit.actions.states import ALREADY_GONE, REVOKED, SETTLED
 from tokenkit.core.home import home
 from tokenkit.rest.credentials import profile_address
 from tokenkit.rest.hosts import Address, address, is_address
@@ -30,6 +30,11 @@ _REMAINING = f"""
     SELECT 1 FROM (SELECT state, max(step_id) FROM steps WHERE run_id = ? GROUP BY token_id)
     WHERE state NOT IN ({", ".join("?" * len(SETTLED))}) LIMIT 1
 """  # noqa: S608 - no value
+_REVOKED = """
+    SELECT token_id FROM (SELECT token_id, state, max(step_id) FROM steps GROUP BY run_id, token_id)
+    WHERE state IN (?, ?)
+"""
+_PROBLEMS = (errors.TokenKitError, OSError, ValueError, sqlite3.Error)
 
 
 def values(column: str, profiles: Sequence[str] = ()) -> list[str]:
@@ -64,28 +69,45 @@ def unfinished() -> list[str]:
     return _runs("true", _REMAINING)
 
 
+def revoked() -> set[str]:
+    """Return the ids of the tokens that the journal says are revoked; none if it takes long to read."""
+    with contextlib.suppress(*_PROBLEMS), _journal() as journal:
+        return {token_id for (token_id,) in journal.execute(_REVOKED, [REVOKED, ALREADY_GONE])}
+    return set()
+
+
 def _runs(condition: str, test: str = "") -> list[str]:
     """Return the runs that meet a condition, and for which a query over their steps has a row.
 
     A large journal takes long to read: then only the newest runs are offered.
     """
     found: dict[str, None] = {}
-    with contextlib.suppress(errors.TokenKitError, OSError, ValueError, sqlite3.Error):
-        file = home() / _JOURNAL
-        if not file.is_file():
-            return []
-        stop = time.monotonic() + _LONGEST_SECONDS
-        with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=0)) as journal:
-            journal.set_progress_handler(lambda: time.monotonic() > stop, 1_000)
-            for part, run_id in journal.execute(
-                f"SELECT run_id, {_RUN} FROM runs WHERE {condition} ORDER BY started_ms DESC"  # noqa: S608 - no value
-            ):
-                if len(found) == _MOST_RUNS:
-                    break
-                is_named = isinstance(run_id, str) and _PLAIN.fullmatch(run_id)
-                if is_named and (not test or journal.execute(test, [part, *SETTLED]).fetchone()):
-                    found[run_id] = None
+    with contextlib.suppress(*_PROBLEMS), _journal() as journal:
+        for part, run_id in journal.execute(
+            f"SELECT run_id, {_RUN} FROM runs WHERE {condition} ORDER BY started_ms DESC"  # noqa: S608 - no value
+        ):
+            if len(found) == _MOST_RUNS:
+                break
+            is_named = isinstance(run_id, str) and _PLAIN.fullmatch(run_id)
+            if is_named and (not test or journal.execute(test, [part, *SETTLED]).fetchone()):
+                found[run_id] = None
     return [*found]
+
+
+@contextlib.contextmanager
+def _journal() -> Iterator[sqlite3.Connection]:
+    """Open the journal to read, for a short time.
+
+    Raises:
+        FileNotFoundError: There is no journal.
+    """
+    file = home() / _JOURNAL
+    if not file.is_file():
+        raise FileNotFoundError(file)
+    stop = time.monotonic() + _LONGEST_SECONDS
+    with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=0)) as journal:
+        journal.set_progress_handler(lambda: time.monotonic() > stop, 1_000)
+        yield journal
 
 
 def _address(profile: str) -> Address:

@@ -55,7 +55,7 @@ _BY_CHANGE: dict[str, tuple[str, ...]] = {
     "undo": ("workspace", *LISTING, *_NEW, *_OUTCOME),
     **dict.fromkeys(
         ("permissions set", "permissions add", "permissions remove"),
-        (*LISTING, *_AFFECTED, *_OUTCOME, *_PRINCIPALS, "new_permission_level", *_PERMISSIONS),
+        (*LISTING, *_AFFECTED, *_OUTCOME, *_PRINCIPALS, "new_permission_level", "reason", *_PERMISSIONS),
     ),
 }
 """The columns of plans and of their results. A plan has every column of the listing that is asked for."""

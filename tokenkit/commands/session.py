@@ -46,6 +46,11 @@ class FrontEnd(ABC):
         return True
 
     @property
+    def has_summary(self) -> bool:
+        """Whether a person reads a message below the result, which says how many rows it has."""
+        return False
+
+    @property
     def connected(self) -> Workspace | None:
         """The connected workspace, or None."""
         return None
@@ -97,13 +102,13 @@ class FrontEnd(ABC):
         self.warn(message)
 
     @abstractmethod
-    def show(self, in_short: Preview, *, is_dry_run: bool = False) -> None:
+    def show(self, in_short: Preview, *, is_asked: bool = True) -> None:
         """Show the preview of a plan. The closing lines come last, directly before the confirmation.
 
         Args:
             in_short: The preview.
-            is_dry_run: Whether nothing is confirmed afterwards. Then a terminal shows all its rows, also if they do not
-                fit the screen, and ``--quiet`` leaves it out.
+            is_asked: Whether a question follows. Without one, a terminal shows all rows, also if they do not fit the
+                screen, and ``--quiet`` leaves the preview out.
         """
 
     @abstractmethod
@@ -149,6 +154,7 @@ class Session(Generic[_Source_co]):
         argv: The command line, without the name of the program, beginning with the command.
         path: The command: ``permissions show``.
         rows: The options that select rows and columns of the result, with their values.
+        chosen_by: The setting that selects the workspace, if the command line does not; it is not the environment.
     """
 
     front_end: FrontEnd
@@ -158,6 +164,7 @@ class Session(Generic[_Source_co]):
     argv: Sequence[str] = ()
     path: str = ""
     rows: Mapping[str, Any] = field(default_factory=dict)
+    chosen_by: str = ""
 
     @property
     def columns(self) -> Sequence[str]:

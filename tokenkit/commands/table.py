@@ -251,7 +251,7 @@ COMMANDS: tuple[Command, ...] = (
         LOOK,
         "Show what used each token, from the audit log",
         "usage.usage",
-        (options.TOKEN_IDS, options.OWNER, *options.LOG),
+        (options.IDS_OF_LOG, options.OWNER, *options.LOG),
         example="usage 3f1c9a0b --days 90 --warehouse-id 1234567890abcdef",
         rows=options.ROWS,
     ),

@@ -16,6 +16,11 @@ KEYS = {PROTECT: tuple(PROTECTED_COLUMNS), DEFAULTS: ("profile", "output", "colu
 """The keys of each table. A command that reads one also finds mistakes in the other, before a change needs it."""
 
 
+def place(folder: Path, table: str) -> str:
+    """Return a table and its file, for messages."""
+    return f"[{table}] in {folder / FILE_NAME}"
+
+
 def read_table(folder: Path, table: str, *, consequence: str = "") -> Mapping[str, Any]:
     """Return a table of the file; an empty one without a file.
 
@@ -37,7 +42,7 @@ def read_table(folder: Path, table: str, *, consequence: str = "") -> Mapping[st
         for key in content:
             if key not in KEYS[name]:
                 hint = errors.did_you_mean(key, KEYS[name])
-                raise errors.ConfigurationError(f"[{name}] in {path} has an unknown key {key!r}. {hint}")
+                raise errors.ConfigurationError(f"{place(folder, name)} has an unknown key {key!r}. {hint}")
     found: Mapping[str, Any] = document.get(table, {})
     return found
 

@@ -247,9 +247,20 @@ class Members:
             kinds = ", ".join(sorted({type(failure).__name__ for failure in failures.values()})[:_NAMED_FAILURES])
             failed = f"{operation}: the result is partial: {len(failures):,} of {pluralize(of, 'workspace')} failed"
             host, first = next(iter(failures.items()))
-            cause = f". The first: {self.labels.get(host, host)}: {printable(redact(str(first)))}"
+            cause = f". The first: {with_name(self.labels.get(host, host), printable(redact(str(first))), ':')}"
             of_python = f" ({kinds}){spelled('; see .errors')}."
             sys.stderr.write(f"{failed}{cause if is_in_command() else of_python}\n")
+
+
+def with_name(workspace: str, message: str, failed: str) -> str:
+    """Return a message about a workspace with its name before it, unless the message begins with this name.
+
+    Args:
+        workspace: The name.
+        message: The message.
+        failed: What is between both: ``:`` or ``failed:``.
+    """
+    return message if message.startswith(f"{workspace} ") else f"{workspace}{failed} {message}"
 
 
 def _named_apart(members: Iterable[Member]) -> tuple[dict[str, Member], dict[str, Exception]]:

@@ -170,7 +170,12 @@ def _short_id(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
 _LISTING = ("owner", "comment", "status", "last_used_day", "effective_end", "token_id")
 
 COLUMNS: tuple[ColumnSpec, ...] = (
-    ColumnSpec("workspace", "the workspace", least=12),
+    ColumnSpec(
+        "workspace",
+        "the workspace; of a fleet, its profile or its name in the account in tables and pipes, and its address in "
+        "JSON, CSV, files and DataFrames",
+        least=12,
+    ),
     ColumnSpec("severity", "how severe the finding is: `high`, `medium` or `low`"),
     ColumnSpec("rule", "the rule of the audit", least=16),
     ColumnSpec("title", "what the rule finds", least=20),
@@ -209,7 +214,6 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("new_comment", "the comment after the change", "new comment", _new, least=12),
     ColumnSpec("evidence", "why the rule found the token", least=16),
     ColumnSpec("advice", "what to do about the scopes: `narrow`, `keep`, `wait` or `none`"),
-    ColumnSpec("new_scopes", "the scopes after the change", "new scopes", _new, least=12),
     ColumnSpec("tokens", "how many tokens: active ones of a principal, or those of a run or a snapshot"),
     ColumnSpec(
         "tokens_without_permission",
@@ -265,7 +269,11 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("expiry_time", "when it expires; NaT for never", "expires", priority=6),
     ColumnSpec("due", "from when a staged run can be resumed"),
     ColumnSpec(
-        "reason", "the reason that was given for the run; of scopes, the reason for the advice", priority=1, least=12
+        "reason",
+        "the reason that was given for the run; of scopes, that for the advice; of a principal who may lose tokens, "
+        "why it is not known",
+        priority=1,
+        least=12,
     ),
     ColumnSpec(
         "scopes",
@@ -274,6 +282,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
         least=12,
         missing="(not stated)",
     ),
+    ColumnSpec("new_scopes", "the scopes after the change", "new scopes", _new, least=12),
     ColumnSpec(
         "reach", "what the scopes amount to: `limited`, `everything` or `everything_by_creating_tokens`", priority=6
     ),
@@ -455,7 +464,16 @@ def _overrides_of(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
         return _OF_RULES
     if "locations" in frame:
         return _OF_LEAKS
-    return _OF_SCOPES if "used_scopes" in frame and "advice" in frame else {}
+    if "used_scopes" in frame and "advice" in frame:
+        return _OF_SCOPES
+    return _of_changed_values(frame) if "new_scopes" in frame else {}
+
+
+def _of_changed_values(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
+    """Return how the present values are displayed beside the new ones: as these, where there are any."""
+    new_comment, new_scopes = (bool(frame[name].notna().any()) for name in ("new_comment", "new_scopes"))
+    comment: _Overrides = {"is_cut": False} if new_comment else {"priority": 1} if new_scopes else {}
+    return {"comment": comment} | ({"scopes": _FIRST} if new_scopes else {})
 
 
 def _in_journal(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
@@ -472,8 +490,7 @@ def _in_journal(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
     said = [*_SAID_OF_A_RUN, *(["workspace"] if len(frame["workspace"].unique()) == 1 else [])]
     if "principal" in frame:  # entries of permissions
         return dict.fromkeys([*said, "started_at"], _LAST) | {"kind": _FIRST}
-    changed = ["scopes"] if frame["new_scopes"].notna().any() else []
-    return dict.fromkeys([*said, "kind"], _LAST) | dict.fromkeys(changed, _FIRST)
+    return {**dict.fromkeys([*said, "kind"], _LAST), **_of_changed_values(frame)}
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, str]]:

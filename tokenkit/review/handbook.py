@@ -5,9 +5,11 @@ docs/audit-rules.md``.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from string import Template
+from typing import Any
 
 from tokenkit.core.spelling import spelled
 from tokenkit.review.audit import EVERY_RULE
@@ -86,13 +88,19 @@ def _section(rule: Rule) -> str:
     )
 
 
-def explained(rule: Rule) -> str:
-    """Return a rule as lines of text: why it matters, the remedy, and the thresholds with their defaults."""
+def explained(rule: Rule, settings: Mapping[str, Any]) -> str:
+    """Return a rule as lines of text: why it matters, the remedy, and the thresholds with their defaults.
+
+    Args:
+        rule: The rule.
+        settings: Its thresholds that are set, by name.
+    """
     lines = [f"{rule.id} ({rule.severity}): {rule.title}", "", rule.why, f"Remedy: {spelled(rule.remedy)}"]
     if rule.sat:
         lines.append(f"Security Analysis Tool: {rule.sat}")
     lines += [
-        f"Threshold {rule.id}.{name} (default: {_shown(threshold.default).strip('`')}): {threshold.why}"
+        f"Threshold {rule.id}.{name}{f' = {_plain(settings[name])}' if name in settings else ''} "
+        f"(default: {_plain(threshold.default)}): {threshold.why}"
         for name, threshold in rule.thresholds.items()
     ]
     return "\n".join(lines)
@@ -100,6 +108,10 @@ def explained(rule: Rule) -> str:
 
 def _by_default(default: object) -> str:
     return "must be set" if default == () else f"is {_shown(default)}"
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else _shown(value).strip("`")
 
 
 def _shown(default: object) -> str:

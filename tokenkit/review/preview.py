@@ -29,6 +29,8 @@ _AROUND = 5  # the title, the blank lines, and the question, which can have two 
 WARNINGS = "warnings"
 CAPTION = "caption"
 """The key in ``DataFrame.attrs`` for what the rows of a frame are, above its table in a terminal."""
+EMPTY = "empty"
+"""The key in ``DataFrame.attrs`` for what a terminal shows in place of a table without rows."""
 TOKEN = "token"  # noqa: S105 - a heading
 NO_COMMENT, NEVER = "(no comment)", "never"
 _OF_A_TOKEN = ["comment", "owner", "token_id"]
