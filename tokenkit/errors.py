@@ -50,6 +50,11 @@ class TokenKitError(Exception):
     what looks like a secret in it is redacted.
     """
 
+    @property
+    def happened(self) -> str:
+        """What happened, without advice."""
+        return str(self)
+
     def __init__(self, message: str = "") -> None:
         super().__init__(redact(message))
 
@@ -132,7 +137,6 @@ class ApiError(TokenKitError):
         details: The objects in the ``details`` of the response.
         workspace: The name of the workspace in messages.
         request: The request that failed, such as ``GET /api/2.0/token-management/tokens``.
-        happened: The first sentence of the message: what the response says, without advice.
         retry_after_seconds: The wait that the workspace requested, or None.
         after_lost_response: Whether an earlier attempt of the same request was sent and its response was lost. The
             error may then result from the success of that attempt: a repeated DELETE returns 404.
@@ -157,9 +161,14 @@ class ApiError(TokenKitError):
         self.details = details
         self.workspace = workspace
         self.request = request
-        self.happened = printable(redact(happened)) or str(self)
+        self._happened = printable(redact(happened))
         self.retry_after_seconds = retry_after_seconds
         self.after_lost_response = after_lost_response
+
+    @property
+    def happened(self) -> str:
+        """What the response says, without advice."""
+        return self._happened or str(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how to rebuild the error in another process, including its keyword arguments."""

@@ -130,7 +130,7 @@ def test_an_update_and_a_change_of_permissions_are_resumed_by_a_plan_too(ws, oth
         change.apply()
     company.faults.clear()
     plan = ws.plan_resume(change.run_id)
-    assert plan.summary().doing.startswith("change the permissions, which deletes")
+    assert plan.summary().doing.startswith("change the permissions, which deletes or disables")
     assert len(plan) == len(change)
     assert plan.apply()["outcome"].eq("revoked").all()
 
@@ -190,5 +190,5 @@ def test_a_run_whose_settings_were_altered_is_an_error_of_the_journal(ws, kind, 
 
 def test_a_change_of_permissions_without_tokens_is_not_said_to_delete_any():
     assert resumption.what_is_done("permissions", 0) == "change the permissions"
-    assert resumption.what_is_done("permissions", 1) == "change the permissions, which deletes 1 token for good"
+    assert resumption.what_is_done("permissions", 1) == "change the permissions, which deletes or disables 1 token"
     assert resumption.what_is_done("update", 0) == "change 0 tokens"

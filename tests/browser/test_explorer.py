@@ -806,6 +806,9 @@ def test_the_tokens_of_a_fleet_have_room_and_their_workspace_at_every_width(note
         page.set_viewport_size({"width": 1280, "height": 900})
 
 
+ENDED = "The kernel that this screen belongs to has ended. Run the notebook's cells again."
+
+
 @pytest.mark.parametrize("end", ["session.kernel.restart()", "shutdown()"])
 def test_a_screen_whose_kernel_has_ended_says_so_and_takes_no_input(lab, chromium, end):
     with opened(chromium) as page:  # a page of its own, as its kernel ends
@@ -817,10 +820,11 @@ def test_a_screen_whose_kernel_has_ended_says_so_and_takes_no_input(lab, chromiu
         page.evaluate(f"() => jupyterapp.shell.currentWidget.sessionContext.{end}")
         if end == "shutdown()":  # of which a front end tells its screens nothing, so a click finds out
             screen.locator(TICKS).click()
-        expect(
-            screen.get_by_text("The kernel that this screen belongs to has ended. Run its cell again.")
-        ).to_be_visible()
+        expect(screen.locator(".tks-gone")).to_have_text(ENDED)
+        expect(screen.locator(".tks-gone")).to_be_visible()
         assert screen.locator(".tks-body").evaluate("body => body.inert")
+        expect(screen.locator(TICKS)).not_to_be_checked()  # a click that no kernel received
+        assert screen.locator(".tks-wait").count() == 0
 
 
 def test_without_javascript_of_others_the_plain_screen_supports_every_action(notebook, company):

@@ -258,7 +258,7 @@ def test_hostile_text_is_text_and_displaces_nothing(shown, company):
 def test_a_screen_that_its_host_calls_disconnected_says_so_and_is_inert(shown):
     user = shown()
     user.frame.locator("#output").evaluate("output => output.classList.add('jupyter-widgets-disconnected')")
-    user.sees("Run its cell again.")
+    user.sees("Run the notebook's cells again.")
     assert user.screen.locator(".tks-body").evaluate("body => body.inert")
     user.frame.locator("#output").evaluate("output => output.classList.remove('jupyter-widgets-disconnected')")
     expect(user.screen.locator(".tks-gone")).to_be_hidden()

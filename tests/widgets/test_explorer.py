@@ -403,14 +403,18 @@ def test_a_stopped_run_keeps_the_remaining_tokens_and_is_resumed_on_the_screen(e
     assert user.asks["lines"] == [f"Stopped. {remaining} of {len(others)} tokens remaining."]  # a button resumes it
     assert user.asks["buttons"] == [["resume", f"Resume ({remaining} remaining)"]]
     assert user.asks["run"] == ws.runs()["run_id"].iloc[0]
+    run_id = user.asks["run"]
     user.do("resume")
     assert user.asks["count"] == remaining
-    assert user.asks["lead"] == "This cannot be undone."
-    cells = [cell[1] for row in user.asks["tables"][-1]["rows"] for cell in row if cell[0] == "outcome"]
-    assert cells == ["not sent"] * remaining
+    assert user.asks["lead"] == f"This is what remains of run {run_id}. This cannot be undone."
+    assert "Outcome" not in user.asks["tables"][-1]["columns"]  # none was sent
     user.confirm(remaining)
     assert not set(others) & ids()
     assert len(ws.runs()) == 1
+    assert user.asks["title"] == f"The whole run: {len(others)} revoked."
+    untitled = {row[0][3] for row in user.asks["tables"][0]["rows"] if not row[0][1]}
+    assert untitled <= {*tokens["token_id"][tokens["comment"].isna()].str[:12]}  # also of those revoked before the stop
+    assert not [content for content in user.received if "No longer listed" in str(content)]
 
 
 def test_a_run_whose_first_listing_fails_is_not_called_done_and_is_resumed(user, company, targets, ids, ws):
@@ -427,6 +431,50 @@ def test_a_run_whose_first_listing_fails_is_not_called_done_and_is_resumed(user,
     user.confirm(2)
     assert before - ids() == set(targets[:2])
     assert len(ws.runs()) == 1
+
+
+def test_a_plan_that_could_not_be_made_is_tried_again_and_what_remains_of_a_run_is_kept(
+    user, company, targets, ids, ws
+):
+    before = ids()
+    listing = Fault(method="GET", path="*/token-management/tokens", status=503)
+    user.tick(*targets[:2])
+    company.faults.add(listing)
+    user.do("act", action="revoke")
+    assert (user.asks["title"], user.asks["buttons"]) == ("Nothing was changed.", [["again", "Try again"]])
+    company.faults.clear()
+    user.do("again")
+    assert user.asks["phase"] == "asking"
+    company.faults.add(listing)
+    user.confirm(2)
+    user.do("resume")
+    assert (user.asks["title"], user.asks["buttons"]) == ("Nothing more was changed.", [["again", "Try again"]])
+    assert user.asks["run"] == ws.runs()["run_id"].iloc[0]
+    company.faults.clear()
+    user.do("again")
+    user.confirm(2)
+    assert before - ids() == set(targets[:2])
+    assert len(ws.runs()) == 1
+
+
+def test_an_error_of_all_tokens_is_said_once_and_without_its_request(user, company, targets):
+    company.faults.add(Fault(method="DELETE", status=403))
+    user.tick(*targets[:2])
+    user.revoke(2)
+    (line,) = user.asks["lines"]
+    assert line.startswith("Of each token: ")
+    assert "Request:" not in line
+    (table,) = user.asks["tables"]
+    assert "Details" not in table["columns"]
+
+
+def test_a_token_that_is_gone_leaves_the_selection_if_the_question_is_canceled(explorer, user, ws, targets):
+    user.tick(*targets[:2])
+    ws.revoke(targets[:1]).apply(progress=False)
+    user.do("act", action="revoke")
+    assert user.asks["lines"][0] == "Left out: 1 token (no longer listed)."
+    user.do("close")
+    assert explorer.selected["token_id"].tolist() == targets[1:2]
 
 
 def test_a_run_that_waits_before_a_listing_says_why(company, connected, browser, targets, tmp_path):
@@ -447,7 +495,7 @@ def test_tokens_that_are_all_gone_leave_the_list_and_the_selection(explorer, use
     user.do("act", action="revoke")
     assert user.asks["title"] == "Nothing to do"
     assert user.asks["lines"] == ["Left out: 2 tokens (no longer listed)."]
-    settle()
+    user.do("close")
     assert explorer.selected.empty
     assert not set(targets[:2]) & set(explorer.filtered["token_id"])
     assert user.sections["notice"]["text"] == "No longer listed: 2 selected tokens."

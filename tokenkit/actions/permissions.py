@@ -39,7 +39,7 @@ from tokenkit.review.values import CAN_MANAGE, CAN_USE, words
 
 KIND = RunKind(
     name="permissions",
-    doing="change the permissions, which deletes {} for good",
+    doing="change the permissions, which deletes or disables {}",
     doing_without_tokens="change the permissions",
     deletes_tokens=True,
     is_one_change=True,

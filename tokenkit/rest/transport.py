@@ -84,7 +84,7 @@ _Reader = Callable[[Iterator[bytes], str], _Result | errors.TokenKitError]
 
 def _log_long(wait_seconds: float, error: errors.TokenKitError) -> None:
     if wait_seconds >= _LOG_WAIT_AFTER_SECONDS:
-        _LOGGER.warning("waiting %.0f s before a retry: %s", wait_seconds, error)
+        _LOGGER.warning("waiting %.0f s before a retry: %s", wait_seconds, error.happened)
 
 
 ON_WAIT: ContextVar[Callable[[float, errors.TokenKitError], None]] = ContextVar("on_wait", default=_log_long)

@@ -103,6 +103,7 @@ class PermissionReview(Screen):
             "confirm": lambda event: self._decision.confirm(event["number"], str(event["typed"]), event["answers"]),
             "stop": lambda _: self._decision.stop(),
             "retry": lambda _: self._decision.retry(),
+            "again": lambda _: self._decision.again(),
             "resume": lambda _: self._decision.resume(),
             "close": lambda _: self._decision.close(),
         }

@@ -194,6 +194,7 @@ def _cards(plan: PermissionPlan, now: pd.Timestamp) -> list[Section]:
     in_use = int((tokens["last_used_day"] > now - pd.Timedelta(days=_IN_USE_DAYS)).sum())
     principals = [len(plan.not_known), len(plan.gaining_access), len(plan.keeping_access)]
     cards = [
+        (len(plan.losing_access), "{principal} losing permission", ""),
         (len(plan) - disabled, "{token} deleted for good", "high"),
         (disabled, "{token} deleted or disabled (Databricks documents both)", "medium"),
         (in_use, f"of them used in the last {_IN_USE_DAYS} days", "high"),

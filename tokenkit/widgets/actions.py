@@ -181,8 +181,15 @@ def resuming(plan_resume: Callable[[str], RemainingPlan], run_id: str) -> Action
 
     def asks(plan: RemainingPlan, where: str, answers: Answers) -> tuple[str, str]:
         title, _ = _asks(plan, where, answers)
-        return title, "This cannot be undone." if plan.deletes_tokens else ""
+        final = " This cannot be undone." if plan.deletes_tokens else ""
+        return title, f"This is what remains of run {run_id}.{final}"
 
     return Action(
-        name="resume", verb="Resume for", plan=lambda *_: plan_resume(run_id), asks=asks, options=(), dangerous=True
+        name="resume",
+        verb="Resume for",
+        plan=lambda *_: plan_resume(run_id),
+        asks=asks,
+        options=(),
+        dangerous=True,
+        ends="The whole run: ",
     )

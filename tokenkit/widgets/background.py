@@ -60,8 +60,7 @@ def in_background(
     def say_wait(seconds: float, error: errors.TokenKitError) -> None:
         if waits is not None:
             when = f" in {round(seconds)} s" if round(seconds) else ""
-            said = error.happened if isinstance(error, errors.ApiError) else one_line(error)  # without advice
-            deliver(tell, waits, f"{said} Trying again{when}.")
+            deliver(tell, waits, f"{error.happened} Trying again{when}.")
 
     def work() -> None:
         if waits is not None:

@@ -19,7 +19,7 @@ from tokenkit.actions.plan import Plan, Summary
 from tokenkit.actions.preview import worst_first_of
 from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.revocation import LAST_TOKEN, NOT_FOUND
-from tokenkit.actions.states import PENDING, STATES
+from tokenkit.actions.states import PENDING, STATES, UNKNOWN
 from tokenkit.actions.update import ALL_APIS_ALLOWED
 from tokenkit.core.printable import printable_lines
 from tokenkit.core.redaction import redact
@@ -52,6 +52,10 @@ _COUNTED = {
     "expired already": ("already expired", "already expired"),
     ALL_APIS_ALLOWED: ("that will have access to all APIs", "that will have access to all APIs"),
     "new scopes": ("with new scopes", "with new scopes"),
+    "may have been processed: looked up first": (
+        "that may be done already, looked up first",
+        "that may be done already, looked up first",
+    ),
 }
 """The warnings behind a count: the singular and the plural."""
 _OUTCOMES = {state: words(state) for state in STATES} | {PENDING: "not sent"}
@@ -67,8 +71,8 @@ class Decision:
     Args:
         workspace: The name of the workspace.
         changed: Called after ``view`` has changed.
-        done: Called with the result after a plan was applied, completely or partly, and with an empty frame if the
-            workspace turns out to have none of the tokens.
+        done: Called with the result after a plan was applied, completely or partly, and with an empty frame after a
+            plan was discarded that lacks tokens because the workspace no longer has them.
         now: Returns the current time.
         plan_resume: Returns the plan to finish a run; None if a stopped run cannot be resumed here.
 
@@ -100,6 +104,8 @@ class Decision:
         self._view: dict[str, Any] = {}
         self._failed_tokens = pd.DataFrame()
         self._started_at = 0.0
+        self._lacks_tokens = False
+        self._run = ""  # that the next plan continues
         self.plan: Plan | None = None
         self.phase = ""
 
@@ -124,6 +130,7 @@ class Decision:
         """Begin an action on some tokens: ask for the input of its plan, or create the plan."""
         if self.busy:
             return
+        self._run = ""
         self._action, self._tokens = action, tokens
         self._answers = {field.name: field.value for field in (*action.form, *action.options)}
         if action.form:
@@ -161,14 +168,14 @@ class Decision:
         self.plan = plan
         summary, action = plan.summary(), self._action
         assert action is not None
+        self._lacks_tokens = NOT_FOUND in summary.left_out
         if not summary.doing and not action.goes:
             self._enter(EMPTY, title="Nothing to do", lines=_closing(summary))
-            if NOT_FOUND in summary.left_out:
-                self._done(pd.DataFrame())
             return
         tokens = worst_first_of(plan.preview(), list(summary.warnings))
         if "outcome" in tokens:
-            tokens = _with_words(tokens)
+            so_far = tokens["outcome"]
+            tokens = tokens.drop(columns="outcome") if (so_far == PENDING).all() else _with_words(tokens)
         tables = [
             plan_table.table(rows, caption=formatting.sentence(caption), now=self._now(), most=SHOWN_ROWS)
             for caption, rows in plan.principals().items()
@@ -220,6 +227,7 @@ class Decision:
             return
         if "reason" in self._answers:
             plan.set_reason(self._answers["reason"] or None)
+        self._lacks_tokens = False
         self._stop = stop = threading.Event()
         self._started_at = time.monotonic()
         carry_out, listener = action.execute(dict(self._answers)), _Watcher(self._advanced)
@@ -275,18 +283,25 @@ class Decision:
         if "outcome" in result:
             counts = result["outcome"].value_counts()
             order = sorted(set(result["outcome"]), key=lambda outcome: _RANKS.get(outcome, -1))
-            title = ", ".join(f"{counts[outcome]:,} {_OUTCOMES.get(outcome, outcome)}" for outcome in order)
+            named = _OUTCOMES | {UNKNOWN: "with an unknown outcome"}
+            title = ", ".join(f"{counts[outcome]:,} {named.get(outcome, outcome)}" for outcome in order)
             title = f"{self._action.ends}{title or 'No token was affected'}"
             buttons = self._ways_on(result, plan.run_id)
-            rows = _described(result, plan)
+            if UNKNOWN in counts and ["resume"] in [button[:1] for button in buttons]:
+                remarks = [*remarks, "Tokens with an unknown outcome may be done already: Resume looks them up first."]
+            rows = _described(result, [plan.preview(), self._tokens])
         else:
             rows = result
             title = f"Scheduled: {pluralize(len(plan), 'token')}, {pluralize(len(result), 'owner')} to notify"
-        table = plan_table.table(rows, caption="Results", now=self._now(), most=SHOWN_ROWS)
         run_id = plan.run_id or ""
         if any(event == "resume" for event, _ in buttons):  # which is what to run here
             ended_early = f"{ended_early.partition(_HOW)[0].rstrip('.')}." if ended_early else ""
         lines = [*remarks, *([ended_early] if ended_early else [])]
+        if "error" in rows and len(rows) > 1:
+            reasons = plan_table.without_requests(rows["error"])
+            if reasons.notna().all() and reasons.eq(reasons.iloc[0]).all():  # said once
+                lines, rows = [*lines, f"Of each token: {reasons.iloc[0]}"], rows.drop(columns="error")
+        table = plan_table.table(rows, caption="Results", now=self._now(), most=SHOWN_ROWS)
         self.plan = None
         self._enter(DONE, title=f"{title}.", lines=lines, tables=[table], run=run_id, copies=copies, buttons=buttons)
         self._done(result)
@@ -306,6 +321,7 @@ class Decision:
         """Plan the action again, for the tokens that failed."""
         if self.phase == DONE and len(self._failed_tokens) and self._action is not None:
             self._tokens = self._failed_tokens
+            self._run = str(self._view.get("run", ""))
             self._make_plan()
 
     def resume(self, run_id: str = "") -> None:
@@ -313,27 +329,41 @@ class Decision:
         run_id = run_id or str(self._view.get("run", ""))
         if self._plan_resume is not None and run_id and not self.busy:
             self.begin(resuming(self._plan_resume, run_id), self._tokens)
+            self._run = run_id
+
+    def again(self) -> None:
+        """Create the plan again that could not be created."""
+        if self.phase == FAILED and self._action is not None:
+            self._make_plan()
 
     def close(self) -> None:
         """Discard the plan, unless one is being created or applied."""
         if not self.busy:
             self.plan = None
             self._enter("")
+            if self._lacks_tokens:
+                self._lacks_tokens = False
+                self._done(pd.DataFrame())
 
     def _fail(self, words: str) -> None:
-        run_id = self.plan.run_id if self.plan is not None and self.phase != PLANNING else None
+        """Say what failed, and how to go on: without a plan nothing was changed, and a run may be unfinished."""
+        plan, action, was_planning = self.plan, self._action, self.phase == PLANNING
+        assert action is not None
         self.plan = None
+        run_id = None if was_planning or plan is None else plan.run_id
         if run_id is None:  # a run is recorded before the first request
-            self._enter(FAILED, title="Nothing was changed.", error=words)
-        elif self._plan_resume is not None:
-            lines = ["To see what remains of the run, select Resume. Nothing is sent before you confirm it."]
-            buttons = [["resume", "Resume …"]]
-            self._enter(
-                FAILED, title="The change was not completed.", error=words, lines=lines, run=run_id, buttons=buttons
-            )
-        else:
+            title = "Nothing more was changed." if self._run else "Nothing was changed."
+            buttons = [["again", "Try again"]]
+            self._enter(FAILED, title=title, error=words, run=self._run, buttons=buttons)
+        elif self._plan_resume is None or action.goes:  # one request, whose draft is kept
             found_in = f"To see what run {run_id} changed, read it in the journal."
             self._enter(FAILED, title="The change was not completed.", error=f"{words} {found_in}")
+        else:
+            how = "To see what remains of the run, select Resume. Nothing is sent before you confirm it."
+            buttons = [["resume", "Resume …"]]
+            self._enter(
+                FAILED, title="The change was not completed.", error=words, lines=[how], run=run_id, buttons=buttons
+            )
 
     def _enter(self, phase: str, **view: Any) -> None:  # noqa: ANN401  # what a screen shows
         self.phase = phase
@@ -400,13 +430,12 @@ def _closing(summary: Summary) -> list[str]:
     return [visible(line) for line in lines if line]
 
 
-def _described(result: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Return a result with the comments of its tokens, those that need attention first."""
+def _described(result: pd.DataFrame, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return a result with the comments of its tokens from some frames, those that need attention first."""
     names = [name for name in ("workspace", "token_id") if name in result]
-    tokens = plan.preview()
-    known = [*names, *(["comment"] if "comment" in tokens else [])]
-    if set(names) <= set(tokens.columns):
-        result = result.merge(tokens[known].drop_duplicates(names), on=names, how="left")
+    known = [*names, "comment"]
+    if described := [tokens[known] for tokens in frames if {*known} <= {*tokens}]:
+        result = result.merge(pd.concat(described).drop_duplicates(names), on=names, how="left")
     order = result["outcome"].map(_RANKS).fillna(len(_RANKS)).sort_values(kind="stable").index
     return _with_words(result.loc[order])
 

@@ -101,6 +101,7 @@ class Explorer(Screen):
             "confirm": lambda event: self._decision.confirm(event["number"], str(event["typed"]), event["answers"]),
             "stop": lambda _: self._decision.stop(),
             "retry": lambda _: self._on_retry(),
+            "again": lambda _: self._decision.again(),
             "resume": lambda event: self._on_resume(str(event.get("run", ""))),
             "cancel_schedule": lambda event: self._cancel_schedule(str(event["run"])),
             "close": lambda _: self._decision.close(),
@@ -379,6 +380,6 @@ class Explorer(Screen):
         """Read the workspace again. The tokens that were not processed stay selected, to try again."""
         if "outcome" in result:
             again = result["outcome"].isin(AGAIN)
-            self._model.choose(set(keys_of(result[again])), self._asked_for)
+            self._model.choose(set(keys_of(result[again])), [*self._asked_for, *keys_of(result)])
             self._show_selection()
         self.refresh()

@@ -60,8 +60,16 @@ class Screen {
     this.watcher.observe(document.body, { attributes: true });
     this.surround = () => this.onSurroundings();
     SCHEME.addEventListener("change", this.surround);
+    this.settle = () => { if (this.low.textContent) this.settleLow(); };
+    addEventListener("resize", this.settle);
+    document.addEventListener("scroll", this.settle, { capture: true, passive: true });
     // Front ends mark views whose kernel has ended, but anywidget removes their listener, and hands the event on.
-    this.end = () => { this.hasEnded = true; this.onSurroundings(); };
+    this.end = () => {
+      this.hasEnded = true;
+      this.onAck(this.sequence);
+      this.showTicks();
+      this.onSurroundings();
+    };
     model.on("comm_live_update", this.end);
     this.onSurroundings();
     this.send("hello");
@@ -71,6 +79,8 @@ class Screen {
     this.model.off("msg:custom", this.receive);
     this.model.off("comm_live_update", this.end);
     SCHEME.removeEventListener("change", this.surround);
+    removeEventListener("resize", this.settle);
+    document.removeEventListener("scroll", this.settle, { capture: true });
     this.watcher.disconnect();
     clearTimeout(this.patience);
     clearTimeout(this.typing);
@@ -82,7 +92,7 @@ class Screen {
     const box = (name, attributes = {}) => (this[name] = h("div", { class: `tks-${name}`, ...attributes }));
     const about = this.model.get("about") ?? {};
     this.live = h("div", { class: "tks-unseen", role: "status", "aria-live": "polite" });
-    this.gone = h("div", { class: "tks-gone", hidden: true }, "The kernel that this screen belongs to has ended. Run its cell again.");
+    this.gone = h("div", { class: "tks-gone", hidden: true });
     this.wait = h("div", { role: "status" });
     this.body = h("div", { class: "tks-body" },
       box("head"), box("decision"),
@@ -238,7 +248,10 @@ class Screen {
     const dark = isDark(this.el);
     if (this.root.classList.contains("tks-dark") !== dark) this.root.classList.toggle("tks-dark", dark);
     if (isGone === this.body.inert) return;
+    const change = this.state.decision?.phase === "running" ? " The change that was in progress has stopped. To see what remains of it, use %tokens resume." : "";
+    this.gone.textContent = `The kernel that this screen belongs to has ended.${change} Run the notebook's cells again.`;
     this.gone.hidden = !isGone;
+    if (isGone) this.say(this.gone.textContent);
     this.body.inert = isGone;
   }
 
@@ -442,7 +455,7 @@ const RENDERERS = {
     this.search.placeholder = filters.searched;
     this.search.setAttribute("aria-label", filters.searched);
     if (this.root.getRootNode().activeElement !== this.search || !filters.text) this.search.value = filters.text;
-    const chip = ({ field, label }) => button([label, h("span", { "aria-hidden": "true", class: "tks-x" }, "×")], () => {
+    const chip = ({ field, label }) => button([h("span", {}, label), h("span", { "aria-hidden": "true", class: "tks-x" }, "×")], () => {
       this.wanted = "filter";
       this.send("unfilter", { field });
     }, { class: "tks-chip", "data-key": `chip:${field}`, "aria-label": `Remove filter ${label}` });
@@ -477,7 +490,7 @@ const RENDERERS = {
         button("Done", () => this.closeFilter(), { class: "tks-right", "data-key": "filter-done" })),
       h("div", { class: "tks-choices" }, choices.items.map(({ value, label, count, on }) => h("label", {},
         h("input", { type: "checkbox", checked: on, "data-key": `choice:${value}`, change: event => this.send("toggle", { field, value, on: event.target.checked }) }),
-        h("span", {}, label), h("b", {}, count.toLocaleString("en-US"))))),
+        h("span", { title: label }, label), h("b", {}, count.toLocaleString("en-US"))))),
       !choices.items.length && h("p", { class: "tks-faint" }, choices.empty),
       choices.more && h("p", { class: "tks-faint" }, choices.more)));
   },
@@ -518,7 +531,7 @@ const RENDERERS = {
     this.paint(this.acts, h("div", { class: "tks-act-bar", role: "toolbar", "aria-label": "Selected tokens" },
       h("b", {}, `${count.toLocaleString("en-US")} selected`),
       hidden > 0 && h("span", { class: "tks-faint" }, `${hidden.toLocaleString("en-US")} hidden by the filters`),
-      count - hidden < matching && button(`Select all ${matching.toLocaleString("en-US")} that match`, () => { this.wanted = "clear-selection"; this.send("tick_matching"); }, { class: "tks-ghost", "data-key": "tick-all" }),
+      count - hidden < matching && button(matching === 1 ? "Select the 1 that matches" : `Select all ${matching.toLocaleString("en-US")} that match`, () => { this.wanted = "clear-selection"; this.send("tick_matching"); }, { class: "tks-ghost", "data-key": "tick-all" }),
       button("Clear selection", none, { class: "tks-ghost", "data-key": "clear-selection" }),
       h("span", { class: "tks-right" },
         button("Export", () => this.send("download", { selected: true }), { "data-key": "export" }),

@@ -32,6 +32,7 @@ WARNING_LEVELS = {
 """The severity of warnings about tokens."""
 _OUTCOME_LEVELS = {"failed": "high", "unknown": "high", "still listed": "medium"}
 _LONG_ID = re.compile(r"\b[0-9a-f]{64}\b")
+_REQUEST = re.compile(r" Request: [A-Z]+ \S+\.$")
 
 Cell = list[Any]
 
@@ -70,6 +71,11 @@ def table(rows: pd.DataFrame, *, caption: str, now: pd.Timestamp, most: int) -> 
         "rows": [list(cells) for cells in zip(*columns.values(), strict=True)],
         "more": f"… and {pluralize(more, 'more row')}" if more else "",
     }
+
+
+def without_requests(messages: pd.Series[str]) -> pd.Series[str]:
+    """Return errors of tokens without their last sentence, which repeats the id."""
+    return formatting.text(messages).str.replace(_REQUEST, "", regex=True)
 
 
 def line(cells: list[Cell]) -> str:
@@ -117,7 +123,10 @@ def _cells(name: str, rows: pd.DataFrame, now: pd.Timestamp) -> list[Cell]:
         column = column.map(formatting.place)
     texts = formatting.text(column).fillna("").tolist()
     if name == "error":
+        texts = without_requests(column).fillna("").tolist()
         texts = [_LONG_ID.sub(lambda found: formatting.short_id(found[0]), text) for text in texts]
+    if name == "change":
+        texts = [text.replace("->", "→") for text in texts]
     if name in _VALUES:
         texts = [words(text) for text in texts]
     if name == "warnings":

@@ -138,8 +138,8 @@ def chip(model: Model, name: str, value: Choice) -> str:
             return f"{title}: at most {pluralize(high or 0, 'day')}"
         return f"{title}: at least {pluralize(low, 'day')}" if high is None else f"{title}: {low:,} to {high:,} days"
     values = chosen_of(model, name)
-    more = f" +{len(values) - 2}" if len(values) > 2 else ""
-    return f"{title}: {', '.join(label(name, text) for text in values[:2])}{more}"
+    many = f" ({len(values):,})" if len(values) > 2 else ""  # first, as the end may be cut
+    return f"{title}{many}: {', '.join(label(name, text) for text in values[:2])}{', …' if many else ''}"
 
 
 def label(name: str, value: str) -> str:
