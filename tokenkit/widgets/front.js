@@ -133,7 +133,6 @@ class Screen {
     } catch {
       this.end();
     }
-    return this.sequence;
   }
 
   // From the first event without an answer: further clicks do not postpone the line.
@@ -296,8 +295,8 @@ class Screen {
   }
 
   tick(ids, on) {
-    const sequence = this.send("tick", { ids, on });
-    for (const id of ids) this.pending.set(id, [sequence, on]);
+    for (const id of ids) this.pending.set(id, [this.sequence + 1, on]);
+    this.send("tick", { ids, on });
     this.showTicks();
   }
 
