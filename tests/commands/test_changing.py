@@ -11,6 +11,7 @@ import sys
 
 import pandas as pd
 import pytest
+import requests
 
 import tokenkit
 from tests.tables import last_column
@@ -21,6 +22,7 @@ from tokenkit.actions.revocation import LAST_TOKEN
 from tokenkit.actions.update import ALL_APIS_ALLOWED
 from tokenkit.commands import parser, returned
 from tokenkit.commands.options import SHELL
+from tokenkit.core.wording import pluralize
 from tokenkit.sandbox import Fault
 
 
@@ -670,6 +672,32 @@ def test_a_token_given_by_id_that_the_filters_exclude_is_named(capsys, command):
     assert "already have these values" not in printed
     assert cli.main([*command.split(), one, "--owner", owner, "--dry-run"]) == 0
     assert "exclude" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_revocation_by_owner_names_the_command_that_lists_what_the_owner_created_for_service_principals(
+    here, capsys, is_deleted
+):
+    ws = tokenkit.connect()
+    tokens, people = ws.tokens(status="active"), ws.users().set_index("id")["user_name"].drop(ws.api.caller()[0])
+    created = tokens[(tokens["owner_kind"] == "service_principal") & tokens["created_by_id"].isin(people.index)]
+    creator_id = created["created_by_id"].mode().iloc[0]
+    expected = set(created.loc[created["created_by_id"] == creator_id, "token_id"])
+    if is_deleted:
+        path = f"/api/2.0/preview/scim/v2/Users/{creator_id}"
+        requests.delete(here.host + path, headers={"Authorization": f"Bearer {here.token}"}, timeout=10)
+    for how in ("--dry-run", "--yes", "--yes --allow-none"):
+        assert cli.main(["revoke", "--owner", people[creator_id], *how.split()]) == 0
+        last = capsys.readouterr().err.splitlines()[-1]
+        said, command = re.fullmatch(r"(.*) not revoked\. To list (?:it|them): tokenkit (.*)", last).groups()
+        assert said.startswith(f"{pluralize(len(expected), 'active token')} that {people[creator_id]} created for ")
+        assert cli.main([*shlex.split(command), "--output", "json"]) == 0
+        assert {token["token_id"] for token in json.loads(capsys.readouterr().out)} == expected
+        if is_deleted and how == "--yes":
+            break  # without a token, the deleted owner's name is unknown
+    other = people[~people.index.isin(created["created_by_id"])].iloc[0]
+    assert cli.main(["revoke", "--owner", other, "--dry-run"]) == 0
+    assert "--created-by" not in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("here")

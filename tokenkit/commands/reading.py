@@ -146,23 +146,28 @@ def limited(tokens: pd.DataFrame, limit: int | None) -> pd.DataFrame:
 
 
 def get(session: Session[Workspace], *, token_ids: Sequence[str]) -> pd.DataFrame | pd.Series[Any]:
-    """Return tokens with their owners and findings, in the given order: rows; in a notebook, one token is a series."""
-    workspace = session.workspace()
+    """Return tokens with their owners and findings, in the given order: rows; in a notebook, one token is a series.
+
+    Raises:
+        UsageError: None of the tokens exists, or as ``whole_ids``.
+    """
+    workspace, front_end = session.workspace(), session.front_end
     audit = workspace.audit()
-    ids = [*dict.fromkeys(whole_ids(token_ids, audit.tokens, workspace, session.front_end.program))]
+    found_ids = whole_ids(token_ids, audit.tokens, workspace, front_end.program, warn_partial=front_end.warn_partial)
+    ids = [*dict.fromkeys(found_ids)]
     texts = audit.findings["severity"] + " " + audit.findings["rule"] + ": " + audit.findings["evidence"]
     by_token = texts.groupby(audit.findings["token_id"], sort=False).agg(list)
     found = pd.Series([by_token.get(token_id, []) for token_id in ids], dtype=object)
     tokens = audit.tokens.set_index("token_id", drop=False).loc[ids].reset_index(drop=True).assign(findings=found)
     if unstated := int(tokens["scopes"].isna().sum()):
         which = "this token" if len(tokens) == 1 else part_of(unstated, len(tokens), "token")
-        session.front_end.warn_last(f"The scopes of {which} are not stated, which can mean all APIs.")
-    if not session.front_end.returns_objects:
+        front_end.warn_last(f"The scopes of {which} are not stated, which can mean all APIs.")
+    if not front_end.returns_objects:
         return tokens
     session.say(
         f"{workspace.name}: {pluralize(len(tokens), 'token')}, {pluralize(int(found.map(len).sum()), 'finding')}."
     )
-    return tokens if len(tokens) > 1 else tokens.astype(object).where(tokens.notna(), None).iloc[0]
+    return tokens if len({*token_ids}) > 1 else tokens.astype(object).where(tokens.notna(), None).iloc[0]
 
 
 def permissions_show(session: Session[AnyWorkspace]) -> pd.DataFrame:
@@ -215,6 +220,7 @@ def with_ids(
     workspace: AnyWorkspace,
     *,
     may_be_gone: bool = False,
+    may_be_partial: bool = False,
 ) -> pd.DataFrame:
     """Return the selected tokens that have one of the given IDs, all without IDs. Show which IDs the filters exclude.
 
@@ -225,6 +231,7 @@ def with_ids(
         workspace: The workspace or the fleet.
         may_be_gone: Whether a token that a run on this computer revoked is a warning. A report of leaked tokens is
             worked through more than once, and the others must be revoked.
+        may_be_partial: Whether the others are enough if some tokens do not exist: nothing is changed.
 
     Raises:
         UsageError: As ``whole_ids``.
@@ -232,7 +239,14 @@ def with_ids(
     if not given:
         return tokens
     listing = workspace.tokens()
-    ids = whole_ids(given, listing, workspace, front_end.program, warn=front_end.warn if may_be_gone else None)
+    ids = whole_ids(
+        given,
+        listing,
+        workspace,
+        front_end.program,
+        warn=front_end.warn if may_be_gone else None,
+        warn_partial=front_end.warn_partial if may_be_partial else None,
+    )
     excluded = listing[listing["token_id"].isin(ids) & ~listing["token_id"].isin(tokens["token_id"])]
     if len(excluded):
         count = part_of(len(excluded), len({*ids}), "token")
@@ -247,6 +261,7 @@ def whole_ids(
     program: str,
     *,
     warn: Callable[[str], None] | None = None,
+    warn_partial: Callable[[str], None] | None = None,
 ) -> list[str]:
     """Return the full IDs of tokens, which may be given by a unique prefix.
 
@@ -256,14 +271,35 @@ def whole_ids(
         workspace: The workspace or the fleet of the listing.
         program: The name of the program, for the next step.
         warn: Receives the message about a token that a run on this computer revoked, which is then left out.
+        warn_partial: Receives the message about any token that does not exist, which is left out if others exist.
 
     Raises:
         UsageError: No token or several tokens match, or a prefix is too short. If a run on this computer revoked the
             token, the message names the run.
     """
+    found, missing = _resolved(given, listing, workspace, program)
+    show_others = warn_partial if found else None
+    shown = {problem: (is_revoked and warn) or show_others for problem, is_revoked in missing.items()}
+    if fatal := [problem for problem, show in shown.items() if not show]:
+        raise errors.UsageError(" ".join(fatal))
+    for problem, show in shown.items():
+        if show:
+            show(problem)
+    return found
+
+
+def _resolved(
+    given: Sequence[str], listing: pd.DataFrame, workspace: AnyWorkspace, program: str
+) -> tuple[list[str], dict[str, bool]]:
+    """Return full IDs, and a message for each token that does not exist, with whether a run of tokenkit revoked it.
+
+    Raises:
+        UsageError: Several tokens match, or a prefix is too short.
+    """
     ids = listing["token_id"]
     known = set(ids)
     found: list[str] = []
+    missing: dict[str, bool] = {}
     journal = functools.cache(lambda: _revocations(workspace))
     for prefix in given:
         matches = ids[ids == prefix].tolist() if prefix in known else ids[ids.str.startswith(prefix)].tolist()
@@ -279,12 +315,9 @@ def whole_ids(
             )
         if not matches:
             by_a_run = _revoked_by(prefix, journal(), program)
-            problem = f"There is no token {prefix!r} on {workspace.name}{by_a_run or '.'}"
-            if warn is None or not by_a_run:
-                raise errors.UsageError(problem)
-            warn(problem)
+            missing[f"There is no token {prefix!r} on {workspace.name}{by_a_run or '.'}"] = bool(by_a_run)
         found += matches
-    return found
+    return found, missing
 
 
 def _revocations(workspace: AnyWorkspace) -> pd.DataFrame:
