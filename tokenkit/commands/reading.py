@@ -14,7 +14,7 @@ from tokenkit import errors, frames
 from tokenkit.actions.states import REVOKED
 from tokenkit.commands.evidence import Evidence, evidence_of
 from tokenkit.commands.session import FrontEnd, Session
-from tokenkit.core.wording import of, part_of, pluralize
+from tokenkit.core.wording import first_of, of, part_of, pluralize
 from tokenkit.review import columns, filters, lifecycle, preview, scopes
 from tokenkit.review.usage import summary
 from tokenkit.workspaces.base import AnyWorkspace, TokenSource
@@ -308,7 +308,7 @@ def _resolved(
                 f"{prefix!r} is too short. Give at least {_SHORTEST_PREFIX} characters of a token ID."
             )
         if len(matches) > 1:
-            several = ", ".join(token_id[: len(prefix) + 6] for token_id in matches[:3])
+            several = first_of([token_id[: len(prefix) + 6] for token_id in matches], 3)
             raise errors.UsageError(
                 f"{len(matches)} tokens on {workspace.name} have IDs that begin with {prefix!r}: {several}. "
                 "Give more characters."
