@@ -198,10 +198,15 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
     evidence = evidence_of(session.front_end, workspace, options)
     everyone = workspace.access(usage=evidence)
     principals = workspace.filtered(everyone, where)
-    can_use, without = int(principals["can_use"].sum()), int(principals["tokens_without_permission"].sum())
+    count = _number_of_principals(principals)
+    can_use, without = (
+        _number_of_principals(principals[principals[name].fillna(value=False).astype(bool)])
+        for name in ("can_use", "tokens_without_permission")
+    )
+    in_rows = f" in {len(principals):,} rows, one for each workspace" if count < len(principals) else ""
     session.say(
-        f"{workspace.name}: {part_of(len(principals), len(everyone), 'principal')}: {can_use:,} can use tokens, "
-        f"{without:,} {of(without, 'has tokens', 'have tokens')} without permission."
+        f"{workspace.name}: {part_of(count, _number_of_principals(everyone), 'principal')}{in_rows}: "
+        f"{can_use:,} can use tokens, {without:,} {of(without, 'has tokens', 'have tokens')} without permission."
     )
     if evidence is not None:
         session.front_end.warn_last(f"{workspace.name}: {summary(evidence)}")
@@ -211,6 +216,11 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
             "the workspace does not return. can_use is empty for these."
         )
     return principals
+
+
+def _number_of_principals(rows: pd.DataFrame) -> int:
+    """Return the number of principals. In a fleet, one has a row for each workspace."""
+    return len(rows.drop_duplicates(["kind", "principal"]) if "workspace" in rows else rows)
 
 
 def with_ids(
