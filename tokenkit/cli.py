@@ -10,8 +10,9 @@ codes:
      none of the token IDs that were given, ``audit --fail-on`` has findings, or ``find-leaked``
      found a value
 2    usage error
-3    the workspace returned an error or cannot be read, a report has values that cannot be compared,
-     or some of the token IDs given to ``get`` or ``usage`` do not exist
+3    the workspace returned an error or cannot be read, ``audit --fail-on`` has no findings but could
+     not check a rule of that severity, a report has values that cannot be compared, or some of the
+     token IDs given to ``get`` or ``usage`` do not exist
 70   internal error of tokenkit, or the result cannot be printed
 130  interrupted, also if a run was interrupted and its outcomes are printed
 ===  ===========================================================================================

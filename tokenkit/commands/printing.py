@@ -71,7 +71,7 @@ def say_what_failed(front_end: FrontEnd, call: Call, result: object, code: int) 
     """Say after the result what failed."""
     if code and isinstance(result, Audit):
         fail_on = call.printing["fail_on"]
-        front_end.warn(_failed(result, fail_on) if code == FINDINGS else _undecided(result, fail_on))
+        front_end.warn(_failed(result, fail_on) if code == FINDINGS else _undecided(result, call))
 
 
 def _code_of(result: object, call: Call) -> int:
@@ -80,8 +80,7 @@ def _code_of(result: object, call: Call) -> int:
         fail_on = call.printing["fail_on"]
         if fail_on and result.fails(fail_on):
             return FINDINGS
-        # Who names a rule relies on it. Without names, rules that lack data are only reported.
-        return UNREADABLE if fail_on and call.params.get("rules") and len(_not_checked(result)) else 0
+        return UNREADABLE if fail_on and _not_checked(result, call) else 0
     if isinstance(result, Leaks):
         found = FINDINGS if result.looked_for and not call.printing["exit_zero"] else 0
         return found or (UNREADABLE if len(result.not_comparable) else 0)
@@ -94,23 +93,32 @@ def _code_of(result: object, call: Call) -> int:
 
 def _failed(audit: Audit, fail_on: Severity) -> str:
     """Return in a line what failed an audit."""
-    severities = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-    counts = audit.findings.loc[audit.findings["severity"].isin(severities), "rule"].value_counts(sort=False)
+    counts = audit.findings.loc[audit.findings["severity"].isin(_severities(fail_on)), "rule"].value_counts(sort=False)
     rules = ", ".join(f"{rule} ({count:,})" for rule, count in counts.items())
     severity = fail_on if fail_on == SEVERITIES[0] else f"{fail_on} or higher"
     found = f"{pluralize(int(counts.sum()), 'finding')} of severity {severity}"
     return f"{audit.name}: failed by --fail-on {fail_on}: {found}: {rules}."
 
 
-def _not_checked(audit: Audit) -> list[str]:
-    return audit.summary.loc[audit.summary["not_checked"] != "", "rule"].tolist()
+def _not_checked(audit: Audit, call: Call) -> list[str]:
+    """Return the rules that lack data and could have failed the audit, or were named, so that they are relied on."""
+    rules = audit.summary[audit.summary["not_checked"] != ""]
+    severe = rules["severity"].isin(_severities(call.printing["fail_on"]))
+    return rules.loc[severe | bool(call.params.get("rules")), "rule"].tolist()
 
 
-def _undecided(audit: Audit, fail_on: Severity) -> str:
+def _severities(fail_on: Severity) -> Sequence[Severity]:
+    """Return a severity and those above it."""
+    return SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+
+
+def _undecided(audit: Audit, call: Call) -> str:
     """Return in a line why an audit has no findings, but does not pass."""
-    names = _not_checked(audit)
+    names = _not_checked(audit, call)
     reason = f"{', '.join(names)} {of(len(names), 'was', 'were')} not checked"
-    return f"{audit.name}: --fail-on {fail_on} is undecided: {reason}."
+    skip = " ".join(f"--skip {name}" for name in names)
+    without = "" if call.params.get("rules") else f" To leave {of(len(names), 'it', 'them')} out, add {skip}."
+    return f"{audit.name}: --fail-on {call.printing['fail_on']} is undecided: {reason}.{without}"
 
 
 def _write(
