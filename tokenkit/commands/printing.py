@@ -9,9 +9,11 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from tokenkit import review
 from tokenkit.actions.result import RUN, is_confirmed, remaining
 from tokenkit.commands import defaults
 from tokenkit.commands.parser import Call
@@ -24,9 +26,10 @@ from tokenkit.frames import TEXT
 from tokenkit.output import export
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import columns, preview, texts
-from tokenkit.review.audit import Audit
-from tokenkit.review.leaks import Leaks
 from tokenkit.review.values import SEVERITIES, Severity
+
+if TYPE_CHECKING:
+    from tokenkit.review.audit import Audit
 
 FINDINGS, UNFINISHED, UNREADABLE, INTERRUPTED = 1, 1, 3, 130
 _SCREEN_ROWS = 500
@@ -56,7 +59,9 @@ def write_result(
         else:
             rows = as_frame(shown, findings=bool(call.rows.get("findings")))
             # Values that matched no token were found, and may still be valid: the messages say so.
-            empty = "No token matched." if isinstance(result, Leaks) and not result.is_all_clear else "Nothing found."
+            is_rows = isinstance(result, pd.DataFrame)  # then the reviews are not imported
+            is_unmatched = not is_rows and isinstance(result, review.leaks.Leaks) and not result.is_all_clear
+            empty = "No token matched." if is_unmatched else "Nothing found."
             _write(front_end, rows, call, labels, empty=empty, is_colored=is_colored)
 
 
@@ -69,26 +74,33 @@ def exit_code(result: object, call: Call) -> int:
 
 def say_what_failed(front_end: FrontEnd, call: Call, result: object, code: int) -> None:
     """Say after the result what failed."""
-    if code and isinstance(result, Audit):
+    if code and isinstance(result, review.audit.Audit):
         fail_on = call.printing["fail_on"]
         front_end.warn(_failed(result, fail_on) if code == FINDINGS else _undecided(result, call))
 
 
 def _code_of(result: object, call: Call) -> int:
     """Return the exit code of a result: of a change, which may be interrupted or incomplete, an audit or leaks."""
-    if isinstance(result, Audit):
+    if isinstance(result, pd.DataFrame):
+        return _code_of_rows(result)
+    if isinstance(result, review.audit.Audit):
         fail_on = call.printing["fail_on"]
         if fail_on and result.fails(fail_on):
             return FINDINGS
         return UNREADABLE if fail_on and _not_checked(result, call) else 0
-    if isinstance(result, Leaks):
+    if isinstance(result, review.leaks.Leaks):
         found = FINDINGS if result.looked_for and not call.printing["exit_zero"] else 0
         return found or (UNREADABLE if len(result.not_comparable) else 0)
-    if not isinstance(result, pd.DataFrame) or not {"outcome", "attempts"} <= set(result.columns) or "run_id" in result:
+    return 0
+
+
+def _code_of_rows(rows: pd.DataFrame) -> int:
+    """Return the exit code of rows, which can be the result of a change."""
+    if not {"outcome", "attempts"} <= set(rows.columns) or "run_id" in rows:
         return 0
-    if result.attrs.get("ended_by") == "interrupt":
+    if rows.attrs.get("ended_by") == "interrupt":
         return INTERRUPTED
-    return UNFINISHED if remaining(result) or not is_confirmed(result) else 0
+    return UNFINISHED if remaining(rows) or not is_confirmed(rows) else 0
 
 
 def _failed(audit: Audit, fail_on: Severity) -> str:

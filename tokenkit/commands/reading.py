@@ -10,13 +10,12 @@ from typing import Any, Unpack
 
 import pandas as pd
 
-from tokenkit import errors, frames
+from tokenkit import errors, frames, review
 from tokenkit.actions.states import REVOKED
 from tokenkit.commands.evidence import Evidence, evidence_of
 from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.wording import first_of, of, part_of, pluralize
-from tokenkit.review import columns, filters, lifecycle, preview, scopes
-from tokenkit.review.usage import summary
+from tokenkit.review import columns, filters, lifecycle, preview
 from tokenkit.workspaces.base import AnyWorkspace, TokenSource
 from tokenkit.workspaces.workspace import Workspace
 
@@ -110,8 +109,9 @@ def warn_of_misspelt(
 
 def warn_of_unscoped(session: Session[Any], criteria: Mapping[str, Any]) -> None:
     """Show that a filter by the scope of all APIs leaves out tokens whose scopes are not stated, which can mean all."""
-    if scopes.ALL_APIS in (criteria.get("scope") or ()):
-        both = f"'{scopes.ALL_APIS}' in scopes or scopes.isna()"
+    named = criteria.get("scope") or ()
+    if named and review.scopes.ALL_APIS in named:
+        both = f"'{review.scopes.ALL_APIS}' in scopes or scopes.isna()"
         session.front_end.warn_last(
             f'Tokens without scopes can also use all APIs. To include them, use --where "{both}" instead.'
         )
@@ -209,7 +209,7 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
         f"{can_use:,} can use tokens, {without:,} {of(without, 'has tokens', 'have tokens')} without permission."
     )
     if evidence is not None:
-        session.front_end.warn_last(f"{workspace.name}: {summary(evidence)}")
+        session.front_end.warn_last(f"{workspace.name}: {review.usage.summary(evidence)}")
     if unknown := int(principals["can_use"].isna().sum()):
         session.front_end.warn_last(
             f"{workspace.name}: {pluralize(unknown, 'principal')} may have permission through a group whose members "
