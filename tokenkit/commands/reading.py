@@ -203,7 +203,7 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
         _number_of_principals(principals[principals[name].fillna(value=False).astype(bool)])
         for name in ("can_use", "tokens_without_permission")
     )
-    in_rows = f" in {len(principals):,} rows, one for each workspace" if count < len(principals) else ""
+    in_rows = f" in {pluralize(len(principals), 'row')}, one for each workspace" if count < len(principals) else ""
     session.say(
         f"{workspace.name}: {part_of(count, _number_of_principals(everyone), 'principal')}{in_rows}: "
         f"{can_use:,} can use tokens, {without:,} {of(without, 'has tokens', 'have tokens')} without permission."
