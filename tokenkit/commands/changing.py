@@ -69,7 +69,7 @@ def revoke(
         allow_none=allow_none,
         may_be_gone=True,
     )
-    owners = criteria.get("owner") or ()
+    owners = _owners_alone(token_ids, where, criteria)
     created, creators = filters.created_for_others(workspace.tokens_with_aliases(), owners) if owners else (0, [])
     plan = workspace.revoke(tokens, evidence, include_own=include_own, reason=reason)
     nothing = f"nothing to revoke{'' if len(tokens) else _NO_MATCH}"
@@ -77,6 +77,12 @@ def revoke(
     if created:
         _say_created_for_others(session, owners, created, creators)
     return result if len(plan) or not token_ids else None  # who gives IDs must know that none was revoked
+
+
+def _owners_alone(token_ids: Sequence[str], where: str | None, criteria: Mapping[str, Any]) -> Sequence[str]:
+    """Return the owners that alone select tokens, as after people left. With other filters, it is not about people."""
+    others = [where, *token_ids, *(value for name, value in criteria.items() if name not in {"owner", "status"})]
+    return () if any(value is not None for value in others) else criteria.get("owner") or ()
 
 
 def _say_created_for_others(
