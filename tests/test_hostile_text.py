@@ -166,11 +166,11 @@ def test_in_the_html_of_a_plan_of_leaks_and_of_any_element(text):
     location = {"location": text, "commit": text, "url": text, "source": text}
     occurrences = pd.DataFrame([location | {"token_id": None, "matched_as": None, "kind": "access_token"}] * 2)
     hidden = pd.DataFrame([location | {"problem": "redacted"}])
-    revoked = occurrences.head(1).assign(token_id="0", run_id=text, finished_at=NOW)
+    revoked = occurrences.head(1).assign(token_id="0", run_id=text, finished_at=NOW, workspace=text)
     leaks = Leaks(
         tokens=tokens,
         rows=tokens,
-        revoked=revoked[["token_id", "run_id", "finished_at", "location"]],
+        revoked=revoked[["token_id", "run_id", "finished_at", "workspace", "location"]],
         occurrences=occurrences,
         not_comparable=hidden,
         looked_for=1,

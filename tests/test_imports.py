@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tokenkit
+from tokenkit.sandbox import Sandbox
 
 HEAVY = [
     "databricks.sdk",
@@ -136,11 +137,24 @@ def test_a_command_of_the_shell_does_not_load_the_other_front_end():
     assert not {"IPython", "databricks.sdk", "jinja2", "jupyterlab"} & set(loaded_by(statement))
 
 
-def test_a_listing_loads_nothing_that_changes_tokens(sandbox):
-    signed_in = {"DATABRICKS_HOST": sandbox.host, "DATABRICKS_TOKEN": sandbox.token}
-    printed = loaded_by("from tokenkit import cli; assert cli.main(['list', '--limit', '1']) == 0", **signed_in)
-    loaded = {name for name in printed if name.startswith(("tokenkit.actions.", "tokenkit.fleets"))}
+@pytest.fixture(scope="module")
+def loaded_by_a_listing():
+    with Sandbox(tokens=10) as sandbox:
+        signed_in = {"DATABRICKS_HOST": sandbox.host, "DATABRICKS_TOKEN": sandbox.token}
+        return set(loaded_by("from tokenkit import cli; assert cli.main(['list', '--limit', '1']) == 0", **signed_in))
+
+
+def test_a_listing_loads_nothing_that_changes_tokens(loaded_by_a_listing):
+    loaded = {name for name in loaded_by_a_listing if name.startswith(("tokenkit.actions.", "tokenkit.fleets"))}
     assert loaded == {"tokenkit.actions.result", "tokenkit.actions.states", "tokenkit.actions.task"}
+
+
+def test_a_listing_loads_only_the_reviews_that_it_shows(loaded_by_a_listing):
+    loaded = {name.removeprefix("tokenkit.review.") for name in loaded_by_a_listing if "tokenkit.review." in name}
+    assert loaded == {
+        *("changes", "columns", "criteria", "description", "durations", "expressions", "filters", "lifecycle"),
+        *("owners", "patterns", "preview", "texts", "values"),
+    }
 
 
 def test_the_public_names_are_these():

@@ -10,7 +10,9 @@ codes:
      could change none of the token IDs that were given, ``audit --fail-on`` has findings, or
      ``find-leaked`` found a value
 2    usage error
-3    the workspace returned an error or cannot be read, or a report has values that cannot be compared
+3    the workspace returned an error or cannot be read, ``audit --fail-on`` has no findings but could
+     not check a rule of that severity, a report has values that cannot be compared, or some of the
+     token IDs given to ``get`` or ``usage`` do not exist
 70   internal error of tokenkit, or the result cannot be printed
 130  interrupted, also if a run was interrupted and its outcomes are printed
 ===  ===========================================================================================
@@ -171,6 +173,7 @@ class _ShellSession(FrontEnd):
         self._summary: list[str] = []
         self._conclusions: list[str] = []
         self._is_quiet = False
+        self._is_partial = False
         self._is_colorless = bool(os.getenv("NO_COLOR"))
 
     def apply(self, printing: Mapping[str, Any]) -> None:
@@ -191,9 +194,9 @@ class _ShellSession(FrontEnd):
 
     @property
     def has_failures(self) -> bool:
-        """Whether a workspace of a fleet failed, so that the result is partial."""
-        if self._fleet is None:
-            return False
+        """Whether a workspace of a fleet failed, or something that was asked for is missing: the result is partial."""
+        if self._fleet is None or self._is_partial:
+            return self._is_partial
         from tokenkit.fleets.members import DISCOVER  # noqa: PLC0415 - as above
 
         return bool((self._fleet.errors["operation"] != DISCOVER).any())
@@ -260,6 +263,10 @@ class _ShellSession(FrontEnd):
     def warn_last(self, message: str) -> None:
         """Write to standard error after the result."""
         self._summary.append(message)
+
+    def warn_partial(self, message: str) -> None:
+        self._is_partial = True
+        self.warn_last(message)
 
     def hint(self, message: str) -> None:
         """Write to standard error after the result, without ``--quiet``."""

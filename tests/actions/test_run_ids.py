@@ -39,8 +39,12 @@ def test_what_is_not_a_text_is_an_error():
         whole(20260301, RUNS)
 
 
-def test_of_many_runs_that_match_the_first_three_are_named():
+def test_of_many_runs_that_match_the_newest_three_are_named_and_the_others_counted():
     runs = [f"20260301-09300{number}-1a2b3c4d" for number in range(5)]
     with pytest.raises(tokenkit.UsageError) as raised:
         whole("20260301", runs)
-    assert str(raised.value) == f"5 runs match '20260301': {', '.join(runs[:3])}. Give more characters."
+    named = ", ".join(runs[:1:-1])
+    assert str(raised.value) == f"5 runs match '20260301': {named} and 2 more. Give more characters."
+    with pytest.raises(tokenkit.UsageError) as raised:
+        whole("20260301", runs[:4])
+    assert all(run in str(raised.value) for run in runs[:4])

@@ -662,7 +662,7 @@ def test_what_used_a_token_is_in_its_row_its_panel_and_its_plan(notebook, compan
     explorer = Explorer(filled.page)
     page, panel = filled.page, explorer.screen.locator("aside")
     expect(explorer.rows).to_have_count(50)
-    explorer.sees("1 of 1 token in the audit log since 2026-01-30 is listed here")
+    explorer.sees("1 of 1 token in the audit log since 2026-01-30 is in the listing")
     explorer.screen.get_by_role("columnheader", name="Used by").get_by_role("button").click()
     expect(explorer.rows.first.locator(".tks-c-used_by")).to_contain_text(re.compile(r"dbt and \d+ more"))
     assert explorer.shown_ids()[0] == used
@@ -691,7 +691,7 @@ def test_what_used_a_token_is_in_its_row_its_panel_and_its_plan(notebook, compan
     dialog = explorer.screen.get_by_role("dialog")
     expect(dialog).to_contain_text(re.compile(rf"from 192\.0\.2\.0/24, {len(agents)} sign-ins, 3 hours ago"))
     expect(dialog).to_contain_text("used in the last 7 days")
-    expect(dialog).to_contain_text("1 of 1 token in the audit log since 2026-01-30 is listed here")
+    expect(dialog).to_contain_text("1 of 1 token in the audit log since 2026-01-30 is in the listing")
 
 
 def test_axe_has_no_objection_in_both_themes(notebook):

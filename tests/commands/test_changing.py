@@ -11,6 +11,7 @@ import sys
 
 import pandas as pd
 import pytest
+import requests
 
 import tokenkit
 from tests.tables import last_column
@@ -22,6 +23,7 @@ from tokenkit.actions.update import ALL_APIS_ALLOWED
 from tokenkit.commands import parser, returned
 from tokenkit.commands.options import SHELL
 from tokenkit.core.home import home
+from tokenkit.core.wording import pluralize
 from tokenkit.sandbox import Fault
 
 
@@ -655,6 +657,22 @@ def test_a_rule_that_is_named_and_cannot_be_checked_does_not_pass(capsys):
     assert "--fail-on high is undecided: outside-networks was not checked." in capsys.readouterr().err
 
 
+def test_an_audit_without_findings_does_not_pass_if_a_rule_of_the_severity_was_not_checked(capsys, tmp_path):
+    token = {"token_id": "a" * 64, "comment": "nightly export of the data team", "owner_id": 1, "scopes": ["sql"]}
+    now = {"creation_time": 1_795_000_000_000, "expiry_time": 1_799_000_000_000, "last_used_day": 1_795_700_000_000}
+    (tmp_path / "saved.json").write_text(json.dumps({"token_infos": [token | now]}))
+    line = ["audit", "--from", str(tmp_path / "saved.json"), "--as-of", "2026-11-28", "--fail-on", "high"]
+    assert cli.main(line) == 3
+    said = capsys.readouterr().err
+    skip = "--skip inactive-owner --skip admin-service-principal"
+    assert "--fail-on high is undecided: inactive-owner, admin-service-principal were not checked. " in said
+    assert f"To leave them out, add {skip}.\n" in said
+    assert cli.main([*line, *skip.split()]) == 0  # rules of a lower severity were not checked either
+    assert "inactive-creator was not checked" in capsys.readouterr().err
+    (tmp_path / "saved.json").write_text(json.dumps({"token_infos": [token]}))
+    assert cli.main(line) == 1  # a finding decides: it never expires
+
+
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("command", ["revoke", "update --comment x"])
 def test_a_token_given_by_id_that_the_filters_exclude_is_named(capsys, command):
@@ -671,6 +689,33 @@ def test_a_token_given_by_id_that_the_filters_exclude_is_named(capsys, command):
     assert "already have these values" not in printed
     assert cli.main([*command.split(), one, "--owner", owner, "--dry-run"]) == 0
     assert "exclude" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_revocation_by_owner_names_the_command_that_lists_what_the_owner_created_for_service_principals(
+    here, capsys, is_deleted
+):
+    ws = tokenkit.connect()
+    tokens, people = ws.tokens(status="active"), ws.users().set_index("id")["user_name"].drop(ws.api.caller()[0])
+    created = tokens[(tokens["owner_kind"] == "service_principal") & tokens["created_by_id"].isin(people.index)]
+    creator_id = created["created_by_id"].mode().iloc[0]
+    expected = set(created.loc[created["created_by_id"] == creator_id, "token_id"])
+    if is_deleted:
+        path = f"/api/2.0/preview/scim/v2/Users/{creator_id}"
+        requests.delete(here.host + path, headers={"Authorization": f"Bearer {here.token}"}, timeout=10)
+    for how in ("--dry-run", "--yes", "--yes --allow-none"):
+        assert cli.main(["revoke", "--owner", people[creator_id], *how.split()]) == 0
+        last = capsys.readouterr().err.splitlines()[-1]
+        said, command = re.fullmatch(r"(.*) not revoked\. To list (?:it|them): tokenkit (.*)", last).groups()
+        assert said.startswith(f"{pluralize(len(expected), 'active token')} that {people[creator_id]} created for ")
+        assert cli.main([*shlex.split(command), "--output", "json"]) == 0
+        assert {token["token_id"] for token in json.loads(capsys.readouterr().out)} == expected
+        if is_deleted and how == "--yes":
+            break  # without a token, the deleted owner's name is unknown
+    other = people[~people.index.isin(created["created_by_id"])].iloc[0]
+    for line in (["--owner", other], ["--owner", "*@example.com", "--idle", "1d"]):  # the latter is not about a leaver
+        assert cli.main(["revoke", *line, "--dry-run"]) == 0
+        assert "--created-by" not in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("here")

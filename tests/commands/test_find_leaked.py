@@ -543,6 +543,30 @@ def test_a_value_whose_token_tokenkit_revoked_is_not_said_to_be_valid_elsewhere(
     assert (len(found.tokens), found.rows["status"].tolist()) == (0, ["revoked"])
 
 
+def test_a_token_that_tokenkit_revoked_in_another_workspace_is_named_with_it_and_is_not_a_row(
+    own_companies, tmp_path, capsys, monkeypatch
+):
+    first, second, *_ = own_companies.workspaces
+    other = tokenkit.connect(host=second.host, token=second.token)
+    created = other.token_management.create_obo_token(other.service_principals()["application_id"].iloc[0])
+    plan = other.revoke(created.token_info.token_id, include_own=True)
+    plan.apply(progress=False)
+    leaked = tmp_path / "leaked.txt"
+    leaked.write_text(f"{created.token_value}\n")
+    monkeypatch.setenv("DATABRICKS_HOST", first.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", first.token)
+    assert cli.main(["find-leaked", "--file", str(leaked), "--output", "json"]) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == []
+    assert f"Run {plan.run_id} of {other.name} revoked the token of this value on " in printed.err
+    assert f"tokenkit journal --run {plan.run_id}\n" in printed.err
+    (tmp_path / "databrickscfg").write_text(
+        "".join(f"[{name}]\nhost = {each.host}\ntoken = {each.token}\n" for name, each in (("a", first), ("b", second)))
+    )
+    assert cli.main(["fleet", "find-leaked", "--file", str(leaked), "--profiles", "a,b", "--output", "json"]) == 1
+    assert [row["workspace"] for row in json.loads(capsys.readouterr().out)] == [other.name]
+
+
 @pytest.mark.parametrize("fleet", [[], ["fleet"]])
 def test_a_token_that_tokenkit_revoked_is_a_row_behind_those_that_work(company, live, tmp_path, capsys, fleet):
     ws = tokenkit.connect()

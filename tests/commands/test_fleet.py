@@ -9,6 +9,7 @@ import threading
 
 import pandas as pd
 import pytest
+import requests
 
 import tokenkit
 from tests.waiting import wait_until
@@ -326,6 +327,31 @@ def test_a_fleet_names_the_principals_that_may_lose_more_tokens(company, capsys,
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     said = shell(capsys, "fleet permissions remove group:data-engineers --profiles prod --dry-run").err
     assert "More tokens may be deleted: group data-engineers in prod, " in said
+
+
+def test_the_line_below_the_access_of_a_fleet_counts_each_principal_once_and_says_how_many_rows_there_are(
+    company, capsys, monkeypatch
+):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    for workspace in company.workspaces:
+        requests.post(
+            f"{workspace.host}/api/2.0/preview/scim/v2/Users",
+            json={"userName": "everywhere@example.com", "active": True},
+            headers={"Authorization": f"Bearer {workspace.token}"},
+            timeout=10,
+        ).raise_for_status()
+    tokenkit.fleet(["prod", "dev", "test"]).plan_permissions([{"group_name": "users"}]).apply(progress=False)
+    printed = shell(capsys, "fleet access --profiles prod,dev,test --output json")
+    rows = pd.DataFrame(json.loads(printed.out))
+    can_use, without = (
+        rows.loc[rows[name].eq(True), "principal"].nunique() for name in ("can_use", "tokens_without_permission")
+    )
+    count = rows["principal"].nunique()
+    assert rows["principal"].eq("everywhere@example.com").sum() == 3
+    assert (
+        f"3 workspaces: {count} principals in {len(rows)} rows, one for each workspace: {can_use} can use tokens, "
+        f"{without} have tokens without permission.\n"
+    ) in printed.err
 
 
 def test_the_explorer_opens_over_a_fleet_in_a_notebook_and_a_shell_names_the_magic(company, notebook, capsys):

@@ -162,6 +162,18 @@ def test_a_run_that_updates_is_shown_with_the_values_before_and_after_it(rows):
     assert f"{ws.name}: run {update.run_id}" in said
 
 
+@pytest.mark.usefixtures("here")
+def test_a_run_that_updates_names_the_command_that_undoes_it_if_old_values_are_in_the_journal(rows):
+    ws = tokenkit.connect()
+    kept, secret = ws.tokens("owner != 'admin@example.com'", status="active")["token_id"].head(2)
+    ws.token_management.update_token_management(secret, {"comment": f"dapi{'1' * 32}"}, ["comment"])
+    for token_id, is_kept in ((kept, True), (secret, False)):
+        update = ws.plan_update(token_id, comment="owned by the data team")
+        update.apply(progress=False)
+        said = rows("journal", "--run", update.run_id)[1]
+        assert (f"To undo this change: tokenkit undo {update.run_id}\n" in said) == is_kept
+
+
 @pytest.fixture
 def profiles(own_companies, tmp_path, monkeypatch):
     """The profiles prod, dev and test of three workspaces, which a test can take the credentials from."""

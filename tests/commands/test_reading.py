@@ -12,6 +12,7 @@ import requests
 
 import tokenkit
 from tests.conftest import NOW
+from tests.review.test_sign_ins import event, frame
 from tokenkit import cli, errors
 from tokenkit.commands import reading
 from tokenkit.output.snapshots import write_snapshot
@@ -198,6 +199,45 @@ def test_several_tokens_are_shown_in_the_given_order_each_with_its_findings(caps
     assert [record[:2] for record in records] == [["owner", token["owner"]] for token in found]
     ends = ["".join(record[-2:]) for record in records]
     assert all(end.endswith(token["token_id"]) for end, token in zip(ends, found, strict=True))
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("line", ["get {} --output csv", "usage {} --rows {rows} --output csv"])
+def test_the_tokens_that_exist_are_shown_and_the_others_are_named(capsys, tmp_path, line):
+    ws = tokenkit.connect()
+    gone, first, second = ws.tokens("owner != 'admin@example.com'")["token_id"].head(3)
+    ws.revoke(gone).apply(progress=False)
+    frame(event(first), event(second), event(second)).to_json(tmp_path / "rows.jsonl", orient="records", lines=True)
+    line, unknown = line.replace("{rows}", str(tmp_path / "rows.jsonl")), "f" * 64
+    assert cli.main(line.format(f"{unknown} {second} {gone} {first}").split()) == 3
+    printed = capsys.readouterr()
+    assert pd.read_csv(io.StringIO(printed.out))["token_id"].tolist() == [second, first]
+    assert f"There is no token {unknown!r} on {ws.name}.\n" in printed.err
+    assert f"There is no token {gone!r} on {ws.name}: run " in printed.err
+    assert cli.main(line.format(f"{unknown} {gone}").split()) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert all(f"no token {token_id!r}" in printed.err for token_id in (unknown, gone))
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("output", "separator"), [("table", "\t"), ("csv", ",")])
+def test_the_findings_of_a_token_can_be_separated_in_a_pipe(capsys, output, separator):
+    token_id = tokenkit.connect().audit().findings["token_id"].mode().iloc[0]
+    assert cli.main(["get", token_id, "--output", "json"]) == 0
+    findings = json.loads(capsys.readouterr().out)[0]["findings"]
+    assert cli.main(["get", token_id, "--columns", "token_id,findings", "--output", output]) == 0
+    row = pd.read_csv(io.StringIO(capsys.readouterr().out), sep=separator).iloc[0]
+    assert len(findings) > 1
+    assert row["findings"].split("; ") == findings
+
+
+@pytest.mark.usefixtures("here")
+def test_a_token_that_was_never_used_says_so(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    for expression, expected in (("last_used_day.isna()", "never"), ("last_used_day.notna()", "20..-..-..")):
+        assert cli.main(["get", tokenkit.connect().tokens(expression)["token_id"].iloc[0], "--no-color"]) == 0
+        assert re.search(rf"^last used day \(UTC\) +{expected}$", capsys.readouterr().out, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("here")

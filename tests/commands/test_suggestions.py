@@ -81,6 +81,8 @@ def suggested(company, tmp_path, capsys, monkeypatch):
         ("find-leaked --profile prod --file {folder}/leaked.txt", ["revoke"]),
         ("fleet find-leaked --profiles prod,dev --file {folder}/leaked.txt", ["fleet revoke"]),
         ("get {gone} --profile prod", ["journal"]),
+        ("revoke --owner *@example.com --dry-run --profile prod", ["list --created-by '*@example.com' --status"]),
+        ("fleet revoke --owner *@example.com --dry-run --profiles prod,dev", ["fleet list --created-by"]),
         ("update {token} --comment x --yes --profile prod", ["undo"]),
         ("permissions remove group:analysts --yes --profile prod", ["permissions add"]),
         ("undo {allowed} --profile prod", ["permissions remove"]),

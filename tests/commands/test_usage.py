@@ -56,10 +56,22 @@ def test_the_closing_line_counts_the_sign_ins_of_the_selected_tokens_alone(tmp_p
     assert ": 2 sign-ins with 1 selected token in the audit log; newest sign-in: " in said
     assert "of 3 tokens in the audit log" not in said
     assert cli.main(["usage", "--rows", str(rows)]) == 0
-    assert "2 of 3 tokens in the audit log are listed here" in capsys.readouterr().err
+    assert "2 of 3 tokens in the audit log are in the listing" in capsys.readouterr().err
     frame(event("a" * 64)).to_json(rows, orient="records", lines=True)  # then no sign-in proves nothing
     assert cli.main(["usage", first, "--rows", str(rows)]) == 0
     assert "so the log shows nothing about the listed tokens" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_the_closing_line_says_how_many_of_the_selected_tokens_have_a_row(tmp_path, capsys):
+    rows = tmp_path / "rows.jsonl"
+    ids = tokenkit.connect().listing()["token_id"].head(3)
+    frame(event(ids[0]), event(ids[0]), event(ids[1])).to_json(rows, orient="records", lines=True)
+    assert cli.main(["usage", *ids, "--rows", str(rows), "--output", "json"]) == 0
+    printed = capsys.readouterr()
+    assert len(json.loads(printed.out)) == 2
+    assert ": 3 sign-ins with 2 of 3 selected tokens in the audit log; newest sign-in: " in printed.err
+    assert ": no sign-in of 1 of 3 selected tokens in the rows that were read." in printed.err
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -207,7 +219,7 @@ def test_revoke_previews_what_used_each_token(used_rows, capsys):
     out, err = capsys.readouterr()
     (row,) = json.loads(out)
     assert row["used_by"] == "dbt from 192.0.0.0/24 and 11 more, 12 sign-ins, 1 hour ago"
-    assert "1 of 1 token in the audit log is listed here" in err
+    assert "1 of 1 token in the audit log is in the listing" in err
 
 
 @pytest.mark.parametrize("to", ["audit.html", "audit.csv"])
@@ -234,7 +246,7 @@ def test_access_shows_who_uses_tokens_and_how_much_of_the_log_is_listed(used_row
     shown = capsys.readouterr()
     (row,) = json.loads(shown.out)
     assert (row["principal"], row["logins"], row["clients"]) == (owner, 12, ["dbt"])
-    assert "1 token in the audit log is listed here" in shown.err
+    assert "1 token in the audit log is in the listing" in shown.err
 
 
 def test_a_fleet_has_the_same_evidence_in_access(used_rows):

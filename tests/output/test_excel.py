@@ -50,7 +50,7 @@ def test_ids_are_exact_text_times_are_dates_and_absent_values_are_empty():
     assert (first["owner_id"].value, first["token_id"].value) == (str(2**62 + 1), "1e5")
     assert first["creation_time (UTC)"].value == dt.datetime(2023, 11, 14, 22, 13, 20)  # noqa: DTZ001 - no time zones in Excel
     assert first["creation_time (UTC)"].is_date
-    assert first["scopes"].value == "sql jobs"
+    assert first["scopes"].value == "sql; jobs"
     assert first["expiry_time (UTC)"].value is None
     second = read(frames.frame(DOCUMENTS, frames.TOKENS)).iloc[1]
     assert second["expiry_time (UTC)"] == "9999-12-31 23:59:59"

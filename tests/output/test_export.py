@@ -63,7 +63,7 @@ def test_text_for_a_terminal_has_dates_lists_and_empty_cells():
     row = export.terminal_text(frames.frame(DOCUMENTS, frames.TOKENS).assign(idle_days=[1.25, None])).iloc[0]
     assert (row["creation_time"], row["scopes"], row["expiry_time"], row["idle_days"]) == (
         "2023-11-14",
-        "sql jobs",
+        "sql; jobs",
         "",
         "1.2",
     )
@@ -72,7 +72,7 @@ def test_text_for_a_terminal_has_dates_lists_and_empty_cells():
 def test_tab_separated_values_are_whole_with_tabs_only_between_them():
     times = pd.to_datetime(["2026-03-01 09:30:00", None], utc=True)
     frame = pd.DataFrame({"a": ["x\ty", "long"], "b": [True, False], "c": times, "d": [["p", "q"], None]})
-    assert export.tsv_text(frame) == "a\tb\tc\td\nx\ufffdy\tyes\t2026-03-01T09:30:00.000Z\tp q\nlong\t\t\t\n"
+    assert export.tsv_text(frame) == "a\tb\tc\td\nx\ufffdy\tyes\t2026-03-01T09:30:00.000Z\tp; q\nlong\t\t\t\n"
 
 
 def test_an_empty_frame_can_be_exported_in_every_format():

@@ -264,7 +264,7 @@ def used(ws):
 def test_with_evidence_the_page_says_what_used_each_token_and_how_much_the_log_covers(used):
     audit, token_id = used
     page = Page(report.html(audit))
-    assert any("1 of 2 tokens in the audit log is listed here" in text for text in page.texts["p"])
+    assert any("1 of 2 tokens in the audit log is in the listing" in text for text in page.texts["p"])
     tables = [row for row in page.rows if row[-1] == "Used by"]
     assert len(tables) == (audit.summary["findings"] > 0).sum() + 1  # also that of the next ends
     by_token = {row[0][:12]: row[-1] for row in page.rows if row[-1].endswith(("in the audit log", "2026-03-01"))}

@@ -469,6 +469,41 @@ def test_of_a_message_of_another_library_the_first_line_is_shown(text, line):
     assert credentials.first_line(text) == line
 
 
+@pytest.mark.parametrize("connect", [tokenkit.connect, lambda profile: tokenkit.fleet(account=profile)])
+@pytest.mark.parametrize(
+    "other", ["client_id = app\nclient_secret = hidden", "azure_client_id = app\nazure_tenant_id = x"]
+)
+def test_a_profile_without_a_host_is_an_error_that_names_the_host_and_the_file(connect, other):
+    with_profile(f"[prod]\n{other}\n")
+    with pytest.raises(errors.ConfigurationError) as raised:
+        connect("prod")
+    said = (
+        f"Profile 'prod' in {credentials.config_file()} has no host. Add host = https://…, the address of the workspace"
+    )
+    assert str(raised.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("account_id", "connect"),
+    [("", tokenkit.connect), ("account_id = acme\n", lambda profile: tokenkit.fleet(account=profile))],
+)
+def test_a_sign_in_at_a_host_that_does_not_respond_is_an_error_that_says_so(monkeypatch, account_id, connect):
+    monkeypatch.setattr(credentials, "_DISCOVERY_SECONDS", 1)
+    with_profile(f"[prod]\nhost = http://127.0.0.1:9\nclient_id = app\nclient_secret = hidden\n{account_id}")
+    with pytest.raises(errors.ConnectionFailedError) as raised:
+        connect("prod")
+    assert str(raised.value) == (
+        "http://127.0.0.1:9 could not be reached, or does not say how to sign in with profile 'prod'. Check the host "
+        "name, the network and the proxy."
+    )
+
+
+def test_what_the_official_sdk_appends_of_its_settings_is_not_in_a_message():
+    appended = "no access. Config: host=https://example.com, client_id=app. Env: DATABRICKS_CONFIG_FILE"
+    assert credentials.first_line(appended) == "no access."
+    assert credentials.first_line("no access. Env: DATABRICKS_HOST") == "no access."
+
+
 def test_requests_of_the_official_sdk_name_tokenkit_and_its_version():
     with_profile(f"[prod]\nhost = {MINE}\ntoken = dapi1\n")
     config = credentials.profile_config("prod")

@@ -88,7 +88,7 @@ def test_the_panel_counts_programs_sign_ins_and_addresses_and_gives_the_share(us
         "Networks": "192.0.2.0/24 (1,200)",
     }
     assert use["addresses"] == [["Addresses", f"{ADDRESS} (1,200)"]]
-    assert "1 of 2 tokens in the audit log is listed here" in use["note"]
+    assert "1 of 2 tokens in the audit log is in the listing" in use["note"]
 
 
 def test_a_token_without_a_sign_in_is_never_called_unused(user, targets):
@@ -102,9 +102,9 @@ def test_a_token_without_a_sign_in_is_never_called_unused(user, targets):
 @pytest.mark.parametrize(
     ("matching", "others", "share"),
     [
-        (1, 0, "1 of 1 token in the audit log is listed here"),
-        (1, 3, "1 of 4 tokens in the audit log is listed here"),
-        (0, 3, "0 of 3 tokens in the audit log are listed here, so the log shows nothing about the listed tokens"),
+        (1, 0, "1 of 1 token in the audit log is in the listing"),
+        (1, 3, "1 of 4 tokens in the audit log is in the listing"),
+        (0, 3, "0 of 3 tokens in the audit log are in the listing, so the log shows nothing about the listed tokens"),
         (0, 0, "The audit log has no sign-in with a token in this period"),
     ],
 )
@@ -129,7 +129,7 @@ def test_the_share_is_shown_wherever_the_evidence_is(ws, targets, browser, perso
 
 def test_a_selection_of_the_evidence_keeps_the_share_of_all(ws, usage, targets, browser):
     user = browser(ws.explore(usage=usage[usage["token_id"] == targets[0]]))
-    assert user.sections["about"]["lacks"] == "1 of 2 tokens in the audit log is listed here"
+    assert user.sections["about"]["lacks"] == "1 of 2 tokens in the audit log is in the listing"
 
 
 def test_a_plan_of_the_screen_carries_the_evidence_and_its_warning(user, targets):

@@ -31,7 +31,7 @@ def test_the_given_order_comes_first_and_other_values_follow():
     [
         pd.Series([["sql", "jobs"], None, [], ["sql", "sql"], ["jobs"]], dtype=pd.ArrowDtype(frames.TEXTS)),
         pd.Series([["sql", "jobs"], None, [], np.array(["sql", "sql"]), ("jobs",)], dtype=object),
-        pd.Series(["sql jobs", None, "", "sql sql", "jobs"], dtype=frames.TEXT),
+        pd.Series(["sql; jobs", None, "", "sql; sql", "jobs"], dtype=frames.TEXT),
     ],
     ids=["arrow", "objects", "strings of a CSV"],
 )

@@ -4,15 +4,6 @@ The modules are imported on first use, as ``actions.revocation``: what only read
 takes as long as to read a thousand tokens.
 """
 
-from importlib import import_module
-from types import ModuleType
+from tokenkit.core.modules import on_first_use
 
-
-def __getattr__(name: str) -> ModuleType:
-    module = f"{__name__}.{name}"
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as missing:
-        if missing.name != module:
-            raise
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+__getattr__ = on_first_use(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tokenkit import errors
+from tokenkit.core.wording import first_of
 
 
 def whole(given: object, known: Iterable[str]) -> str:
@@ -32,6 +33,6 @@ def whole(given: object, known: Iterable[str]) -> str:
     named = ids - runs if "." in given else runs
     matches = {run_id for run_id in named if run_id.startswith(given) or run_id.endswith(given)}
     if len(matches) > 1:
-        first = ", ".join(sorted(matches)[:3])
-        raise errors.UsageError(f"{len(matches)} runs match {given!r}: {first}. Give more characters.")
+        named_first = first_of(sorted(matches, reverse=True), 3)  # the newest
+        raise errors.UsageError(f"{len(matches)} runs match {given!r}: {named_first}. Give more characters.")
     return next(iter(matches), given)

@@ -65,10 +65,9 @@ class UpdatePlan(WorkspacePlan):
         doing = f"change {pluralize(len(self), 'token')}" if len(self) else ""
         changes = {entry.token_id: entry.change or {} for entry in self._changes}
         scopes = {token_id: change["scopes"] for token_id, change in changes.items() if "scopes" in change}
-        undoable = {entry.token_id for entry in self._undoable()}
         warned = {
             ALL_APIS_ALLOWED: [token_id for token_id, names in scopes.items() if not names or ALL_APIS in names],
-            _CANNOT_BE_RESTORED: [token_id for token_id in changes if token_id not in undoable],
+            _CANNOT_BE_RESTORED: [entry.token_id for entry in self._changes if not _is_kept(entry)],
             "new scopes": list(scopes),
         }
         return Summary(
@@ -82,10 +81,7 @@ class UpdatePlan(WorkspacePlan):
     @property
     def can_be_undone(self) -> bool:
         """Whether the journal will have the old values of any token."""
-        return bool(self._undoable())
-
-    def _undoable(self) -> list[Entry]:
-        return [entry for entry in self._changes if not records.is_redacted(records.stored(_reversed(entry)))]
+        return any(map(_is_kept, self._changes))
 
     def preview(self) -> pd.DataFrame:
         """Return a row for each token that changes: ``token_id, owner, comment, new_comment, scopes, new_scopes``.
@@ -238,6 +234,13 @@ def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - a comment or scopes
     return set(one) == set(other) if isinstance(one, list) and isinstance(other, list) else bool(one == other)
 
 
+def can_be_undone(journal: Journal, run_id: str) -> bool:
+    """Return whether a run in the journal changed a token whose old values it has."""
+    if not journal.has_run(run_id) or journal.run(run_id).kind != KIND.name:
+        return False
+    return any(entry.state == states.UPDATED and _is_kept(entry) for entry in journal.entries(run_id))
+
+
 def undo(context: PlanContext, run_id: str, *, reason: str | None = None) -> UpdatePlan:
     """Return the plan that reverses what a run changed, from the snapshots in the journal.
 
@@ -291,6 +294,11 @@ def _why_not_undone(entry: Entry, now: Mapping[str, Any]) -> str:
 def _reversed(entry: Entry) -> dict[str, Any]:
     """Return the old values of the fields that an entry changes."""
     return {name: entry.snapshot.get(name, _ABSENT[name]) for name in entry.change or {}}
+
+
+def _is_kept(entry: Entry) -> bool:
+    """Return whether the old values of a change are, or will be, in the journal."""
+    return not records.is_redacted(records.stored(_reversed(entry)))
 
 
 _INSTEAD = {

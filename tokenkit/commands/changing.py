@@ -25,7 +25,7 @@ from tokenkit.commands.reading import limited, permissions_of, selected, warn_of
 from tokenkit.commands.restoring import how_to_restore
 from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.arguments import without_credential
-from tokenkit.core.wording import of, part_of, pluralize
+from tokenkit.core.wording import first_of, of, part_of, pluralize
 from tokenkit.rest import credentials
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import access, columns, filters
@@ -69,10 +69,33 @@ def revoke(
         allow_none=allow_none,
         may_be_gone=True,
     )
+    owners = _owners_alone(token_ids, where, criteria)
+    created, creators = filters.created_for_others(workspace.tokens_with_aliases(), owners) if owners else (0, [])
     plan = workspace.revoke(tokens, evidence, include_own=include_own, reason=reason)
     nothing = f"nothing to revoke{'' if len(tokens) else _NO_MATCH}"
     result = _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
+    if created:
+        _say_created_for_others(session, owners, created, creators)
     return _of_named(result, plan) if token_ids else result
+
+
+def _owners_alone(token_ids: Sequence[str], where: str | None, criteria: Mapping[str, Any]) -> Sequence[str]:
+    """Return the owners that alone select tokens, as after people left. With other filters, it is not about people."""
+    others = [where, *token_ids, *(value for name, value in criteria.items() if name not in {"owner", "status"})]
+    return () if any(value is not None for value in others) else criteria.get("owner") or ()
+
+
+def _say_created_for_others(
+    session: Session[AnyWorkspace], owners: Sequence[str], count: int, creators: Sequence[str]
+) -> None:
+    """Show how many tokens of service principals the owners created: they remain, and need somebody in charge."""
+    named = [arg for creator in creators for arg in ("--created-by", creator)]
+    path = "fleet list" if session.path.startswith("fleet ") else "list"
+    listing = session.command(*path.split(), *named, "--status", "active", "--where", filters.OF_SERVICE_PRINCIPALS)
+    session.front_end.warn_last(
+        f"{pluralize(count, 'active token')} that {first_of(owners, 3)} created for service principals "
+        f"{of(count, 'is', 'are')} not revoked. To list {of(count, 'it', 'them')}: {listing}"
+    )
 
 
 _COLUMNS_OF = {

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tokenkit import errors, frames
-from tokenkit.actions import permissions, run_ids, states
+from tokenkit.actions import permissions, run_ids, states, update
 from tokenkit.actions.journal import Run
 from tokenkit.actions.options import DUE
 from tokenkit.commands.restoring import how_to_restore_runs
@@ -71,6 +71,11 @@ class _Recorded:
                 if journal.state_of_change(run_id) == states.UPDATED
             ]
         return [run for run in made if run.kind == permissions.KIND.name]
+
+    def can_be_undone(self, run_ids: Sequence[str]) -> bool:
+        """Return whether ``undo`` can restore a token that one of the runs changed."""
+        with open_journals(self.folders) as journals:
+            return any(update.can_be_undone(journal, run_id) for journal in journals.values() for run_id in run_ids)
 
     def _mine(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of the workspaces. If the id of a workspace is not known, its host alone counts."""
@@ -213,6 +218,8 @@ def _one_run(session: Session[AnyWorkspace], given: str, *, runs: bool, tokens: 
         rows = rows[_of_run(rows["run_id"], run_id)].reset_index(drop=True)
     for line in _how_to_restore(session, recorded, run_id, found["run_id"]):
         session.front_end.hint(line)
+    if recorded.can_be_undone(found["run_id"].tolist()):
+        session.front_end.hint(f"To undo this change: {program} undo {run_id}")
     _say_what_remains(session, found)
     return rows
 

@@ -9,9 +9,11 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from tokenkit import review
 from tokenkit.actions.result import ENDED_BY, NOTHING_CHANGED, RUN, is_confirmed, remaining
 from tokenkit.commands import defaults
 from tokenkit.commands.parser import Call
@@ -24,9 +26,10 @@ from tokenkit.frames import TEXT
 from tokenkit.output import export
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import columns, preview, texts
-from tokenkit.review.audit import Audit
-from tokenkit.review.leaks import Leaks
 from tokenkit.review.values import SEVERITIES, Severity
+
+if TYPE_CHECKING:
+    from tokenkit.review.audit import Audit
 
 FINDINGS, UNFINISHED, UNREADABLE, INTERRUPTED = 1, 1, 3, 130
 _SCREEN_ROWS = 500
@@ -55,9 +58,10 @@ def write_result(
             sys.stdout.write(f"{printable(str(shown))}\n")
         else:
             rows = as_frame(shown, findings=bool(call.rows.get("findings")))
-            empty = rows.attrs.get(preview.EMPTY) or "Nothing found."
-            if isinstance(result, Leaks) and not result.is_all_clear:
-                empty = "No token matched."  # values were found, and may still be valid: the messages say so
+            # Values that matched no token were found, and may still be valid: the messages say so.
+            is_rows = isinstance(result, pd.DataFrame)  # then the reviews are not imported
+            is_unmatched = not is_rows and isinstance(result, review.leaks.Leaks) and not result.is_all_clear
+            empty = "No token matched." if is_unmatched else rows.attrs.get(preview.EMPTY) or "Nothing found."
             _write(front_end, rows, call, labels, empty=empty, is_colored=is_colored)
 
 
@@ -70,48 +74,63 @@ def exit_code(result: object, call: Call) -> int:
 
 def say_what_failed(front_end: FrontEnd, call: Call, result: object, code: int) -> None:
     """Say after the result what failed."""
-    if code and isinstance(result, Audit):
+    if code and isinstance(result, review.audit.Audit):
         fail_on = call.printing["fail_on"]
-        front_end.warn(_failed(result, fail_on) if code == FINDINGS else _undecided(result, fail_on))
+        front_end.warn(_failed(result, fail_on) if code == FINDINGS else _undecided(result, call))
 
 
 def _code_of(result: object, call: Call) -> int:
     """Return the exit code of a result: of a change, which may be interrupted or incomplete, an audit or leaks."""
-    if isinstance(result, Audit):
+    if isinstance(result, pd.DataFrame):
+        return _code_of_rows(result)
+    if isinstance(result, review.audit.Audit):
         fail_on = call.printing["fail_on"]
         if fail_on and result.fails(fail_on):
             return FINDINGS
-        # Who names a rule relies on it. Without names, rules that lack data are only reported.
-        return UNREADABLE if fail_on and call.params.get("rules") and len(_not_checked(result)) else 0
-    if isinstance(result, Leaks):
+        return UNREADABLE if fail_on and _not_checked(result, call) else 0
+    if isinstance(result, review.leaks.Leaks):
         found = FINDINGS if result.looked_for and not call.printing["exit_zero"] else 0
         return found or (UNREADABLE if len(result.not_comparable) else 0)
-    if not isinstance(result, pd.DataFrame) or not {"outcome", "attempts"} <= set(result.columns) or "run_id" in result:
-        return UNFINISHED if NOTHING_CHANGED in getattr(result, "attrs", ()) else 0
-    if result.attrs.get(ENDED_BY) == "interrupt":
+    return 0
+
+
+def _code_of_rows(rows: pd.DataFrame) -> int:
+    """Return the exit code of rows, which can be the result of a change."""
+    if not {"outcome", "attempts"} <= set(rows.columns) or "run_id" in rows:
+        return UNFINISHED if NOTHING_CHANGED in rows.attrs else 0
+    if rows.attrs.get(ENDED_BY) == "interrupt":
         return INTERRUPTED
-    return UNFINISHED if remaining(result) or not is_confirmed(result) else 0
+    return UNFINISHED if remaining(rows) or not is_confirmed(rows) else 0
 
 
 def _failed(audit: Audit, fail_on: Severity) -> str:
     """Return in a line what failed an audit."""
-    severities = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-    counts = audit.findings.loc[audit.findings["severity"].isin(severities), "rule"].value_counts(sort=False)
+    counts = audit.findings.loc[audit.findings["severity"].isin(_severities(fail_on)), "rule"].value_counts(sort=False)
     rules = ", ".join(f"{rule} ({count:,})" for rule, count in counts.items())
     severity = fail_on if fail_on == SEVERITIES[0] else f"{fail_on} or higher"
     found = f"{pluralize(int(counts.sum()), 'finding')} of severity {severity}"
     return f"{audit.name}: failed by --fail-on {fail_on}: {found}: {rules}."
 
 
-def _not_checked(audit: Audit) -> list[str]:
-    return audit.summary.loc[audit.summary["not_checked"] != "", "rule"].tolist()
+def _not_checked(audit: Audit, call: Call) -> list[str]:
+    """Return the rules that lack data and could have failed the audit, or were named, so that they are relied on."""
+    rules = audit.summary[audit.summary["not_checked"] != ""]
+    severe = rules["severity"].isin(_severities(call.printing["fail_on"]))
+    return rules.loc[severe | bool(call.params.get("rules")), "rule"].tolist()
 
 
-def _undecided(audit: Audit, fail_on: Severity) -> str:
+def _severities(fail_on: Severity) -> Sequence[Severity]:
+    """Return a severity and those above it."""
+    return SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+
+
+def _undecided(audit: Audit, call: Call) -> str:
     """Return in a line why an audit has no findings, but does not pass."""
-    names = _not_checked(audit)
+    names = _not_checked(audit, call)
     reason = f"{', '.join(names)} {of(len(names), 'was', 'were')} not checked"
-    return f"{audit.name}: --fail-on {fail_on} is undecided: {reason}."
+    skip = " ".join(f"--skip {name}" for name in names)
+    without = "" if call.params.get("rules") else f" To leave {of(len(names), 'it', 'them')} out, add {skip}."
+    return f"{audit.name}: --fail-on {call.printing['fail_on']} is undecided: {reason}.{without}"
 
 
 def _write(

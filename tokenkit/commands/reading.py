@@ -10,13 +10,12 @@ from typing import Any, Unpack
 
 import pandas as pd
 
-from tokenkit import errors, frames
+from tokenkit import errors, frames, review
 from tokenkit.actions.states import REVOKED
 from tokenkit.commands.evidence import Evidence, evidence_of
 from tokenkit.commands.session import FrontEnd, Session
-from tokenkit.core.wording import of, part_of, pluralize
-from tokenkit.review import columns, filters, lifecycle, preview, scopes
-from tokenkit.review.usage import summary
+from tokenkit.core.wording import first_of, of, part_of, pluralize
+from tokenkit.review import columns, filters, lifecycle, preview
 from tokenkit.workspaces.base import AnyWorkspace, TokenSource
 from tokenkit.workspaces.workspace import Workspace
 
@@ -113,8 +112,9 @@ def warn_of_misspelt(
 
 def warn_of_unscoped(session: Session[Any], criteria: Mapping[str, Any]) -> None:
     """Show that a filter by the scope of all APIs leaves out tokens whose scopes are not stated, which can mean all."""
-    if scopes.ALL_APIS in (criteria.get("scope") or ()):
-        both = f"'{scopes.ALL_APIS}' in scopes or scopes.isna()"
+    named = criteria.get("scope") or ()
+    if named and review.scopes.ALL_APIS in named:
+        both = f"'{review.scopes.ALL_APIS}' in scopes or scopes.isna()"
         session.front_end.warn_last(
             f'Tokens without scopes can also use all APIs. To include them, use --where "{both}" instead.'
         )
@@ -149,23 +149,28 @@ def limited(tokens: pd.DataFrame, limit: int | None) -> pd.DataFrame:
 
 
 def get(session: Session[Workspace], *, token_ids: Sequence[str]) -> pd.DataFrame | pd.Series[Any]:
-    """Return tokens with their owners and findings, in the given order: rows; in a notebook, one token is a series."""
-    workspace = session.workspace()
+    """Return tokens with their owners and findings, in the given order: rows; in a notebook, one token is a series.
+
+    Raises:
+        UsageError: None of the tokens exists, or as ``whole_ids``.
+    """
+    workspace, front_end = session.workspace(), session.front_end
     audit = workspace.audit()
-    ids = [*dict.fromkeys(whole_ids(token_ids, audit.tokens, workspace, session.front_end.program))]
+    found_ids = whole_ids(token_ids, audit.tokens, workspace, front_end.program, warn_partial=front_end.warn_partial)
+    ids = [*dict.fromkeys(found_ids)]
     texts = audit.findings["severity"] + " " + audit.findings["rule"] + ": " + audit.findings["evidence"]
     by_token = texts.groupby(audit.findings["token_id"], sort=False).agg(list)
     found = pd.Series([by_token.get(token_id, []) for token_id in ids], dtype=object)
     tokens = audit.tokens.set_index("token_id", drop=False).loc[ids].reset_index(drop=True).assign(findings=found)
     if unstated := int(tokens["scopes"].isna().sum()):
         which = "this token" if len(tokens) == 1 else part_of(unstated, len(tokens), "token")
-        session.front_end.warn_last(f"The scopes of {which} are not stated, which can mean all APIs.")
-    if not session.front_end.returns_objects:
+        front_end.warn_last(f"The scopes of {which} are not stated, which can mean all APIs.")
+    if not front_end.returns_objects:
         return tokens
     session.say(
         f"{workspace.name}: {pluralize(len(tokens), 'token')}, {pluralize(int(found.map(len).sum()), 'finding')}."
     )
-    return tokens if len(tokens) > 1 else tokens.astype(object).where(tokens.notna(), None).iloc[0]
+    return tokens if len({*token_ids}) > 1 else tokens.astype(object).where(tokens.notna(), None).iloc[0]
 
 
 def permissions_show(session: Session[AnyWorkspace]) -> pd.DataFrame:
@@ -196,19 +201,29 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
     evidence = evidence_of(session.front_end, workspace, options)
     everyone = workspace.access(usage=evidence)
     principals = workspace.filtered(everyone, where)
-    can_use, without = int(principals["can_use"].sum()), int(principals["tokens_without_permission"].sum())
+    count = _number_of_principals(principals)
+    can_use, without = (
+        _number_of_principals(principals[principals[name].fillna(value=False).astype(bool)])
+        for name in ("can_use", "tokens_without_permission")
+    )
+    in_rows = f" in {pluralize(len(principals), 'row')}, one for each workspace" if count < len(principals) else ""
     session.say(
-        f"{workspace.name}: {part_of(len(principals), len(everyone), 'principal')}: {can_use:,} can use tokens, "
-        f"{without:,} {of(without, 'has tokens', 'have tokens')} without permission."
+        f"{workspace.name}: {part_of(count, _number_of_principals(everyone), 'principal')}{in_rows}: "
+        f"{can_use:,} can use tokens, {without:,} {of(without, 'has tokens', 'have tokens')} without permission."
     )
     if evidence is not None:
-        session.front_end.warn_last(f"{workspace.name}: {summary(evidence)}")
+        session.front_end.warn_last(f"{workspace.name}: {review.usage.summary(evidence)}")
     if unknown := int(principals["can_use"].isna().sum()):
         session.front_end.warn_last(
             f"{workspace.name}: {pluralize(unknown, 'principal')} may have permission through a group whose members "
             "the workspace does not return. can_use is empty for these."
         )
     return principals
+
+
+def _number_of_principals(rows: pd.DataFrame) -> int:
+    """Return the number of principals. In a fleet, one has a row for each workspace."""
+    return len(rows.drop_duplicates(["kind", "principal"]) if "workspace" in rows else rows)
 
 
 def with_ids(
@@ -218,6 +233,7 @@ def with_ids(
     workspace: AnyWorkspace,
     *,
     may_be_gone: bool = False,
+    may_be_partial: bool = False,
 ) -> pd.DataFrame:
     """Return the selected tokens that have one of the given IDs, all without IDs. Show which IDs the filters exclude.
 
@@ -228,6 +244,7 @@ def with_ids(
         workspace: The workspace or the fleet.
         may_be_gone: Whether a token that a run on this computer revoked is a warning. A report of leaked tokens is
             worked through more than once, and the others must be revoked.
+        may_be_partial: Whether the others are enough if some tokens do not exist: nothing is changed.
 
     Raises:
         UsageError: As ``whole_ids``.
@@ -235,7 +252,14 @@ def with_ids(
     if not given:
         return tokens
     listing = workspace.tokens()
-    ids = whole_ids(given, listing, workspace, front_end.program, warn=front_end.warn if may_be_gone else None)
+    ids = whole_ids(
+        given,
+        listing,
+        workspace,
+        front_end.program,
+        warn=front_end.warn if may_be_gone else None,
+        warn_partial=front_end.warn_partial if may_be_partial else None,
+    )
     excluded = listing[listing["token_id"].isin(ids) & ~listing["token_id"].isin(tokens["token_id"])]
     if len(excluded):
         count = part_of(len(excluded), len({*ids}), "token")
@@ -250,6 +274,7 @@ def whole_ids(
     program: str,
     *,
     warn: Callable[[str], None] | None = None,
+    warn_partial: Callable[[str], None] | None = None,
 ) -> list[str]:
     """Return the full IDs of tokens, which may be given by a unique prefix.
 
@@ -259,14 +284,35 @@ def whole_ids(
         workspace: The workspace or the fleet of the listing.
         program: The name of the program, for the next step.
         warn: Receives the message about a token that a run on this computer revoked, which is then left out.
+        warn_partial: Receives the message about any token that does not exist, which is left out if others exist.
 
     Raises:
         UsageError: No token or several tokens match, or a prefix is too short. If a run on this computer revoked the
             token, the message names the run.
     """
+    found, missing = _resolved(given, listing, workspace, program)
+    show_others = warn_partial if found else None
+    shown = {problem: (is_revoked and warn) or show_others for problem, is_revoked in missing.items()}
+    if fatal := [problem for problem, show in shown.items() if not show]:
+        raise errors.UsageError(" ".join(fatal))
+    for problem, show in shown.items():
+        if show:
+            show(problem)
+    return found
+
+
+def _resolved(
+    given: Sequence[str], listing: pd.DataFrame, workspace: AnyWorkspace, program: str
+) -> tuple[list[str], dict[str, bool]]:
+    """Return full IDs, and a message for each token that does not exist, with whether a run of tokenkit revoked it.
+
+    Raises:
+        UsageError: Several tokens match, or a prefix is too short.
+    """
     ids = listing["token_id"]
     known = set(ids)
     found: list[str] = []
+    missing: dict[str, bool] = {}
     journal = functools.cache(lambda: _revocations(workspace))
     for prefix in given:
         matches = ids[ids == prefix].tolist() if prefix in known else ids[ids.str.startswith(prefix)].tolist()
@@ -275,19 +321,16 @@ def whole_ids(
                 f"{prefix!r} is too short. Give at least {_SHORTEST_PREFIX} characters of a token ID."
             )
         if len(matches) > 1:
-            several = ", ".join(token_id[: len(prefix) + 6] for token_id in matches[:3])
+            several = first_of([token_id[: len(prefix) + 6] for token_id in matches], 3)
             raise errors.UsageError(
                 f"{len(matches)} tokens on {workspace.name} have IDs that begin with {prefix!r}: {several}. "
                 "Give more characters."
             )
         if not matches:
             by_a_run = _revoked_by(prefix, journal(), program)
-            problem = f"There is no token {prefix!r} on {workspace.name}{by_a_run or '.'}"
-            if warn is None or not by_a_run:
-                raise errors.UsageError(problem)
-            warn(problem)
+            missing[f"There is no token {prefix!r} on {workspace.name}{by_a_run or '.'}"] = bool(by_a_run)
         found += matches
-    return found
+    return found, missing
 
 
 def _revocations(workspace: AnyWorkspace) -> pd.DataFrame:

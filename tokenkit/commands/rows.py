@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tokenkit import errors, frames
+from tokenkit import errors, frames, review
 from tokenkit.commands import returned
 from tokenkit.commands.reading import limited, names_of_columns, say_if_replaced, sorted_by
 from tokenkit.commands.session import HELP, FrontEnd
@@ -15,8 +15,6 @@ from tokenkit.core.wording import of, pluralize
 from tokenkit.output import files
 from tokenkit.rest.token_management import OboToken
 from tokenkit.review import columns, texts
-from tokenkit.review.audit import Audit
-from tokenkit.review.leaks import Leaks
 from tokenkit.workspaces.workspace import Workspace
 
 _MILLISECONDS = pd.DatetimeTZDtype("ms", "UTC")
@@ -139,14 +137,12 @@ def as_frame(result: object, *, findings: bool = False) -> pd.DataFrame:
         result: The result.
         findings: Whether the rows of an audit are its findings, and not its summary.
     """
+    if isinstance(result, pd.DataFrame):
+        return result
     if isinstance(result, OboToken):
         return frames.frame([result.token_info.as_dict()], frames.TOKENS)
     if isinstance(result, Workspace):
         return pd.DataFrame({"workspace": [result.name], "host": [result.host]})
-    if isinstance(result, Audit):
-        return result.findings if findings else result.summary
-    if isinstance(result, Leaks):
-        return result.rows
     if isinstance(result, pd.Series):
         row = result.to_frame().T.infer_objects()
         # pandas 2 would infer nanoseconds, which do not reach the year 9999, and gives up.
@@ -154,5 +150,7 @@ def as_frame(result: object, *, findings: bool = False) -> pd.DataFrame:
             str(name): row[name].astype(_MILLISECONDS) for name in row if isinstance(row[name].iloc[0], pd.Timestamp)
         }
         return row.assign(**times)
-    assert isinstance(result, pd.DataFrame), type(result)
-    return result
+    if isinstance(result, review.audit.Audit):
+        return result.findings if findings else result.summary
+    assert isinstance(result, review.leaks.Leaks), type(result)
+    return result.rows

@@ -91,6 +91,10 @@ class FrontEnd(ABC):
         """Show a message that must also appear in logs, after a result that is printed."""
         self.warn(message)
 
+    def warn_partial(self, message: str) -> None:
+        """Show what the result lacks of what was asked for, after it. A shell then exits with 3."""
+        self.warn_last(message)
+
     def hint(self, message: str) -> None:
         """Show what can be run next, or that rows were left out as asked, after the result, also in logs. ``--quiet``
         leaves it out.

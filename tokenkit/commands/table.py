@@ -333,7 +333,8 @@ COMMANDS: tuple[Command, ...] = (
             option(
                 "--fail-on",
                 one_of(SEVERITIES),
-                "exit with 1 on findings of this severity or higher that are not waived",
+                "exit with 1 on findings of this severity or higher that are not waived, or else with 3 if a rule of "
+                "it could not be checked",
             ),
             *options.PRINTING,
         ),

@@ -55,4 +55,4 @@ def _chosen(
     )
     if unknown:
         raise errors.UsageError(" ".join(unknown))
-    return set(with_ids(front_end, tokens, token_ids, workspace)["token_id"])
+    return set(with_ids(front_end, tokens, token_ids, workspace, may_be_partial=True)["token_id"])

@@ -65,6 +65,7 @@ def fleet(
 
     Raises:
         ConfigurationError: There is no workspace, a profile is unknown, or the account could not be listed.
+        ConnectionFailedError: The account could not be reached.
     """
     settings: dict[str, Any] = {
         "clock": clock_of(clock),

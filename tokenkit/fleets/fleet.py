@@ -291,7 +291,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
             return None
         try:
             return self._oauth_secrets()
-        except errors.ConfigurationError as failure:
+        except (errors.ConfigurationError, errors.ConnectionFailedError) as failure:
             self._members.note("oauth_secrets", {"account": failure}, of=1)
             return None
 

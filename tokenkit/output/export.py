@@ -21,6 +21,9 @@ from tokenkit.frames import TEXT, TOKENS, encodable
 FORMULA_SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\n")
 """The first characters that make a cell a formula in Excel, LibreOffice or Google Sheets (OWASP, "CSV Injection")."""
 
+SEPARATOR = "; "
+"""Between the items of a list in CSV, TSV and spreadsheets, as between warnings: an item can have blanks and commas."""
+
 _SIGNS = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
 _FORMULA_AT_START = rf"^(?:[\t\n]|\s*{_SIGNS})"
 # A spreadsheet that splits cells at semicolons or tabs, as in many locales, ignores quotation marks inside a cell.
@@ -102,18 +105,23 @@ def multiline(column: pd.Series[Any]) -> pd.Series[str]:
 
 
 def join_lists(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame with object columns converted to text; the elements of lists are separated by spaces."""
+    """Return a frame with object columns converted to text; the items of lists are separated by ``SEPARATOR``."""
     return frame.assign(**{str(name): cell_text(frame[name]) for name in frame if frame[name].dtype == object})
 
 
 def cell_text(column: pd.Series[Any]) -> pd.Series[str]:
-    """Return a column as text; the elements of lists are separated by spaces."""
+    """Return a column as text; the items of lists are separated by ``SEPARATOR``."""
     return column.map(_cell_text, na_action="ignore").astype(TEXT)
 
 
 def _cell_text(value: Any) -> str:  # noqa: ANN401 - a cell
     # An unknown field can contain half a surrogate pair, which is invalid in a text column.
-    return encodable(" ".join(map(str, value)) if isinstance(value, list | np.ndarray) else str(value))
+    return encodable(SEPARATOR.join(map(str, value)) if isinstance(value, list | np.ndarray) else str(value))
+
+
+def listed(text: str) -> list[str]:
+    """Return the items of a list in a cell, as ``cell_text`` returns it."""
+    return [item for item in text.split(SEPARATOR) if item]
 
 
 def _iso_times(frame: pd.DataFrame) -> pd.DataFrame:

@@ -58,6 +58,7 @@ def account_config(account: object, account_id: str | None = None) -> Any:  # no
 
     Raises:
         ConfigurationError: The profile does not exist, or there are no usable credentials or no account id.
+        ConnectionFailedError: The account could not be reached.
     """
     if isinstance(account, str) and is_address(account):
         console = address(account)
@@ -89,7 +90,8 @@ def account_workspaces(config: Any) -> list[AccountWorkspace]:  # noqa: ANN401 -
     """Return all workspaces of an account, in the order of its listing.
 
     Raises:
-        ConfigurationError: The sign-in or the listing failed, or the account could not be reached.
+        ConfigurationError: The sign-in or the listing failed.
+        ConnectionFailedError: The account could not be reached.
     """
     try:
         # As in AccountClient.workspaces.list(), which would drop unknown fields.
@@ -115,7 +117,8 @@ def oauth_secrets(config: Any) -> pd.DataFrame:  # noqa: ANN401 - as above
     which bytes are hashed.
 
     Raises:
-        ConfigurationError: The listing failed, or the account could not be reached.
+        ConfigurationError: The listing failed.
+        ConnectionFailedError: The account could not be reached.
     """
     root = f"/api/2.0/accounts/{config.account_id}"
     try:
@@ -142,7 +145,9 @@ def _client(config: Any) -> Any:  # noqa: ANN401 - the SDK's ApiClient
     return ApiClient(config)
 
 
-def _not_listed(config: Any, what: str, failure: Exception) -> errors.ConfigurationError:  # noqa: ANN401 - as above
+def _not_listed(config: Any, what: str, failure: Exception) -> errors.TokenKitError:  # noqa: ANN401 - as above
+    if credentials.is_unreachable(str(failure)):
+        return errors.ConnectionFailedError(f"{config.host} could not be reached. {credentials.CHECK_HOST}")
     return errors.ConfigurationError(
         f"{config.host}: the {what} of account {config.account_id} could not be listed: "
         f"{credentials.first_line(str(failure))} Check that the caller is an account admin."

@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, Protocol
@@ -229,6 +230,7 @@ def profile_config(profile: str) -> SdkConfig:
 
     Raises:
         ConfigurationError: The profile does not exist, or the environment conflicts with it.
+        ConnectionFailedError: As for ``from_host``.
     """
     values = profile_values(profile)
     _check_not_overridden(profile, values, "DATABRICKS_HOST", *_SETTINGS_OF_A_HOST)
@@ -263,6 +265,7 @@ def from_host(host: str, *, origin: str = UNIFIED) -> Credentials:
 
     Raises:
         ConfigurationError: The environment's credentials are for another host, or no credentials were found.
+        ConnectionFailedError: The sign-in requires a request, and the host could not be reached.
     """
     workspace = _workspace_address(host)
     check_environment_is_for(workspace)
@@ -419,13 +422,20 @@ def sdk_config(*, _for: str = "", **arguments: Any) -> SdkConfig:  # noqa: ANN40
             retry_timeout_seconds=_DISCOVERY_SECONDS,
         )
     except Exception as failure:  # noqa: BLE001 - ValueError, OSError, DatabricksError and wrapped errors
-        error = _configuration_error(failure, _for)
+        error = _configuration_error(failure, _for, **arguments)
     else:
         return config
     raise error
 
 
-def _configuration_error(failure: Exception, subject: str) -> errors.ConfigurationError:
+def _configuration_error(
+    failure: Exception,
+    subject: str,
+    *,
+    host: str | None = None,
+    profile: str = "",
+    **_: Any,  # noqa: ANN401 - the other arguments of Config
+) -> errors.TokenKitError:
     message = str(failure)
     found_nothing = "cannot configure default credentials" in message
     if subject == NOTEBOOK:
@@ -437,17 +447,52 @@ def _configuration_error(failure: Exception, subject: str) -> errors.Configurati
             f"No workspace is named, and the official SDK cannot read {config_file()}: its encoding is {encoding}. "
             f"Name a profile ({', '.join(map(redact, names))}), or save the file as UTF-8 without a byte order mark."
         )
+    if profile and (lacking := _lacking(profile, host, message)):
+        return errors.ConfigurationError(f"Profile {profile!r} in {config_file()} has {lacking}.")
+    if host and is_unreachable(message):
+        how = f" with {subject}" if profile else ""
+        return errors.ConnectionFailedError(
+            f"{host} could not be reached, or does not say how to sign in{how}. {CHECK_HOST}"
+        )
+    about = f" for {subject}" if subject else ""
     if not found_nothing:
-        about = f" for {subject}" if subject else ""
-        return errors.ConfigurationError(f"databricks-sdk found no usable credentials{about}: {first_line(message)}")
-    if not subject:
-        return errors.ConfigurationError(f"No workspace is configured. {spelled(_HOW_TO_CONNECT)}.")
-    return errors.ConfigurationError(
-        f"No credentials were found for {subject}. {spelled('Pass host=… and token=…, set')} DATABRICKS_HOST and "
-        "DATABRICKS_TOKEN, or name a profile that contains credentials."
-    )
+        problem = f"databricks-sdk found no usable credentials{about}: {first_line(message)}"
+    elif about:
+        problem = (
+            f"No credentials were found{about}. {spelled('Pass host=… and token=…, set')} DATABRICKS_HOST and "
+            "DATABRICKS_TOKEN, or name a profile that contains credentials."
+        )
+    else:
+        problem = f"No workspace is configured. {spelled(_HOW_TO_CONNECT)}."
+    return errors.ConfigurationError(problem)
+
+
+def _lacking(profile: str, host: str | None, message: str) -> str:
+    """Return what a profile lacks, and what to add, if the official SDK failed for that reason."""
+    if not (host or os.getenv("DATABRICKS_HOST") or _RESOURCE in profile_values(profile)):
+        return "no host. Add host = https://…, the address of the workspace or of the account's console"
+    return f"no account_id, which {host} requires. Add account_id = …" if _LACKS_ACCOUNT_ID in message else ""
+
+
+CHECK_HOST = "Check the host name, the network and the proxy."
+_RESOURCE = "azure_workspace_resource_id"  # names the workspace in place of a host
+_LACKS_ACCOUNT_ID = "account_id is required"
+# The SDK goes on without the metadata of a host that it could not reach: then the URL to sign in at is None.
+_UNREACHABLE = re.compile(
+    "Invalid URL 'None'|Max retries exceeded|timed out|Connection (?:refused|aborted|reset)|"
+    "Failed to (?:resolve|establish)",
+    re.IGNORECASE,
+)
+_SETTINGS_OF_THE_SDK = re.compile(r"\.? (?:Config|Env): .*")
+
+
+def is_unreachable(message: str) -> bool:
+    """Return whether a message of the official SDK is about a host that could not be reached."""
+    return bool(_UNREACHABLE.search(message))
 
 
 def first_line(text: str) -> str:
-    """Return the first line of another library's message."""
-    return redact(text.strip().splitlines()[0][:300]) if text.strip() else "no reason given."
+    """Return the first line of another library's message, without the settings that the official SDK appends."""
+    if not text.strip():
+        return "no reason given."
+    return redact(_SETTINGS_OF_THE_SDK.sub(".", text.strip().splitlines()[0])[:300])

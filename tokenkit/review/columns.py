@@ -503,6 +503,8 @@ def records(frame: pd.DataFrame) -> list[dict[str, str]]:
         suffix, texts = show(frame, name)
         if name == "findings" and frame[name].dtype == object:
             texts = ["\n".join(map(cell, value)) or "none" for value in frame[name]]
+        if name == "last_used_day":  # a record is of a listed token
+            texts = [text or "never" for text in texts]
         if name == "admin":
             texts = [{"True": "yes", "False": "no"}.get(str(value), "unknown") for value in frame[name]]
         fields[f"{printable(name.replace('_', ' '))}{suffix}"] = [text or spec.missing for text in texts]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -221,6 +221,31 @@ def unknown_names(
         for filter_, value in unresolved
         if value.lower() not in known_names
     ]
+
+
+OF_SERVICE_PRINCIPALS = 'owner_kind == "service_principal"'
+"""The expression for tokens of service principals."""
+
+
+def created_for_others(tokens: pd.DataFrame, names: Sequence[str]) -> tuple[int, list[str]]:
+    """Return how many active tokens of service principals the named owners created for others, and their creators.
+
+    Args:
+        tokens: The whole listing, with the derived columns and the aliases.
+        names: The names, as ``owner`` takes them.
+
+    Returns:
+        The number, and the values of ``created_by`` that find the tokens: the names, and the ids of creators that have
+        no name, because they were deleted.
+    """
+    is_owner, is_named, is_active = (
+        _BY_NAME[name].kept(tokens, values)
+        for name, values in (("owner", names), ("created_by", names), ("status", ["active"]))
+    )
+    is_of_others = expressions.truth(tokens["owner_kind"] == "service_principal") & is_active & ~is_owner
+    is_creator = is_named | tokens["created_by_id"].isin(tokens.loc[is_owner, "owner_id"].dropna())
+    ids = tokens.loc[is_of_others & is_creator & ~is_named, "created_by_id"].astype(frames.TEXT)
+    return int((is_of_others & is_creator).sum()), [*names, *ids.unique()]
 
 
 def ambiguous_names(criteria: Mapping[str, Any], tokens: Callable[[], pd.DataFrame]) -> list[str]:

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tokenkit import errors, frames
-from tokenkit.core.wording import pluralize
+from tokenkit.core.wording import part_of, pluralize
 from tokenkit.frames import TEXT
 from tokenkit.review.audit_log import ADDRESS, IDENTITY, MOST_DAYS, USER_AGENT, display_names
 from tokenkit.review.clients import clients_of
@@ -117,7 +117,7 @@ def period_and_warehouse(source: Mapping[str, Any], *, now: pd.Timestamp) -> tup
 def share(usage: pd.DataFrame) -> str:
     """Return how many tokens are listed of those in the log, and the first day of the log.
 
-    For example, ``260 of 278 tokens in the audit log since 2026-01-30 are listed here``.
+    For example, ``260 of 278 tokens in the audit log since 2026-01-30 are in the listing``.
     """
     rows = checked(usage)
     count = int(usage.attrs.get("log_tokens", len(rows)))  # a frame from a file has no attrs
@@ -127,7 +127,7 @@ def share(usage: pd.DataFrame) -> str:
         return f"The audit log has no sign-in with a token{since or ' in this period'}"
     nothing = "" if listed else ", so the log shows nothing about the listed tokens"
     of_log = f"{listed:,} of {pluralize(count, 'token')} in the audit log{since}"
-    return f"{of_log} {'is' if 1 in {listed, count} else 'are'} listed here{nothing}"
+    return f"{of_log} {'is' if 1 in {listed, count} else 'are'} in the listing{nothing}"
 
 
 def summary(usage: pd.DataFrame) -> str:
@@ -147,7 +147,7 @@ def summary_of(rows: pd.DataFrame, tokens: int) -> str:
     """
     count = int(rows["logins"].sum())
     newest = f"; newest sign-in: {rows['last_login'].max():%Y-%m-%d %H:%M} UTC" if count else ""
-    of_log = f"{pluralize(tokens, 'selected token')} in the audit log{_since(rows)}"
+    of_log = f"{part_of(len(rows) or tokens, tokens, 'selected token')} in the audit log{_since(rows)}"
     line = f"{pluralize(count, 'sign-in')} with {of_log}{newest}."
     return line if int(rows.attrs.get("matched_tokens", count)) else f"{line} {share(rows)}."
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenkit.frames import TEXT, TEXTS
+from tokenkit.output.export import listed
 from tokenkit.review.texts import array
 
 Mask = npt.NDArray[np.bool_]
@@ -124,9 +125,9 @@ def of_column(title: str, column: pd.Series[Any], *, order: Sequence[str] = ()) 
 
 
 def of_lists(title: str, column: pd.Series[Any]) -> Facet:
-    """Return the facet of a column of lists. Strings are split at whitespace, as in CSV files."""
+    """Return the facet of a column of lists. Texts are split as in CSV files."""
     if pd.api.types.infer_dtype(column, skipna=True) == "string":  # from a saved listing
-        column = column.astype(TEXT).str.split().astype(object)
+        column = column.astype(object).map(listed, na_action="ignore")
     lists = array(column, TEXTS)
     return _of_pairs(title, pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists), size=len(column))
 

@@ -16,7 +16,7 @@ from tokenkit.core.printable import printable, printable_lines
 from tokenkit.core.redaction import redact
 from tokenkit.core.wording import SHORT_ID, pluralize
 from tokenkit.frames import TEXT
-from tokenkit.output.export import cell_text
+from tokenkit.output.export import cell_text, listed
 from tokenkit.review import lifecycle
 from tokenkit.review.audit import EVERY_RULE
 from tokenkit.review.scopes import ALL_APIS, AUTHENTICATION
@@ -248,7 +248,7 @@ def _expires(token: Mapping[Any, Any], now: pd.Timestamp) -> list[str]:
 
 def _scope_list(scopes: Any) -> list[str]:  # noqa: ANN401  # a cell: an array, a list, or the text of a CSV
     if isinstance(scopes, str):
-        return scopes.split()
+        return listed(scopes)
     return [] if scopes is None or pd.api.types.is_scalar(scopes) else [str(scope) for scope in scopes]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pandas as pd
 
-from tokenkit import actions, errors
+from tokenkit import actions, errors, review
 from tokenkit.core.arguments import flag, optional
 from tokenkit.core.printable import printable
 from tokenkit.core.prompt import ask_unseen
@@ -23,18 +23,8 @@ from tokenkit.core.spelling import is_in_command
 from tokenkit.rest.hosts import Address
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.rest.token_management import AccessControlList
-from tokenkit.review import audit as audits
-from tokenkit.review import expressions, filters, scopes, usage
-from tokenkit.review import leaks as leaked
-from tokenkit.review.audit import Audit, Thresholds
-from tokenkit.review.audit_log import Question
+from tokenkit.review import expressions, filters
 from tokenkit.review.criteria import with_filters
-from tokenkit.review.leaks import Leaks
-from tokenkit.review.rule import Rule
-from tokenkit.review.sign_in_methods import METHODS_OF_IDENTITIES, by_owner
-from tokenkit.review.sign_ins import SIGN_INS
-from tokenkit.review.usage_details import details
-from tokenkit.review.waivers import Waiver, waivers_of
 from tokenkit.workspaces import usage as usage_sources
 
 if TYPE_CHECKING:
@@ -42,6 +32,11 @@ if TYPE_CHECKING:
     from tokenkit.actions.permissions import PermissionEffects
     from tokenkit.actions.plan import Plan
     from tokenkit.actions.resumption import RemainingPlan
+    from tokenkit.review.audit import Audit, Thresholds
+    from tokenkit.review.audit_log import Question
+    from tokenkit.review.leaks import Leaks, Source
+    from tokenkit.review.rule import Rule
+    from tokenkit.review.waivers import Waiver
 
 
 class TokenSource(ABC):
@@ -133,7 +128,7 @@ class TokenSource(ABC):
             FleetError: No workspace of the fleet responded.
         """
         filters.check(where, criteria)
-        advised, described = scopes.advised(self.tokens(**criteria))
+        advised, described = review.scopes.advised(self.tokens(**criteria))
         return advised if where is None else advised.loc[self.filtered(described, where).index]
 
     @abstractmethod
@@ -174,16 +169,16 @@ class TokenSource(ABC):
         """
         from tokenkit.output.report import write  # noqa: PLC0415 - needed only for reports
 
-        chosen = audits.chosen(rules, also=also, skip=skip, with_usage=usage is not None)
-        waivers = waivers_of(waivers)
+        chosen = review.audit.chosen(rules, also=also, skip=skip, with_usage=usage is not None)
+        waivers = review.waivers.waivers_of(waivers)
         return replace(self._audit(chosen, usage=usage, thresholds=thresholds, waivers=waivers), _write=write)
 
     def find_leaked(
         self,
         values: Iterable[str] | str | None = None,
         *,
-        file: leaked.Source | None = None,
-        report: leaked.Source | None = None,
+        file: Source | None = None,
+        report: Source | None = None,
     ) -> Leaks:
         """Return which tokens leaked, with their owners, their scopes and the locations of their values.
 
@@ -209,10 +204,10 @@ class TokenSource(ABC):
                 truncated, or contains a line that cannot be read.
             FleetError: No workspace of the fleet responded.
         """
-        occurrences = leaked.seen(values, file=file, report=report, ask=ask_unseen)
+        occurrences = review.leaks.seen(values, file=file, report=report, ask=ask_unseen)
         del values  # the frame of a later error must not contain them
         if occurrences is None:
-            raise errors.UsageError(leaked.ONE_AT_A_TIME)
+            raise errors.UsageError(review.leaks.ONE_AT_A_TIME)
         return self._matched(occurrences)
 
     @abstractmethod
@@ -327,9 +322,10 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
             ConfigurationError: There is no warehouse.
             StatementFailedError: The log cannot be read. The message names the missing permission.
         """
-        found = self._read_log(SIGN_INS, days, rows, warehouse_id, spark=spark, start_warehouse=start_warehouse)
-        frame = usage.usage(found, self.listing(), self.service_principals())
-        frame.attrs[usage.READ_FROM] = usage_sources.source(rows, warehouse_id, since=self._first_day(days))
+        question = review.sign_ins.SIGN_INS
+        found = self._read_log(question, days, rows, warehouse_id, spark=spark, start_warehouse=start_warehouse)
+        frame = review.usage.usage(found, self.listing(), self.service_principals())
+        frame.attrs[review.usage.READ_FROM] = usage_sources.source(rows, warehouse_id, since=self._first_day(days))
         return frame
 
     def sign_in_methods(
@@ -358,10 +354,9 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
         Raises:
             UsageError: As for ``usage``, as are the other errors.
         """
-        found = self._read_log(
-            METHODS_OF_IDENTITIES, days, rows, warehouse_id, spark=spark, start_warehouse=start_warehouse
-        )
-        return by_owner(found, self.tokens(), self.service_principals())
+        question = review.sign_in_methods.METHODS_OF_IDENTITIES
+        found = self._read_log(question, days, rows, warehouse_id, spark=spark, start_warehouse=start_warehouse)
+        return review.sign_in_methods.by_owner(found, self.tokens(), self.service_principals())
 
     def usage_details(
         self,
@@ -393,7 +388,8 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
         Raises:
             UsageError: The argument is not the id of a token, or as for ``usage``, as are the other errors.
         """
-        return self._read_log(details(token_id), days, rows, warehouse_id, spark=spark, start_warehouse=start_warehouse)
+        question = review.usage_details.details(token_id)
+        return self._read_log(question, days, rows, warehouse_id, spark=spark, start_warehouse=start_warehouse)
 
     def _first_day(self, days: int) -> str:
         return usage_sources.first_day(days, self.now())

@@ -76,6 +76,7 @@ def connect(
     Raises:
         UsageError: A number, the clock or the folder is invalid.
         ConfigurationError: No credentials were found, settings conflict, or the credentials are for another host.
+        ConnectionFailedError: The sign-in requires a request, and the host could not be reached.
     """
     warn_of_other_distribution()
     now = clock_of(clock)

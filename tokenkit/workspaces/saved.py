@@ -16,24 +16,22 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pandas as pd
 import pyarrow as pa
 
-from tokenkit import errors, frames
+from tokenkit import errors, frames, review
 from tokenkit.core.arguments import file as file_of
 from tokenkit.core.clock import Clock, clock_of
 from tokenkit.core.redaction import REDACTED, redact
 from tokenkit.core.wording import pluralize
 from tokenkit.output.snapshots import TAKEN_AT, WORKSPACE, read_snapshot
-from tokenkit.review import audit as audits
-from tokenkit.review import leaks as leaked
 from tokenkit.review import lifecycle
-from tokenkit.review.audit import Audit
 from tokenkit.review.description import described_alone
-from tokenkit.review.leaks import Leaks, documents
 from tokenkit.review.lifecycle import LIFECYCLE
 from tokenkit.review.owners import OWNER
-from tokenkit.review.rule import Context, Rule
 from tokenkit.workspaces.base import TokenSource
 
 if TYPE_CHECKING:
+    from tokenkit.review.audit import Audit
+    from tokenkit.review.leaks import Leaks
+    from tokenkit.review.rule import Rule
     from tokenkit.widgets.explorer import Explorer
 
 _PARQUET = b"PAR1"
@@ -107,11 +105,11 @@ class SavedListing(TokenSource):
         return tokens
 
     def _audit(self, rules: Sequence[Rule], *, usage: pd.DataFrame | None, **settings: Any) -> Audit:  # noqa: ANN401
-        context = Context(now=self.now(), usage=usage, unread=_unread(self._listing))
-        return audits.audit(self._listing, context, rules=rules, name=self.name, **settings)
+        context = review.rule.Context(now=self.now(), usage=usage, unread=_unread(self._listing))
+        return review.audit.audit(self._listing, context, rules=rules, name=self.name, **settings)
 
     def _matched(self, occurrences: pd.DataFrame) -> Leaks:
-        return leaked.matched(occurrences, self.tokens(), name=self.name)
+        return review.leaks.matched(occurrences, self.tokens(), name=self.name)
 
     def explore(self, where: str | None = None, *, usage: pd.DataFrame | None = None, plain: bool = False) -> Explorer:
         """Return the widget of ``Workspace.explore`` without any changes."""
@@ -146,10 +144,10 @@ def _read(path: Path) -> pd.DataFrame:
     """Return the content of a file, with the columns of ``frames.TOKENS`` and any additional ones of a snapshot."""
     if path.is_dir():
         raise _not_a_listing(path, "it is a folder. Give one of its files")
-    text = documents.text_of(path)
+    text = review.leaks.documents.text_of(path)
     if text.startswith(_PARQUET.decode()):
         return read_snapshot(path)
-    found, damage, _ = documents.items(text, lambda _: False)
+    found, damage, _ = review.leaks.documents.items(text, lambda _: False)
     problem = _damage(damage) if text.strip() else "it is empty"
     records: dict[str, Mapping[str, Any]] = {}  # the file may contain a token twice
     for line, response, _ in found:

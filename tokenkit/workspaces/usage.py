@@ -15,19 +15,20 @@ import uuid
 from collections.abc import Mapping
 from itertools import chain, islice, zip_longest
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
 
-from tokenkit import errors
+from tokenkit import errors, review
 from tokenkit.core.progress import progress_bar
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import first_of, pluralize, why_unreadable
 from tokenkit.rest.statements import StatementsAPI
-from tokenkit.review.audit_log import MOST_DAYS, TABLE, Question
-from tokenkit.review.usage import SINCE
+
+if TYPE_CHECKING:
+    from tokenkit.review.audit_log import Question
 
 _Answer = TypeVar("_Answer")
 _MOST_NAMED = 5
@@ -47,16 +48,18 @@ def first_day(days: int, now: pd.Timestamp) -> str:
     Raises:
         UsageError: ``days`` is not a number from 1 to 365.
     """
-    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= MOST_DAYS:
+    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= review.audit_log.MOST_DAYS:
         raise errors.UsageError(
-            f"days must be a whole number from 1 to {MOST_DAYS}: the audit log has no earlier rows."
+            f"days must be a whole number from 1 to {review.audit_log.MOST_DAYS}: the audit log has no earlier rows."
         )
     return str((now.tz_convert("UTC").floor("D") - pd.Timedelta(days=days)).date())
 
 
 def source(rows: Any, warehouse_id: str | None, *, since: str) -> dict[str, Any]:  # noqa: ANN401 - as below
     """Return where a log is read, in a form that the journal can keep."""
-    return {"rows": True} if rows is not None else {SINCE: since, "warehouse_id": chosen_warehouse(warehouse_id)}
+    if rows is not None:
+        return {"rows": True}
+    return {review.usage.SINCE: since, "warehouse_id": chosen_warehouse(warehouse_id)}
 
 
 def from_rows(question: Question[_Answer], rows: Any) -> _Answer:  # noqa: ANN401 - a frame of one of three libraries, or a file
@@ -106,13 +109,13 @@ def active_spark() -> Any | None:  # noqa: ANN401 - a SparkSession, classic or C
     return sql.SparkSession.getActiveSession() if sql else None
 
 
-def from_spark(question: Question[_Answer], spark: Any, *, table: str = TABLE, since: str | None = None) -> _Answer:  # noqa: ANN401 - as above
+def from_spark(question: Question[_Answer], spark: Any, *, table: str = "", since: str | None = None) -> _Answer:  # noqa: ANN401 - as above
     """Return the result of a query that a Spark session executes on a table.
 
     Args:
         question: The query.
         spark: The session.
-        table: An identifier that tokenkit has checked.
+        table: An identifier that tokenkit has checked; by default the audit log's.
         since: The first day; None reads all rows.
 
     Raises:
@@ -120,6 +123,7 @@ def from_spark(question: Question[_Answer], spark: Any, *, table: str = TABLE, s
     """
     if not callable(getattr(spark, "sql", None)):
         raise errors.UsageError(f"spark must be a SparkSession, not {type(spark).__name__}.")
+    table = table or review.audit_log.TABLE
     statement = question.statement(table, since=f"DATE '{since}'" if since else None)
     try:
         frame = spark.sql(statement)
@@ -235,12 +239,12 @@ def _known_warehouses(statements: Mapping[str, StatementsAPI]) -> str:
 
 def _explained(failure: errors.StatementFailedError) -> errors.StatementFailedError:
     """Return the error with the next step, if it is known."""
-    text = failure.reason.upper()
+    text, table = failure.reason.upper(), review.audit_log.TABLE
     if any(word in text for word in _DENIED):
-        return errors.StatementFailedError(f"You do not have permission to read {TABLE}. {_GRANTS}", failure.reason)
+        return errors.StatementFailedError(f"You do not have permission to read {table}. {_GRANTS}", failure.reason)
     if any(word in text for word in _NOT_FOUND):
         return errors.StatementFailedError(
-            f"{TABLE} does not exist, or you lack permission to see it. An account admin enables the system schema "
+            f"{table} does not exist, or you lack permission to see it. An account admin enables the system schema "
             f"'access'. {_GRANTS}",
             failure.reason,
         )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import pandas as pd
 
-from tokenkit import actions, errors
+from tokenkit import actions, errors, review
 from tokenkit.core.arguments import folder as folder_of
 from tokenkit.core.clock import Clock, clock_of, system_clock
 from tokenkit.core.home import private_folder
@@ -38,14 +38,8 @@ from tokenkit.rest.token_management import AccessControlList
 from tokenkit.rest.tracebacks import without_frames
 from tokenkit.rest.transport import RetryPolicy
 from tokenkit.rest.workspace import WorkspaceAPI
-from tokenkit.review import access, expressions, holders, lifecycle, owners
-from tokenkit.review import audit as audits
-from tokenkit.review import leaks as leaked
-from tokenkit.review.audit import Audit
+from tokenkit.review import expressions, lifecycle, owners
 from tokenkit.review.description import described
-from tokenkit.review.leaks import Leaks
-from tokenkit.review.rule import Rule
-from tokenkit.review.usage import period_and_warehouse
 from tokenkit.workspaces.base import ManagedSource
 from tokenkit.workspaces.changes import FOLDER, recorded_revocations
 from tokenkit.workspaces.changes import changes as changes_between
@@ -58,6 +52,10 @@ if TYPE_CHECKING:
     from tokenkit.actions.revocation import RevocationPlan, Tokens
     from tokenkit.actions.update import UpdatePlan
     from tokenkit.rest.credentials import Credentials
+    from tokenkit.review.access import Identities
+    from tokenkit.review.audit import Audit
+    from tokenkit.review.leaks import Leaks
+    from tokenkit.review.rule import Rule
     from tokenkit.sandbox import Sandbox
     from tokenkit.widgets.access import PermissionReview
     from tokenkit.widgets.explorer import Explorer
@@ -156,13 +154,13 @@ class Workspace(ManagedSource["UpdatePlan"]):
         """Whether ages refer to the clock of this computer, and not to a time that was given."""
         return self._now is system_clock
 
-    def identities(self, granted: Collection[str] = ()) -> access.Identities:
+    def identities(self, granted: Collection[str] = ()) -> Identities:
         """Return users, service principals and groups together, for the reviews of access.
 
         Args:
             granted: The names of groups whose members are required.
         """
-        return access.Identities(**self.api.principals(granted))
+        return review.access.Identities(**self.api.principals(granted))
 
     def plan_context(self) -> PlanContext:
         """Return the workspace data that plans need."""
@@ -176,7 +174,7 @@ class Workspace(ManagedSource["UpdatePlan"]):
             tokens=self.tokens,
             identities=self.identities,
             caller=functools.cache(self.api.caller),  # the same caller for a plan and its run
-            signs_in_with=lambda: self.api.credential_hashes(leaked.ids_of),
+            signs_in_with=lambda: self.api.credential_hashes(review.leaks.ids_of),
             now=self.now,
             usage=self._usage_again,
             folder=self.folder,
@@ -184,7 +182,7 @@ class Workspace(ManagedSource["UpdatePlan"]):
 
     def _usage_again(self, source: Mapping[str, Any]) -> pd.DataFrame:
         """Return what used each token, from the source and the first day of earlier evidence."""
-        days, warehouse_id = period_and_warehouse(source, now=self.now())
+        days, warehouse_id = review.usage.period_and_warehouse(source, now=self.now())
         return self.usage(days, warehouse_id=warehouse_id or None)
 
     def _described(self, *, with_aliases: bool) -> pd.DataFrame:
@@ -312,23 +310,23 @@ class Workspace(ManagedSource["UpdatePlan"]):
         """
         permissions = self.token_management.get_permissions()
         listing, now = self._listing_and_time()
-        granted = access.granted_groups(permissions)
-        identities = access.Identities(**self.api.principals(granted, always_with_groups=False))
+        granted = review.access.granted_groups(permissions)
+        identities = review.access.Identities(**self.api.principals(granted, always_with_groups=False))
         tokens = described(listing, now=now, users=identities.users, service_principals=identities.service_principals)
-        principals = holders.holders(permissions, identities, tokens, usage)
+        principals = review.holders.holders(permissions, identities, tokens, usage)
         return self.filtered(principals, where)
 
     def _audit(self, rules: Sequence[Rule], *, usage: pd.DataFrame | None, **settings: Any) -> Audit:  # noqa: ANN401
-        context = replace(audits.read_context(self.api, rules, now=self.now()), usage=usage)
+        context = replace(review.audit.read_context(self.api, rules, now=self.now()), usage=usage)
         listing, _ = self._listing_and_time()
-        return audits.audit(listing, context, rules=rules, name=self.name, plan=self.revoke, **settings)
+        return review.audit.audit(listing, context, rules=rules, name=self.name, plan=self.revoke, **settings)
 
     def _statements(self) -> dict[str, StatementsAPI]:
         return {self.name: self.api.statements}
 
     def _matched(self, occurrences: pd.DataFrame) -> Leaks:
-        signs_in_with = self.api.credential_hashes(leaked.ids_of)
-        return leaked.matched(
+        signs_in_with = self.api.credential_hashes(review.leaks.ids_of)
+        return review.leaks.matched(
             occurrences,
             self.tokens(),
             name=self.name,
@@ -508,9 +506,9 @@ class Workspace(ManagedSource["UpdatePlan"]):
         """
         from tokenkit.widgets.access import PermissionReview, Source  # noqa: PLC0415 - widgets are for notebooks
 
-        def read() -> tuple[pd.DataFrame, access.Identities, pd.DataFrame]:
+        def read() -> tuple[pd.DataFrame, Identities, pd.DataFrame]:
             permissions = self.token_management.get_permissions()
-            return permissions, self.identities(access.granted_groups(permissions)), self.tokens()
+            return permissions, self.identities(review.access.granted_groups(permissions)), self.tokens()
 
         source = Source(
             name=self.name,

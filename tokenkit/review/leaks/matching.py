@@ -22,7 +22,7 @@ _LOCATION_COLUMNS = ["location", "commit", "url", "source"]
 _BEHIND = ["matched_as", "scopes"]  # in the frame, not in the short view
 
 
-_REVOKED = frames.schema(token_id=str, run_id=str, finished_at=frames.TIME)
+_REVOKED = frames.schema(token_id=str, run_id=str, finished_at=frames.TIME, workspace=str)
 _RECORDED = frames.schema(
     token_id=str, run_id=str, finished_at=frames.TIME, workspace=str, owner=str, scopes=frames.TEXTS, comment=str
 )
@@ -46,9 +46,9 @@ class Leaks:
         unmatched: The number of those that match no listed token. **They may still be valid**: another workspace may
             have issued them. OAuth secrets and values in ``revoked`` are not among them.
         revoked: The occurrences of values whose tokens the journal on this computer has as revoked: ``token_id, run_id,
-            finished_at, location``, with the index of ``occurrences``.
+            finished_at, workspace, location``, with the index of ``occurrences``. The workspace can be any.
         rows: What commands show: the rows of ``tokens``, then one with the status ``revoked`` for each token in
-            ``revoked``, as the journal has it.
+            ``revoked``, as the journal has it; of one workspace only its own tokens, because the rows do not name it.
         name: The workspace.
         lines: The number of lines without a recognizable value that were compared as values and matched no token.
             Some values have an unknown form.
@@ -161,7 +161,7 @@ class Leaks:
             ),
         ]
         shown = [(one if len(rows) == 1 else many, _locations(rows)) for rows, one, many in notes if len(rows)]
-        shown += [_revocation(str(run_id), rows) for run_id, rows in self.revoked.groupby("run_id", sort=False)]
+        shown += [self._revocation(str(run_id), rows) for run_id, rows in self.revoked.groupby("run_id", sort=False)]
         if used := [token_id for token_id in self.tokens["token_id"] if token_id in self.signs_in_with]:
             how = spelled("include_own=True")
             shown.insert(
@@ -176,6 +176,14 @@ class Leaks:
         ]
         return [("OAuth secrets of these service principals leaked. Delete them in the account:", lines), *shown]
 
+    def _revocation(self, run_id: str, rows: pd.DataFrame) -> tuple[str, list[str]]:
+        """Return the heading and the locations of values whose tokens a run revoked, perhaps in another workspace."""
+        workspace, day = rows["workspace"].iloc[0], f"{rows['finished_at'].iloc[0]:%Y-%m-%d}"
+        is_known = "workspace" in self.tokens or workspace == self.name
+        where = "" if is_known else f" of {workspace}"
+        which = of(rows["token_id"].nunique(), "the token of this value", "the tokens of these values")
+        return f"Run {run_id}{where} revoked {which} on {day}:", _locations(rows)
+
     def revoke(self, **settings: Any) -> Any:  # noqa: ANN401 - a plan of a workspace or a fleet
         """Return a plan to revoke the leaked tokens. It changes nothing: review ``preview()``, then ``apply()``.
 
@@ -185,13 +193,6 @@ class Leaks:
         if self._plan is None:
             raise errors.UsageError("These leaks are from a saved listing. Use ws.revoke(leaks.tokens) instead.")
         return self._plan(self.tokens, **{"reason": "leaked"} | settings)
-
-
-def _revocation(run_id: str, rows: pd.DataFrame) -> tuple[str, list[str]]:
-    """Return the heading and the locations of values whose tokens a run revoked."""
-    count = rows["token_id"].nunique()
-    which = of(count, "the token of this value", "the tokens of these values")
-    return f"Run {run_id} revoked {which} on {rows['finished_at'].iloc[0]:%Y-%m-%d}:", _locations(rows)
 
 
 def _locations(rows: pd.DataFrame) -> list[str]:
@@ -247,6 +248,7 @@ def matched(
         secrets, shown = secrets.drop(columns="value").drop_duplicates(ignore_index=True), [*shown, "secret_id"]
     unmatched = seen[seen["token_id"].isna() & ~seen["value"].isin(past["value"])]
     of_past = seen[["value", "location"]].reset_index().merge(past, on="value").set_index("index").rename_axis(None)
+    of_rows = of_past if "workspace" in tokens else of_past[of_past["workspace"] == name]
     is_oauth = unmatched["kind"] == OAUTH_SECRET
     hidden = occurrences.loc[occurrences["problem"].notna(), ["location", "problem", "commit", "url", "source"]]
     found = leaked.assign(
@@ -256,7 +258,7 @@ def matched(
     )
     return Leaks(
         tokens=found,
-        rows=frames.concat([found, _rows_of_revoked(of_past)])[[*found]],
+        rows=frames.concat([found, _rows_of_revoked(of_rows)])[[*found]],
         occurrences=seen[shown],
         revoked=of_past[[*_REVOKED.names, "location"]],
         not_comparable=hidden.reset_index(drop=True),
