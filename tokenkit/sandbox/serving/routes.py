@@ -24,6 +24,7 @@ from tokenkit.sandbox.handlers import (
     stubs,
 )
 from tokenkit.sandbox.handlers import token_management as admin
+from tokenkit.sandbox.handlers.scim_documents import RESOURCES
 from tokenkit.sandbox.responses import ApiError, Response
 from tokenkit.sandbox.serving.recorded import RECORDED_RESPONSES
 
@@ -282,7 +283,7 @@ class Router:
         parameters = {}
         for expected, given in zip(template, segments, strict=True):
             if expected.startswith("{"):
-                if not given or (expected == "{resource}" and given not in scim.RESOURCES):
+                if not given or (expected == "{resource}" and given not in RESOURCES):
                     return None
                 if expected == "{account_id}" and given != self._account_id:
                     return None

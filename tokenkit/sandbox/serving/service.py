@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from tokenkit.sandbox.handlers.authentication import authenticate, authenticate_with_oauth
 from tokenkit.sandbox.handlers.call import Call, Visit
 from tokenkit.sandbox.handlers.sign_in import grant
-from tokenkit.sandbox.responses import ApiError, Later, Request, Response, encode, invalid
+from tokenkit.sandbox.responses import ApiError, Later, Request, Response, encode, invalid, whole_number
 from tokenkit.sandbox.serving.auditing import events_of, grant_event
 from tokenkit.sandbox.serving.faults import Fault, Faults
 from tokenkit.sandbox.serving.routes import ACCOUNT_ENDPOINTS, ENDPOINTS, Router
@@ -157,8 +157,8 @@ class Service:
         text = request.headers.get("x-databricks-workspace-id", "").strip()
         if not text:
             return workspace_id
-        addressed = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
-        if addressed not in self._states:
+        addressed = whole_number(text)
+        if addressed is None or addressed not in self._states:
             raise invalid(f"Workspace {text[:40]!r} of X-Databricks-Workspace-Id does not exist")
         return addressed
 
