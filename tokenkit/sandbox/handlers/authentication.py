@@ -76,16 +76,11 @@ def _bearer(request: Request) -> str:
 
 
 def _oauth_caller(state: State, token_hash: str, *, now_ms: int) -> Caller:
-    application_id = _application_id(state.database, token_hash, now_ms=now_ms)
-    return Caller(_require_active(state.directory.named("service_principal", application_id)), None)
-
-
-def _application_id(database: Database, token_hash: str, *, now_ms: int) -> str:
     statement = "SELECT application_id FROM oauth_tokens WHERE token_hash = ? AND expiry_time > ?"
-    row = database.row(statement, (token_hash, now_ms))
+    row = state.database.row(statement, (token_hash, now_ms))
     if row is None:
         raise _invalid_token()
-    return str(row[0])
+    return Caller(_require_active(state.directory.named("service_principal", row[0])), None)
 
 
 def _require_active(owner: Identity | None) -> Identity:

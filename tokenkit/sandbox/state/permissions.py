@@ -61,11 +61,7 @@ class Permissions:
 
     def document(self) -> dict[str, Any]:
         """Return the list in the form of the permissions endpoints."""
-        return {
-            "object_id": "/authorization/tokens",
-            "object_type": "tokens",
-            "access_control_list": [entry_document(identity, level) for identity, level in self.entries()],
-        }
+        return list_document("tokens", self.entries())
 
     def holders(self) -> set[int]:
         """Return the users and service principals who can use tokens, directly or through groups."""
@@ -146,8 +142,16 @@ def _principal(kind: Kind, name: str, directory: Directory) -> Identity:
     raise invalid(f"Principal: {'UserName' if kind == 'user' else 'GroupName'}({name}) does not exist")
 
 
-def entry_document(identity: Identity, level: str) -> dict[str, Any]:
-    """Return an entry in the form of the permissions endpoints."""
+def list_document(kind: str, entries: Iterable[tuple[Identity, str]]) -> dict[str, Any]:
+    """Return an access control list in the form of the permissions endpoints."""
+    return {
+        "object_id": f"/authorization/{kind}",
+        "object_type": kind,
+        "access_control_list": [_entry_document(identity, level) for identity, level in entries],
+    }
+
+
+def _entry_document(identity: Identity, level: str) -> dict[str, Any]:
     entry: dict[str, Any] = {NAME_FIELDS[identity.kind]: identity.name}
     if identity.kind != "group":
         entry["display_name"] = identity.display_name or identity.name

@@ -67,14 +67,12 @@ class Tokens:
     def documents(self, *, created_by_id: int | None = None, created_by_username: str | None = None) -> list[bytes]:
         """Return the listing entries as JSON in UTF-8, oldest row first."""
         # INDEXED BY: the planner must not read the listing in the order of ids and then sort it.
-        table, where, parameters = "tokens INDEXED BY tokens_by_workspace", "workspace_id = ?", [self._workspace_id]
-        values: list[Any] = list(parameters)
-        if created_by_id is not None:
-            table, where = "tokens", where + " AND created_by_id = ?"
-            values.append(created_by_id)
-        if created_by_username is not None:
-            table, where = "tokens", where + " AND created_by_username = ?"
-            values.append(created_by_username)
+        table, where = "tokens INDEXED BY tokens_by_workspace", "workspace_id = ?"
+        values: list[Any] = [self._workspace_id]
+        for column, value in (("created_by_id", created_by_id), ("created_by_username", created_by_username)):
+            if value is not None:
+                table, where = "tokens", f"{where} AND {column} = ?"
+                values.append(value)
         # As bytes, because decoding and encoding a large listing would double its time.
         statement = f"SELECT CAST(document AS BLOB) FROM {table} WHERE {where} ORDER BY sequence"  # noqa: S608
         return [document for (document,) in self._database.rows(statement, values)]

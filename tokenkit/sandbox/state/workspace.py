@@ -32,8 +32,8 @@ class State:
         self.permissions = Permissions(database, workspace_id, self.directory, self.tokens)
         self.settings = WorkspaceConf(database, workspace_id)
         self.folders = Folders(database, workspace_id)
-        self.passwords = Passwords(database, workspace_id, self.directory)
-        self.restriction = Restriction(database, workspace_id)
+        self.passwords = Passwords(self.settings, self.directory)
+        self.restriction = Restriction(self.settings)
         self.secrets = Secrets(database, workspace_id)
 
     def __repr__(self) -> str:
