@@ -107,14 +107,15 @@ class Sandbox:
             else:
                 # The log of an earlier process is lost, so the history agrees with the listing as it is now.
                 self._database.change("DELETE FROM past_tokens WHERE sequence IN (SELECT sequence FROM tokens)")
-            self._service = self._make_service(
-                latency_ms=latency_ms,
-                rate_limit=rate_limit,
-                burst=burst,
-                clock=clock,
-                monotonic=monotonic,
-                entropy=entropy,
-            )
+            values = dict(self._database.rows("SELECT workspace_id, token FROM workspaces ORDER BY position"))
+            self._states = {workspace_id: State(self._database, workspace_id, entropy) for workspace_id in values}
+            self._properties = dict(self._database.rows("SELECT name, value FROM properties"))
+            self._account = Account(self._database, self.account_id, self._states, clock, entropy)
+            limits = {}
+            if rate_limit is not None:
+                size = max(1.0, rate_limit) if burst is None else burst
+                limits = {workspace_id: RateLimit(rate_limit, size, monotonic) for workspace_id in values}
+            self._service = Service(self._account, limits, latency_ms=latency_ms, clock=clock)
             # Without a reference to the sandbox, which ends when it is garbage-collected.
             self._log = CompanyLog(self._account, self._service.audit_log, self.account_id, started_ms, audit_ids)
             self._account.warehouse.log = self._log
@@ -126,7 +127,6 @@ class Sandbox:
             raise
         self.account_host = self._server.account_host
         self._account.hosts.update(zip(self._states, self._server.hosts, strict=True))
-        values = self._tokens()
         self.workspaces = [
             SandboxWorkspace(host, values[workspace_id], workspace_id, self._states[workspace_id])
             for workspace_id, host in self._account.hosts.items()
@@ -258,32 +258,6 @@ class Sandbox:
             workspace_id: The id in its ``SandboxWorkspace``.
         """
         return self._states[workspace_id]
-
-    def _make_service(
-        self,
-        *,
-        latency_ms: float,
-        rate_limit: float | None,
-        burst: float | None,
-        clock: MovableClock,
-        monotonic: Callable[[], float],
-        entropy: Callable[[int], bytes],
-    ) -> Service:
-        ids = [
-            workspace_id
-            for (workspace_id,) in self._database.rows("SELECT workspace_id FROM workspaces ORDER BY position")
-        ]
-        self._states = {workspace_id: State(self._database, workspace_id, entropy) for workspace_id in ids}
-        limits = {}
-        if rate_limit is not None:
-            size = max(1.0, rate_limit) if burst is None else burst
-            limits = {workspace_id: RateLimit(rate_limit, size, monotonic) for workspace_id in ids}
-        self._properties = dict(self._database.rows("SELECT name, value FROM properties"))
-        self._account = Account(self._database, self.account_id, self._states, clock, entropy)
-        return Service(self._account, limits, latency_ms=latency_ms, clock=clock)
-
-    def _tokens(self) -> dict[int, str]:
-        return dict(self._database.rows("SELECT workspace_id, token FROM workspaces"))
 
     def _property(self, name: str) -> str:
         return str(self._properties[name])

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from tokenkit.sandbox.handlers.authentication import authenticate, authenticate_with_oauth
 from tokenkit.sandbox.handlers.call import Call, Visit
 from tokenkit.sandbox.handlers.sign_in import grant
-from tokenkit.sandbox.responses import ApiError, Later, Request, Response, encode, invalid, whole_number
+from tokenkit.sandbox.responses import ApiError, Later, Request, Response, invalid, whole_number
 from tokenkit.sandbox.serving.auditing import events_of, grant_event
-from tokenkit.sandbox.serving.faults import Fault, Faults
+from tokenkit.sandbox.serving.faults import Faults
 from tokenkit.sandbox.serving.routes import ACCOUNT_ENDPOINTS, ENDPOINTS, Router
 from tokenkit.sandbox.state.account import ACCOUNT
 from tokenkit.sandbox.state.audit_log import AuditLog
@@ -142,10 +142,11 @@ class Service:
         except ApiError as error:
             return self._record(request, Delivery(error.response(), workspace_id))
         fault = self.faults.match(request.method, request.path, workspace_id)
-        if fault is not None:
-            self._wait(fault.latency_ms)
-        real = self._respond(request, host, workspace_id) if fault is None or fault.runs_handler else None
-        return self._record(request, _delivery(fault, real, workspace_id))
+        if fault is None:
+            return self._record(request, Delivery(self._respond(request, host, workspace_id), workspace_id))
+        self._wait(fault.latency_ms)
+        response = fault.response(self._respond(request, host, workspace_id) if fault.runs_handler else None)
+        return self._record(request, Delivery(response, workspace_id, fault.drop, fault.truncate_bytes))
 
     def stop(self) -> None:
         """End all simulated latency and statements, so that the threads end with the server and DuckDB is freed."""
@@ -181,9 +182,7 @@ class Service:
             if self._stopping.is_set():
                 return ApiError(503, "TEMPORARILY_UNAVAILABLE", "The sandbox is stopping").response()
             self.errors.append(error)
-            return Response(
-                500, encode({"error_code": "INTERNAL_ERROR", "message": f"{type(error).__name__}: {error}"})
-            )
+            return ApiError(500, "INTERNAL_ERROR", f"{type(error).__name__}: {error}").response()
 
     def _limit(self, workspace_id: int) -> None:
         limit = self._limits.get(workspace_id)
@@ -253,9 +252,3 @@ def _check_host(request: Request) -> None:
     if name not in _OWN_NAMES:
         message = f"This is a tokenkit sandbox, not {host[:100]!r}. Use {' or '.join(_OWN_NAMES)}."
         raise ApiError(421, "MISDIRECTED_REQUEST", message)
-
-
-def _delivery(fault: Fault | None, real: Response | None, workspace_id: int) -> Delivery:
-    if fault is None:
-        return Delivery(real or Response(), workspace_id)
-    return Delivery(fault.response(real), workspace_id, drop=fault.drop, truncate_bytes=fault.truncate_bytes)
