@@ -9,7 +9,6 @@ itself. If the sandbox is set to disable tokens instead, it rejects such a token
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING
 
 from tokenkit.sandbox.handlers.call import Caller
@@ -102,6 +101,6 @@ def basic(request: Request) -> tuple[str, str] | None:
         return None
     try:
         client_id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return "", ""
     return client_id, secret

@@ -23,7 +23,7 @@ from tokenkit.sandbox.state.account import ACCOUNT
 from tokenkit.sandbox.state.audit_log import AuditLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from tokenkit.sandbox.serving.limits import RateLimit
     from tokenkit.sandbox.serving.routes import Endpoint
@@ -112,21 +112,13 @@ class Delivery:
 class Service:
     """The pipeline, shared by all workspaces of a sandbox and their account."""
 
-    def __init__(
-        self,
-        account: Account,
-        limits: Mapping[int, RateLimit],
-        *,
-        latency_ms: float,
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, account: Account, limits: Mapping[int, RateLimit], *, latency_ms: float) -> None:
         self._account = account
         self._states = account.states
         self._workspace_router = Router(ENDPOINTS)
         self._account_router = Router(ACCOUNT_ENDPOINTS, account.account_id)
         self._limits = limits
         self._latency_ms = latency_ms
-        self._clock = clock
         self._stopping = threading.Event()
         self.faults = Faults()
         self.requests = Requests()
@@ -170,7 +162,7 @@ class Service:
                 self._wait(self._latency_ms)
             router = self._account_router if workspace_id == ACCOUNT else self._workspace_router
             endpoint, parameters = router.find(request.method, request.path)
-            now_ms = int(self._clock() * 1000)
+            now_ms = int(self._account.clock() * 1000)
             if endpoint.access == "no credential":
                 return self._admit(endpoint, Visit(self._account, request, host, workspace_id, now_ms))
             return self._answer(endpoint, request, parameters, workspace_id, now_ms)
