@@ -21,6 +21,7 @@ from tokenkit import errors
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import not_installed
+from tokenkit.core.write_once import is_inside_databricks
 from tokenkit.rest import notebook
 from tokenkit.rest.hosts import Address, address, is_account, is_loopback, one_workspace_id
 from tokenkit.rest.profiles import config_file, default_profile, profile_values, unsupported_encoding
@@ -130,8 +131,8 @@ class Credentials:
         try:
             return self._sign()
         except Exception as failure:  # noqa: BLE001 - each sign-in raises its own errors, which can contain secrets
-            error = errors.ConfigurationError(f"{self.name}: sign-in failed: {first_line(str(failure))} {self.renewal}")
-        raise error
+            problem = f"{self.name}: sign-in failed: {first_line(str(failure))} {self.renewal}"
+            raise errors.ConfigurationError(problem) from None
 
 
 def from_token(host: str, token: str, *, workspace_id: str = "", origin: str = ARGUMENTS) -> Credentials:
@@ -170,7 +171,7 @@ def from_environment() -> Credentials:
         )
     if default := default_profile():
         return from_profile(default)
-    if notebook.is_databricks():
+    if is_inside_databricks():
         return from_notebook()
     return from_sdk_config(sdk_config(), origin=ENVIRONMENT)
 
@@ -419,10 +420,8 @@ def sdk_config(*, _for: str = "", **arguments: Any) -> SdkConfig:  # noqa: ANN40
             retry_timeout_seconds=_DISCOVERY_SECONDS,
         )
     except Exception as failure:  # noqa: BLE001 - ValueError, OSError, DatabricksError and wrapped errors
-        error = _configuration_error(failure, _for)
-    else:
-        return config
-    raise error
+        raise _configuration_error(failure, _for) from None
+    return config
 
 
 def _configuration_error(failure: Exception, subject: str) -> errors.ConfigurationError:
