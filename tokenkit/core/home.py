@@ -36,7 +36,7 @@ def home(environ: Mapping[str, str] | None = None) -> Path:
 @functools.cache
 def _absolute(named: str) -> Path:
     """Return the absolute path of a folder when it is first used, so that ``chdir`` does not change it later."""
-    return folder_of("TOKENKIT_HOME", named).expanduser().absolute()
+    return folder_of("TOKENKIT_HOME", named).absolute()
 
 
 def private_folder(folder: Path, *below: str) -> Path:

@@ -401,9 +401,7 @@ def load_sdk() -> None:
         importlib.import_module("databricks.sdk.core")
     except ImportError:
         problem = not_installed("This sign-in requires databricks-sdk", "databricks-sdk")
-    else:
-        return
-    raise errors.ConfigurationError(problem)
+        raise errors.ConfigurationError(problem) from None
 
 
 @without_frames()

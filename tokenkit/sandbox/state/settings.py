@@ -132,17 +132,13 @@ class WorkspaceConf:
             return
         self.store(name, value)
 
-    def tokens_enabled(self) -> bool:
-        """Return whether tokens are enabled, which is the default."""
-        return self.get(TOKENS_ENABLED_KEY) != "false"
-
     def check_tokens_enabled(self) -> None:
-        """Check that tokens are enabled.
+        """Check that tokens are enabled, which is the default.
 
         Raises:
             ApiError: 404 FEATURE_DISABLED, if tokens are disabled.
         """
-        if not self.tokens_enabled():
+        if self.get(TOKENS_ENABLED_KEY) == "false":
             raise ApiError(404, "FEATURE_DISABLED", "Personal access tokens are disabled in this workspace")
 
     def expiry_time(self, lifetime_seconds: object, *, now_ms: int) -> int:
