@@ -143,10 +143,8 @@ def _configuration_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as failure:
-        problem = failure.strerror or str(failure)
-    else:
-        return
-    raise errors.ConfigurationError(f"Cannot make {path} private: {problem}. Set TOKENKIT_HOME to another folder.")
+        problem = f"Cannot make {path} private: {failure.strerror or str(failure)}."
+        raise errors.ConfigurationError(f"{problem} Set TOKENKIT_HOME to another folder.") from None
 
 
 def _has_file_modes() -> bool:

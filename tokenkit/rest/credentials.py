@@ -255,8 +255,7 @@ def profile_address(profile: str) -> Address:
         workspace = address(host) if host else Address("")
         return Address(workspace.host, one_workspace_id(workspace.workspace_id, workspace_id))
     except errors.ConfigurationError as failure:
-        problem = str(failure)
-    raise errors.ConfigurationError(f"Profile {profile!r} in {config_file()}: {problem}")
+        raise errors.ConfigurationError(f"Profile {profile!r} in {config_file()}: {failure}") from None
 
 
 def from_host(host: str, *, origin: str = UNIFIED) -> Credentials:
