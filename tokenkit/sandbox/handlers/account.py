@@ -168,8 +168,7 @@ def _leave(call: Call, state: State, principal: Identity) -> None:
     identity = state.directory.named(principal.kind, principal.name)
     if identity is None:
         raise _no_such("Assignment of principal", call.parameters["principal_id"])
-    state.directory.remove(identity.id)
-    state.permissions.remove_entry(identity.id)
+    state.remove(identity.id)
 
 
 def _assignment(call: Call, identity: Identity, *, is_admin: bool) -> dict[str, Any]:

@@ -127,8 +127,7 @@ def delete_resource(call: Call) -> Response:
     identity = find_identity(call)
     if identity.kind == "group" and identity.name in SYSTEM_GROUPS:
         raise ScimError(403, f"The system group {identity.name} cannot be deleted")
-    call.state.directory.remove(identity.id)
-    call.state.permissions.remove_entry(identity.id)
+    call.state.remove(identity.id)
     return Response(204, b"")
 
 

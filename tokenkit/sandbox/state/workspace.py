@@ -43,6 +43,11 @@ class State:
         """Return whether an identity is in ``admins``, directly or through nested groups."""
         return self.directory.is_in(identity_id, ADMINS)
 
+    def remove(self, identity_id: int) -> None:
+        """Remove an identity, its memberships and its entry in the access control list, but not its tokens."""
+        self.directory.remove(identity_id)
+        self.permissions.remove_entry(identity_id)
+
     def new_uuid(self) -> str:
         """Return a new application id."""
         return str(uuid.UUID(bytes=self._entropy(16), version=4))
