@@ -53,10 +53,8 @@ def list_assignments(call: Call) -> Response:
     """List the principals of a workspace, and whether each is a user or an admin there."""
     state = _state(call)
     admins = {member_id for _, member_id, *_ in state.directory.members([state.directory.group_id(ADMINS)])}
-    kinds = ("user", "service_principal")
-    everyone = [identity for kind in kinds for identity in state.directory.page(kind)]  # type: ignore[arg-type]
-    groups = [group for group in state.directory.page("group") if group.id in admins]
-    assignments = [_assignment(call, identity, is_admin=identity.id in admins) for identity in (*everyone, *groups)]
+    assigned = [*state.directory.people(), *(group for group in state.directory.page("group") if group.id in admins)]
+    assignments = [_assignment(call, identity, is_admin=identity.id in admins) for identity in assigned]
     return Response.of({"permission_assignments": assignments})
 
 

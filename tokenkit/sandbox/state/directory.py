@@ -83,6 +83,10 @@ class Directory:
         condition = f"kind = ? AND ({where}) ORDER BY {order} LIMIT ? OFFSET ?"
         return list(self._found(condition, kind, *parameters, limit, offset))
 
+    def people(self) -> list[Identity]:
+        """Return all users, then all service principals."""
+        return list(self._found("kind <> 'group' ORDER BY kind DESC, id"))
+
     def add(
         self,
         kind: Kind,
