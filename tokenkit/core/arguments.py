@@ -158,5 +158,4 @@ def _path(name: str, given: object, what: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        problem = f"{name} is in the home folder of an unknown user: {text}"
-    raise errors.UsageError(f"{problem}.")
+        raise errors.UsageError(f"{name} is in the home folder of an unknown user: {text}.") from None

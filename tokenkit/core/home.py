@@ -36,7 +36,7 @@ def home(environ: Mapping[str, str] | None = None) -> Path:
 @functools.cache
 def _absolute(named: str) -> Path:
     """Return the absolute path of a folder when it is first used, so that ``chdir`` does not change it later."""
-    return folder_of("TOKENKIT_HOME", named).expanduser().absolute()
+    return folder_of("TOKENKIT_HOME", named).absolute()
 
 
 def private_folder(folder: Path, *below: str) -> Path:
@@ -143,10 +143,8 @@ def _configuration_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as failure:
-        problem = failure.strerror or str(failure)
-    else:
-        return
-    raise errors.ConfigurationError(f"Cannot make {path} private: {problem}. Set TOKENKIT_HOME to another folder.")
+        problem = f"Cannot make {path} private: {failure.strerror or str(failure)}."
+        raise errors.ConfigurationError(f"{problem} Set TOKENKIT_HOME to another folder.") from None
 
 
 def _has_file_modes() -> bool:

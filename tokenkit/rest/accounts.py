@@ -100,8 +100,7 @@ def account_workspaces(config: Any) -> list[AccountWorkspace]:  # noqa: ANN401 -
     except errors.ConfigurationError:
         raise
     except Exception as failure:  # noqa: BLE001 - errors of the SDK, of requests, and ValueError
-        error = _not_listed(config, "workspaces", failure)
-    raise error
+        raise _not_listed(config, "workspaces", failure) from None
 
 
 OAUTH_SECRETS = frames.schema(
@@ -135,8 +134,7 @@ def oauth_secrets(config: Any) -> pd.DataFrame:  # noqa: ANN401 - as above
         ]
         return frames.frame(rows, OAUTH_SECRETS)
     except Exception as failure:  # noqa: BLE001 - as above
-        error = _not_listed(config, "OAuth secrets", failure)
-    raise error
+        raise _not_listed(config, "OAuth secrets", failure) from None
 
 
 def _client(config: Any) -> Any:  # noqa: ANN401 - the SDK's ApiClient
@@ -218,7 +216,6 @@ def _sign_in(config: Any, host: str, document: dict[str, Any]) -> Credentials:  
         # Its name in versions before 0.21; the copy has the account's sign-in, which the workspace rejects.
         (getattr(own, "init_auth", None) or own._init_auth)()  # noqa: SLF001
     except Exception as failure:  # noqa: BLE001 - each sign-in raises its own errors
-        error = errors.ConfigurationError(f"{host}: sign-in failed: {credentials.first_line(str(failure))}")
-    else:
-        return credentials.from_sdk_config(own, origin=f"account {config.account_id}")
-    raise error
+        problem = f"{host}: sign-in failed: {credentials.first_line(str(failure))}"
+        raise errors.ConfigurationError(problem) from None
+    return credentials.from_sdk_config(own, origin=f"account {config.account_id}")

@@ -22,6 +22,7 @@ from tokenkit import errors
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import not_installed
+from tokenkit.core.write_once import is_inside_databricks
 from tokenkit.rest import notebook
 from tokenkit.rest.hosts import Address, address, is_account, is_loopback, one_workspace_id
 from tokenkit.rest.profiles import config_file, default_profile, profile_values, unsupported_encoding
@@ -131,8 +132,8 @@ class Credentials:
         try:
             return self._sign()
         except Exception as failure:  # noqa: BLE001 - each sign-in raises its own errors, which can contain secrets
-            error = errors.ConfigurationError(f"{self.name}: sign-in failed: {first_line(str(failure))} {self.renewal}")
-        raise error
+            problem = f"{self.name}: sign-in failed: {first_line(str(failure))} {self.renewal}"
+            raise errors.ConfigurationError(problem) from None
 
 
 def from_token(host: str, token: str, *, workspace_id: str = "", origin: str = ARGUMENTS) -> Credentials:
@@ -171,7 +172,7 @@ def from_environment() -> Credentials:
         )
     if default := default_profile():
         return from_profile(default)
-    if notebook.is_databricks():
+    if is_inside_databricks():
         return from_notebook()
     return from_sdk_config(sdk_config(), origin=ENVIRONMENT)
 
@@ -256,8 +257,7 @@ def profile_address(profile: str) -> Address:
         workspace = address(host) if host else Address("")
         return Address(workspace.host, one_workspace_id(workspace.workspace_id, workspace_id))
     except errors.ConfigurationError as failure:
-        problem = str(failure)
-    raise errors.ConfigurationError(f"Profile {profile!r} in {config_file()}: {problem}")
+        raise errors.ConfigurationError(f"Profile {profile!r} in {config_file()}: {failure}") from None
 
 
 def from_host(host: str, *, origin: str = UNIFIED) -> Credentials:
@@ -403,9 +403,7 @@ def load_sdk() -> None:
         importlib.import_module("databricks.sdk.core")
     except ImportError:
         problem = not_installed("This sign-in requires databricks-sdk", "databricks-sdk")
-    else:
-        return
-    raise errors.ConfigurationError(problem)
+        raise errors.ConfigurationError(problem) from None
 
 
 @without_frames()
@@ -422,10 +420,8 @@ def sdk_config(*, _for: str = "", **arguments: Any) -> SdkConfig:  # noqa: ANN40
             retry_timeout_seconds=_DISCOVERY_SECONDS,
         )
     except Exception as failure:  # noqa: BLE001 - ValueError, OSError, DatabricksError and wrapped errors
-        error = _configuration_error(failure, _for, **arguments)
-    else:
-        return config
-    raise error
+        raise _configuration_error(failure, _for, **arguments) from None
+    return config
 
 
 def _configuration_error(

@@ -17,7 +17,7 @@ from tokenkit.core.spelling import spelled
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_WORKSPACE_ID = re.compile(r"[1-9][0-9]{0,18}")
+WORKSPACE_ID = re.compile(r"[1-9][0-9]{0,18}")
 _PROBLEMS = {
     r"\s[#;]": "ends with a comment. Move the comment to its own line",
     r"^[\"']": "is in quotation marks. Remove the quotation marks",
@@ -115,7 +115,7 @@ def one_workspace_id(*given: object) -> str:
     texts = [str(value).strip() for value in given if value is not None]
     ids = list(dict.fromkeys(filter(None, texts)))
     for workspace_id in ids:
-        if not _WORKSPACE_ID.fullmatch(workspace_id):
+        if not WORKSPACE_ID.fullmatch(workspace_id):
             raise errors.ConfigurationError(
                 f"{_quoted(workspace_id)} is not a workspace id. Use the number after ?o= in the workspace's URL."
             )

@@ -6,7 +6,6 @@ On Spark Connect, that can raise an error, and the SDK then finds no identity.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import NamedTuple
@@ -18,11 +17,6 @@ class Identity(NamedTuple):
     host: str
     workspace_id: object
     sign: Callable[[], Mapping[str, str]]
-
-
-def is_databricks() -> bool:
-    """Return whether this process runs on Databricks' compute."""
-    return "DATABRICKS_RUNTIME_VERSION" in os.environ
 
 
 def identity() -> Identity | None:

@@ -40,8 +40,7 @@ def config_file() -> Path:
     try:
         return Path(named).expanduser()
     except RuntimeError:
-        pass
-    raise errors.ConfigurationError(f"Home directory not found: {named}. Set DATABRICKS_CONFIG_FILE.")
+        raise errors.ConfigurationError(f"Home directory not found: {named}. Set DATABRICKS_CONFIG_FILE.") from None
 
 
 def profiles() -> list[str]:

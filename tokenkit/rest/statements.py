@@ -49,11 +49,6 @@ class StatementsAPI:
     def __repr__(self) -> str:
         return f"<StatementsAPI of {self._transport.name}>"
 
-    @property
-    def name(self) -> str:
-        """The name of the workspace in messages."""
-        return self._transport.name
-
     def warehouses(self) -> list[tuple[str, str, str]]:
         """Return the id, name and state of each warehouse that the caller can see."""
         response = self._transport.call("GET", _WAREHOUSES)

@@ -264,15 +264,14 @@ class TokenManagementAPI:
         except errors.NotFoundError as error:
             if not means_no_token_yet(error):
                 raise
-            not_found = error
-        raise errors.NotFoundError(
-            f"{self._transport.name} has no token permissions yet ({NO_TOKEN_YET}). They are created with the first "
-            "token. Create a token in the workspace, then try again.",
-            status=not_found.status,
-            error_code=not_found.error_code,
-            workspace=not_found.workspace,
-            request=not_found.request,
-        )
+            raise errors.NotFoundError(
+                f"{self._transport.name} has no token permissions yet ({NO_TOKEN_YET}). They are created with the "
+                "first token. Create a token in the workspace, then try again.",
+                status=error.status,
+                error_code=error.error_code,
+                workspace=error.workspace,
+                request=error.request,
+            ) from None
 
 
 def list_chunks(

@@ -36,7 +36,6 @@ import functools
 import logging
 import os
 import random
-import re
 import time
 import weakref
 import zlib
@@ -49,7 +48,6 @@ from urllib.parse import urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
 from tokenkit import errors
@@ -57,7 +55,7 @@ from tokenkit.core import arguments
 from tokenkit.rest import progress, responses
 from tokenkit.rest.credentials import Credentials
 from tokenkit.rest.decompression import gunzipped
-from tokenkit.rest.hosts import is_loopback
+from tokenkit.rest.hosts import WORKSPACE_ID, is_loopback
 from tokenkit.rest.pace import THIS_THREAD, EndlessError, ListingPace, MonotonicClock, Pace, paced
 from tokenkit.rest.tracebacks import without_frames
 from tokenkit.version import __version__
@@ -133,17 +131,6 @@ class _Request:
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
-
-
-class _BearerOf(AuthBase):
-    """Signs a request just before it is sent, so that no frame of tokenkit has the header in a local variable."""
-
-    def __init__(self, credentials: Credentials) -> None:
-        self._credentials = credentials
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.update(self._credentials.headers())
-        return request
 
 
 class _OneHostAdapter(HTTPAdapter):
@@ -222,7 +209,7 @@ class Transport:
         self.host = credentials.host
         self.name = credentials.name
         self._renewal = credentials.renewal
-        self._auth = _BearerOf(credentials)
+        self._credentials = credentials
         self._retries = arguments.optional("retries", retries, RetryPolicy) or RetryPolicy()
         self._clock = clock
         self._jitter = jitter
@@ -262,7 +249,7 @@ class Transport:
         Raises:
             ConfigurationError: The id differs from the one that was given, or that responded before.
         """
-        if not re.fullmatch(r"[1-9][0-9]{0,18}", workspace_id):
+        if not WORKSPACE_ID.fullmatch(workspace_id):
             return
         known = self._identity.workspace_id = self._identity.workspace_id or workspace_id
         if known != workspace_id:
@@ -331,13 +318,8 @@ class Transport:
         Raises:
             TokenKitError: As for ``call``, and any error that the reader raises.
         """
-
-        def decode(blocks: Iterator[bytes], _credential: str) -> _Result:
-            return reader(blocks)
-
-        return self._call_with_retries(
-            _Request("GET", path, is_listing=True, max_bytes=_MAX_LISTING_BYTES, query=query, is_shown=True), decode
-        )
+        request = _Request("GET", path, is_listing=True, max_bytes=_MAX_LISTING_BYTES, query=query, is_shown=True)
+        return self._call_with_retries(request, lambda blocks, _: reader(blocks))
 
     @without_frames()
     def download(self, link: str) -> bytes:
@@ -543,7 +525,7 @@ class Transport:
             signed.body = None
         if request.body and signed.body is None:
             raise errors.UsageError(f"{request} was not sent: an argument cannot be written as JSON.")
-        signed.prepare_auth(self._auth)
+        signed.headers.update(self._credentials.headers())  # last, and in no local variable of tokenkit
         return signed
 
     @functools.cached_property

@@ -6,6 +6,7 @@ standard library. The rest of the package is imported only when the server start
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shlex
@@ -18,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
-    from types import FrameType
+    from collections.abc import Iterator, Sequence
 
     from tokenkit.sandbox import Sandbox
 
@@ -154,27 +154,22 @@ def serve(
             sandbox.stop()
             return _fail(f"cannot write {file}: {error}")
     sandbox.faults.add(*faults)
-    with sandbox, _Interruption(stop):
+    with sandbox, _interruptions(stop):
         _announce(sandbox, as_json=json, profiles=file, names=[*written])
         stop.wait()
     return 0
 
 
-class _Interruption:
-    """Turns Ctrl-C and SIGTERM into an event, and restores the previous handlers."""
-
-    def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
-        self._old: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
-
-    def __enter__(self) -> None:
-        # Only the main thread can set handlers.
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._old[number] = signal.signal(number, lambda *_: self._stop.set())
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._old.items():
+@contextlib.contextmanager
+def _interruptions(stop: threading.Event) -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into an event, and restore the previous handlers."""
+    is_main = threading.current_thread() is threading.main_thread()  # only it can set handlers
+    numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
+    old = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
             signal.signal(number, handler)
 
 

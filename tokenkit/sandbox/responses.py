@@ -117,6 +117,12 @@ def invalid(message: str) -> ApiError:
     return ApiError(400, "INVALID_PARAMETER_VALUE", message)
 
 
+def whole_number(text: str) -> int | None:
+    """Return the number that ASCII digits are, such as an id; None for any other text, or what SQLite cannot store."""
+    is_number = text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63
+    return int(text) if is_number else None
+
+
 def encode(document: object) -> bytes:
     """Return compact JSON in UTF-8, the format of every document that the sandbox sends."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

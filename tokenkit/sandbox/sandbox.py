@@ -14,7 +14,7 @@ from tokenkit.sandbox.seeding.seed import seed_account, seed_workspace
 from tokenkit.sandbox.seeding.uses import COMPANY_NETWORKS, USES_BY_NAME
 from tokenkit.sandbox.serving.limits import RateLimit
 from tokenkit.sandbox.serving.server import Server
-from tokenkit.sandbox.serving.service import Requests, Service
+from tokenkit.sandbox.serving.service import Service
 from tokenkit.sandbox.state.account import Account
 from tokenkit.sandbox.state.audit_log import ALL, AUDIT_IDS
 from tokenkit.sandbox.state.clock import MovableClock
@@ -25,9 +25,6 @@ from tokenkit.sandbox.state.workspace import State
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
-
-    from tokenkit.sandbox.serving.faults import Faults
-    from tokenkit.sandbox.state.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,20 @@ class Sandbox:
 
     Attributes:
         workspaces: The workspaces, in order.
+        host: The first workspace's address.
+        token: The token of the first workspace's admin.
         account_host: The account's address, where the official ``AccountClient`` lists workspaces; see ``account_id``.
+        account_id: The account that all workspaces belong to.
+        client_id: The application id of a service principal that is an admin of every workspace and signs in with
+            OAuth.
+        client_secret: The OAuth secret of ``client_id``.
+        warehouse: The SQL warehouse of all workspaces, over the audit log.
+        company_networks: The networks that the company signs in from, for the audit's rule ``outside-networks``.
+        faults: The injected faults; empty at the start.
+        requests: The requests served.
+        errors: The sandbox's own bugs, which clients saw as 500 INTERNAL_ERROR.
+        unknown_routes: The method and path of each request that the sandbox does not serve, so that a test can fail on
+            them.
 
     Raises:
         ValueError: A number is out of range.
@@ -107,17 +117,22 @@ class Sandbox:
             else:
                 # The log of an earlier process is lost, so the history agrees with the listing as it is now.
                 self._database.change("DELETE FROM past_tokens WHERE sequence IN (SELECT sequence FROM tokens)")
-            self._service = self._make_service(
-                latency_ms=latency_ms,
-                rate_limit=rate_limit,
-                burst=burst,
-                clock=clock,
-                monotonic=monotonic,
-                entropy=entropy,
-            )
+            values = dict(self._database.rows("SELECT workspace_id, token FROM workspaces ORDER BY position"))
+            self._states = {workspace_id: State(self._database, workspace_id, entropy) for workspace_id in values}
+            properties: dict[str, str] = dict(self._database.rows("SELECT name, value FROM properties"))
+            self.account_id = properties["account_id"]
+            self.client_id = properties["client_id"]
+            self.client_secret = properties["client_secret"]
+            self._account = Account(self._database, self.account_id, self._states, clock, entropy)
+            limits = {}
+            if rate_limit is not None:
+                size = max(1.0, rate_limit) if burst is None else burst
+                limits = {workspace_id: RateLimit(rate_limit, size, monotonic) for workspace_id in values}
+            self._service = Service(self._account, limits, latency_ms=latency_ms)
             # Without a reference to the sandbox, which ends when it is garbage-collected.
-            self._log = CompanyLog(self._account, self._service.audit_log, self.account_id, started_ms, audit_ids)
-            self._account.warehouse.log = self._log
+            self._log = CompanyLog(self._account, self._service.audit_log, started_ms, audit_ids)
+            self.warehouse = self._account.warehouse
+            self.warehouse.log = self._log
             for state in self._states.values():
                 state.permissions.lost_tokens = lost_tokens
             self._server = Server(self._service, list(self._states), port=port, clock=clock)
@@ -126,11 +141,17 @@ class Sandbox:
             raise
         self.account_host = self._server.account_host
         self._account.hosts.update(zip(self._states, self._server.hosts, strict=True))
-        values = self._tokens()
         self.workspaces = [
             SandboxWorkspace(host, values[workspace_id], workspace_id, self._states[workspace_id])
             for workspace_id, host in self._account.hosts.items()
         ]
+        self.host = self.workspaces[0].host
+        self.token = self.workspaces[0].token
+        self.company_networks = COMPANY_NETWORKS
+        self.faults = self._service.faults
+        self.requests = self._service.requests
+        self.errors = self._service.errors
+        self.unknown_routes = self._service.unknown_routes
         self._state = "created"
         self._finalizer: weakref.finalize[[Server, Database], Sandbox] | None = None
 
@@ -163,56 +184,6 @@ class Sandbox:
         self._finalizer = weakref.finalize(self, _stop_in_new_thread, self._server, self._database)
         self._finalizer.atexit = False  # the end of the process closes the ports
 
-    @property
-    def host(self) -> str:
-        """The first workspace's address."""
-        return self.workspaces[0].host
-
-    @property
-    def token(self) -> str:
-        """The token of the first workspace's admin."""
-        return self.workspaces[0].token
-
-    @property
-    def account_id(self) -> str:
-        """The account that all workspaces belong to."""
-        return self._property("account_id")
-
-    @property
-    def client_id(self) -> str:
-        """The application id of a service principal that is an admin of every workspace and signs in with OAuth."""
-        return self._property("client_id")
-
-    @property
-    def client_secret(self) -> str:
-        """The OAuth secret of ``client_id``."""
-        return self._property("client_secret")
-
-    @property
-    def warehouse(self) -> Warehouse:
-        """The SQL warehouse of all workspaces, over the audit log."""
-        return self._account.warehouse
-
-    @property
-    def faults(self) -> Faults:
-        """The injected faults; empty at the start."""
-        return self._service.faults
-
-    @property
-    def requests(self) -> Requests:
-        """The requests served."""
-        return self._service.requests
-
-    @property
-    def errors(self) -> list[BaseException]:
-        """The sandbox's own bugs, which clients saw as 500 INTERNAL_ERROR."""
-        return self._service.errors
-
-    @property
-    def unknown_routes(self) -> list[str]:
-        """The method and path of each request that the sandbox does not serve, so that a test can fail on them."""
-        return self._service.unknown_routes
-
     def audit_events(self) -> Iterator[dict[str, Any]]:
         """Return the audit log of all workspaces, as rows of ``system.access.audit``, in no particular order.
 
@@ -234,11 +205,6 @@ class Sandbox:
                     found.setdefault(rule, set()).add(token_id)
         return found
 
-    @property
-    def company_networks(self) -> tuple[str, ...]:
-        """The networks that the company signs in from, for the audit's rule ``outside-networks``."""
-        return COMPANY_NETWORKS
-
     def now_ms(self) -> int:
         """Return the workspaces' current time, in epoch milliseconds."""
         return int(self._account.clock() * 1000)
@@ -258,35 +224,6 @@ class Sandbox:
             workspace_id: The id in its ``SandboxWorkspace``.
         """
         return self._states[workspace_id]
-
-    def _make_service(
-        self,
-        *,
-        latency_ms: float,
-        rate_limit: float | None,
-        burst: float | None,
-        clock: MovableClock,
-        monotonic: Callable[[], float],
-        entropy: Callable[[int], bytes],
-    ) -> Service:
-        ids = [
-            workspace_id
-            for (workspace_id,) in self._database.rows("SELECT workspace_id FROM workspaces ORDER BY position")
-        ]
-        self._states = {workspace_id: State(self._database, workspace_id, entropy) for workspace_id in ids}
-        limits = {}
-        if rate_limit is not None:
-            size = max(1.0, rate_limit) if burst is None else burst
-            limits = {workspace_id: RateLimit(rate_limit, size, monotonic) for workspace_id in ids}
-        self._properties = dict(self._database.rows("SELECT name, value FROM properties"))
-        self._account = Account(self._database, self.account_id, self._states, clock, entropy)
-        return Service(self._account, limits, latency_ms=latency_ms, clock=clock)
-
-    def _tokens(self) -> dict[int, str]:
-        return dict(self._database.rows("SELECT workspace_id, token FROM workspaces"))
-
-    def _property(self, name: str) -> str:
-        return str(self._properties[name])
 
 
 def _stop_and_close(server: Server, database: Database) -> None:

@@ -12,7 +12,9 @@ def signed(sandbox, clients, header):
     return clients(sandbox.host, None)("GET", ME, headers={"Authorization": header.encode("latin-1")})
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "dapi00", "Basic ???", "Basic dG9rZW46", "Digest x"])
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "dapi00", "Basic ???", "Basic é", "Basic dG9rZW46", "Digest x"]
+)
 def test_a_missing_credential_is_a_401_with_a_realm_and_a_code_that_is_a_number(sandbox, clients, header):
     response = signed(sandbox, clients, header)
     assert (response.status_code, response.json()["error_code"]) == (401, 401)

@@ -8,31 +8,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tokenkit.sandbox.responses import ApiError, Response, invalid
+from tokenkit.sandbox.responses import ApiError, Response, invalid, whole_number
 from tokenkit.sandbox.state.directory import ADMINS, USERS
+from tokenkit.sandbox.state.permissions import NAME_FIELDS
 from tokenkit.sandbox.state.rule_sets import MANAGER, USER
 
 if TYPE_CHECKING:
     from tokenkit.sandbox.handlers.call import Call
     from tokenkit.sandbox.state.account import Account
-    from tokenkit.sandbox.state.directory import Identity
+    from tokenkit.sandbox.state.directory import Identity, Kind
     from tokenkit.sandbox.state.workspace import State
-
-_PAGE = 100  # more than the limit of a service principal
-_NAME_FIELDS = {"user": "user_name", "service_principal": "service_principal_name", "group": "group_name"}
 
 
 def list_workspaces(call: Call) -> Response:
     """List the workspaces."""
-    ids = enumerate(call.account.hosts, 1)
-    return Response.of([_workspace(call.account, number, workspace_id) for number, workspace_id in ids])
+    return Response.of([_workspace(call.account, workspace_id) for workspace_id in call.account.hosts])
 
 
 def get_workspace(call: Call) -> Response:
     """Return one workspace."""
-    workspace_id = _state(call).workspace_id
-    number = list(call.account.hosts).index(workspace_id) + 1
-    return Response.of(_workspace(call.account, number, workspace_id))
+    return Response.of(_workspace(call.account, _state(call).workspace_id))
 
 
 def list_oauth_secrets(call: Call) -> Response:
@@ -58,10 +53,8 @@ def list_assignments(call: Call) -> Response:
     """List the principals of a workspace, and whether each is a user or an admin there."""
     state = _state(call)
     admins = {member_id for _, member_id, *_ in state.directory.members([state.directory.group_id(ADMINS)])}
-    kinds = ("user", "service_principal")
-    everyone = [identity for kind in kinds for identity in state.directory.page(kind)]  # type: ignore[arg-type]
-    groups = [group for group in state.directory.page("group") if group.id in admins]
-    assignments = [_assignment(call, identity, is_admin=identity.id in admins) for identity in (*everyone, *groups)]
+    assigned = [*state.directory.people(), *(group for group in state.directory.page("group") if group.id in admins)]
+    assignments = [_assignment(call, identity, is_admin=identity.id in admins) for identity in assigned]
     return Response.of({"permission_assignments": assignments})
 
 
@@ -119,7 +112,8 @@ def list_assignable_roles(_: Call) -> Response:
     return Response.of({"roles": [{"name": role} for role in (MANAGER, USER)]})
 
 
-def _workspace(account: Account, number: int, workspace_id: int) -> dict[str, object]:
+def _workspace(account: Account, workspace_id: int) -> dict[str, object]:
+    number = list(account.hosts).index(workspace_id) + 1
     return {
         "account_id": account.account_id,
         "workspace_id": workspace_id,
@@ -140,10 +134,10 @@ def _state(call: Call) -> State:
     text = call.parameters.get("workspace_id")
     if text is None:
         return call.state
-    state = call.account.states.get(int(text)) if text.isascii() and text.isdigit() and len(text) < 20 else None
-    if state is None:
+    workspace_id = whole_number(text)
+    if workspace_id is None or workspace_id not in call.account.states:
         raise ApiError(404, "RESOURCE_DOES_NOT_EXIST", "The account has no workspace with this id")
-    return state
+    return call.account.states[workspace_id]
 
 
 def _principal(call: Call) -> Identity:
@@ -153,15 +147,12 @@ def _principal(call: Call) -> Identity:
 
 def _service_principal(call: Call) -> Identity:
     """Return the service principal in the path, of the account or of the workspace that was called."""
-    identity = _by_id(call.state, call.parameters["id"], "Service principal")
-    if identity.kind != "service_principal":
-        raise _no_such("Service principal", call.parameters["id"])
-    return identity
+    return _by_id(call.state, call.parameters["id"], "Service principal", "service_principal")
 
 
-def _by_id(state: State, text: str, what: str) -> Identity:
-    is_id = text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63
-    identity = state.directory.get(int(text)) if is_id else None
+def _by_id(state: State, text: str, what: str, kind: Kind | None = None) -> Identity:
+    number = whole_number(text)
+    identity = None if number is None else state.directory.get(number, kind)
     if identity is None:
         raise _no_such(what, text)
     return identity
@@ -175,15 +166,14 @@ def _leave(call: Call, state: State, principal: Identity) -> None:
     identity = state.directory.named(principal.kind, principal.name)
     if identity is None:
         raise _no_such("Assignment of principal", call.parameters["principal_id"])
-    state.directory.remove(identity.id)
-    state.permissions.remove_entry(identity.id)
+    state.remove(identity.id)
 
 
 def _assignment(call: Call, identity: Identity, *, is_admin: bool) -> dict[str, Any]:
     known = call.account.state().directory.named(identity.kind, identity.name)
     principal = {
         "principal_id": known.id if known else identity.id,
-        _NAME_FIELDS[identity.kind]: identity.name,
+        NAME_FIELDS[identity.kind]: identity.name,
         "display_name": identity.display_name or identity.name,
     }
     return {"principal": principal, "permissions": ["ADMIN" if is_admin else "USER"]}

@@ -25,11 +25,7 @@ def _of_account(handler: Callable[[Call], Response]) -> Callable[[Call], Respons
         before = scim.find_identity(replace(call, state=state)) if "id" in call.parameters else None
         response = handler(replace(call, state=state))
         if before is not None:
-            after = state.directory.get(before.id)
-            if after is None:
-                call.account.remove_everywhere(before.kind, before.name)
-            elif after.active != before.active:
-                call.account.set_active_everywhere(after.kind, after.name, active=after.active)
+            call.account.change_everywhere(before, state.directory.get(before.id))
         return response
 
     return wrapped

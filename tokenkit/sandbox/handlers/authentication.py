@@ -9,7 +9,6 @@ itself. If the sandbox is set to disable tokens instead, it rejects such a token
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING
 
 from tokenkit.sandbox.handlers.call import Caller
@@ -76,16 +75,11 @@ def _bearer(request: Request) -> str:
 
 
 def _oauth_caller(state: State, token_hash: str, *, now_ms: int) -> Caller:
-    application_id = _application_id(state.database, token_hash, now_ms=now_ms)
-    return Caller(_require_active(state.directory.named("service_principal", application_id)), None)
-
-
-def _application_id(database: Database, token_hash: str, *, now_ms: int) -> str:
     statement = "SELECT application_id FROM oauth_tokens WHERE token_hash = ? AND expiry_time > ?"
-    row = database.row(statement, (token_hash, now_ms))
+    row = state.database.row(statement, (token_hash, now_ms))
     if row is None:
         raise _invalid_token()
-    return str(row[0])
+    return Caller(_require_active(state.directory.named("service_principal", row[0])), None)
 
 
 def _require_active(owner: Identity | None) -> Identity:
@@ -107,6 +101,6 @@ def basic(request: Request) -> tuple[str, str] | None:
         return None
     try:
         client_id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return "", ""
     return client_id, secret

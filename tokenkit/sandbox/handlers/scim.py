@@ -19,7 +19,7 @@ from tokenkit.sandbox.handlers.scim_documents import (
 )
 from tokenkit.sandbox.handlers.scim_filter import COLUMNS, condition
 from tokenkit.sandbox.handlers.scim_patch import IdentityEdit, apply_operations, boolean, checked_attribute, member_ids
-from tokenkit.sandbox.responses import Response, ScimError, encode
+from tokenkit.sandbox.responses import Response, ScimError, encode, whole_number
 from tokenkit.sandbox.state.directory import SYSTEM_GROUPS, Identity
 
 if TYPE_CHECKING:
@@ -27,17 +27,6 @@ if TYPE_CHECKING:
 
     from tokenkit.sandbox.handlers.call import Call
     from tokenkit.sandbox.state.directory import Kind
-
-__all__ = [
-    "RESOURCES",
-    "create_resource",
-    "delete_resource",
-    "get_me",
-    "get_resource",
-    "list_resources",
-    "patch_resource",
-    "put_resource",
-]
 
 # The SDK requests 10,000 at once. With a smaller page, every client must paginate.
 MAX_PAGE_SIZE = 1000
@@ -138,8 +127,7 @@ def delete_resource(call: Call) -> Response:
     identity = find_identity(call)
     if identity.kind == "group" and identity.name in SYSTEM_GROUPS:
         raise ScimError(403, f"The system group {identity.name} cannot be deleted")
-    call.state.directory.remove(identity.id)
-    call.state.permissions.remove_entry(identity.id)
+    call.state.remove(identity.id)
     return Response(204, b"")
 
 
@@ -187,8 +175,8 @@ def find_identity(call: Call) -> Identity:
         ScimError: 404.
     """
     text, kind = call.parameters["id"], _kind(call)
-    is_id = text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63
-    identity = call.state.directory.get(int(text), kind) if is_id else None
+    number = whole_number(text)
+    identity = None if number is None else call.state.directory.get(number, kind)
     if identity is None:
         raise ScimError(404, f"{call.parameters['resource'][:-1]} with id {text} not found.")
     return identity

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from tokenkit.sandbox.responses import ScimError, encode
+from tokenkit.sandbox.responses import ScimError, encode, whole_number
 
 if TYPE_CHECKING:
     from tokenkit.sandbox.state.directory import Kind
@@ -78,8 +78,9 @@ def _comparison(text: str, kind: Kind, attribute: str, operator: str, literal: s
         raise _invalid_filter(text) from None
     if attribute == "active" and isinstance(value, bool) and kind != "group" and operator in ("eq", "ne"):
         return f"active {'=' if operator == 'eq' else '<>'} ?", int(value)
-    if attribute == "id" and operator in ("eq", "ne") and _is_id(str(value)):
-        return f"id {'=' if operator == 'eq' else '<>'} ?", int(str(value))
+    number = whole_number(str(value))
+    if attribute == "id" and operator in ("eq", "ne") and number is not None:
+        return f"id {'=' if operator == 'eq' else '<>'} ?", number
     column = COLUMNS[kind].get(attribute)
     if column is None or not isinstance(value, str):
         raise _invalid_filter(text)
@@ -93,10 +94,6 @@ def _value(literal: str) -> object:
     if literal[0] == '"':
         return json.loads(literal)
     return json.loads(literal.lower()) if literal.lower() in ("true", "false") else literal
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63
 
 
 def _invalid_filter(text: str) -> ScimError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tokenkit.sandbox.handlers.scim_documents import STORED_ATTRIBUTES
-from tokenkit.sandbox.responses import ScimError
+from tokenkit.sandbox.responses import ScimError, whole_number
 
 if TYPE_CHECKING:
     from tokenkit.sandbox.state.directory import Identity
@@ -78,12 +78,12 @@ def member_ids(value: object) -> list[int]:
         raise ScimError(400, "Expected a list of references", "invalidValue")
     ids = []
     for reference in references:
-        text = str(reference.get("value", "")) if isinstance(reference, dict) else ""
-        if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63):
+        number = whole_number(str(reference.get("value", ""))) if isinstance(reference, dict) else None
+        if number is None:
             raise ScimError(
                 400, f"{reference!r} is not a reference: expected an object with an id as its value", "invalidValue"
             )
-        ids.append(int(text))
+        ids.append(number)
     return ids
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING
 
 from tokenkit.sandbox.responses import Response, invalid
@@ -48,7 +47,7 @@ def put_secret(call: Call) -> Response:
     if "bytes_value" in payload:
         try:
             value = base64.b64decode(_text(payload, "bytes_value"), validate=True)
-        except (binascii.Error, ValueError):
+        except ValueError:
             raise invalid("bytes_value must be Base64") from None
     else:
         value = _text(payload, "string_value").encode()

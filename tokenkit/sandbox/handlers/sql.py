@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tokenkit.sandbox.handlers.statement_request import statement_request
-from tokenkit.sandbox.responses import ApiError, Later, Response, invalid
+from tokenkit.sandbox.responses import ApiError, Later, Response, invalid, whole_number
 from tokenkit.sandbox.state.statement import EXTERNAL_LINKS, INLINE, LINK_LIFETIME_MS
 from tokenkit.sandbox.state.warehouse import RUNNING, STOPPED
 
@@ -84,7 +83,7 @@ def get_chunk(call: Call) -> Response:
     text, result = call.parameters["chunk_index"], statement.result
     if result is None or statement.is_running:
         raise invalid(f"The statement {statement.statement_id} has no result")
-    index = _natural(text)
+    index = whole_number(text)
     if index is None or index >= len(result.chunks):
         raise invalid(f"Chunk {text[:20]} does not exist")
     return Response.of(_chunk(call, statement, result, index))
@@ -97,7 +96,7 @@ def download(visit: Visit) -> Response:
         raise ApiError(400, "INVALID_ARGUMENT", "Only one auth mechanism allowed")
     statement = visit.account.warehouse.find(statement_id)
     result = None if statement is None else statement.result
-    index, expires_ms = _natural(chunk_index), _natural(visit.request.query.get("expires", ""))
+    index, expires_ms = whole_number(chunk_index), whole_number(visit.request.query.get("expires", ""))
     if (
         statement is None
         or result is None
@@ -137,11 +136,6 @@ def _statement(call: Call) -> Statement:
     if statement is None:
         raise ApiError(404, "NOT_FOUND", f"The statement {statement_id} was not found")
     return statement
-
-
-def _natural(text: str) -> int | None:
-    """Return a number in a path or query: some digits of ASCII."""
-    return int(text) if re.fullmatch("[0-9]{1,15}", text) else None
 
 
 def _document(call: Call, statement: Statement) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tokenkit.sandbox.responses import ApiError, Response, invalid
+from tokenkit.sandbox.responses import ApiError, Response, invalid, whole_number
 from tokenkit.sandbox.state.permissions import LEVELS
 from tokenkit.sandbox.state.rule_sets import USER, rule_set_name
 from tokenkit.sandbox.state.tokens import in_order
@@ -168,9 +168,10 @@ def _check_tokens_exist(call: Call) -> None:
 def _creator_id(text: str | None) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63):
+    creator_id = whole_number(text)
+    if creator_id is None:
         raise invalid(f"created_by_id must be an integer, not {text!r}")
-    return int(text)
+    return creator_id
 
 
 def _comment(payload: Mapping[str, Any]) -> str | None:

@@ -61,7 +61,6 @@ class Company:
     """Rows for the database, and the owners for each kind of token."""
 
     admin: Identity
-    automation: Identity
     identities: list[Identity] = field(default_factory=list)
     memberships: list[tuple[int, int]] = field(default_factory=list)
     access: list[tuple[int, str]] = field(default_factory=list)
@@ -91,7 +90,7 @@ def generate_company(rng: random.Random, *, tokens: int, client_id: str, all_use
         attributes=_person("Avery", "Admin", "admin@example.com"),
     )
     automation = Identity(ids.next(), "service_principal", client_id, "tokenkit-automation")
-    company = Company(admin, automation)
+    company = Company(admin)
     groups = {
         name: Identity(ids.next(), "group", name)
         for name in (ADMINS, USERS, _SERVICE_ACCOUNTS, *(team for team, _, _, _ in _TEAMS))

@@ -60,9 +60,7 @@ def history(state: State, *, now_ms: int, passed: Sequence[tuple[int, int]] = ()
     """
     uses = state.tokens.planted_uses()
     listed = state.tokens.ids() if passed else set()
-    people = {
-        identity.id: identity for kind in ("user", "service_principal") for identity in state.directory.page(kind)
-    }
+    people = {identity.id: identity for identity in state.directory.people()}
     for document in state.tokens.seeded_documents():
         info = json.loads(document)
         if info["creation_time"] >= now_ms:

@@ -26,14 +26,12 @@ class CompanyLog:
     Attributes:
         account: The account.
         recorded: The events of requests.
-        account_id: The account's id.
         started_ms: When the sandbox started: the history is of the time before.
         audit_ids: Which token ids are those of the listing.
     """
 
     account: Account
     recorded: AuditLog
-    account_id: str
     started_ms: int
     audit_ids: str
 
@@ -54,4 +52,4 @@ class CompanyLog:
         return Part(after, self._rows(chain(chain.from_iterable(histories), events)), is_whole=True)
 
     def _rows(self, events: Iterable[Event]) -> Iterator[dict[str, Any]]:
-        return (with_audit_ids(event, self.audit_ids).row(self.account_id) for event in events)
+        return (with_audit_ids(event, self.audit_ids).row(self.account.account_id) for event in events)

@@ -130,7 +130,7 @@ def _token_rows(
     order = [index for index, number in enumerate(allocate(count)) for _ in range(number)]
     rng.shuffle(order)
     owners = [company.owners[archetype.owner] for archetype in ARCHETYPES]
-    scopes = {kind: _scope_variants(kind) for kind in {archetype.scopes for archetype in ARCHETYPES}}
+    scopes = _scope_variants()
     ordinary = [f'"comment":{_json(text)},' for text in COMMENTS]
     end = f'","workspace_id":{workspace_id}}}'
     names: dict[str, str] = {}
@@ -201,27 +201,27 @@ def _comment(archetype: Archetype, nth: int, rng: random.Random) -> str:
     return f'"comment":{_json(texts[nth % len(texts)])},'
 
 
-def _scope_variants(kind: Scopes) -> list[_ScopeFields]:
-    """Return the variants of a kind. Most of the ordinary ones have no scopes."""
-    if kind == "ordinary":
-        chosen = [_scope_fields("USER_SELECTED", granted) for granted in SCOPE_SETS]
-        return [*chosen, *[_ScopeFields()] * len(chosen), _ScopeFields(), _ScopeFields()]
-    if kind == "all-apis":
-        return [_scope_fields(None, ("all-apis",)), _scope_fields("API_NOT_COVERED", ("all-apis",), inferred=("sql",))]
-    if kind == "authentication":
-        return [
+def _scope_variants() -> dict[Scopes, list[_ScopeFields]]:
+    """Return the variants of each kind. Most of the ordinary ones have no scopes."""
+    chosen = [_scope_fields("USER_SELECTED", granted) for granted in SCOPE_SETS]
+    return {
+        "ordinary": [*chosen, *[_ScopeFields()] * (len(chosen) + 2)],
+        "all-apis": [
+            _scope_fields(None, ("all-apis",)),
+            _scope_fields("API_NOT_COVERED", ("all-apis",), inferred=("sql",)),
+        ],
+        "authentication": [
             _scope_fields("USER_SELECTED", ("authentication",)),
             _scope_fields("USER_SELECTED", ("authentication", "scim")),
-        ]
-    if kind == "inferred":
-        return [
+        ],
+        "inferred": [
             _scope_fields(state, granted, inferred=granted[:used])
             for granted in BROAD_SCOPE_SETS
             for state, used in (("COMPLETED", 1), ("COMPLETED", 2), ("RUNNING", 1))
-        ]
-    if kind == "backfilled":
-        return [_scope_fields("BACKFILLED", granted, backfill=granted[-2:]) for granted in BROAD_SCOPE_SETS]
-    return [_scope_fields("DISABLED", granted) for granted in BROAD_SCOPE_SETS]
+        ],
+        "backfilled": [_scope_fields("BACKFILLED", granted, backfill=granted[-2:]) for granted in BROAD_SCOPE_SETS],
+        "disabled": [_scope_fields("DISABLED", granted) for granted in BROAD_SCOPE_SETS],
+    }
 
 
 def _scope_fields(

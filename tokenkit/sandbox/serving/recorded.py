@@ -22,6 +22,10 @@ def _html_error(status: int, title: str, body: str = "") -> dict[str, Any]:
     return {"status": status, "body": f"<html><head><title>{title}</title></head><body>{body}</body></html>"}
 
 
+def _redirect(status: int, location: str) -> dict[str, Any]:
+    return {"status": status, "body": "", "content_type": "text/html", "headers": {"Location": location}}
+
+
 RECORDED_RESPONSES: Mapping[str, Mapping[str, Any]] = {
     "invalid-token": {
         **_json_error(403, "Invalid access token."),
@@ -63,18 +67,8 @@ RECORDED_RESPONSES: Mapping[str, Mapping[str, Any]] = {
     ),
     # On a real workspace, the redirect has the workspace's host. Here it is relative, so that a client that follows it,
     # such as the official SDK, stays on this machine.
-    "private-link": {
-        "status": 303,
-        "body": "",
-        "content_type": "text/html",
-        "headers": {"Location": "/login.html?error=private-link-validation-error:1111222233334444"},
-    },
-    "login-redirect": {
-        "status": 302,
-        "body": "",
-        "content_type": "text/html",
-        "headers": {"Location": "/login.html?next_url=%2F"},
-    },
+    "private-link": _redirect(303, "/login.html?error=private-link-validation-error:1111222233334444"),
+    "login-redirect": _redirect(302, "/login.html?next_url=%2F"),
     "unknown-endpoint": _json_error(404, "No API found for 'GET /token-management/tokens'", "ENDPOINT_NOT_FOUND"),
     "login-page": {
         "status": 200,

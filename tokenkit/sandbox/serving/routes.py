@@ -24,6 +24,7 @@ from tokenkit.sandbox.handlers import (
     stubs,
 )
 from tokenkit.sandbox.handlers import token_management as admin
+from tokenkit.sandbox.handlers.scim_documents import RESOURCES
 from tokenkit.sandbox.responses import ApiError, Response
 from tokenkit.sandbox.serving.recorded import RECORDED_RESPONSES
 
@@ -77,6 +78,9 @@ _SCIM = "/api/2.0/scim/v2"
 _ACCOUNT_SCIM = "/api/2.0/account/scim/v2"
 _SECRETS = "/api/2.0/accounts/servicePrincipals/{id}/credentials/secrets"
 _ACCOUNT = "/api/2.0/accounts/{account_id}"
+_ACCOUNT_SECRETS = _ACCOUNT + "/servicePrincipals/{id}/credentials/secrets"
+_ACCOUNT_OIDC = "/oidc/accounts/{account_id}"
+_ASSIGNMENTS = _ACCOUNT + "/workspaces/{workspace_id}/permissionassignments"
 _WAREHOUSES = "/api/2.0/sql/warehouses"
 _STATEMENTS = "/api/2.0/sql/statements"
 
@@ -186,66 +190,27 @@ ENDPOINTS = (
 ACCOUNT_ENDPOINTS = (
     Endpoint("GET", _ACCOUNT + "/workspaces", account.list_workspaces, "sdk-go cli cartography sat"),
     Endpoint("GET", _ACCOUNT + "/workspaces/{workspace_id}", account.get_workspace, "sdk-go cli"),
-    Endpoint(
-        "GET",
-        _ACCOUNT + "/workspaces/{workspace_id}/permissionassignments/permissions",
-        account.list_assignment_permissions,
-        "cli sat",
-    ),
-    Endpoint(
-        "GET",
-        _ACCOUNT + "/workspaces/{workspace_id}/permissionassignments",
-        account.list_assignments,
-        "cli cartography sat",
-    ),
-    Endpoint(
-        "PUT",
-        _ACCOUNT + "/workspaces/{workspace_id}/permissionassignments/principals/{principal_id}",
-        account.put_assignment,
-        "sdk cli",
-    ),
-    Endpoint(
-        "DELETE",
-        _ACCOUNT + "/workspaces/{workspace_id}/permissionassignments/principals/{principal_id}",
-        account.delete_assignment,
-        "cli",
-    ),
+    Endpoint("GET", _ASSIGNMENTS + "/permissions", account.list_assignment_permissions, "cli sat"),
+    Endpoint("GET", _ASSIGNMENTS, account.list_assignments, "cli cartography sat"),
+    Endpoint("PUT", _ASSIGNMENTS + "/principals/{principal_id}", account.put_assignment, "sdk cli"),
+    Endpoint("DELETE", _ASSIGNMENTS + "/principals/{principal_id}", account.delete_assignment, "cli"),
     Endpoint("GET", _ACCOUNT + "/scim/v2/{resource}", account_scim.list_resources, "cli cartography sat"),
     Endpoint("POST", _ACCOUNT + "/scim/v2/{resource}", account_scim.create_resource, "sdk cli"),
     Endpoint("GET", _ACCOUNT + "/scim/v2/{resource}/{id}", account_scim.get_resource, "cli"),
     Endpoint("PUT", _ACCOUNT + "/scim/v2/{resource}/{id}", account_scim.put_resource),
     Endpoint("PATCH", _ACCOUNT + "/scim/v2/{resource}/{id}", account_scim.patch_resource, "cli"),
     Endpoint("DELETE", _ACCOUNT + "/scim/v2/{resource}/{id}", account_scim.delete_resource, "sdk cli"),
-    Endpoint(
-        "GET", _ACCOUNT + "/servicePrincipals/{id}/credentials/secrets", account.list_oauth_secrets, "sdk cli sat"
-    ),
-    Endpoint("POST", _ACCOUNT + "/servicePrincipals/{id}/credentials/secrets", account.create_oauth_secret, "sdk cli"),
-    Endpoint(
-        "DELETE",
-        _ACCOUNT + "/servicePrincipals/{id}/credentials/secrets/{secret_id}",
-        account.delete_oauth_secret,
-        "sdk cli",
-    ),
+    Endpoint("GET", _ACCOUNT_SECRETS, account.list_oauth_secrets, "sdk cli sat"),
+    Endpoint("POST", _ACCOUNT_SECRETS, account.create_oauth_secret, "sdk cli"),
+    Endpoint("DELETE", _ACCOUNT_SECRETS + "/{secret_id}", account.delete_oauth_secret, "sdk cli"),
     Endpoint("GET", _ACCOUNT + "/access-control/assignable-roles", account.list_assignable_roles, "cli"),
     Endpoint("GET", _ACCOUNT + "/access-control/rule-sets", account.get_rule_set, "cli"),
     Endpoint("PUT", _ACCOUNT + "/access-control/rule-sets", account.put_rule_set, "cli"),
     Endpoint("GET", METADATA, sign_in.account_metadata, "sdk sdk-go cli", access="no credential"),
-    Endpoint(
-        "GET",
-        "/oidc/accounts/{account_id}" + _AUTHORIZATION_SERVER,
-        sign_in.discover,
-        "sdk sdk-go cli",
-        access="no credential",
-    ),
+    Endpoint("GET", _ACCOUNT_OIDC + _AUTHORIZATION_SERVER, sign_in.discover, "sdk sdk-go cli", access="no credential"),
     # An SDK that does not know METADATA treats this host as a workspace, because its name is not accounts.….
     Endpoint("GET", "/oidc" + _AUTHORIZATION_SERVER, sign_in.discover, access="no credential"),
-    Endpoint(
-        "POST",
-        "/oidc/accounts/{account_id}/v1/token",
-        sign_in.grant,
-        "sdk-go cli cartography sat",
-        access="no credential",
-    ),
+    Endpoint("POST", _ACCOUNT_OIDC + "/v1/token", sign_in.grant, "sdk-go cli cartography sat", access="no credential"),
 )
 """What the host of the account serves."""
 
@@ -282,7 +247,7 @@ class Router:
         parameters = {}
         for expected, given in zip(template, segments, strict=True):
             if expected.startswith("{"):
-                if not given or (expected == "{resource}" and given not in scim.RESOURCES):
+                if not given or (expected == "{resource}" and given not in RESOURCES):
                     return None
                 if expected == "{account_id}" and given != self._account_id:
                     return None

@@ -10,6 +10,7 @@ a handler that returns a constant).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import selectors
 import socket
@@ -77,7 +78,8 @@ class Server:
         with self._lock:
             connections = dict(self._connections)
         for connection in connections:
-            _shut(connection)
+            with contextlib.suppress(OSError):  # already closed
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in connections.values():
             thread.join(_JOIN_SECONDS)
         self._close()
@@ -161,13 +163,6 @@ class Server:
         for opened in (*self._listeners, self._wake, self._woken):
             opened.close()
         self._selector.close()
-
-
-def _shut(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # already closed
 
 
 def _reset_on_close(connection: socket.socket) -> None:

@@ -15,15 +15,15 @@ from urllib.parse import urlsplit
 from tokenkit.sandbox.handlers.authentication import authenticate, authenticate_with_oauth
 from tokenkit.sandbox.handlers.call import Call, Visit
 from tokenkit.sandbox.handlers.sign_in import grant
-from tokenkit.sandbox.responses import ApiError, Later, Request, Response, encode, invalid
+from tokenkit.sandbox.responses import ApiError, Later, Request, Response, invalid, whole_number
 from tokenkit.sandbox.serving.auditing import events_of, grant_event
-from tokenkit.sandbox.serving.faults import Fault, Faults
+from tokenkit.sandbox.serving.faults import Faults
 from tokenkit.sandbox.serving.routes import ACCOUNT_ENDPOINTS, ENDPOINTS, Router
 from tokenkit.sandbox.state.account import ACCOUNT
 from tokenkit.sandbox.state.audit_log import AuditLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from tokenkit.sandbox.serving.limits import RateLimit
     from tokenkit.sandbox.serving.routes import Endpoint
@@ -112,21 +112,13 @@ class Delivery:
 class Service:
     """The pipeline, shared by all workspaces of a sandbox and their account."""
 
-    def __init__(
-        self,
-        account: Account,
-        limits: Mapping[int, RateLimit],
-        *,
-        latency_ms: float,
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, account: Account, limits: Mapping[int, RateLimit], *, latency_ms: float) -> None:
         self._account = account
         self._states = account.states
         self._workspace_router = Router(ENDPOINTS)
         self._account_router = Router(ACCOUNT_ENDPOINTS, account.account_id)
         self._limits = limits
         self._latency_ms = latency_ms
-        self._clock = clock
         self._stopping = threading.Event()
         self.faults = Faults()
         self.requests = Requests()
@@ -142,10 +134,11 @@ class Service:
         except ApiError as error:
             return self._record(request, Delivery(error.response(), workspace_id))
         fault = self.faults.match(request.method, request.path, workspace_id)
-        if fault is not None:
-            self._wait(fault.latency_ms)
-        real = self._respond(request, host, workspace_id) if fault is None or fault.runs_handler else None
-        return self._record(request, _delivery(fault, real, workspace_id))
+        if fault is None:
+            return self._record(request, Delivery(self._respond(request, host, workspace_id), workspace_id))
+        self._wait(fault.latency_ms)
+        response = fault.response(self._respond(request, host, workspace_id) if fault.runs_handler else None)
+        return self._record(request, Delivery(response, workspace_id, fault.drop, fault.truncate_bytes))
 
     def stop(self) -> None:
         """End all simulated latency and statements, so that the threads end with the server and DuckDB is freed."""
@@ -157,8 +150,8 @@ class Service:
         text = request.headers.get("x-databricks-workspace-id", "").strip()
         if not text:
             return workspace_id
-        addressed = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
-        if addressed not in self._states:
+        addressed = whole_number(text)
+        if addressed is None or addressed not in self._states:
             raise invalid(f"Workspace {text[:40]!r} of X-Databricks-Workspace-Id does not exist")
         return addressed
 
@@ -169,7 +162,7 @@ class Service:
                 self._wait(self._latency_ms)
             router = self._account_router if workspace_id == ACCOUNT else self._workspace_router
             endpoint, parameters = router.find(request.method, request.path)
-            now_ms = int(self._clock() * 1000)
+            now_ms = int(self._account.clock() * 1000)
             if endpoint.access == "no credential":
                 return self._admit(endpoint, Visit(self._account, request, host, workspace_id, now_ms))
             return self._answer(endpoint, request, parameters, workspace_id, now_ms)
@@ -181,9 +174,7 @@ class Service:
             if self._stopping.is_set():
                 return ApiError(503, "TEMPORARILY_UNAVAILABLE", "The sandbox is stopping").response()
             self.errors.append(error)
-            return Response(
-                500, encode({"error_code": "INTERNAL_ERROR", "message": f"{type(error).__name__}: {error}"})
-            )
+            return ApiError(500, "INTERNAL_ERROR", f"{type(error).__name__}: {error}").response()
 
     def _limit(self, workspace_id: int) -> None:
         limit = self._limits.get(workspace_id)
@@ -253,9 +244,3 @@ def _check_host(request: Request) -> None:
     if name not in _OWN_NAMES:
         message = f"This is a tokenkit sandbox, not {host[:100]!r}. Use {' or '.join(_OWN_NAMES)}."
         raise ApiError(421, "MISDIRECTED_REQUEST", message)
-
-
-def _delivery(fault: Fault | None, real: Response | None, workspace_id: int) -> Delivery:
-    if fault is None:
-        return Delivery(real or Response(), workspace_id)
-    return Delivery(fault.response(real), workspace_id, drop=fault.drop, truncate_bytes=fault.truncate_bytes)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tokenkit.sandbox.state.clock import MovableClock
     from tokenkit.sandbox.state.database import Database
-    from tokenkit.sandbox.state.directory import Identity, Kind
+    from tokenkit.sandbox.state.directory import Identity
 
 ACCOUNT = 0
 """The workspace id that means the account, in requests, faults and the database."""
@@ -111,17 +111,13 @@ class Account:
         """Return whether an identity of the account's directory is an account admin."""
         return any(role.get("value") == ACCOUNT_ADMIN for role in identity.attributes.get("roles", []))
 
-    def remove_everywhere(self, kind: Kind, name: str) -> None:
-        """Remove an identity from every workspace, as the platform does when it leaves the account."""
+    def change_everywhere(self, before: Identity, after: Identity | None) -> None:
+        """Remove, activate or deactivate an identity in every workspace, as it was in the account."""
+        if after is not None and after.active == before.active:
+            return
         for state in self.states.values():
-            identity = state.directory.named(kind, name)
-            if identity is not None:
-                state.directory.remove(identity.id)
-                state.permissions.remove_entry(identity.id)
-
-    def set_active_everywhere(self, kind: Kind, name: str, *, active: bool) -> None:
-        """Activate or deactivate an identity in every workspace."""
-        for state in self.states.values():
-            identity = state.directory.named(kind, name)
-            if identity is not None and identity.active != active:
-                state.directory.replace(replace(identity, active=active))
+            identity = state.directory.named(before.kind, before.name)
+            if identity is not None and after is None:
+                state.remove(identity.id)
+            elif identity is not None and after is not None:
+                state.directory.replace(replace(identity, active=after.active))

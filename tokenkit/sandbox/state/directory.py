@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tokenkit.sandbox.state.database import Database
 
@@ -46,14 +46,12 @@ class Directory:
 
     def get(self, identity_id: int, kind: Kind | None = None) -> Identity | None:
         """Return an identity by its id, or None."""
-        statement = f"SELECT {_COLUMNS} FROM identities WHERE workspace_id = ? AND id = ?"  # noqa: S608
-        identity = _identity(self._database.row(statement, (self._workspace_id, identity_id)))
+        identity = next(self._found("id = ?", identity_id), None)
         return identity if identity and kind in (None, identity.kind) else None
 
     def named(self, kind: Kind, name: str) -> Identity | None:
         """Return an identity by its name, ignoring case, or None."""
-        statement = f"SELECT {_COLUMNS} FROM identities WHERE workspace_id = ? AND kind = ? AND name = ?"  # noqa: S608
-        return _identity(self._database.row(statement, (self._workspace_id, kind, name)))
+        return next(self._found("kind = ? AND name = ?", kind, name), None)
 
     def group_id(self, name: str) -> int:
         """Return the id of a group.
@@ -82,12 +80,12 @@ class Directory:
         limit: int = -1,
     ) -> list[Identity]:
         """Return a page of the identities of a kind that match an SQL condition."""
-        statement = (
-            f"SELECT {_COLUMNS} FROM identities WHERE workspace_id = ? AND kind = ? AND ({where}) "  # noqa: S608
-            f"ORDER BY {order} LIMIT ? OFFSET ?"
-        )
-        rows = self._database.rows(statement, (self._workspace_id, kind, *parameters, limit, offset))
-        return [identity for identity in map(_identity, rows) if identity]
+        condition = f"kind = ? AND ({where}) ORDER BY {order} LIMIT ? OFFSET ?"
+        return list(self._found(condition, kind, *parameters, limit, offset))
+
+    def people(self) -> list[Identity]:
+        """Return all users, then all service principals."""
+        return list(self._found("kind <> 'group' ORDER BY kind DESC, id"))
 
     def add(
         self,
@@ -170,6 +168,10 @@ class Directory:
         parameters = (identity_id, self._workspace_id, self._workspace_id, group_name)
         return self._database.row(statement, parameters) is not None
 
+    def _found(self, condition: str, *parameters: object) -> Iterator[Identity]:
+        statement = f"SELECT {_COLUMNS} FROM identities WHERE workspace_id = ? AND {condition}"  # noqa: S608
+        return map(_identity, self._database.rows(statement, (self._workspace_id, *parameters)))
+
     def _related(self, of: str, to: str, ids: Sequence[int]) -> list[tuple[int, int, Kind, str]]:
         # CROSS JOIN: the planner must start from the ids, and not read all memberships for each page of a listing.
         statement = (
@@ -194,8 +196,6 @@ def identity_row(workspace_id: int, identity: Identity) -> tuple[Any, ...]:
     return (workspace_id, identity.id, *named, int(identity.active), attributes)
 
 
-def _identity(row: tuple[Any, ...] | None) -> Identity | None:
-    if row is None:
-        return None
+def _identity(row: tuple[Any, ...]) -> Identity:
     identity_id, kind, name, display_name, active, attributes = row
     return Identity(identity_id, kind, name, display_name, bool(active), json.loads(attributes))

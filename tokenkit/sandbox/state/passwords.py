@@ -9,12 +9,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tokenkit.sandbox.state.directory import USERS
-from tokenkit.sandbox.state.permissions import CAN_USE, entry_document, parse_entries
-from tokenkit.sandbox.state.settings import INSERT_SETTING
+from tokenkit.sandbox.state.permissions import CAN_USE, list_document, parse_entries
 
 if TYPE_CHECKING:
-    from tokenkit.sandbox.state.database import Database
     from tokenkit.sandbox.state.directory import Directory
+    from tokenkit.sandbox.state.settings import WorkspaceConf
 
 LEVELS = {CAN_USE: "Can use password authentication"}
 _NAME = "authorization/passwords"
@@ -23,19 +22,14 @@ _NAME = "authorization/passwords"
 class Passwords:
     """The access control list of one workspace's passwords. Initially, everyone can use a password."""
 
-    def __init__(self, database: Database, workspace_id: int, directory: Directory) -> None:
-        self._database = database
-        self._workspace_id = workspace_id
+    def __init__(self, settings: WorkspaceConf, directory: Directory) -> None:
+        self._settings = settings
         self._directory = directory
 
     def document(self) -> dict[str, Any]:
         """Return the list in the form of the permissions endpoints."""
         identities = [self._directory.get(principal_id) for principal_id in self._principals()]
-        return {
-            "object_id": "/authorization/passwords",
-            "object_type": "passwords",
-            "access_control_list": [entry_document(identity, CAN_USE) for identity in identities if identity],
-        }
+        return list_document("passwords", [(identity, CAN_USE) for identity in identities if identity])
 
     def replace(self, access_control_list: object) -> None:
         """Replace the entries."""
@@ -47,10 +41,8 @@ class Passwords:
         self._store([*self._principals(), *added])
 
     def _principals(self) -> list[int]:
-        statement = "SELECT value FROM settings WHERE workspace_id = ? AND name = ?"
-        row = self._database.row(statement, (self._workspace_id, _NAME))
-        return [self._directory.group_id(USERS)] if row is None else json.loads(row[0])
+        stored = self._settings.get(_NAME)
+        return [self._directory.group_id(USERS)] if stored is None else json.loads(stored)
 
     def _store(self, principals: list[int]) -> None:
-        value = json.dumps(list(dict.fromkeys(principals)))
-        self._database.change(INSERT_SETTING, (self._workspace_id, _NAME, value))
+        self._settings.store(_NAME, json.dumps(list(dict.fromkeys(principals))))

@@ -35,7 +35,7 @@ INSERT_ACCESS = (
 )
 DELETED, DISABLED_THROUGH_GROUPS, DISABLED = "deleted", "disabled_through_groups", "disabled"
 LOST_TOKENS = (DELETED, DISABLED_THROUGH_GROUPS, DISABLED)
-_FIELD_OF_KIND: dict[Kind, str] = {
+NAME_FIELDS: dict[Kind, str] = {
     "user": "user_name",
     "service_principal": "service_principal_name",
     "group": "group_name",
@@ -61,11 +61,7 @@ class Permissions:
 
     def document(self) -> dict[str, Any]:
         """Return the list in the form of the permissions endpoints."""
-        return {
-            "object_id": "/authorization/tokens",
-            "object_type": "tokens",
-            "access_control_list": [entry_document(identity, level) for identity, level in self.entries()],
-        }
+        return list_document("tokens", self.entries())
 
     def holders(self) -> set[int]:
         """Return the users and service principals who can use tokens, directly or through groups."""
@@ -123,13 +119,13 @@ def parse_entries(access_control_list: object, directory: Directory, levels: Ite
 def _parse_entry(entry: object, directory: Directory, levels: Iterable[str]) -> tuple[int, str]:
     if not isinstance(entry, dict):
         raise invalid("An entry of access_control_list must be an object")
-    named = [(kind, entry[name]) for kind, name in _FIELD_OF_KIND.items() if entry.get(name)]
+    named = [(kind, entry[name]) for kind, name in NAME_FIELDS.items() if entry.get(name)]
     if len(named) != 1:
         raise invalid("Exactly one of user_name, group_name or service_principal_name must be set in each entry")
     level = entry.get("permission_level")
     kind, name = named[0]
     if not isinstance(name, str):
-        raise invalid(f"{_FIELD_OF_KIND[kind]} must be a string")
+        raise invalid(f"{NAME_FIELDS[kind]} must be a string")
     if CAN_MANAGE in levels and kind == "group" and name.casefold() == ADMINS and level != CAN_MANAGE:
         raise invalid(f"Cannot change permissions for group 'admins' to {level}.")
     if not isinstance(level, str) or level not in levels:
@@ -146,9 +142,17 @@ def _principal(kind: Kind, name: str, directory: Directory) -> Identity:
     raise invalid(f"Principal: {'UserName' if kind == 'user' else 'GroupName'}({name}) does not exist")
 
 
-def entry_document(identity: Identity, level: str) -> dict[str, Any]:
-    """Return an entry in the form of the permissions endpoints."""
-    entry: dict[str, Any] = {_FIELD_OF_KIND[identity.kind]: identity.name}
+def list_document(kind: str, entries: Iterable[tuple[Identity, str]]) -> dict[str, Any]:
+    """Return an access control list in the form of the permissions endpoints."""
+    return {
+        "object_id": f"/authorization/{kind}",
+        "object_type": kind,
+        "access_control_list": [_entry_document(identity, level) for identity, level in entries],
+    }
+
+
+def _entry_document(identity: Identity, level: str) -> dict[str, Any]:
+    entry: dict[str, Any] = {NAME_FIELDS[identity.kind]: identity.name}
     if identity.kind != "group":
         entry["display_name"] = identity.display_name or identity.name
     entry["all_permissions"] = [{"permission_level": level, "inherited": False}]

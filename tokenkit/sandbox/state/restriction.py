@@ -6,10 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tokenkit.sandbox.responses import ApiError, invalid
-from tokenkit.sandbox.state.settings import INSERT_SETTING
 
 if TYPE_CHECKING:
-    from tokenkit.sandbox.state.database import Database
+    from tokenkit.sandbox.state.settings import WorkspaceConf
 
 ALLOW_ALL = "ALLOW_ALL"
 RESTRICTED = "RESTRICT_TOKENS_AND_JOB_RUN_AS"
@@ -19,9 +18,8 @@ _NAME = "restrict_workspace_admins"
 class Restriction:
     """The setting of one workspace. At first it allows everything."""
 
-    def __init__(self, database: Database, workspace_id: int) -> None:
-        self._database = database
-        self._workspace_id = workspace_id
+    def __init__(self, settings: WorkspaceConf) -> None:
+        self._settings = settings
 
     @property
     def is_restricted(self) -> bool:
@@ -74,11 +72,10 @@ class Restriction:
             raise ApiError(409, "RESOURCE_CONFLICT", "The etag is not the current one", details=[info])
 
     def _stored(self) -> tuple[str, str]:
-        statement = "SELECT value FROM settings WHERE workspace_id = ? AND name = ?"
-        row = self._database.row(statement, (self._workspace_id, _NAME))
-        version, status = json.loads(row[0]) if row else (0, ALLOW_ALL)
+        stored = self._settings.get(_NAME)
+        version, status = json.loads(stored) if stored else (0, ALLOW_ALL)
         return f"v{version}", status
 
     def _store(self, status: str) -> None:
         version = int(self._stored()[0][1:]) + 1
-        self._database.change(INSERT_SETTING, (self._workspace_id, _NAME, json.dumps([version, status])))
+        self._settings.store(_NAME, json.dumps([version, status]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import bisect
 import csv
 import io
 import json
@@ -39,14 +40,8 @@ def cut(table: Any, row_limit: int | None, byte_limit: int | None) -> Any:  # no
         table = table.slice(0, row_limit)
     if byte_limit is None or table.nbytes <= byte_limit:
         return table
-    fitting, too_many = 0, table.num_rows
-    while too_many - fitting > 1:
-        middle = (fitting + too_many) // 2
-        if table.slice(0, middle).nbytes <= byte_limit:
-            fitting = middle
-        else:
-            too_many = middle
-    return table.slice(0, fitting)
+    counts = range(1, table.num_rows)
+    return table.slice(0, bisect.bisect(counts, byte_limit, key=lambda count: table.slice(0, count).nbytes))
 
 
 def result_of(table: Any, kind: str, *, chunk_bytes: int, is_truncated: bool) -> Result:  # noqa: ANN401 - an Arrow table

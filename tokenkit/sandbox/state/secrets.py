@@ -60,20 +60,19 @@ class Secrets:
             statement = f"DELETE FROM {table} WHERE workspace_id = ? AND scope = ?"  # noqa: S608  # fixed names
             self._database.change(statement, (self._workspace_id, scope))
 
-    def put(self, scope: str, key: str, value: str | bytes, *, now_ms: int = 0) -> None:
+    def put(self, scope: str, key: str, value: bytes, *, now_ms: int) -> None:
         """Write a secret, replacing one with the same key.
 
         Raises:
             ApiError: 404, if the scope does not exist; 400, if the value is too long.
         """
         self._check_scope(scope)
-        content = value.encode() if isinstance(value, str) else value
-        if len(content) > MAX_SECRET_BYTES:
+        if len(value) > MAX_SECRET_BYTES:
             raise invalid(f"The secret value is longer than {MAX_SECRET_BYTES} bytes")
         statement = (
             "INSERT OR REPLACE INTO secrets (workspace_id, scope, key, value, updated_time) VALUES (?, ?, ?, ?, ?)"
         )
-        self._database.change(statement, (self._workspace_id, scope, key, content, now_ms))
+        self._database.change(statement, (self._workspace_id, scope, key, value, now_ms))
 
     def delete(self, scope: str, key: str) -> None:
         """Delete a secret.
@@ -81,10 +80,9 @@ class Secrets:
         Raises:
             ApiError: 404, if the scope or the secret does not exist.
         """
-        self._check_scope(scope)
+        self.content(scope, key)
         statement = "DELETE FROM secrets WHERE workspace_id = ? AND scope = ? AND key = ?"
-        if not self._database.change(statement, (self._workspace_id, scope, key)):
-            raise _missing(f"Secret does not exist with scope: {scope} and key: {key}")
+        self._database.change(statement, (self._workspace_id, scope, key))
 
     def keys(self, scope: str) -> list[tuple[str, int]]:
         """Return the key of each secret of a scope, and when it was written.

@@ -103,6 +103,10 @@ class WorkspaceConf:
         row = self._database.row(statement, (self._workspace_id, name))
         return None if row is None else str(row[0])
 
+    def store(self, name: str, value: str) -> None:
+        """Write a setting as it is."""
+        self._database.change(INSERT_SETTING, (self._workspace_id, name, value))
+
     def set(self, name: str, value: object) -> None:
         """Change a setting. ``"0"`` resets the maximum lifetime to the platform's.
 
@@ -126,19 +130,15 @@ class WorkspaceConf:
             key = (self._workspace_id, name)
             self._database.change("DELETE FROM settings WHERE workspace_id = ? AND name = ?", key)
             return
-        self._database.change(INSERT_SETTING, (self._workspace_id, name, value))
-
-    def tokens_enabled(self) -> bool:
-        """Return whether tokens are enabled, which is the default."""
-        return self.get(TOKENS_ENABLED_KEY) != "false"
+        self.store(name, value)
 
     def check_tokens_enabled(self) -> None:
-        """Check that tokens are enabled.
+        """Check that tokens are enabled, which is the default.
 
         Raises:
             ApiError: 404 FEATURE_DISABLED, if tokens are disabled.
         """
-        if not self.tokens_enabled():
+        if self.get(TOKENS_ENABLED_KEY) == "false":
             raise ApiError(404, "FEATURE_DISABLED", "Personal access tokens are disabled in this workspace")
 
     def expiry_time(self, lifetime_seconds: object, *, now_ms: int) -> int:

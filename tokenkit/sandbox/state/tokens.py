@@ -23,6 +23,7 @@ NEVER = -1
 QUOTA = 600
 UNUSED_DAYS = 90
 _DAILY_USE_DAYS = 14
+_ACTIVE = f"(expiry_time = {NEVER} OR expiry_time > ?)"
 TOKEN_COLUMNS = (
     "workspace_id", "token_id", "owner_id", "created_by_id", "created_by_username", "expiry_time", "last_used_day",
     "document",
@@ -53,10 +54,9 @@ class Tokens:
     def count(self, owner_id: int | None = None, *, active_at: int | None = None) -> int:
         """Return the number of tokens, optionally of one owner, or active at a time."""
         where, parameters = "workspace_id = ?", [self._workspace_id]
-        if owner_id is not None:
-            where, parameters = where + " AND owner_id = ?", [*parameters, owner_id]
-        if active_at is not None:
-            where, parameters = where + f" AND (expiry_time = {NEVER} OR expiry_time > ?)", [*parameters, active_at]
+        for condition, value in (("owner_id = ?", owner_id), (_ACTIVE, active_at)):
+            if value is not None:
+                where, parameters = f"{where} AND {condition}", [*parameters, value]
         return int(self._database.row(f"SELECT count(*) FROM tokens WHERE {where}", parameters)[0])  # noqa: S608
 
     def exist(self) -> bool:
@@ -67,14 +67,12 @@ class Tokens:
     def documents(self, *, created_by_id: int | None = None, created_by_username: str | None = None) -> list[bytes]:
         """Return the listing entries as JSON in UTF-8, oldest row first."""
         # INDEXED BY: the planner must not read the listing in the order of ids and then sort it.
-        table, where, parameters = "tokens INDEXED BY tokens_by_workspace", "workspace_id = ?", [self._workspace_id]
-        values: list[Any] = list(parameters)
-        if created_by_id is not None:
-            table, where = "tokens", where + " AND created_by_id = ?"
-            values.append(created_by_id)
-        if created_by_username is not None:
-            table, where = "tokens", where + " AND created_by_username = ?"
-            values.append(created_by_username)
+        table, where = "tokens INDEXED BY tokens_by_workspace", "workspace_id = ?"
+        values: list[Any] = [self._workspace_id]
+        for column, value in (("created_by_id", created_by_id), ("created_by_username", created_by_username)):
+            if value is not None:
+                table, where = "tokens", f"{where} AND {column} = ?"
+                values.append(value)
         # As bytes, because decoding and encoding a large listing would double its time.
         statement = f"SELECT CAST(document AS BLOB) FROM {table} WHERE {where} ORDER BY sequence"  # noqa: S608
         return [document for (document,) in self._database.rows(statement, values)]
@@ -110,8 +108,7 @@ class Tokens:
     def of_owner(self, owner_id: int, *, active_at: int) -> list[dict[str, Any]]:
         """Return the entries of one owner's active tokens."""
         statement = (
-            "SELECT document FROM tokens WHERE workspace_id = ? AND owner_id = ? "
-            "AND (expiry_time = -1 OR expiry_time > ?) ORDER BY sequence"
+            f"SELECT document FROM tokens WHERE workspace_id = ? AND owner_id = ? AND {_ACTIVE} ORDER BY sequence"  # noqa: S608
         )
         rows = self._database.rows(statement, (self._workspace_id, owner_id, active_at))
         return [json.loads(document) for (document,) in rows]
@@ -207,16 +204,14 @@ class Tokens:
             ),
         )
         self._database.change(
-            "DELETE FROM tokens WHERE workspace_id = ? AND (expiry_time = -1 OR expiry_time > ?) "
+            f"DELETE FROM tokens WHERE workspace_id = ? AND {_ACTIVE} "  # noqa: S608
             "AND coalesce(last_used_day, json_extract(document, '$.creation_time')) + ? <= ?",
             (self._workspace_id, now_ms, UNUSED_DAYS * DAY_MS, now_ms),
         )
 
     def delete_active_of(self, owner_ids: Iterable[int], *, now_ms: int) -> int:
         """Delete all active tokens of owners, and return their number."""
-        statement = (
-            "DELETE FROM tokens WHERE workspace_id = ? AND owner_id = ? AND (expiry_time = -1 OR expiry_time > ?)"
-        )
+        statement = f"DELETE FROM tokens WHERE workspace_id = ? AND owner_id = ? AND {_ACTIVE}"  # noqa: S608
         parameters = [(self._workspace_id, owner_id, now_ms) for owner_id in owner_ids]
         return self._database.change_many(statement, parameters) if parameters else 0
 

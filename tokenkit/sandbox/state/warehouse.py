@@ -101,12 +101,6 @@ class Warehouse:
             if query is not None:
                 query.cancel()
 
-    def cancel_all(self) -> None:
-        """End all statements that run, so that no request waits for them."""
-        for statement in self.statements:
-            if not statement.ended.is_set():
-                self.cancel(statement)
-
     def _store(self, statement: Statement) -> None:
         removed = []
         with self._lock:
@@ -200,7 +194,9 @@ class Warehouse:
     def close(self) -> None:
         """End all statements, accept no more, and free the memory."""
         self.engine.close()
-        self.cancel_all()
+        for statement in self.statements:  # no request waits for them any longer
+            if not statement.ended.is_set():
+                self.cancel(statement)
         with self._lock:
             threads = list(self._threads)
         ends = time.monotonic() + _END_SECONDS

@@ -32,8 +32,8 @@ class State:
         self.permissions = Permissions(database, workspace_id, self.directory, self.tokens)
         self.settings = WorkspaceConf(database, workspace_id)
         self.folders = Folders(database, workspace_id)
-        self.passwords = Passwords(database, workspace_id, self.directory)
-        self.restriction = Restriction(database, workspace_id)
+        self.passwords = Passwords(self.settings, self.directory)
+        self.restriction = Restriction(self.settings)
         self.secrets = Secrets(database, workspace_id)
 
     def __repr__(self) -> str:
@@ -42,6 +42,11 @@ class State:
     def is_admin(self, identity_id: int) -> bool:
         """Return whether an identity is in ``admins``, directly or through nested groups."""
         return self.directory.is_in(identity_id, ADMINS)
+
+    def remove(self, identity_id: int) -> None:
+        """Remove an identity, its memberships and its entry in the access control list, but not its tokens."""
+        self.directory.remove(identity_id)
+        self.permissions.remove_entry(identity_id)
 
     def new_uuid(self) -> str:
         """Return a new application id."""
