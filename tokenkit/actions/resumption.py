@@ -286,13 +286,7 @@ def _current(
         outcome=outcomes,
         warnings=warnings,
     )
-    left_out = [
-        {"token_id": entry.token_id, "owner": entry.owner, "comment": entry.snapshot.get("comment")}
-        | {"reason": reasons[entry.token_id]}
-        for entry in entries
-        if entry.token_id in reasons
-    ]
-    return rows[PREVIEW.names], frames.frame(left_out, revocation.LEFT_OUT)
+    return rows[PREVIEW.names], revocation.left_out_of(entries, reasons)
 
 
 def _reasons_to_leave_out(

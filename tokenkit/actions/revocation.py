@@ -28,6 +28,7 @@ from tokenkit.core.wording import first_of, of, pluralize
 from tokenkit.frames import TEXT
 from tokenkit.review import filters
 from tokenkit.review.durations import duration
+from tokenkit.review.expressions import truth
 from tokenkit.review.patterns import shortened
 from tokenkit.review.usage import of_tokens, sentences
 from tokenkit.review.usage import summary as coverage_of
@@ -252,6 +253,17 @@ def explained(owners: Sequence[str], *, where: str = "") -> dict[str, str]:
     return {LAST_TOKEN: f"{pluralize(len(owners), 'owner')} {keep} no active token{where}: {first_of(owners, _NAMED)}."}
 
 
+def left_out_of(entries: Iterable[Entry], reasons: Mapping[str, str]) -> pd.DataFrame:
+    """Return the entries that have a reason to be left out of a plan, with the columns of ``LEFT_OUT``."""
+    rows = [
+        {"token_id": entry.token_id, "owner": entry.owner, "comment": entry.snapshot.get("comment")}
+        | {"reason": reasons[entry.token_id]}
+        for entry in entries
+        if entry.token_id in reasons
+    ]
+    return frames.frame(rows, LEFT_OUT)
+
+
 def reasons_of(left_out: pd.DataFrame) -> dict[str, int]:
     """Return each reason why tokens are left out of a plan, with its number of tokens."""
     return {str(reason): int(count) for reason, count in left_out["reason"].value_counts().items()}
@@ -403,7 +415,7 @@ def warnings_about(
     )
     words = pd.Series("", index=planned.index, dtype=TEXT)
     for text, mask in zip(_WARNINGS, about, strict=True):
-        hits = mask.astype("boolean").fillna(value=False).astype(bool)
+        hits = truth(mask)
         words = words.mask(hits & (words != ""), words + "; " + text).mask(hits & (words == ""), text)
     return words
 

@@ -7,7 +7,6 @@ import itertools
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -26,6 +25,7 @@ from tokenkit.core.progress import progress_bar
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import pluralize
 from tokenkit.frames import TokenInfo
+from tokenkit.review.expressions import truth
 
 
 def execute(
@@ -327,16 +327,12 @@ def drift(entries: Sequence[Entry], tokens: pd.DataFrame, *, check_last_use: boo
     before = frames.frame(compared, _COMPARED).set_index("token_id")
     now = tokens[_COMPARED.names].set_index("token_id").reindex(before.index)
     is_listed = before.index.isin(tokens["token_id"])
-    other_owner = _is_true(now["owner_id"] != before["owner_id"]) & is_listed
-    used = _is_true(now["last_used_day"] > before["last_used_day"].fillna(_LONG_AGO)) & ~other_owner & check_last_use
+    other_owner = truth(now["owner_id"] != before["owner_id"]) & is_listed
+    used = truth(now["last_used_day"] > before["last_used_day"].fillna(_LONG_AGO)) & ~other_owner & check_last_use
     days = now["last_used_day"].dt.strftime("%Y-%m-%d")
     return {
         name: f"owner changed since the plan (now {now.loc[name, 'owner_id']})" for name in before.index[other_owner]
     } | {name: f"used since the plan, on {days[name]}" for name in before.index[used]}
-
-
-def _is_true(values: pd.Series[Any]) -> pd.Series[bool]:
-    return values.astype("boolean").fillna(value=False).astype(bool)
 
 
 def reasons_to_skip(

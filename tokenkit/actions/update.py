@@ -18,7 +18,7 @@ from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import WORKERS, Progress, RunOptions, RunSettings
 from tokenkit.actions.plan import PlanContext, Summary, WorkspacePlan, entries_of, json_values, planned_tokens
-from tokenkit.actions.revocation import LEFT_OUT, Tokens, reasons_of, token_ids_of
+from tokenkit.actions.revocation import Tokens, left_out_of, reasons_of, token_ids_of
 from tokenkit.actions.run import execute, protected_now
 from tokenkit.actions.task import Found, Task
 from tokenkit.core.arguments import optional, several, without_credential
@@ -196,11 +196,8 @@ def make(
         raise errors.UsageError(f"{context.name} has no token {first_of([*map(repr, missing)], 1)}.")
     entries = []
     for entry in entries_of(listing.loc[list(changes)]):
-        wanted = changes[entry.token_id]
-        change = {
-            name: value for name, value in wanted.items() if not _same(entry.snapshot.get(name, _ABSENT[name]), value)
-        }
-        if change:
+        wanted = changes[entry.token_id].items()
+        if change := {name: value for name, value in wanted if not _has(entry.snapshot, {name: value})}:
             entries.append(replace(entry, change=change))
     return _plan(context, entries, listing.reset_index(drop=True), {}, reason=reason)
 
@@ -216,18 +213,8 @@ def _plan(
     """Return the plan of the entries, without those that are protected or whose values are unknown."""
     patterns = protection.read_protected(context.folder)
     reasons = {**unknown, **protected_now(entries, tokens, patterns)}
-    rows = [
-        {
-            "token_id": entry.token_id,
-            "owner": entry.owner,
-            "comment": entry.snapshot.get("comment"),
-            "reason": reasons[entry.token_id],
-        }
-        for entry in entries
-        if entry.token_id in reasons
-    ]
     planned = [entry for entry in entries if entry.token_id not in reasons]
-    return UpdatePlan(context, planned, frames.frame(rows, LEFT_OUT), reason=reason)
+    return UpdatePlan(context, planned, left_out_of(entries, reasons), reason=reason)
 
 
 _ABSENT: dict[str, Any] = {"comment": "", "scopes": []}
@@ -236,6 +223,11 @@ _ABSENT: dict[str, Any] = {"comment": "", "scopes": []}
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - a comment or scopes
     """Return whether two values of a field are equal. Scopes are compared without regard to their order."""
     return set(one) == set(other) if isinstance(one, list) and isinstance(other, list) else bool(one == other)
+
+
+def _has(token: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Return whether a token, as the API represents it, has these values of fields."""
+    return all(_same(token.get(name, _ABSENT[name]), value) for name, value in values.items())
 
 
 def undo(context: PlanContext, run_id: str, *, reason: str | None = None) -> UpdatePlan:
@@ -281,15 +273,13 @@ def _why_not_undone(entry: Entry, now: Mapping[str, Any]) -> str:
     """Return why an entry that restores values is left out: the token has them already, or it has others than the run
     wrote. An empty text if neither.
     """
-    current = {name: now.get(name, _ABSENT[name]) for name in entry.change or {}}
-    if all(_same(current[name], value) for name, value in (entry.change or {}).items()):
+    if _has(now, entry.change or {}):
         return _RESTORED
-    written = {name: entry.snapshot.get(name, _ABSENT[name]) for name in current}
-    return "" if all(_same(current[name], value) for name, value in written.items()) else _CHANGED_SINCE
+    return "" if _has(now, _reversed(entry)) else _CHANGED_SINCE
 
 
 def _reversed(entry: Entry) -> dict[str, Any]:
-    """Return the old values of the fields that an entry changes."""
+    """Return the values in the snapshot of the fields that an entry changes."""
     return {name: entry.snapshot.get(name, _ABSENT[name]) for name in entry.change or {}}
 
 
@@ -301,7 +291,7 @@ _INSTEAD = {
 }
 ALL_APIS_ALLOWED = "access to all APIs"
 _CANNOT_BE_RESTORED = "the old comment cannot be restored: it looks like a credential"
-_IN_DOUBT = (states.SENT, states.UNKNOWN, states.STILL_LISTED)
+_IN_DOUBT = (states.SENT, *states.IN_DOUBT)
 _RESTORED = "it has the earlier values again"
 _CHANGED_SINCE = "it was changed since, and has other values than the run wrote"
 _NOT_KEPT = "the text is not in the journal, because it looks like a credential"
@@ -329,9 +319,7 @@ def _execute(
         context.one_shot.update_token_management(entry.token_id, change, list(change))
 
     def found(entry: Entry, token: TokenInfo) -> Found | None:
-        document, wanted = token.as_dict(), entry.change or {}
-        is_done = all(_same(document.get(name, _ABSENT[name]), value) for name, value in wanted.items())
-        return (states.UPDATED, None) if is_done else None
+        return (states.UPDATED, None) if _has(token.as_dict(), entry.change or {}) else None
 
     task = Task(
         send=send,
