@@ -202,14 +202,14 @@ def display_names(identities: pd.Series[str], service_principals: pd.DataFrame) 
     return identities.str.lower().map(dict(zip(ids, labels, strict=True))).fillna(identities).astype(frames.TEXT)
 
 
-def result_of(result: pa.Table, kinds: dict[str, pa.DataType]) -> pa.Table:
-    """Return the result of a statement with the expected types. A JSON result has only texts.
+def result_of(result: pa.Table, expected: pa.Schema) -> pa.Table:
+    """Return the result of a statement with the expected columns. A JSON result has only texts.
 
     Raises:
         InvalidResponseError: A column is missing or has other values.
     """
     with contextlib.suppress(KeyError, ValueError, pa.ArrowException):  # the messages may quote a row
-        return pa.table({name: _typed(result[name], kind) for name, kind in kinds.items()})
+        return pa.table({field.name: _typed(result[field.name], field.type) for field in expected})
     raise malformed()
 
 

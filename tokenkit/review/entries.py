@@ -8,11 +8,9 @@ from typing import Any
 import pandas as pd
 
 from tokenkit import errors, frames
-from tokenkit.review.access import ADMINS, USERS
+from tokenkit.review.access import ADMINS, FIELDS, USERS
 from tokenkit.review.values import CAN_MANAGE, CAN_USE, words
 
-FIELDS = {"user_name": "user", "group_name": "group", "service_principal_name": "service_principal"}
-"""The field of an entry that names its principal, and the kind of the principal."""
 LEVELS = frames.schema(kind=str, principal=str, permission_level=str, new_permission_level=str)
 NO_ENTRY, UNCHANGED = "none", "unchanged"
 

@@ -60,8 +60,10 @@ def written(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame that can be saved: texts, also in lists and objects, and column names are redacted."""
     columns = _redacted_together({str(name): frame[name] for name in frame if frame[name].dtype == frames.TEXT})
     for name in [name for name in frame if frame[name].dtype == object]:
-        redact_column = _redacted_lists if name in _LISTS else _redacted_values
-        columns[str(name)] = redact_column(frame[name])
+        column = frame[name]
+        columns[str(name)] = (
+            _redacted_lists(column) if name in _LISTS else column.map(_redacted_value, na_action="ignore")
+        )
     names: list[str] = []
     for name in map(redact, map(str, frame.columns)):
         names.append(name if name not in names else f"{name} {len(names)}")
@@ -84,10 +86,6 @@ def _redacted_lists(lists: pd.Series[Any]) -> pd.Series[Any]:
     distinct = pc.unique(pc.list_flatten(array(lists, frames.TEXTS))).to_pylist()
     changed = {text: shown for text in distinct if text and (shown := redact(text)) != text}
     return lists.map(lambda row: [changed.get(text, text) for text in row], na_action="ignore") if changed else lists
-
-
-def _redacted_values(values: pd.Series[Any]) -> pd.Series[Any]:
-    return values.map(_redacted_value, na_action="ignore")
 
 
 def _redacted_value(value: Any) -> Any:  # noqa: ANN401 - JSON, of a field that this version does not know
