@@ -411,7 +411,7 @@ class FleetPermissionPlan(PermissionEffects, FleetPlan[PermissionPlan]):
         return [*chain.from_iterable(plan.used_recently() for plan in self.plans.values())]
 
     def _place(self) -> str:
-        return part_of(len(self.hosts or self.plans), len(self.plans) + self._unplanned, "workspace")
+        return self._workspaces()
 
     def summary(self) -> Summary:
         """Return what the plan removes, the number to confirm, and the affected principals and tokens."""
