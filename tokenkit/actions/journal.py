@@ -191,7 +191,7 @@ class Journal:
                 tokens.
         """
         self._check_lasts()
-        run_id, at_ms = run.run_id, _ms(run.started_at)
+        run_id, at_ms = run.run_id, round(run.started_at.timestamp() * 1000)
         texts = [getattr(run, name) for name in _OF_A_RUN]
         of_run = [None if text is None else storable(text) for text in texts]
         tokens = [
@@ -533,7 +533,3 @@ def _index_folder(folder: Path) -> Path:
     if write_once.is_write_once(local):
         local = Path(tempfile.gettempdir()) / f"tokenkit-{os.getuid()}"
     return private_folder(local, "index", hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16])
-
-
-def _ms(moment: pd.Timestamp) -> int:
-    return round(moment.timestamp() * 1000)

@@ -22,6 +22,7 @@ from tokenkit.actions.result import counts
 from tokenkit.actions.run import reasons_to_skip
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import pluralize
+from tokenkit.review.texts import appended
 from tokenkit.review.usage import summary as coverage_of
 
 _MODULES = (revocation, permissions, update, creation)
@@ -278,7 +279,7 @@ def _current(
     warnings = warnings.mask(may_be_done, _MAY_BE_DONE).mask(~is_listed, _NO_LONGER_LISTED)
     if run.kind == revocation.KIND.name:
         about = revocation.warnings_about(context, rows, listing)
-        warnings = about.mask(warnings != "", about + "; " + warnings).where(about != "", warnings)
+        warnings = appended(about, warnings, where=warnings != "", separator="; ")
     rows = rows.assign(
         token_id=pd.Series(ids, dtype=frames.TEXT),
         owner=rows["owner"].where(is_listed, planned["owner"]),

@@ -30,6 +30,7 @@ from tokenkit.review import filters
 from tokenkit.review.durations import duration
 from tokenkit.review.expressions import truth
 from tokenkit.review.patterns import shortened
+from tokenkit.review.texts import appended
 from tokenkit.review.usage import of_tokens, sentences
 from tokenkit.review.usage import summary as coverage_of
 
@@ -337,9 +338,9 @@ def make(
     listing = context.tokens()
     filters.require_unambiguous(tokens)
     caller_id, _ = context.caller()
-    found = listing.set_index("token_id", drop=False).reindex(requested)
-    missing = found["token_id"].isna().to_numpy()
-    chosen = listing.set_index("token_id", drop=False).loc[found.index[~missing]].reset_index(drop=True)
+    ids = pd.Series(requested, dtype=TEXT)
+    is_listed = ids.isin(listing["token_id"])
+    chosen = listing.set_index("token_id", drop=False).loc[ids[is_listed]].reset_index(drop=True)
     patterns = protection.read_protected(context.folder, protect)
     reasons = _reasons_to_leave_out(chosen, caller_id, include_own=include_own, patterns=patterns)
     planned = chosen[(reasons == "").to_numpy()]
@@ -354,7 +355,7 @@ def make(
         )
         used, used_from = kept(planned["token_id"], evidence), source_of(usage)
     planned = planned.assign(warnings=warnings_about(context, planned, listing, last_use=last_use))
-    unknown = pd.DataFrame({"token_id": np.array(requested, dtype=object)[missing]}, dtype=TEXT)
+    unknown = ids[~is_listed].to_frame("token_id")
     left_out = pd.concat(
         [
             chosen.assign(reason=reasons)[LEFT_OUT.names][(reasons != "").to_numpy()].astype(TEXT),
@@ -415,8 +416,7 @@ def warnings_about(
     )
     words = pd.Series("", index=planned.index, dtype=TEXT)
     for text, mask in zip(_WARNINGS, about, strict=True):
-        hits = truth(mask)
-        words = words.mask(hits & (words != ""), words + "; " + text).mask(hits & (words == ""), text)
+        words = appended(words, text, where=truth(mask), separator="; ")
     return words
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -17,7 +17,7 @@ from tokenkit.actions import protect as protection
 from tokenkit.actions import states
 from tokenkit.actions.executor import INTERRUPT, Execution
 from tokenkit.actions.journal import Entry, Journal, Run, Step
-from tokenkit.actions.options import Progress, RunOptions, RunSettings
+from tokenkit.actions.options import RunOptions, RunSettings
 from tokenkit.actions.plan import PlanContext, documents, planned_tokens
 from tokenkit.actions.result import ENDED_BY, remaining, result_of
 from tokenkit.actions.task import Found, Task
@@ -175,7 +175,8 @@ class _RunExecutor:
             return None if reason is None else (states.SKIPPED, reason)
 
         total, kind = len(entries), self.run.kind
-        reported = _reported_to(self.options.listener, total)
+        listener, done = self.options.listener, itertools.count(1)
+        reported = contextlib.nullcontext(lambda _: listener.advance(next(done), total))
         with progress_bar(total, kind, unit="token") if self.options.shows_bar else reported as advance:
             self.execution = Execution(
                 self.run.run_id,
@@ -301,12 +302,6 @@ def how_to_finish(run_id: str, count: int) -> str:
     """
     how = spelled("; to finish, run tokenkit.resume({run_id!r}), or in a shell tokenkit resume {run_id}", run_id=run_id)
     return how if count else ""
-
-
-@contextlib.contextmanager
-def _reported_to(listener: Progress, total: int) -> Iterator[Callable[[int], None]]:
-    done = itertools.count(1)
-    yield lambda _: listener.advance(next(done), total)
 
 
 _COMPARED = pa.schema([frames.TOKENS.field(name) for name in ("token_id", "owner_id", "last_used_day")])

@@ -19,6 +19,7 @@ from tokenkit.review.durations import LONGEST_LIFETIME_DAYS
 from tokenkit.review.lifecycle import IDLE_LIMIT_DAYS
 from tokenkit.review.rule import Context, Rule, rule
 from tokenkit.review.texts import (
+    appended,
     concat_columns,
     flag_texts,
     holding_secrets,
@@ -128,8 +129,7 @@ def broad_scope(
     found = tokens.index[pd.DataFrame(held, index=tokens.index).any(axis=1)]
     names = repeated("", found)
     for scope, holds in held.items():
-        also = holds[found]
-        names = names.mask(also & (names != ""), names + ", " + scope).mask(also & (names == ""), scope)
+        names = appended(names, scope, where=holds[found], separator=", ")
     return "granted " + names
 
 

@@ -28,6 +28,13 @@ def concat_columns(*parts: str | pd.Series[Any]) -> pd.Series[str]:
     return series(pc.replace_substring_regex(concatenated, r"(^|[^\d.,])1 days\b", r"\11 day"), index)
 
 
+def appended(
+    texts: pd.Series[str], more: str | pd.Series[str], *, where: pd.Series[bool], separator: str
+) -> pd.Series[str]:
+    """Return texts with another one behind them in some rows, after a separator unless the text was empty."""
+    return texts.mask(where & (texts != ""), texts + separator + more).mask(where & (texts == ""), more)
+
+
 def tenths(numbers: pd.Series[float]) -> pd.Series[str]:
     """Return numbers as text, with one decimal unless it is 0."""
     return series(pc.cast(pa.array(numbers.to_numpy(dtype=float).round(1)), pa.string()), numbers.index)
