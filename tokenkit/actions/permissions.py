@@ -706,7 +706,7 @@ def _frame_of(entries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _same_entries(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     """Return whether two lists grant the same, in any order. Inherited entries and that of ``admins`` cannot change."""
-    names = ["user_name", "group_name", "service_principal_name", "permission_level"]
+    names = [*access.FIELDS, "permission_level"]
     granted = []
     for entries in (one, other):
         direct = _direct(entries) if "inherited" in entries else entries

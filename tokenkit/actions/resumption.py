@@ -105,10 +105,9 @@ class ResumePlan(RemainingPlan):
         texts = self._remaining["warnings"].str.split("; ").explode()
         others = texts[texts.isin([_MAY_BE_DONE, _NO_LONGER_LISTED])].value_counts()
         warnings = revocation.warnings_of(self._remaining) | {str(name): int(count) for name, count in others.items()}
-        doing = what_is_done(self.run.kind, len(self)) if self._is_open else ""
         usage = self._options.usage
         return Summary(
-            doing=doing,
+            doing=KINDS[self.run.kind].what_is_done(len(self)) if self._is_open else "",
             count=len(self),
             warnings=warnings,
             left_out=revocation.reasons_of(self.left_out),
@@ -249,12 +248,6 @@ def resume(context: PlanContext, journal: Journal, run: Run, options: RunOptions
     check_is_of(context, run)
     with journal.lock_run(run.run_id):
         return _RESUME[run.kind](context, run, journal.entries(run.run_id), journal, options)
-
-
-def what_is_done(kind: str, count: int) -> str:
-    """Return what a kind of run does to a number of tokens, for the confirmation."""
-    of_kind = KINDS[kind]
-    return (of_kind.doing if count else of_kind.doing_without_tokens or of_kind.doing).format(pluralize(count, "token"))
 
 
 def report(name: str, run_id: str, result: pd.DataFrame) -> str:

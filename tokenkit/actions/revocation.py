@@ -135,9 +135,8 @@ class RevocationPlan(WorkspacePlan):
 
     def summary(self) -> Summary:
         """Return what the plan will do, the number to confirm, and the warnings."""
-        doing = f"revoke {pluralize(len(self), 'token')} for good" if len(self) else ""
         return Summary(
-            doing=doing,
+            doing=KIND.what_is_done(len(self)) if len(self) else "",
             count=len(self),
             warnings=self.warnings(),
             left_out=reasons_of(self.left_out),

@@ -62,7 +62,6 @@ class UpdatePlan(WorkspacePlan):
         """Return what the plan will do, the number to confirm, the number of tokens that get other scopes or all APIs,
         and what is left out.
         """
-        doing = f"change {pluralize(len(self), 'token')}" if len(self) else ""
         changes = {entry.token_id: entry.change or {} for entry in self._changes}
         scopes = {token_id: change["scopes"] for token_id, change in changes.items() if "scopes" in change}
         undoable = {entry.token_id for entry in self._undoable()}
@@ -72,7 +71,7 @@ class UpdatePlan(WorkspacePlan):
             "new scopes": list(scopes),
         }
         return Summary(
-            doing=doing,
+            doing=KIND.what_is_done(len(self)) if len(self) else "",
             count=len(self),
             warnings={warning: len(ids) for warning, ids in warned.items()},
             left_out=reasons_of(self.left_out),
