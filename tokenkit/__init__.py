@@ -120,20 +120,13 @@ __all__ = [
 
 # The names are imported on first use: `tokenkit --help` and completion have no time for pandas and requests.
 _MODULES = {"charts": "output.charts", "errors": "errors", "frames": "frames", "sandbox": "sandbox"}
-_NAMES = {
+_NAMES = {name: "errors" for name in __all__ if name.endswith("Error")} | {
     name: module
     for module, names in {
         "actions.permissions": "PermissionPlan",
         "actions.resumption": "ResumePlan",
         "actions.revocation": "RevocationPlan StagedRevocation",
         "actions.update": "UpdatePlan",
-        "errors": (
-            "AccessBlockedError ApiError AuthenticationError BadRequestError ConfigurationError ConflictError "
-            "ConnectionFailedError EndpointNotFoundError FeatureDisabledError FleetError InvalidParameterError "
-            "InvalidResponseError JournalError MissingScopeError NotAnAdminError NotFoundError "
-            "PermissionDeniedError QuotaExceededError RateLimitedError ResponseLostError "
-            "StatementFailedError TokenKitError UnavailableError UsageError WarehouseStoppedError"
-        ),
         "fleets.connect": "fleet resume",
         "fleets.fleet": "Fleet",
         "fleets.plans": "FleetPermissionPlan FleetResumePlan FleetRevocationPlan FleetUpdatePlan",

@@ -80,25 +80,20 @@ def _run(argv: Sequence[str]) -> int:
     try:
         if (code := completion.completed_for_shell(session)) is not None:
             return code
-        warn_of_other_distribution()
-        call = parser.parse(argv, SHELL)
-        session.apply(call.printing)
-        code = _print_result(session, call, call.run(session)) or (_UNREADABLE if session.has_failures else 0)
+        # What a run did must be known, also if it was interrupted or its result cannot be shown.
+        with contextlib.closing(session):
+            warn_of_other_distribution()
+            call = parser.parse(argv, SHELL)
+            session.apply(call.printing)
+            return _print_result(session, call, call.run(session)) or (_UNREADABLE if session.has_failures else 0)
     except parser.HelpRequested as help_text:
         with _allow_closed_pipe():
             sys.stdout.write(f"{help_text}\n")
         return 0
     except (errors.UsageError, errors.ConfigurationError) as error:
-        session.close()
         return _fail(str(error), _USAGE)
     except errors.TokenKitError as error:
-        session.close()
         return _fail(str(error), _UNREADABLE)
-    except BaseException:
-        session.close()  # what a run did must be known, also if it was interrupted or its result cannot be shown
-        raise
-    session.close()
-    return code
 
 
 def _print_result(session: _ShellSession, call: Call, result: object) -> int:

@@ -87,10 +87,6 @@ class WarehouseStoppedError(UsageError):
         self.warehouse_id = warehouse_id
         self.days = days
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Return how to rebuild the error in another process."""
-        return type(self), (*self.args, self.warehouse_id, self.days)
-
 
 class ConnectionFailedError(TokenKitError, ConnectionError):
     """The workspace could not be reached. No request was sent, so nothing changed."""
@@ -122,10 +118,6 @@ class StatementFailedError(TokenKitError):
     def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)
         self.reason = reason
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Return how to rebuild the error in another process."""
-        return type(self), (*self.args, self.reason)
 
 
 class ApiError(TokenKitError):

@@ -380,10 +380,8 @@ def _untyped_column(values: list[Any]) -> pa.Array | list[Any]:
     if not types:
         return pa.nulls(len(values))
     if len(types) == 1 and (arrow_type := PLAIN.get(next(iter(types)))) is not None:
-        try:
+        with contextlib.suppress(pa.ArrowInvalid, UnicodeEncodeError, OverflowError):
             return pa.array(values, arrow_type)
-        except (pa.ArrowInvalid, UnicodeEncodeError, OverflowError):
-            pass
     return values
 
 

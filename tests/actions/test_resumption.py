@@ -189,6 +189,8 @@ def test_a_run_whose_settings_were_altered_is_an_error_of_the_journal(ws, kind, 
 
 
 def test_a_change_of_permissions_without_tokens_is_not_said_to_delete_any():
-    assert resumption.what_is_done("permissions", 0) == "change the permissions"
-    assert resumption.what_is_done("permissions", 1) == "change the permissions, which deletes or disables 1 token"
-    assert resumption.what_is_done("update", 0) == "change 0 tokens"
+    assert resumption.KINDS["permissions"].what_is_done(0) == "change the permissions"
+    assert (
+        resumption.KINDS["permissions"].what_is_done(1) == "change the permissions, which deletes or disables 1 token"
+    )
+    assert resumption.KINDS["update"].what_is_done(0) == "change 0 tokens"

@@ -20,7 +20,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from tokenkit import errors
 from tokenkit.actions import states
@@ -181,8 +180,9 @@ class Execution:
         """Record the entries that the run had marked as sent when it was killed. Whether they were sent is unknown."""
         killed = [item.entry for item in self._fresh if item.entry.state == states.SENT]
         at_ms = now_ms(self._clock)
-        steps = [self._step(entry, states.SENT, entry.attempts, at_ms) for entry in killed]
-        self._write([replace(step, error=MAYBE_SENT_AND_GONE) for step in steps])
+        self._write(
+            [self._step(one.token_id, states.SENT, one.attempts, at_ms, error=MAYBE_SENT_AND_GONE) for one in killed]
+        )
 
     def _decide(self) -> None:
         while self._under_way or ((self._fresh or self._later) and not self._workers.is_ending()):
@@ -228,7 +228,7 @@ class Execution:
         others = [fresh for fresh in itertools.islice(self._fresh, ahead) if fresh is not item]
         marked = [item, *(other for other in others if not self._is_marked(other))]
         at_ms = now_ms(self._clock)
-        if not self._write([self._step(one.entry, states.SENT, one.attempts + 1, at_ms) for one in marked]):
+        if not self._write([self._step(one.entry.token_id, states.SENT, one.attempts + 1, at_ms) for one in marked]):
             return False
         self._marked.update(one.entry.token_id for one in marked)
         return True
@@ -274,15 +274,8 @@ class Execution:
         outcomes, self._to_write = self._to_write, []
         self._written_at = self._clock.monotonic()
         steps = [
-            Step(
-                run_id=self._run_id,
-                token_id=outcome.token_id,
-                state=outcome.outcome,
-                at_ms=outcome.finished_at_ms or now_ms(self._clock),
-                attempts=outcome.attempts,
-                error=outcome.error,
-            )
-            for outcome in outcomes
+            self._step(end.token_id, end.outcome, end.attempts, end.finished_at_ms or now_ms(self._clock), end.error)
+            for end in outcomes
         ]
         if not steps and not marks:
             return True
@@ -310,8 +303,8 @@ class Execution:
         if (self._fresh or self._later) and self.ended_by is None and self._stop.is_set():
             self.ended_by = STOP
 
-    def _step(self, entry: Entry, state: str, attempts: int, at_ms: int) -> Step:
-        return Step(run_id=self._run_id, token_id=entry.token_id, state=state, at_ms=at_ms, attempts=attempts)
+    def _step(self, token_id: str, state: str, attempts: int, at_ms: int, error: str | None = None) -> Step:
+        return Step(run_id=self._run_id, token_id=token_id, state=state, at_ms=at_ms, attempts=attempts, error=error)
 
 
 def backoff_seconds(failures: int) -> float:

@@ -191,7 +191,7 @@ class Journal:
                 tokens.
         """
         self._check_lasts()
-        run_id, at_ms = run.run_id, _ms(run.started_at)
+        run_id, at_ms = run.run_id, round(run.started_at.timestamp() * 1000)
         texts = [getattr(run, name) for name in _OF_A_RUN]
         of_run = [None if text is None else storable(text) for text in texts]
         tokens = [
@@ -282,16 +282,11 @@ class Journal:
 
     def run_ids(self) -> list[str]:
         """Return the ids of all runs, and of parts of runs."""
-        with self._explained(), self._lock:
-            rows = self._connection.execute("SELECT run_id FROM runs").fetchall()
-        return [run_id for (run_id,) in rows]
+        return [run_id for (run_id,) in self._rows("SELECT run_id FROM runs")]
 
     def has_run(self, run_id: str) -> bool:
         """Return whether a run with this id exists, whole or in parts."""
-        statement = "SELECT 1 FROM runs WHERE run_id = ?"
-        with self._explained(), self._lock:
-            whole = self._connection.execute(statement, (run_id,)).fetchone()
-        return whole is not None or bool(self.parts(run_id))
+        return bool(self._rows("SELECT 1 FROM runs WHERE run_id = ?", run_id) or self.parts(run_id))
 
     def parts(self, run_id: str) -> list[Run]:
         """Return the parts of a fleet's run in the order of its plan; empty for any other run."""
@@ -299,9 +294,7 @@ class Journal:
         statement = (
             "SELECT run_id FROM runs WHERE substr(run_id, 1, ?1) = ?2 ORDER BY CAST(substr(run_id, ?1 + 1) AS INTEGER)"
         )
-        with self._explained(), self._lock:
-            found = self._connection.execute(statement, (len(beginning), beginning)).fetchall()
-        return [self.run(part_id) for (part_id,) in found]
+        return [self.run(part_id) for (part_id,) in self._rows(statement, len(beginning), beginning)]
 
     def run(self, run_id: str) -> Run:
         """Return a run.
@@ -309,19 +302,14 @@ class Journal:
         Raises:
             UsageError: There is no such run. The message suggests a similar id.
         """
-        with self._explained(), self._lock:
-            statement = f"SELECT {', '.join(_OF_A_RUN)}, settings, started_ms FROM runs WHERE run_id = ?"  # noqa: S608 - constants
-            row = self._connection.execute(statement, (run_id,)).fetchone()
-            if row is None:
-                known = [
-                    known_id[0]
-                    for known_id in self._connection.execute(
-                        "SELECT run_id FROM runs ORDER BY started_ms DESC LIMIT 20"
-                    )
-                ]
-                hint = errors.did_you_mean(run_id, known) if known else "The journal is empty."
-                raise errors.UsageError(f"The journal {self.path} has no run {run_id!r}. {hint}")
-            *head, settings, started_ms = row
+        statement = f"SELECT {', '.join(_OF_A_RUN)}, settings, started_ms FROM runs WHERE run_id = ?"  # noqa: S608 - constants
+        rows = self._rows(statement, run_id)
+        if not rows:
+            newest = self._rows("SELECT run_id FROM runs ORDER BY started_ms DESC LIMIT 20")
+            hint = errors.did_you_mean(run_id, [name for (name,) in newest]) if newest else "The journal is empty."
+            raise errors.UsageError(f"The journal {self.path} has no run {run_id!r}. {hint}")
+        with self._explained():
+            *head, settings, started_ms = rows[0]
             started_at = pd.Timestamp(started_ms, unit="ms", tz="UTC")
             return Run(**dict(zip(_OF_A_RUN, head, strict=True)), started_at=started_at, settings=json.loads(settings))
 
@@ -337,8 +325,8 @@ class Journal:
             f"AND l.state NOT IN {history.quoted(IN_DOUBT)}) "
             "WHERE e.run_id = ? ORDER BY e.entry_id"
         )
-        with self._explained(), self._lock:
-            rows = self._connection.execute(statement, (run_id,)).fetchall()
+        rows = self._rows(statement, run_id)
+        with self._explained():
             return [
                 Entry(
                     token_id=token_id,
@@ -358,9 +346,8 @@ class Journal:
     def state_of_change(self, run_id: str) -> str | None:
         """Return the last state of a run's single change; None if the run has only tokens."""
         statement = "SELECT state FROM steps WHERE run_id = ? AND token_id = ? ORDER BY step_id DESC LIMIT 1"
-        with self._explained(), self._lock:
-            row = self._connection.execute(statement, (run_id, THE_CHANGE)).fetchone()
-        return None if row is None else str(row[0])
+        rows = self._rows(statement, run_id, THE_CHANGE)
+        return str(rows[0][0]) if rows else None
 
     def frame(
         self, *, host: str | None = None, workspace_id: str | None = None, run_id: str | None = None
@@ -371,6 +358,10 @@ class Journal:
     def runs(self, *, host: str | None = None, workspace_id: str | None = None) -> pd.DataFrame:
         """Return a row for each run, oldest first, with the columns of ``history.RUNS``."""
         return self._read(history.RUNS, host=host, workspace_id=workspace_id)
+
+    def _rows(self, statement: str, *parameters: object) -> list[Any]:
+        with self._explained(), self._lock:
+            return self._connection.execute(statement, parameters).fetchall()
 
     def _read(self, view: View, **only: str | None) -> pd.DataFrame:
         with self._explained(), self._lock:
@@ -460,7 +451,7 @@ def storable(text: str) -> str:
     """Return a text as the journal stores it: without credentials, and without unpaired surrogates, which cannot be
     encoded.
     """
-    return redact(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return redact(frames.encodable(text))
 
 
 def is_redacted(value: object) -> bool:
@@ -542,7 +533,3 @@ def _index_folder(folder: Path) -> Path:
     if write_once.is_write_once(local):
         local = Path(tempfile.gettempdir()) / f"tokenkit-{os.getuid()}"
     return private_folder(local, "index", hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16])
-
-
-def _ms(moment: pd.Timestamp) -> int:
-    return round(moment.timestamp() * 1000)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tokenkit.core.wording import pluralize
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunKind:
@@ -30,3 +32,8 @@ class RunKind:
     is_one_change: bool = False
     check_last_use: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def what_is_done(self, count: int) -> str:
+        """Return what such a run does to a number of tokens, for the confirmation."""
+        doing = self.doing if count else self.doing_without_tokens or self.doing
+        return doing.format(pluralize(count, "token"))

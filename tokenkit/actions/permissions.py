@@ -149,40 +149,32 @@ class PermissionEffects(Plan):
         A change that only adds entries with CAN_USE, and none for all users, needs no confirmation: ``doing`` is empty
         and the count is 0.
         """
-        disabled = self._maybe_disabled()
         not_known = "principals that may lose further tokens (not known)"
         protected = "protected tokens among them; the change is rejected unless each is allowed by its id"
         for_good = f"tokens that will be deleted by the {self._WHERE} for good"
         or_disabled = f"tokens that will be deleted or disabled by the {self._WHERE}"
         tokens = self.preview()
         may_be_disabled = tokens["effect"] == access.DELETED_OR_DISABLED
-        used = self.used_recently()
-        of_programs = tokens.loc[tokens["owner_kind"] == "service_principal", "token_id"].tolist()
-        warnings = {
-            protected: len(self.protected),
-            for_good: len(self) - disabled,
-            or_disabled: disabled,
-            USED_RECENTLY: len(used),
-            OF_SERVICE_PRINCIPAL: len(of_programs),
+        warned = {
+            protected: self.protected["token_id"].tolist(),
+            for_good: tokens.loc[~may_be_disabled, "token_id"].tolist(),
+            or_disabled: tokens.loc[may_be_disabled, "token_id"].tolist(),
+            USED_RECENTLY: self.used_recently(),
+            OF_SERVICE_PRINCIPAL: tokens.loc[tokens["owner_kind"] == "service_principal", "token_id"].tolist(),
+        }
+        for_all_users = f"entries for all users, which the audit reports as {all_users_can_use.id}"
+        of_principals = {
             not_known: len(self.not_known),
-            f"entries for all users, which the audit reports as {all_users_can_use.id}": int(
-                acl.opens_to_all(self.changes).sum()
-            ),
+            for_all_users: int(acl.opens_to_all(self.changes).sum()),
         }
         doing, count = self._doing()
         return Summary(
             doing=doing,
             count=count,
-            warnings=warnings,
+            warnings={warning: len(ids) for warning, ids in warned.items()} | of_principals,
             outline=self.outline(),
             explained={not_known: self._not_known()} if len(self.not_known) else {},
-            warned={
-                protected: self.protected["token_id"].tolist(),
-                for_good: tokens.loc[~may_be_disabled, "token_id"].tolist(),
-                or_disabled: tokens.loc[may_be_disabled, "token_id"].tolist(),
-                USED_RECENTLY: used,
-                OF_SERVICE_PRINCIPAL: of_programs,
-            },
+            warned=warned,
         )
 
     @abstractmethod
@@ -226,16 +218,12 @@ class PermissionEffects(Plan):
             f"More tokens may be deleted: {first_of((named + ', ' + rows['reason']).tolist(), _NAMED, separator='; ')}."
         )
 
-    def _maybe_disabled(self) -> int:
-        losing = self.losing_access
-        return int(losing["tokens"][losing["effect"] == access.DELETED_OR_DISABLED].sum()) if len(losing) else 0
-
     def _doing(self) -> tuple[str, int]:
         """Return what the change removes, and the number to confirm: the number of tokens, if any are lost."""
         if len(self):
             tokens = pluralize(len(self), "token")
-            disabled = self._maybe_disabled()
-            return f"delete or disable {tokens}" if disabled else f"delete {tokens} for good", len(self)
+            may_be_disabled = (self.losing_access["effect"] == access.DELETED_OR_DISABLED).any()
+            return f"delete or disable {tokens}" if may_be_disabled else f"delete {tokens} for good", len(self)
         if losing := _principals_in(self.losing_access):
             return f"remove permission from {pluralize(losing, 'principal')}", losing
         if unknown := len(self.not_known):
@@ -719,7 +707,7 @@ def _frame_of(entries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _same_entries(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     """Return whether two lists grant the same, in any order. Inherited entries and that of ``admins`` cannot change."""
-    names = ["user_name", "group_name", "service_principal_name", "permission_level"]
+    names = [*access.FIELDS, "permission_level"]
     granted = []
     for entries in (one, other):
         direct = _direct(entries) if "inherited" in entries else entries

@@ -22,6 +22,7 @@ from tokenkit.actions.result import counts
 from tokenkit.actions.run import reasons_to_skip
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import pluralize
+from tokenkit.review.texts import appended
 from tokenkit.review.usage import summary as coverage_of
 
 _MODULES = (revocation, permissions, update, creation)
@@ -104,10 +105,9 @@ class ResumePlan(RemainingPlan):
         texts = self._remaining["warnings"].str.split("; ").explode()
         others = texts[texts.isin([_MAY_BE_DONE, _NO_LONGER_LISTED])].value_counts()
         warnings = revocation.warnings_of(self._remaining) | {str(name): int(count) for name, count in others.items()}
-        doing = what_is_done(self.run.kind, len(self)) if self._is_open else ""
         usage = self._options.usage
         return Summary(
-            doing=doing,
+            doing=KINDS[self.run.kind].what_is_done(len(self)) if self._is_open else "",
             count=len(self),
             warnings=warnings,
             left_out=revocation.reasons_of(self.left_out),
@@ -250,12 +250,6 @@ def resume(context: PlanContext, journal: Journal, run: Run, options: RunOptions
         return _RESUME[run.kind](context, run, journal.entries(run.run_id), journal, options)
 
 
-def what_is_done(kind: str, count: int) -> str:
-    """Return what a kind of run does to a number of tokens, for the confirmation."""
-    of_kind = KINDS[kind]
-    return (of_kind.doing if count else of_kind.doing_without_tokens or of_kind.doing).format(pluralize(count, "token"))
-
-
 def report(name: str, run_id: str, result: pd.DataFrame) -> str:
     """Return the counts of a run's outcomes as a line of text."""
     return f"{name}: {counts(result) or 'no token was affected'}. Run {run_id}."
@@ -278,7 +272,7 @@ def _current(
     warnings = warnings.mask(may_be_done, _MAY_BE_DONE).mask(~is_listed, _NO_LONGER_LISTED)
     if run.kind == revocation.KIND.name:
         about = revocation.warnings_about(context, rows, listing)
-        warnings = about.mask(warnings != "", about + "; " + warnings).where(about != "", warnings)
+        warnings = appended(about, warnings, where=warnings != "", separator="; ")
     rows = rows.assign(
         token_id=pd.Series(ids, dtype=frames.TEXT),
         owner=rows["owner"].where(is_listed, planned["owner"]),
@@ -286,13 +280,7 @@ def _current(
         outcome=outcomes,
         warnings=warnings,
     )
-    left_out = [
-        {"token_id": entry.token_id, "owner": entry.owner, "comment": entry.snapshot.get("comment")}
-        | {"reason": reasons[entry.token_id]}
-        for entry in entries
-        if entry.token_id in reasons
-    ]
-    return rows[PREVIEW.names], frames.frame(left_out, revocation.LEFT_OUT)
+    return rows[PREVIEW.names], revocation.left_out_of(entries, reasons)
 
 
 def _reasons_to_leave_out(

@@ -28,7 +28,9 @@ from tokenkit.core.wording import first_of, of, pluralize
 from tokenkit.frames import TEXT
 from tokenkit.review import filters
 from tokenkit.review.durations import duration
+from tokenkit.review.expressions import truth
 from tokenkit.review.patterns import shortened
+from tokenkit.review.texts import appended
 from tokenkit.review.usage import of_tokens, sentences
 from tokenkit.review.usage import summary as coverage_of
 
@@ -133,9 +135,8 @@ class RevocationPlan(WorkspacePlan):
 
     def summary(self) -> Summary:
         """Return what the plan will do, the number to confirm, and the warnings."""
-        doing = f"revoke {pluralize(len(self), 'token')} for good" if len(self) else ""
         return Summary(
-            doing=doing,
+            doing=KIND.what_is_done(len(self)) if len(self) else "",
             count=len(self),
             warnings=self.warnings(),
             left_out=reasons_of(self.left_out),
@@ -252,6 +253,17 @@ def explained(owners: Sequence[str], *, where: str = "") -> dict[str, str]:
     return {LAST_TOKEN: f"{pluralize(len(owners), 'owner')} {keep} no active token{where}: {first_of(owners, _NAMED)}."}
 
 
+def left_out_of(entries: Iterable[Entry], reasons: Mapping[str, str]) -> pd.DataFrame:
+    """Return the entries that have a reason to be left out of a plan, with the columns of ``LEFT_OUT``."""
+    rows = [
+        {"token_id": entry.token_id, "owner": entry.owner, "comment": entry.snapshot.get("comment")}
+        | {"reason": reasons[entry.token_id]}
+        for entry in entries
+        if entry.token_id in reasons
+    ]
+    return frames.frame(rows, LEFT_OUT)
+
+
 def reasons_of(left_out: pd.DataFrame) -> dict[str, int]:
     """Return each reason why tokens are left out of a plan, with its number of tokens."""
     return {str(reason): int(count) for reason, count in left_out["reason"].value_counts().items()}
@@ -325,9 +337,9 @@ def make(
     listing = context.tokens()
     filters.require_unambiguous(tokens)
     caller_id, _ = context.caller()
-    found = listing.set_index("token_id", drop=False).reindex(requested)
-    missing = found["token_id"].isna().to_numpy()
-    chosen = listing.set_index("token_id", drop=False).loc[found.index[~missing]].reset_index(drop=True)
+    ids = pd.Series(requested, dtype=TEXT)
+    is_listed = ids.isin(listing["token_id"])
+    chosen = listing.set_index("token_id", drop=False).loc[ids[is_listed]].reset_index(drop=True)
     patterns = protection.read_protected(context.folder, protect)
     reasons = _reasons_to_leave_out(chosen, caller_id, include_own=include_own, patterns=patterns)
     planned = chosen[(reasons == "").to_numpy()]
@@ -342,7 +354,7 @@ def make(
         )
         used, used_from = kept(planned["token_id"], evidence), source_of(usage)
     planned = planned.assign(warnings=warnings_about(context, planned, listing, last_use=last_use))
-    unknown = pd.DataFrame({"token_id": np.array(requested, dtype=object)[missing]}, dtype=TEXT)
+    unknown = ids[~is_listed].to_frame("token_id")
     left_out = pd.concat(
         [
             chosen.assign(reason=reasons)[LEFT_OUT.names][(reasons != "").to_numpy()].astype(TEXT),
@@ -403,8 +415,7 @@ def warnings_about(
     )
     words = pd.Series("", index=planned.index, dtype=TEXT)
     for text, mask in zip(_WARNINGS, about, strict=True):
-        hits = mask.astype("boolean").fillna(value=False).astype(bool)
-        words = words.mask(hits & (words != ""), words + "; " + text).mask(hits & (words == ""), text)
+        words = appended(words, text, where=truth(mask), separator="; ")
     return words
 
 

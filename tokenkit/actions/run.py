@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -18,7 +17,7 @@ from tokenkit.actions import protect as protection
 from tokenkit.actions import states
 from tokenkit.actions.executor import INTERRUPT, Execution
 from tokenkit.actions.journal import Entry, Journal, Run, Step
-from tokenkit.actions.options import Progress, RunOptions, RunSettings
+from tokenkit.actions.options import RunOptions, RunSettings
 from tokenkit.actions.plan import PlanContext, documents, planned_tokens
 from tokenkit.actions.result import ENDED_BY, remaining, result_of
 from tokenkit.actions.task import Found, Task
@@ -26,6 +25,7 @@ from tokenkit.core.progress import progress_bar
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import pluralize
 from tokenkit.frames import TokenInfo
+from tokenkit.review.expressions import truth
 
 
 def execute(
@@ -175,7 +175,8 @@ class _RunExecutor:
             return None if reason is None else (states.SKIPPED, reason)
 
         total, kind = len(entries), self.run.kind
-        reported = _reported_to(self.options.listener, total)
+        listener, done = self.options.listener, itertools.count(1)
+        reported = contextlib.nullcontext(lambda _: listener.advance(next(done), total))
         with progress_bar(total, kind, unit="token") if self.options.shows_bar else reported as advance:
             self.execution = Execution(
                 self.run.run_id,
@@ -303,12 +304,6 @@ def how_to_finish(run_id: str, count: int) -> str:
     return how if count else ""
 
 
-@contextlib.contextmanager
-def _reported_to(listener: Progress, total: int) -> Iterator[Callable[[int], None]]:
-    done = itertools.count(1)
-    yield lambda _: listener.advance(next(done), total)
-
-
 _COMPARED = pa.schema([frames.TOKENS.field(name) for name in ("token_id", "owner_id", "last_used_day")])
 _LONG_AGO = pd.Timestamp(0, tz="UTC")
 
@@ -327,16 +322,12 @@ def drift(entries: Sequence[Entry], tokens: pd.DataFrame, *, check_last_use: boo
     before = frames.frame(compared, _COMPARED).set_index("token_id")
     now = tokens[_COMPARED.names].set_index("token_id").reindex(before.index)
     is_listed = before.index.isin(tokens["token_id"])
-    other_owner = _is_true(now["owner_id"] != before["owner_id"]) & is_listed
-    used = _is_true(now["last_used_day"] > before["last_used_day"].fillna(_LONG_AGO)) & ~other_owner & check_last_use
+    other_owner = truth(now["owner_id"] != before["owner_id"]) & is_listed
+    used = truth(now["last_used_day"] > before["last_used_day"].fillna(_LONG_AGO)) & ~other_owner & check_last_use
     days = now["last_used_day"].dt.strftime("%Y-%m-%d")
     return {
         name: f"owner changed since the plan (now {now.loc[name, 'owner_id']})" for name in before.index[other_owner]
     } | {name: f"used since the plan, on {days[name]}" for name in before.index[used]}
-
-
-def _is_true(values: pd.Series[Any]) -> pd.Series[bool]:
-    return values.astype("boolean").fillna(value=False).astype(bool)
 
 
 def reasons_to_skip(

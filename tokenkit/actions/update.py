@@ -18,7 +18,7 @@ from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import WORKERS, Progress, RunOptions, RunSettings
 from tokenkit.actions.plan import PlanContext, Summary, WorkspacePlan, entries_of, json_values, planned_tokens
-from tokenkit.actions.revocation import LEFT_OUT, Tokens, reasons_of, token_ids_of
+from tokenkit.actions.revocation import Tokens, left_out_of, reasons_of, token_ids_of
 from tokenkit.actions.run import execute, protected_now
 from tokenkit.actions.task import Found, Task
 from tokenkit.core.arguments import optional, several, without_credential
@@ -62,7 +62,6 @@ class UpdatePlan(WorkspacePlan):
         """Return what the plan will do, the number to confirm, the number of tokens that get other scopes or all APIs,
         and what is left out.
         """
-        doing = f"change {pluralize(len(self), 'token')}" if len(self) else ""
         changes = {entry.token_id: entry.change or {} for entry in self._changes}
         scopes = {token_id: change["scopes"] for token_id, change in changes.items() if "scopes" in change}
         warned = {
@@ -71,7 +70,7 @@ class UpdatePlan(WorkspacePlan):
             "new scopes": list(scopes),
         }
         return Summary(
-            doing=doing,
+            doing=KIND.what_is_done(len(self)) if len(self) else "",
             count=len(self),
             warnings={warning: len(ids) for warning, ids in warned.items()},
             left_out=reasons_of(self.left_out),
@@ -192,11 +191,8 @@ def make(
         raise errors.UsageError(f"{context.name} has no token {first_of([*map(repr, missing)], 1)}.")
     entries = []
     for entry in entries_of(listing.loc[list(changes)]):
-        wanted = changes[entry.token_id]
-        change = {
-            name: value for name, value in wanted.items() if not _same(entry.snapshot.get(name, _ABSENT[name]), value)
-        }
-        if change:
+        wanted = changes[entry.token_id].items()
+        if change := {name: value for name, value in wanted if not _has(entry.snapshot, {name: value})}:
             entries.append(replace(entry, change=change))
     return _plan(context, entries, listing.reset_index(drop=True), {}, reason=reason)
 
@@ -212,18 +208,8 @@ def _plan(
     """Return the plan of the entries, without those that are protected or whose values are unknown."""
     patterns = protection.read_protected(context.folder)
     reasons = {**unknown, **protected_now(entries, tokens, patterns)}
-    rows = [
-        {
-            "token_id": entry.token_id,
-            "owner": entry.owner,
-            "comment": entry.snapshot.get("comment"),
-            "reason": reasons[entry.token_id],
-        }
-        for entry in entries
-        if entry.token_id in reasons
-    ]
     planned = [entry for entry in entries if entry.token_id not in reasons]
-    return UpdatePlan(context, planned, frames.frame(rows, LEFT_OUT), reason=reason)
+    return UpdatePlan(context, planned, left_out_of(entries, reasons), reason=reason)
 
 
 _ABSENT: dict[str, Any] = {"comment": "", "scopes": []}
@@ -239,6 +225,11 @@ def can_be_undone(journal: Journal, run_id: str) -> bool:
     if not journal.has_run(run_id) or journal.run(run_id).kind != KIND.name:
         return False
     return any(entry.state == states.UPDATED and _is_kept(entry) for entry in journal.entries(run_id))
+
+
+def _has(token: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Return whether a token, as the API represents it, has these values of fields."""
+    return all(_same(token.get(name, _ABSENT[name]), value) for name, value in values.items())
 
 
 def undo(context: PlanContext, run_id: str, *, reason: str | None = None) -> UpdatePlan:
@@ -284,15 +275,13 @@ def _why_not_undone(entry: Entry, now: Mapping[str, Any]) -> str:
     """Return why an entry that restores values is left out: the token has them already, or it has others than the run
     wrote. An empty text if neither.
     """
-    current = {name: now.get(name, _ABSENT[name]) for name in entry.change or {}}
-    if all(_same(current[name], value) for name, value in (entry.change or {}).items()):
+    if _has(now, entry.change or {}):
         return _RESTORED
-    written = {name: entry.snapshot.get(name, _ABSENT[name]) for name in current}
-    return "" if all(_same(current[name], value) for name, value in written.items()) else _CHANGED_SINCE
+    return "" if _has(now, _reversed(entry)) else _CHANGED_SINCE
 
 
 def _reversed(entry: Entry) -> dict[str, Any]:
-    """Return the old values of the fields that an entry changes."""
+    """Return the values in the snapshot of the fields that an entry changes."""
     return {name: entry.snapshot.get(name, _ABSENT[name]) for name in entry.change or {}}
 
 
@@ -309,7 +298,7 @@ _INSTEAD = {
 }
 ALL_APIS_ALLOWED = "access to all APIs"
 _CANNOT_BE_RESTORED = "the old comment cannot be restored: it looks like a credential"
-_IN_DOUBT = (states.SENT, states.UNKNOWN, states.STILL_LISTED)
+_IN_DOUBT = (states.SENT, *states.IN_DOUBT)
 _RESTORED = "it has the earlier values again"
 _CHANGED_SINCE = "it was changed since, and has other values than the run wrote"
 _NOT_KEPT = "the text is not in the journal, because it looks like a credential"
@@ -337,9 +326,7 @@ def _execute(
         context.one_shot.update_token_management(entry.token_id, change, list(change))
 
     def found(entry: Entry, token: TokenInfo) -> Found | None:
-        document, wanted = token.as_dict(), entry.change or {}
-        is_done = all(_same(document.get(name, _ABSENT[name]), value) for name, value in wanted.items())
-        return (states.UPDATED, None) if is_done else None
+        return (states.UPDATED, None) if _has(token.as_dict(), entry.change or {}) else None
 
     task = Task(
         send=send,

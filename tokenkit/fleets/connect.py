@@ -102,11 +102,14 @@ def _of_account(
         raise errors.ConfigurationError(
             f"{config.host}: account {config.account_id} has no running workspace that the caller can see."
         )
+    folder = _folder(settings)
     members = [
         Member(
             Address(workspace.host, str(workspace.workspace_id)),
-            _folder(settings),
-            lambda workspace=workspace: Workspace(workspace.sign_in(), **_made_with(settings)),  # type: ignore[misc]
+            folder,
+            lambda workspace=workspace: Workspace(  # type: ignore[misc]
+                workspace.sign_in(), folder=folder, clock=settings["clock"], retries=settings["retries"]
+            ),
             label=workspace.name,
         )
         for workspace in running
@@ -140,10 +143,6 @@ def _named(given: object, settings: Mapping[str, Any]) -> Member:
 
 def _folder(settings: Mapping[str, Any]) -> Path:
     return settings["home"] or state_folder()
-
-
-def _made_with(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {"clock": settings["clock"], "retries": settings["retries"], "folder": _folder(settings)}
 
 
 def resume(

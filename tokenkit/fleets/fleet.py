@@ -23,7 +23,6 @@ from tokenkit.actions.options import RunOptions
 from tokenkit.actions.permissions import check_found, make_removal
 from tokenkit.actions.revocation import token_ids_of
 from tokenkit.actions.update import UpdatePlan
-from tokenkit.core.arguments import folder as folder_of
 from tokenkit.core.home import private_folder
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import first_of, pluralize
@@ -308,7 +307,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
             FleetError: No workspace responded.
         """
         self.snapshot_files(path)
-        return self._dataset(path)
+        return self._snapshots_in(path)
 
     def snapshot_files(self, path: str | os.PathLike[str] | None = None) -> dict[str, Path]:
         """Save the listings as ``snapshot`` does, and return the file of each workspace that responded.
@@ -320,8 +319,8 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
             UsageError: The path is not that of a folder.
             FleetError: No workspace responded.
         """
-        check_target(self._dataset(path), is_folder=True)
-        folder = private_folder(self.folders[0], "snapshots") if path is None else self._dataset(path)
+        check_target(self._snapshots_in(path), is_folder=True)
+        folder = private_folder(self.folders[0], "snapshots") if path is None else self._snapshots_in(path)
 
         def save(workspace: Workspace) -> Path:
             place = quote(self._members.name_of(workspace).partition("://")[2], safe="")
@@ -345,7 +344,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
             FleetError: No workspace responded, or none has a snapshot there.
             UsageError: No workspace has a snapshot that is old enough.
         """
-        folder, age = self._dataset(path), None if since is None else duration_or_date(since)
+        folder, age = self._snapshots_in(path), None if since is None else duration_or_date(since)
         return self._concat("changes", lambda workspace: workspace.changes(folder, since=age))
 
     def snapshots(self, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
@@ -360,11 +359,8 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         Raises:
             FleetError: No workspace responded.
         """
-        folder = self._dataset(path)
+        folder = self._snapshots_in(path)
         return self._concat("snapshots", lambda workspace: workspace.snapshots(folder).drop(columns="workspace"))
-
-    def _dataset(self, path: str | os.PathLike[str] | None) -> Path:
-        return self.folders[0] / "snapshots" if path is None else folder_of("path", path)
 
     def _journalled(self, operation: str, read: Callable[..., pd.DataFrame]) -> pd.DataFrame:
         known = self._members.each(operation, lambda workspace: (workspace.host, workspace.identify()))

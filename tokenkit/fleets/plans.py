@@ -128,6 +128,9 @@ class FleetPlan(Plan, Generic[P]):
             total.update(part(plan.summary()))
         return dict(total)
 
+    def _warnings(self) -> dict[str, int]:
+        return self._unplanned_warning() | self._counts(lambda summary: summary.warnings)
+
     def _evidence(self) -> str:
         """Return the coverage of the evidence of use, which is the same for all workspaces."""
         return next((evidence for plan in self.plans.values() if (evidence := plan.summary().evidence)), "")
@@ -206,9 +209,8 @@ class FleetRevocationPlan(_SelectivePlan[RevocationPlan]):
 
     def summary(self) -> Summary:
         """Return what the plan will do, the number to confirm, and the warnings."""
-        doing = f"revoke {pluralize(len(self), 'token')} for good" if len(self) else ""
         return Summary(
-            doing=doing,
+            doing=revocation.KIND.what_is_done(len(self)) if len(self) else "",
             count=len(self),
             warnings=self._unplanned_warning() | self.warnings(),
             left_out=revocation.reasons_of(self.left_out),
@@ -256,12 +258,10 @@ class FleetUpdatePlan(_SelectivePlan[UpdatePlan]):
 
     def summary(self) -> Summary:
         """Return what the plan will do, the number to confirm, and the warnings."""
-        doing = f"change {pluralize(len(self), 'token')}" if len(self) else ""
-        warnings = self._unplanned_warning() | self._counts(lambda summary: summary.warnings)
         return Summary(
-            doing=doing,
+            doing=update.KIND.what_is_done(len(self)) if len(self) else "",
             count=len(self),
-            warnings=warnings,
+            warnings=self._warnings(),
             left_out=revocation.reasons_of(self.left_out),
             explained=self._explained(),
             warned=self._warned(),
@@ -324,14 +324,12 @@ class FleetResumePlan(_SelectivePlan[ResumePlan], RemainingPlan):
 
     def summary(self) -> Summary:
         """Return what remains to be done, the number to confirm, and the warnings."""
-        warnings = self._unplanned_warning() | self._counts(lambda summary: summary.warnings)
-        kind = next(iter(self.plans.values())).run.kind
+        kind = resumption.KINDS[next(iter(self.plans.values())).run.kind]
         is_open = any(plan.summary().doing for plan in self.plans.values())
-        doing = resumption.what_is_done(kind, len(self)) if is_open else ""
         return Summary(
-            doing=doing,
+            doing=kind.what_is_done(len(self)) if is_open else "",
             count=len(self),
-            warnings=warnings,
+            warnings=self._warnings(),
             left_out=revocation.reasons_of(self.left_out),
             evidence=self._evidence(),
             explained=self._explained(),
@@ -411,7 +409,7 @@ class FleetPermissionPlan(PermissionEffects, FleetPlan[PermissionPlan]):
         return [*chain.from_iterable(plan.used_recently() for plan in self.plans.values())]
 
     def _place(self) -> str:
-        return part_of(len(self.hosts or self.plans), len(self.plans) + self._unplanned, "workspace")
+        return self._workspaces()
 
     def summary(self) -> Summary:
         """Return what the plan removes, the number to confirm, and the affected principals and tokens."""

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -59,19 +60,11 @@ class ProgressAggregator:
         self._done = 0
         self._totals = dict(counts)
 
-    def part(self, host: str) -> Progress:
-        """Return the listener of one of the workspaces."""
-        return _WorkspaceProgress(self, host)
-
     def advance(self, host: str, total: int) -> None:
         """Count one more outcome of a workspace, whose total does not include tokens that were skipped beforehand."""
         with self._lock:
             self._done, self._totals[host] = self._done + 1, total
             self._listener.advance(self._done, sum(self._totals.values()))
-
-    def end_early(self, message: str) -> None:
-        """Report that tokens of the run remain, and how to resume it."""
-        self._listener.end_early(message)
 
 
 class _WorkspaceProgress:
@@ -91,7 +84,6 @@ def apply(members: Members, made: Mapping[str, P], options: RunOptions) -> tuple
     """Record every plan as a part of one run, execute all of them, and return the id of the run and the result."""
     run_id = new_run_id(members.workspace(next(iter(made))).now())
     part_ids = {host: f"{run_id}.{number}" for number, host in enumerate(made, 1)}
-    aggregator = ProgressAggregator(options.listener, {host: len(plan) for host, plan in made.items()})
     with open_journals(members.folders()) as journals:
 
         def begin(workspace: Workspace) -> tuple[Journal, Run]:
@@ -102,7 +94,8 @@ def apply(members: Members, made: Mapping[str, P], options: RunOptions) -> tuple
         begun, failures = members.gather(
             "apply", begin, list(made), workers=members.workers, progress=options.shows_bar
         )
-        ended = _execute(members, run_id, list(begun.values()), aggregator, options, failures=failures)
+        counts = {host: len(plan) for host, plan in made.items()}
+        ended = _execute(members, run_id, list(begun.values()), options, counts=counts, failures=failures)
     missed = {host: _not_recorded(made[host], failure) for host, failure in failures.items()}
     result = frames.concat([ended, by_workspace(missed, empty=RESULT)])
     result.attrs = ended.attrs  # pandas drops them
@@ -116,8 +109,7 @@ def resume(members: Members, run_id: str, options: RunOptions) -> pd.DataFrame:
         UsageError: There is no such run.
     """
     with open_journals(members.folders()) as journals:
-        parts = _parts(members, journals, run_id)
-        return _execute(members, run_id, parts, ProgressAggregator(options.listener, {}), options)
+        return _execute(members, run_id, _parts(members, journals, run_id), options)
 
 
 def plan_parts(
@@ -187,19 +179,20 @@ def _execute(
     members: Members,
     run_id: str,
     parts: Sequence[tuple[Journal, Run]],
-    aggregator: ProgressAggregator,
     options: RunOptions,
     *,
-    failures: Mapping[str, Exception] | None = None,
+    counts: Mapping[str, int] = MappingProxyType({}),
+    failures: Mapping[str, Exception] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Execute what remains of a run's parts, and return a row for each of their tokens."""
     by_host = {members.name_of(run): (journal, run) for journal, run in parts}
     stop = options.stop or threading.Event()
+    aggregator = ProgressAggregator(options.listener, counts)
 
     def execute_there(workspace: Workspace) -> pd.DataFrame:
         name = members.name_of(workspace)
         journal, run = by_host[name]
-        of_workspace = replace(options, progress=aggregator.part(name), stop=stop)
+        of_workspace = replace(options, progress=_WorkspaceProgress(aggregator, name), stop=stop)
         return resume_run(workspace.plan_context(), journal, run, of_workspace)
 
     foreign_hosts = [host for host in by_host if host not in members]
@@ -214,7 +207,7 @@ def _execute(
     for host, failure in failed.items():
         journal, run = by_host[host]
         ended[host] = _left(result_of(journal.entries(run.run_id)), failure)
-    failures = {**(failures or {}), **failed}
+    failures = {**failures, **failed}
     members.note("apply", failures, of=len(by_host) + len(failures) - len(failed))
     result = by_workspace({host: ended[host] for host in by_host}, empty=RESULT)
     count = remaining(result)
@@ -224,7 +217,7 @@ def _execute(
     if ended_by := _ended_by(ended.values(), failed, stop, asked_to_stop=options.stop is not None):
         result.attrs[ENDED_BY] = ended_by
     if count or failed:
-        aggregator.end_early(f"{pluralize(count, 'token')} remaining{how_to_finish(run_id, count)}.")
+        options.listener.end_early(f"{pluralize(count, 'token')} remaining{how_to_finish(run_id, count)}.")
     return result
 
 

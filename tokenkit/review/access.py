@@ -25,7 +25,8 @@ from tokenkit.review.texts import array
 from tokenkit.review.values import CAN_MANAGE, CAN_USE, unknown_level
 
 ADMINS, USERS = "admins", "users"
-_ENTRY_FIELDS = ("user_name", "group_name", "service_principal_name")
+FIELDS = {"user_name": "user", "group_name": "group", "service_principal_name": "service_principal"}
+"""The field of an entry that names its principal, and the kind of the principal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,12 +133,11 @@ def _chains(granted: Mapping[str, str], groups: pd.DataFrame, memberships: pd.Da
 
 
 def _direct(entries: pd.DataFrame, principals: pd.DataFrame) -> pd.DataFrame:
-    kinds = {"user_name": "user", "service_principal_name": "service_principal"}
     named = pd.concat(
         entries[[field, "permission_level"]].rename(columns={field: "name"}).assign(kind=kind)
-        for field, kind in kinds.items()
+        for field, kind in FIELDS.items()
     ).dropna(subset=["name"])
-    named = named.merge(principals, on=["name", "kind"])
+    named = named.merge(principals, on=["name", "kind"])  # a group is not a principal
     return named[["id", "permission_level", "kind", "name"]].assign(via="direct")
 
 
@@ -155,16 +155,15 @@ def changed_entries(before: pd.DataFrame, change: Iterable[Mapping[str, Any]], *
         change: The entries of the request.
         replace: Whether the request replaces all other entries (PUT) or adds to them (PATCH).
     """
-    requested = pd.DataFrame([dict.fromkeys((*_ENTRY_FIELDS, "permission_level")) | dict(entry) for entry in change])
-    requested = requested.reindex(columns=[*_ENTRY_FIELDS, "permission_level"]).astype(TEXT)
-    kept = before[[*_ENTRY_FIELDS, "permission_level"]].astype(TEXT)
+    columns = [*FIELDS, "permission_level"]
+    requested = pd.DataFrame([dict.fromkeys(columns) | dict(entry) for entry in change], columns=columns).astype(TEXT)
+    kept = before[columns].astype(TEXT)
     kept = kept[kept["group_name"] == ADMINS] if replace else kept
     # Of two entries of a principal, the higher one counts.
     kept = kept.sort_values("permission_level", key=lambda level: level.ne(CAN_MANAGE), kind="stable")
-    kept = kept.drop_duplicates(list(_ENTRY_FIELDS)).sort_index()
-    return pd.concat([kept, requested], ignore_index=True).drop_duplicates(
-        list(_ENTRY_FIELDS), keep="last", ignore_index=True
-    )
+    kept = kept.drop_duplicates([*FIELDS]).sort_index()
+    both = pd.concat([kept, requested], ignore_index=True)
+    return both.drop_duplicates([*FIELDS], keep="last", ignore_index=True)
 
 
 def service_principal(principals: pd.DataFrame, given: str) -> pd.Series[Any]:
@@ -226,11 +225,12 @@ def check_entries(before: pd.DataFrame, after: pd.DataFrame, identities: Identit
     unknown = levels[~levels.isin((CAN_USE, CAN_MANAGE)) & ~levels.isin(before["permission_level"])]
     if len(unknown):
         raise unknown_level(unknown.iloc[0])
-    for field, (kind, names) in _listed(identities).items():
+    for field, names in _listed(identities).items():
         requested = after[field].dropna()
         unknown = requested[~requested.isin(names) & ~requested.isin(before[field])]
         if len(unknown):
             name = unknown.iloc[0]
+            kind = FIELDS[field]
             described = {"service_principal": "service principal with the application id"}.get(kind, kind)
             raise errors.UsageError(f"Unknown {described} {name!r}. {errors.did_you_mean(name, names.dropna())}")
 
@@ -330,11 +330,11 @@ def entry_costs(entries: pd.DataFrame, identities: Identities, tokens: pd.DataFr
     costs = held.groupby(["kind", "name"]).agg(members=("id", "size"), alone=("alone", "sum"), tokens=("tokens", "sum"))
     unlisted = set(chains["entry"][chains["group_id"].isin(identities.unlisted_groups())])
     groups = pd.DataFrame({"kind": "group", "name": chains["entry"].unique()}, dtype=TEXT)
-    costs = groups.merge(costs.reset_index(), on=["kind", "name"], how="outer").fillna(
-        {"members": 0, "alone": 0, "tokens": 0}
+    none = dict.fromkeys(["members", "alone", "tokens"], 0)
+    costs = groups.merge(costs.reset_index(), on=["kind", "name"], how="outer").fillna(none)
+    return costs.astype(dict.fromkeys(none, "int64")).assign(
+        complete=~((costs["kind"] == "group") & costs["name"].isin(unlisted))
     )
-    counts = dict.fromkeys(["members", "alone", "tokens"], "int64")
-    return costs.astype(counts).assign(complete=~((costs["kind"] == "group") & costs["name"].isin(unlisted)))
 
 
 def _effect(owners: pd.Series[int], directly: pd.Series[int]) -> pd.Series[str]:
@@ -360,18 +360,18 @@ def _not_known(before: pd.DataFrame, after: pd.DataFrame, identities: Identities
     lost = identities.unlisted_groups() & _reached(before, identities) - _reached(after, identities)
     names = identities.groups.loc[identities.groups["id"].isin(list(lost)), "display_name"]
     rows = [(name, "group", "its members are not listed") for name in names]
-    for field, (kind, listed) in _listed(identities).items():
+    for field, listed in _listed(identities).items():
         names = before[field][~before[field].isin(after[field]) & ~before[field].isin(listed)].dropna()
-        rows += [(name, kind, "it is not listed") for name in names]
+        rows += [(name, FIELDS[field], "it is not listed") for name in names]
     return pd.DataFrame(rows, columns=["principal", "kind", "reason"], dtype=TEXT)
 
 
-def _listed(identities: Identities) -> dict[str, tuple[str, pd.Series[str]]]:
-    """Return the kind of principal and the known names for each field of an entry."""
+def _listed(identities: Identities) -> dict[str, pd.Series[str]]:
+    """Return the known names for each field of an entry."""
     return {
-        "user_name": ("user", identities.users["user_name"]),
-        "group_name": ("group", identities.groups["display_name"]),
-        "service_principal_name": ("service_principal", identities.service_principals["application_id"]),
+        "user_name": identities.users["user_name"],
+        "group_name": identities.groups["display_name"],
+        "service_principal_name": identities.service_principals["application_id"],
     }
 
 

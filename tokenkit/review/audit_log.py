@@ -102,13 +102,13 @@ def events(rows: pd.DataFrame | pa.Table) -> pd.DataFrame:
     Raises:
         UsageError: A required column is missing, or a value cannot be read.
     """
-    missing = [name for name in _REQUIRED if name not in _names_of(rows)]
-    if missing:
+    names = list(rows.columns if isinstance(rows, pd.DataFrame) else rows.column_names)
+    if missing := [name for name in _REQUIRED if name not in names]:
         raise errors.UsageError(
             f"The rows are not from the audit log: {' and '.join(missing)} {of(len(missing), 'is', 'are')} "
             "missing. Select all columns of system.access.audit."
         )
-    wanted = [name for name in _COLUMNS if name in _names_of(rows)]
+    wanted = [name for name in _COLUMNS if name in names]
     with contextlib.suppress(pa.ArrowException, ValueError, OverflowError):  # the messages may quote a row
         columns = {name: _arrow(rows[name]) for name in wanted}
         none = pa.nulls(len(rows))
@@ -142,10 +142,6 @@ def _arrow(column: pd.Series[Any] | pa.ChunkedArray) -> pa.Array:
     first = column.dropna().head(1)
     is_map = len(first) and isinstance(first.iloc[0], list)  # a map is a list of pairs in pandas
     return pa.array(column, _MAP if is_map else None)
-
-
-def _names_of(rows: pd.DataFrame | pa.Table) -> list[str]:
-    return list(rows.columns) if isinstance(rows, pd.DataFrame) else list(rows.column_names)
 
 
 def _times(times: pa.Array) -> pd.Series[pd.Timestamp]:
@@ -202,14 +198,14 @@ def display_names(identities: pd.Series[str], service_principals: pd.DataFrame) 
     return identities.str.lower().map(dict(zip(ids, labels, strict=True))).fillna(identities).astype(frames.TEXT)
 
 
-def result_of(result: pa.Table, kinds: dict[str, pa.DataType]) -> pa.Table:
-    """Return the result of a statement with the expected types. A JSON result has only texts.
+def result_of(result: pa.Table, expected: pa.Schema) -> pa.Table:
+    """Return the result of a statement with the expected columns. A JSON result has only texts.
 
     Raises:
         InvalidResponseError: A column is missing or has other values.
     """
     with contextlib.suppress(KeyError, ValueError, pa.ArrowException):  # the messages may quote a row
-        return pa.table({name: _typed(result[name], kind) for name, kind in kinds.items()})
+        return pa.table({field.name: _typed(result[field.name], field.type) for field in expected})
     raise malformed()
 
 

@@ -376,7 +376,6 @@ _OF_TOKENS_IN_RUNS: dict[str, _Overrides] = {
     "new_comment": {"priority": 2},
     "reason": {"priority": 11},
 }
-_SAID_OF_A_RUN = ("run_id", "caller", "reason")
 _POSITIONS = {column.name: position for position, column in enumerate(COLUMNS)}
 
 SHORT_VIEW = ("comment", "owner", "status", "idle_days", "effective_end", "scopes", "token_id")
@@ -393,14 +392,10 @@ def shown_names(frame: pd.DataFrame) -> list[str]:
     """Return the columns of a frame that tables show, in their order. Unlisted columns are before the ids."""
     specs = [spec_of(str(name)) for name in frame.columns]
     shown = [spec.name for spec in specs if spec.priority is not _NEVER]
-    if _is_listing(frame):  # "last used" and "ends" show these days
+    if set(_LISTING) <= set(frame.columns):  # "last used" and "ends" show these days
         shown = [name for name in shown if name not in {"idle_days", "expiry_time"}]
     last = _POSITIONS["token_id"] - 0.5
     return sorted(shown, key=lambda name: _POSITIONS.get(name, last))
-
-
-def _is_listing(frame: pd.DataFrame) -> bool:
-    return set(_LISTING) <= set(frame.columns)
 
 
 def spec_of(name: str) -> ColumnSpec:
@@ -487,7 +482,7 @@ def _in_journal(frame: pd.DataFrame) -> Mapping[str, _Overrides]:
         where = {} if len(frame["workspace"].unique()) > 1 else {"workspace": _LAST}
         return {"caller": _OF_RUNS["caller"], **_OF_TOKENS_IN_RUNS, **where}
     # The rows are of one run, and the line about it has these values.
-    said = [*_SAID_OF_A_RUN, *(["workspace"] if len(frame["workspace"].unique()) == 1 else [])]
+    said = ["run_id", "caller", "reason", *(["workspace"] if len(frame["workspace"].unique()) == 1 else [])]
     if "principal" in frame:  # entries of permissions
         return dict.fromkeys([*said, "started_at"], _LAST) | {"kind": _FIRST}
     return {**dict.fromkeys([*said, "kind"], _LAST), **_of_changed_values(frame)}

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tokenkit.review.values import SEVERITIES
+
 IN_USE_DAYS = 30
 """Days without use below which a token counts as in use, so that it is expected to last until its expiry."""
 
 WEEKS = 26
-SEVERITIES = ("high", "medium", "low")
 _DAYS_OF_A_WEEK = 7
 _AGES = {30: "under 30 d", 90: "30-90 d", 180: "90-180 d", 365: "180-365 d", 730: "1-2 years", None: "2 years +"}
 _IDLE_TIMES = {7: "under 7 d", 30: "7-30 d", 60: "30-60 d", 90: "60-90 d", None: "90 d +"}

@@ -8,11 +8,9 @@ from typing import Any
 import pandas as pd
 
 from tokenkit import errors, frames
-from tokenkit.review.access import ADMINS, USERS
+from tokenkit.review.access import ADMINS, FIELDS, USERS
 from tokenkit.review.values import CAN_MANAGE, CAN_USE, words
 
-FIELDS = {"user_name": "user", "group_name": "group", "service_principal_name": "service_principal"}
-"""The field of an entry that names its principal, and the kind of the principal."""
 LEVELS = frames.schema(kind=str, principal=str, permission_level=str, new_permission_level=str)
 NO_ENTRY, UNCHANGED = "none", "unchanged"
 
@@ -139,7 +137,8 @@ def without(
     Raises:
         UsageError: An entry is that of ``admins``, has another level, or names several service principals.
     """
-    remaining = levels(before)
+    known = levels(before)
+    remaining = dict(known)
     named = service_principals.dropna(subset=["display_name"])
     titles = dict(zip(named["application_id"], named["display_name"], strict=True))
     missing: dict[str, str] = {}
@@ -147,9 +146,9 @@ def without(
         key = _found(key_of(entry), remaining, titles)
         if key == ("group_name", ADMINS):
             raise errors.UsageError(f"Group {ADMINS} always has {CAN_MANAGE}, which cannot be removed.")
-        level = levels(before).get(key)
+        level = known.get(key)
         if level is None:
-            missing[label(key)] = _near(key, before, titles)
+            missing[label(key)] = _near(key, known, titles)
         elif entry.get("permission_level", level) != level:
             raise errors.UsageError(f"{label(key).capitalize()} has {level}, not {entry['permission_level']}.")
         else:
@@ -171,9 +170,9 @@ def _found(key: Key, remaining: Iterable[Key], titles: Mapping[str, str]) -> Key
     return named[0]
 
 
-def _near(key: Key, before: pd.DataFrame, titles: Mapping[str, str]) -> str:
+def _near(key: Key, entries: Iterable[Key], titles: Mapping[str, str]) -> str:
     """Return the end of a message about an entry that does not exist: similar entries of its kind."""
-    names = [name for field, name in levels(before) if field == key[0] and name != ADMINS]
+    names = [name for field, name in entries if field == key[0] and name != ADMINS]
     kind = words(FIELDS[key[0]])
     known = [*names, *(titles[name] for name in names if name in titles)]
     return errors.did_you_mean(key[1], known) if known else f"There is no entry of a {kind} that can be removed."

@@ -46,18 +46,6 @@ class Filter(Criterion):
         return pd.concat([column.dropna().astype(frames.TEXT) for column in exploded]).unique().tolist()
 
 
-def _scope(tokens: pd.DataFrame, scope: str) -> pd.Series[bool]:
-    return expressions.holds(tokens["scopes"], scope)
-
-
-def _owner(tokens: pd.DataFrame, pattern: str) -> pd.Series[bool]:
-    return _named(tokens, ("owner", *_OWNER_ALIASES), "owner_id", pattern)
-
-
-def _created_by(tokens: pd.DataFrame, pattern: str) -> pd.Series[bool]:
-    return _named(tokens, ("created_by_username", *_CREATOR_ALIASES), "created_by_id", pattern)
-
-
 def _named(tokens: pd.DataFrame, names: Iterable[str], ids: str, pattern: str) -> pd.Series[bool]:
     named = [patterns.like(tokens[name], pattern) for name in names if name in tokens]
     return functools.reduce(operator.or_, named) | (tokens[ids].astype(frames.TEXT) == pattern)
@@ -68,34 +56,20 @@ def _comment(tokens: pd.DataFrame, text: str) -> pd.Series[bool]:
     return patterns.found(tokens["comment"], f"(?s:{regex})", ignore_case=True)
 
 
-def _status(tokens: pd.DataFrame, status: str) -> pd.Series[bool]:
-    return tokens["status"] == status
-
-
-def _idle(tokens: pd.DataFrame, span: pd.Timedelta) -> pd.Series[bool]:
-    return tokens["idle_days"] >= span / _DAY
-
-
-def _expires_in(tokens: pd.DataFrame, span: pd.Timedelta) -> pd.Series[bool]:
-    return lifecycle.days_left(tokens).between(0, span / _DAY)
-
-
-def _never_expires(tokens: pd.DataFrame, wanted: bool) -> pd.Series[bool]:  # noqa: FBT001 - a filter's value
-    return tokens["never_expires"] == wanted
-
-
 _DAY = pd.Timedelta(days=1)
 _OWNER_ALIASES, _CREATOR_ALIASES = (
     tuple(alias for alias, (of, *_) in owners.ALIASES.items() if of.startswith(whose)) for whose in ("owner", "created")
 )
 _MASKS: Mapping[str, Callable[[pd.DataFrame, Any], pd.Series[bool]]] = {
-    "owner": _owner,
-    "created_by": _created_by,
-    "status": _status,
-    "idle": _idle,
-    "expires_in": _expires_in,
-    "never_expires": _never_expires,
-    "scope": _scope,
+    "owner": lambda tokens, name: _named(tokens, ("owner", *_OWNER_ALIASES), "owner_id", name),
+    "created_by": lambda tokens, name: _named(
+        tokens, ("created_by_username", *_CREATOR_ALIASES), "created_by_id", name
+    ),
+    "status": lambda tokens, status: tokens["status"] == status,
+    "idle": lambda tokens, span: tokens["idle_days"] >= span / _DAY,
+    "expires_in": lambda tokens, span: lifecycle.days_left(tokens).between(0, span / _DAY),
+    "never_expires": lambda tokens, wanted: tokens["never_expires"] == wanted,
+    "scope": lambda tokens, scope: expressions.holds(tokens["scopes"], scope),
     "comment": _comment,
 }
 _ALIASES = {"owner": _OWNER_ALIASES, "created_by": _CREATOR_ALIASES}
@@ -148,7 +122,8 @@ def misspelt(
         principals: Returns the names and ids of users and service principals, or None if they are not known. Called
             only if an owner or creator matches no token: someone without tokens is not a misspelled name.
     """
-    unmatched = _without_match(tokens, criteria) if len(tokens) else []
+    checked = [(filter_, value) for filter_, value in _pairs(criteria) if filter_.columns] if len(tokens) else []
+    unmatched = _unmatched(checked, tokens)
     is_asked = any(filter_.names_principals and not _is_pattern(value) for filter_, value in unmatched)
     names = principals() if is_asked else None
     return [_without_tokens(filter_, value, filter_.known(tokens), names) for filter_, value in unmatched]
@@ -208,11 +183,11 @@ def unknown_names(
     """
     unresolved = _named_principals(criteria)
     if chosen is not None:
-        unresolved = [(filter_, value) for filter_, value in unresolved if not filter_.kept(chosen, [value]).any()]
+        unresolved = _unmatched(unresolved, chosen)
     if not unresolved:
         return []
     listing = tokens()
-    unresolved = [(filter_, value) for filter_, value in unresolved if not filter_.kept(listing, [value]).any()]
+    unresolved = _unmatched(unresolved, listing)
     names = [*principals()] if unresolved else []
     known_names = {name.lower() for name in names}
     return [
@@ -315,9 +290,9 @@ def require_known(
         raise errors.UsageError(" ".join(problems))
 
 
-def _without_match(tokens: pd.DataFrame, criteria: Mapping[str, Any]) -> list[tuple[Filter, Any]]:
-    """Return the possibly misspelled values that match no token."""
-    return [(of, value) for of, value in _pairs(criteria) if of.columns and not of.kept(tokens, [value]).any()]
+def _unmatched(pairs: Iterable[tuple[Filter, Any]], tokens: pd.DataFrame) -> list[tuple[Filter, Any]]:
+    """Return the values that match no token."""
+    return [(filter_, value) for filter_, value in pairs if not filter_.kept(tokens, [value]).any()]
 
 
 def _near(given: str, known: Iterable[str]) -> str:

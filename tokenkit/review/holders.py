@@ -86,16 +86,8 @@ def holders(
 
 def _holdings(tokens: pd.DataFrame) -> pd.DataFrame:
     """Return the number of active tokens and the last use of each owner. Owners without an id are one row."""
-    owned = pd.DataFrame(
-        {
-            "id": tokens["owner_id"],
-            "owner": tokens["owner"],
-            "owner_kind": tokens["owner_kind"],
-            "is_active": (tokens["status"] == "active").astype("int64"),
-            "last_used_day": tokens["last_used_day"],
-        }
-    )
-    by_owner = owned.groupby("id", dropna=False, sort=False)
+    is_active = (tokens["status"] == "active").astype("int64")
+    by_owner = tokens.assign(is_active=is_active).groupby("owner_id", dropna=False, sort=False)
     found = by_owner.agg(
         owner=("owner", "first"),
         owner_kind=("owner_kind", "first"),
@@ -103,14 +95,13 @@ def _holdings(tokens: pd.DataFrame) -> pd.DataFrame:
         last_used_day=("last_used_day", "max"),
     )
     if "logins" in tokens:
-        grouped = tokens.groupby("owner_id", dropna=False, sort=False)
         programs = tokens[["owner_id", "clients"]].explode("clients").dropna(subset="clients").drop_duplicates()
         found = found.assign(
-            logins=grouped["logins"].sum(min_count=1),
-            last_login=grouped["last_login"].max(),
+            logins=by_owner["logins"].sum(min_count=1),
+            last_login=by_owner["last_login"].max(),
             clients=programs.groupby("owner_id", dropna=False)["clients"].agg(list),
         )
-    return found.reset_index()
+    return found.rename_axis("id").reset_index()
 
 
 def _is_used(rows: pd.DataFrame) -> pd.Series[bool]:

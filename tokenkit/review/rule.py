@@ -122,13 +122,10 @@ class Rule:
         for name in ("id", "title", "severity", "subject", "why", "remedy", "sat"):
             if not isinstance(given := getattr(self, name), str):
                 raise errors.UsageError(f"{name} of a rule must be of type str, not {type(given).__name__}.")
-        if self.subject not in get_args(Subject):
-            known = ", ".join(get_args(Subject))
-            raise errors.UsageError(f"Invalid subject of rule {self.id}: {self.subject!r}. Use one of: {known}.")
         several(f"needs of rule {self.id}", self.needs, str)
-        if self.severity not in SEVERITIES:
-            known = ", ".join(SEVERITIES)
-            raise errors.UsageError(f"Invalid severity of rule {self.id}: {self.severity!r}. Use one of: {known}.")
+        for name, known in (("subject", get_args(Subject)), ("severity", SEVERITIES)):
+            if (given := getattr(self, name)) not in known:
+                raise errors.UsageError(f"Invalid {name} of rule {self.id}: {given!r}. Use one of: {', '.join(known)}.")
 
     def __call__(self, tokens: pd.DataFrame, context: Context, **thresholds: Any) -> pd.Series[str] | str | None:  # noqa: ANN401 - each threshold has its own type
         """Return the evidence of the decorated function."""

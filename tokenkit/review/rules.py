@@ -15,9 +15,11 @@ from tokenkit.core.wording import pluralize
 from tokenkit.review import access, expressions, lifecycle
 from tokenkit.review import scopes as scopes_review
 from tokenkit.review.access import USERS
+from tokenkit.review.durations import LONGEST_LIFETIME_DAYS
 from tokenkit.review.lifecycle import IDLE_LIMIT_DAYS
 from tokenkit.review.rule import Context, Rule, rule
 from tokenkit.review.texts import (
+    appended,
     concat_columns,
     flag_texts,
     holding_secrets,
@@ -28,8 +30,6 @@ from tokenkit.review.texts import (
     tenths,
 )
 
-"""The group that contains every user and service principal of a workspace."""
-
 PLACEHOLDER_COMMENTS = (
     *("", "a", "abc", "asdf", "bla", "databricks", "default", "foo", "my pat", "my token", "n a", "new", "new token"),
     *("none", "null", "pat", "personal access token", "qwerty", "temp", "test", "test token", "tmp", "todo"),
@@ -38,7 +38,6 @@ PLACEHOLDER_COMMENTS = (
 """Placeholder comments, in lower case, without punctuation and without a number after them."""
 
 BROAD_SCOPE = "broad-scope"
-_LONGEST_LIFETIME_DAYS = 730
 _QUOTA = 600
 _LONGEST_QUOTE = 80
 
@@ -130,8 +129,7 @@ def broad_scope(
     found = tokens.index[pd.DataFrame(held, index=tokens.index).any(axis=1)]
     names = repeated("", found)
     for scope, holds in held.items():
-        also = holds[found]
-        names = names.mask(also & (names != ""), names + ", " + scope).mask(also & (names == ""), scope)
+        names = appended(names, scope, where=holds[found], separator=", ")
     return "granted " + names
 
 
@@ -190,7 +188,7 @@ def lifetime_over_maximum(tokens: pd.DataFrame, context: Context) -> pd.Series[s
     "no-maximum-lifetime",
     title="Workspace has no maximum token lifetime",
     severity="medium",
-    why=f"Principals who can use tokens can create tokens that work for {_LONGEST_LIFETIME_DAYS} days.",
+    why=f"Principals who can use tokens can create tokens that work for {LONGEST_LIFETIME_DAYS} days.",
     remedy="Set maxTokenLifetimeDays in the workspace's settings, for example to 90.",
     subject="workspace",
     needs=("max_lifetime_days", "tokens_enabled"),
@@ -201,9 +199,7 @@ def no_maximum_lifetime(_: pd.DataFrame, context: Context) -> str | None:
     assert context.settings is not None
     unset = context.settings.tokens_enabled and context.settings.max_lifetime_days is None
     return (
-        f"maxTokenLifetimeDays is not set, so new tokens work for up to {_LONGEST_LIFETIME_DAYS} days"
-        if unset
-        else None
+        f"maxTokenLifetimeDays is not set, so new tokens work for up to {LONGEST_LIFETIME_DAYS} days" if unset else None
     )
 
 

@@ -17,16 +17,9 @@ from tokenkit.review.audit_log import ACCOUNTS, TOKEN_LOGIN, Question, result_of
 OAUTH_ACTIONS: Final = ("mintOAuthToken", "oidcTokenAuthorization", "workspaceInHouseOAuthClientAuthentication")
 BROWSER_ACTIONS: Final = ("samlLogin", "login")
 
-METHODS = pa.schema(
-    [
-        ("identity", pa.string()),
-        ("token_logins", pa.int64()),
-        ("oauth_logins", pa.int64()),
-        ("browser_logins", pa.int64()),
-        ("last_token_login", frames.TIME),
-        ("last_other_login", frames.TIME),
-    ]
-)
+_COUNTS, _LAST = ("token_logins", "oauth_logins", "browser_logins"), ("last_token_login", "last_other_login")
+_COMBINED = dict.fromkeys(_COUNTS, "sum") | dict.fromkeys(_LAST, "max")
+METHODS = frames.schema(identity=str, **dict.fromkeys(_COUNTS, int), **dict.fromkeys(_LAST, frames.TIME))
 _OTHER = (*OAUTH_ACTIONS, *BROWSER_ACTIONS)
 _QUOTED = {name: ", ".join(f"'{action}'" for action in actions) for name, actions in
            {"oauth": OAUTH_ACTIONS, "browser": BROWSER_ACTIONS, "other": _OTHER}.items()}  # fmt: skip
@@ -55,15 +48,11 @@ def _of_events(events: pd.DataFrame) -> pd.DataFrame:
         last_token_login=found["time"].where(is_token),
         last_other_login=found["time"].where(~is_token),
     ).groupby("identity", as_index=False)
-    methods = counts.agg(
-        {name: "max" if name.startswith("last") else "sum" for name in METHODS.names if name != "identity"}
-    )
-    dtypes = {"identity": TEXT} | dict.fromkeys(("token_logins", "oauth_logins", "browser_logins"), "Int64")
-    return methods.astype(dtypes)
+    return counts.agg(_COMBINED).astype({"identity": TEXT} | dict.fromkeys(_COUNTS, "Int64"))
 
 
 def _of_result(result: pa.Table) -> pd.DataFrame:
-    return frames.to_pandas(result_of(result, dict(zip(METHODS.names, METHODS.types, strict=True))))
+    return frames.to_pandas(result_of(result, METHODS))
 
 
 METHODS_OF_IDENTITIES = Question(_SQL, _of_result, _of_events)
@@ -84,17 +73,14 @@ def by_owner(methods: pd.DataFrame, tokens: pd.DataFrame, service_principals: pd
         longer needed, but does not prove it: programs may use them from another region.
     """
     application_ids = service_principals.dropna(subset="application_id").set_index("id")["application_id"]
-    summed = methods.assign(identity=methods["identity"].str.lower()).groupby("identity", as_index=False).agg(
-        {name: "max" if name.startswith("last") else "sum" for name in METHODS.names if name != "identity"}
-    )  # fmt: skip
+    by_name = methods.assign(identity=methods["identity"].str.lower()).groupby("identity", as_index=False)
     active = tokens[tokens["status"] == "active"]
     # By id, because several service principals can have one display name.
     identity = active["owner_id"].map(application_ids).astype(TEXT).fillna(active["owner"]).str.lower()
     by_identity = active.assign(identity=identity).groupby(["identity", "owner", "owner_kind"], as_index=False)
     owners = by_identity.agg(tokens=("token_id", "size"))
-    found = owners.merge(summed, on="identity", how="left").drop(columns="identity")
-    counts = ["token_logins", "oauth_logins", "browser_logins"]
-    found[counts] = found[counts].astype("Int64").fillna(0)
+    found = owners.merge(by_name.agg(_COMBINED), on="identity", how="left").drop(columns="identity")
+    found[[*_COUNTS]] = found[[*_COUNTS]].astype("Int64").fillna(0)
     others = found["oauth_logins"] + found["browser_logins"]
     found = found.assign(only_other=((found["token_logins"] == 0) & (others > 0)).astype("boolean"))
     return found.sort_values(["only_other", "tokens", "owner"], ascending=[False, False, True], ignore_index=True)

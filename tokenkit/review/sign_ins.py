@@ -33,19 +33,8 @@ MOST_NAMES: Final = 1000
 """The maximum number of addresses, user agents and identities per token; the most frequent ones are kept."""
 
 _NAMES = (IDENTITY, ADDRESS, USER_AGENT)
-_TOTALS = {
-    "token_id": pa.string(),
-    "logins": pa.int64(),
-    "first_login": frames.TIME,
-    "last_login": frames.TIME,
-    "days_used": pa.int64(),
-}
-_RESULT = _TOTALS | {
-    "names": pa.string(),
-    "internal_logins": pa.int64(),
-    "newest_event": frames.TIME,
-    "workspace_ids": pa.string(),
-}
+_TOTALS = frames.schema(token_id=str, logins=int, first_login=frames.TIME, last_login=frames.TIME, days_used=int)
+_COVERAGE = frames.schema(names=str, internal_logins=int, newest_event=frames.TIME, workspace_ids=str)
 _NAME = (pa.field("kind", pa.string()), pa.field("name", pa.string()), pa.field("n", pa.int64()))
 
 # One row per token, or one row without a token if there is none. Each row has the coverage of the log.
@@ -118,7 +107,7 @@ def _of_events(events: pd.DataFrame) -> SignIns:
 
 
 def _of_result(result: pa.Table) -> SignIns:
-    rows = result_of(result, _RESULT)
+    rows = result_of(result, pa.schema([*_TOTALS, *_COVERAGE]))
     with contextlib.suppress(IndexError, TypeError, ValueError, pa.ArrowException):  # their texts may quote a row
         first = rows.slice(0, 1).to_pylist()[0]
         rows = rows.filter(pc.is_valid(rows["token_id"]))
@@ -127,7 +116,7 @@ def _of_result(result: pa.Table) -> SignIns:
         token_ids = rows["token_id"].combine_chunks().take(pc.list_parent_indices(lists))
         names = pa.table([token_ids, *entries.flatten()], ["token_id", *(field.name for field in _NAME)])
         return SignIns(
-            frames.to_pandas(rows.select([*_TOTALS])),
+            frames.to_pandas(rows.select(_TOTALS.names)),
             _counted(frames.to_pandas(names)),
             internal_logins=first["internal_logins"] or 0,
             newest_event=pd.Timestamp(first["newest_event"]),

@@ -28,6 +28,13 @@ def concat_columns(*parts: str | pd.Series[Any]) -> pd.Series[str]:
     return series(pc.replace_substring_regex(concatenated, r"(^|[^\d.,])1 days\b", r"\11 day"), index)
 
 
+def appended(
+    texts: pd.Series[str], more: str | pd.Series[str], *, where: pd.Series[bool], separator: str
+) -> pd.Series[str]:
+    """Return texts with another one behind them in some rows, after a separator unless the text was empty."""
+    return texts.mask(where & (texts != ""), texts + separator + more).mask(where & (texts == ""), more)
+
+
 def tenths(numbers: pd.Series[float]) -> pd.Series[str]:
     """Return numbers as text, with one decimal unless it is 0."""
     return series(pc.cast(pa.array(numbers.to_numpy(dtype=float).round(1)), pa.string()), numbers.index)
@@ -60,8 +67,10 @@ def written(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame that can be saved: texts, also in lists and objects, and column names are redacted."""
     columns = _redacted_together({str(name): frame[name] for name in frame if frame[name].dtype == frames.TEXT})
     for name in [name for name in frame if frame[name].dtype == object]:
-        redact_column = _redacted_lists if name in _LISTS else _redacted_values
-        columns[str(name)] = redact_column(frame[name])
+        column = frame[name]
+        columns[str(name)] = (
+            _redacted_lists(column) if name in _LISTS else column.map(_redacted_value, na_action="ignore")
+        )
     names: list[str] = []
     for name in map(redact, map(str, frame.columns)):
         names.append(name if name not in names else f"{name} {len(names)}")
@@ -84,10 +93,6 @@ def _redacted_lists(lists: pd.Series[Any]) -> pd.Series[Any]:
     distinct = pc.unique(pc.list_flatten(array(lists, frames.TEXTS))).to_pylist()
     changed = {text: shown for text in distinct if text and (shown := redact(text)) != text}
     return lists.map(lambda row: [changed.get(text, text) for text in row], na_action="ignore") if changed else lists
-
-
-def _redacted_values(values: pd.Series[Any]) -> pd.Series[Any]:
-    return values.map(_redacted_value, na_action="ignore")
 
 
 def _redacted_value(value: Any) -> Any:  # noqa: ANN401 - JSON, of a field that this version does not know

@@ -24,7 +24,7 @@ from tokenkit.frames import TEXT
 from tokenkit.review.audit_log import ADDRESS, IDENTITY, MOST_DAYS, USER_AGENT, display_names
 from tokenkit.review.clients import clients_of
 from tokenkit.review.sign_ins import SignIns, most_frequent
-from tokenkit.review.texts import lengths, redacted
+from tokenkit.review.texts import array, lengths, redacted
 
 MOST_LISTED: Final = 100
 """The maximum number of names in a list, the most frequent first."""
@@ -48,21 +48,16 @@ _LISTS = {
 }
 _PREFIX_V4, _PREFIX_V6 = 24, 48  # the usual size of one site's or one provider's network
 
-USAGE = pa.schema(
-    [
-        ("token_id", pa.string()),
-        ("logins", pa.int64()),
-        ("first_login", frames.TIME),
-        ("last_login", frames.TIME),
-        ("days_used", pa.int64()),
-        ("source_addresses", frames.TEXTS),
-        ("source_networks", frames.TEXTS),
-        ("user_agents", frames.TEXTS),
-        ("clients", frames.TEXTS),
-        ("matched", pa.bool_()),
-        ("identities", frames.TEXTS),
-        *[(f"{name}_counts", frames.IDS) for name in _LISTS],
-    ]
+USAGE = frames.schema(
+    token_id=str,
+    logins=int,
+    first_login=frames.TIME,
+    last_login=frames.TIME,
+    days_used=int,
+    **dict.fromkeys(("source_addresses", "source_networks", "user_agents", "clients"), frames.TEXTS),
+    matched=bool,
+    identities=frames.TEXTS,
+    **{f"{name}_counts": frames.IDS for name in _LISTS},
 )
 
 
@@ -86,8 +81,7 @@ def usage(sign_ins: SignIns, listing: pd.DataFrame, service_principals: pd.DataF
     """
     totals = sign_ins.totals.sort_values(["logins", "token_id"], ascending=[False, True], ignore_index=True)
     names = _with_derived(sign_ins.names, service_principals)
-    columns: dict[str, Any] = {name: totals[name] for name in ("token_id", "logins", "first_login", "last_login")}
-    columns["days_used"] = totals["days_used"]
+    columns: dict[str, Any] = {name: totals[name] for name in (*_OF_ONE_READING, "days_used")}
     columns["matched"] = totals["token_id"].isin(listing["token_id"]).astype("boolean")
     for name, kind in _LISTS.items():
         columns[name], columns[f"{name}_counts"] = _lists(names[names["kind"] == kind], totals["token_id"])
@@ -312,9 +306,8 @@ def _lists(names: pd.DataFrame, token_ids: pd.Series[str]) -> tuple[pd.Series[An
     order = np.argsort(rows, kind="stable")
     ends = np.cumsum(np.bincount(rows, minlength=len(token_ids)))
     offsets = pa.array(np.concatenate([[0], ends]), pa.int32())
-    texts = pa.array(names["name"].array, pa.string(), from_pandas=True).take(pa.array(order))
+    texts = array(names["name"]).take(pa.array(order))
     counts = pa.array(names["n"].to_numpy("int64")[order], pa.int64())
-    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     return frames.lists(pa.ListArray.from_arrays(offsets, texts)), frames.lists(
         pa.ListArray.from_arrays(offsets, counts)
     )

@@ -20,16 +20,7 @@ SESSION_MINUTES: Final = 60
 
 MOST_ROWS: Final = 1000
 _HEX_DIGITS = frozenset("0123456789abcdef")
-DETAILS = pa.schema(
-    [
-        ("service", pa.string()),
-        ("action", pa.string()),
-        ("object", pa.string()),
-        ("events", pa.int64()),
-        ("first_time", frames.TIME),
-        ("last_time", frames.TIME),
-    ]
-)
+DETAILS = frames.schema(service=str, action=str, object=str, events=int, first_time=frames.TIME, last_time=frames.TIME)
 _BY = ["service", "action", "object"]
 _SQL = f"""\
 WITH events AS (
@@ -78,7 +69,7 @@ def details(token_id: str) -> Question[pd.DataFrame]:
         return _in_order(counted.astype(dict.fromkeys(_BY, TEXT) | {"events": "Int64"}))
 
     def of_result(result: pa.Table) -> pd.DataFrame:
-        return _in_order(frames.to_pandas(result_of(result, dict(zip(DETAILS.names, DETAILS.types, strict=True)))))
+        return _in_order(frames.to_pandas(result_of(result, DETAILS)))
 
     return Question(_SQL.replace("<token_id>", wanted), of_result, of_events)
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from tokenkit import actions, errors, review
 from tokenkit.core.arguments import flag, optional
+from tokenkit.core.arguments import folder as folder_of
 from tokenkit.core.printable import printable
 from tokenkit.core.prompt import ask_unseen
 from tokenkit.core.redaction import redact
@@ -419,6 +420,10 @@ class ManagedSource(TokenSource, Generic[_Update_co]):
     @abstractmethod
     def snapshot_files(self, path: str | os.PathLike[str] | None = None) -> dict[str, Path]:
         """See ``Workspace.snapshot_files``."""
+
+    def _snapshots_in(self, path: str | os.PathLike[str] | None) -> Path:
+        """Return the folder of snapshots; by default the one next to the journal."""
+        return self.folders[0] / "snapshots" if path is None else folder_of("path", path)
 
     @abstractmethod
     def changes(

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 import pandas as pd
 
 from tokenkit import actions, errors, review
-from tokenkit.core.arguments import folder as folder_of
 from tokenkit.core.clock import Clock, clock_of, system_clock
 from tokenkit.core.home import private_folder
 from tokenkit.core.spelling import spelled
@@ -290,9 +289,6 @@ class Workspace(ManagedSource["UpdatePlan"]):
                 f"{self.name} has no snapshot in {self._snapshots_in(path)}. {spelled('Save one with snapshot()')}."
             )
         return changes_between(newest(saved, since, now=self.now(), name=self.name), self.tokens())
-
-    def _snapshots_in(self, path: str | os.PathLike[str] | None) -> Path:
-        return self.folder / "snapshots" if path is None else folder_of("path", path)
 
     def access(self, where: str | None = None, *, usage: pd.DataFrame | None = None) -> pd.DataFrame:
         """Return a row for each principal that can use tokens or owns an active token.

@@ -15,14 +15,14 @@ from tokenkit.review.leaks.values import OAUTH_SECRET
 from tokenkit.review.preview import SHOWN_ROWS, Preview, table, visible
 from tokenkit.review.texts import redacted
 
-_OWNER_COLUMNS = ["owner", "owner_kind", "owner_active"]
-_USE_COLUMNS = ["scopes", "status", "last_used_day", "effective_end", "comment"]
-_TOKEN_COLUMNS = ["workspace", "token_id", *_OWNER_COLUMNS, *_USE_COLUMNS]
+_TOKEN_COLUMNS = [
+    *("workspace", "token_id", "owner", "owner_kind", "owner_active"),
+    *("scopes", "status", "last_used_day", "effective_end", "comment"),
+]
 _LOCATION_COLUMNS = ["location", "commit", "url", "source"]
 _BEHIND = ["matched_as", "scopes"]  # in the frame, not in the short view
 
 
-_REVOKED = frames.schema(token_id=str, run_id=str, finished_at=frames.TIME, workspace=str)
 _RECORDED = frames.schema(
     token_id=str, run_id=str, finished_at=frames.TIME, workspace=str, owner=str, scopes=frames.TEXTS, comment=str
 )
@@ -260,7 +260,7 @@ def matched(
         tokens=found,
         rows=frames.concat([found, _rows_of_revoked(of_rows)])[[*found]],
         occurrences=seen[shown],
-        revoked=of_past[[*_REVOKED.names, "location"]],
+        revoked=of_past[["token_id", "run_id", "finished_at", "workspace", "location"]],
         not_comparable=hidden.reset_index(drop=True),
         looked_for=seen["value"].nunique(),
         unmatched=unmatched.loc[~is_oauth, "value"].nunique(),

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from tokenkit import errors, frames
 from tokenkit.core.redaction import redact
@@ -50,18 +49,16 @@ TOOLS: tuple[Tool, ...] = (
 )
 """The scanners whose reports can be read."""
 
-OCCURRENCES = pa.schema(
-    [
-        ("value", pa.string()),  # its hash, which distinguishes values; missing if there is a problem
-        ("location", pa.string()),
-        ("commit", pa.string()),
-        ("url", pa.string()),
-        ("source", pa.string()),
-        ("kind", pa.string()),  # missing for a line that does not look like a value
-        ("problem", pa.string()),  # why the value cannot be compared: redacted, hashed, missing, not_scanned
-        ("token_id", pa.string()),
-        ("matched_as", pa.string()),
-    ]
+OCCURRENCES = frames.schema(
+    value=str,  # its hash, which distinguishes values; missing if there is a problem
+    location=str,
+    commit=str,
+    url=str,
+    source=str,
+    kind=str,  # missing for a line that does not look like a value
+    problem=str,  # why the value cannot be compared: redacted, hashed, missing, not_scanned
+    token_id=str,
+    matched_as=str,
 )
 ONE_AT_A_TIME = "Values, a file and a report cannot be combined. Use one of them."
 _PROMPT = "Leaked value (input is hidden; press Enter to finish): "
@@ -230,12 +227,11 @@ def _in_text(text: str, name: str, items: list[Item]) -> pd.DataFrame:
     ]
     if not rows and all(len(line.split()) <= 1 and '"' not in line for line in lines):
         rows = [
-            row
+            row | {"kind": None}  # some values have an unknown form, so every line is compared
             for number, line in enumerate(lines, 1)
             if line.strip()
             for row in _rows(line.strip(), location=f"{name}:{number}")
         ]
-        rows = [row | {"kind": None} for row in rows]  # some values have an unknown form, so every line is compared
     return _frame(rows)
 
 
