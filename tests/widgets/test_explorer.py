@@ -299,7 +299,7 @@ def test_the_preview_counts_warnings_lists_tokens_and_names_what_is_left_out(exp
     user.do("act", action="revoke")
     (owner,) = ws.revoke(targets[:1]).losing_last_token()
     last = f"1 owner keeps no active token: {owner}."
-    assert user.asks["lines"] == ["Left out: 1 token (yours).", last]
+    assert user.asks["lines"] == ["Left out: 1 token (yours, which a screen does not revoke).", last]
     assert user.asks["title"].startswith("Revoke 1 token on ")
     assert [card["label"] for card in user.asks["cards"]][:3] == [
         "used in the last 7 days", "owned by service principals", "of an owner who keeps no active token",
@@ -487,6 +487,16 @@ def test_a_run_that_waits_before_a_listing_says_why(company, connected, browser,
     views = [content["sections"].get("decision") or {} for content in user.received if "sections" in content]
     assert any("Trying again" in view["progress"]["text"] for view in views if "progress" in view)
     assert user.asks["title"] == "2 revoked."
+
+
+def test_a_run_whose_requests_all_fail_for_now_says_why_it_waits(user, company, targets):
+    company.faults.add(Fault(method="DELETE", status=503, times=1))
+    user.tick(targets[0])
+    user.revoke(1)
+    views = [content["sections"].get("decision") or {} for content in user.received if "sections" in content]
+    texts = [view["progress"]["text"] for view in views if "progress" in view]
+    assert any(" returned an error (TEMPORARILY_UNAVAILABLE): " in text for text in texts)
+    assert user.asks["title"] == "1 revoked."
 
 
 def test_tokens_that_are_all_gone_leave_the_list_and_the_selection(explorer, user, ws, targets):

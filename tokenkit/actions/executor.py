@@ -28,6 +28,7 @@ from tokenkit.actions.pacer import Pacer, Permit
 from tokenkit.actions.states import IN_DOUBT
 from tokenkit.actions.task import MAYBE_SENT_AND_GONE, Found, Outcome, Task
 from tokenkit.actions.worker import ENDS_THE_RUN, HANDED_AHEAD, Clock, Item, Report, Workers, now_ms
+from tokenkit.rest.transport import ON_WAIT
 
 _FIRST_BACKOFF_SECONDS = 0.5
 _LONGEST_BACKOFF_SECONDS = 30.0
@@ -87,6 +88,8 @@ class Execution:
         self._marked: set[str] = set()  # recorded as sent
         self._written_at = 0.0
         self._under_way = 0
+        self._failing: errors.TokenKitError | None = None  # the last error of a request
+        self._told_until = 0.0
         self._begun, self._done = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
         self.outcomes: dict[str, Outcome] = {}
@@ -207,6 +210,7 @@ class Execution:
             if permit is None:
                 break
             if not isinstance(permit, Permit):
+                self._say_wait(ready_at, now)
                 return min(max(permit - now, 0.0), _WRITE_SECONDS)
             if self._fresh:
                 self._fresh.popleft()
@@ -215,6 +219,12 @@ class Execution:
             self._under_way += 1
             self._workers.order(item, permit)
         return _WRITE_SECONDS
+
+    def _say_wait(self, ready_at: float, now: float) -> None:
+        """Report once that nothing is sent until a time, because every request that remains has failed."""
+        if self._failing is not None and not self._under_way and max(now, self._told_until) < ready_at:
+            self._told_until = ready_at
+            ON_WAIT.get()(ready_at - now, self._failing)
 
     def _is_marked(self, item: Item) -> bool:
         """Return whether the journal has all that a request for an item can change. A look-up changes nothing."""
@@ -238,6 +248,7 @@ class Execution:
         now, error, item = self._clock.monotonic(), report.error, report.item
         if isinstance(error, errors.RateLimitedError):
             self._pacer.throttled(report.permit, now)
+            self._failing = error
             requested = error.retry_after_seconds
             self._put(item, at=now + (_THROTTLED_SECONDS if requested is None else requested))
             return
@@ -252,6 +263,7 @@ class Execution:
         elif report.still_to_do:
             self._put(item, at=now)
         else:
+            self._failing = error
             wait_seconds = backoff_seconds(item.failures)
             requested = error.retry_after_seconds if isinstance(error, errors.ApiError) else None
             self._put(item, at=now + (wait_seconds if requested is None else requested))

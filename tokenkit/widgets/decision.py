@@ -59,7 +59,7 @@ _COUNTED = {
 }
 """The warnings behind a count: the singular and the plural."""
 _OUTCOMES = {state: words(state) for state in STATES} | {PENDING: "not sent"}
-_WHY = {NOT_FOUND: "no longer listed"}
+_WHY = {NOT_FOUND: "no longer listed", "yours": "yours, which a screen does not revoke"}
 """The reasons for leaving tokens out that are worded differently on a screen, which listed them."""
 _URGENCY = ("failed", "unknown", "still_listed", "pending", "skipped", "already_gone")
 _RANKS = {outcome: rank for rank, outcome in enumerate(_URGENCY)}
@@ -159,7 +159,9 @@ class Decision:
         if self.phase == PLANNING:
             self._view = self._view | {"lines": [words]}
         elif self.phase == RUNNING:
-            self._view = self._view | {"progress": self._view["progress"] | {"text": words}}
+            progress = self._view["progress"]
+            done = f"{progress['done']:,} of {progress['total']:,} · " if progress["done"] else ""
+            self._view = self._view | {"progress": progress | {"text": f"{done}{words}"}}
         self._changed()
 
     # The confirmation
@@ -420,11 +422,14 @@ def _counted(warnings: Mapping[str, int], counters: Sequence[str]) -> list[dict[
     ]
 
 
+def _shown_reason(why: str) -> str:
+    short = why.partition(";")[0]  # an argument of Python follows
+    return _WHY.get(short, short)
+
+
 def _closing(summary: Summary) -> list[str]:
-    # What follows a semicolon is an argument of Python.
     left_out = [
-        f"Left out: {pluralize(count, 'token')} ({_WHY.get(why) or why.partition(';')[0]})."
-        for why, count in summary.left_out.items()
+        f"Left out: {pluralize(count, 'token')} ({_shown_reason(why)})." for why, count in summary.left_out.items()
     ]
     lines = (summary.evidence, *left_out, *summary.unprotected, *summary.explained.values())
     return [visible(line) for line in lines if line]

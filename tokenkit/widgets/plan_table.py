@@ -32,7 +32,7 @@ WARNING_LEVELS = {
 """The severity of warnings about tokens."""
 _OUTCOME_LEVELS = {"failed": "high", "unknown": "high", "still listed": "medium"}
 _LONG_ID = re.compile(r"\b[0-9a-f]{64}\b")
-_REQUEST = re.compile(r" Request: [A-Z]+ \S+\.$")
+_REQUEST = r" Request: [A-Z]+ \S+\.$"  # compiled, pandas 2 would leave Arrow
 
 Cell = list[Any]
 
