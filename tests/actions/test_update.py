@@ -6,6 +6,8 @@ import pytest
 import tokenkit
 from tests.actions.examples import as_before
 from tokenkit.actions import update
+from tokenkit.actions.journal import Journal
+from tokenkit.actions.options import RunOptions
 from tokenkit.sandbox import Fault
 
 
@@ -260,3 +262,53 @@ def test_what_was_undone_is_not_undone_again(ws, victims):
     again = plan.undo()
     assert len(again) == 0
     assert again.summary().left_out == {"it has the earlier values again": len(victims)}
+
+
+@pytest.mark.parametrize("again", ["apply", "resume"])
+def test_what_somebody_changed_since_the_plan_is_not_overwritten(ws, victims, again):
+    changed, _ = chosen = victims["token_id"].head(2).tolist()
+    plan = ws.plan_update(chosen, comment="from the plan")
+    ws.token_management.update_token_management(changed, {"comment": "owner's note"}, update_mask="comment")
+    if again == "apply":
+        result = plan.apply()
+    else:
+        with Journal(ws.folder) as journal:
+            run = plan.record(journal, RunOptions())
+        assert ws.plan_resume(run.run_id).left_out["token_id"].tolist() == [changed]
+        result = ws.resume(run.run_id)
+    result = result.set_index("token_id").loc[chosen]
+    assert result["outcome"].tolist() == ["skipped", "updated"]
+    assert result["error"].iloc[0] == "its comment changed since the plan"
+    assert comments(ws, chosen) == ["owner's note", "from the plan"]
+
+
+def test_another_field_that_changed_since_the_plan_does_not_prevent_the_update(ws, victims):
+    token_id = victims["token_id"].iloc[0]
+    plan = ws.plan_update(token_id, comment="from the plan")
+    ws.token_management.update_token_management(token_id, {"scopes": ["sql"]}, update_mask="scopes")
+    assert plan.apply()["outcome"].tolist() == ["updated"]
+
+
+def test_a_finished_update_that_was_undone_or_changed_since_is_not_resumed(ws, company, victims):
+    _, noted = chosen = victims["token_id"].head(2).tolist()
+    plan = ws.plan_update(chosen, comment="from the plan")
+    plan.apply()
+    ws.token_management.update_token_management(noted, {"comment": "owner's note"}, update_mask="comment")
+    ws.undo(plan.run_id).apply()
+    before = comments(ws, chosen)
+    company.requests.clear()
+    assert ws.resume(plan.run_id)["outcome"].tolist() == ["updated", "updated"]
+    assert ws.resume(plan.run_id)["outcome"].tolist() == ["updated", "updated"]
+    assert "PATCH" not in {record.method for record in company.requests}
+    assert comments(ws, chosen) == before
+    assert ws.runs()["remaining"].tolist() == [0, 0]
+
+
+def test_a_token_that_is_gone_is_left_out_of_the_undoing(ws, company, victims):
+    gone, kept = chosen = victims["token_id"].head(2).tolist()
+    plan = ws.plan_update(chosen, comment="from the plan")
+    plan.apply()
+    company.workspaces[0].state.tokens.delete(gone)
+    undo = ws.undo(plan.run_id)
+    assert undo.token_ids == (kept,)
+    assert undo.left_out[["token_id", "reason"]].to_numpy().tolist() == [[gone, "no longer listed"]]

@@ -185,6 +185,7 @@ def test_a_host_that_does_not_identify_its_workspace_is_left_out_and_reported(
 
 def test_only_an_account_on_this_machine_is_believed_where_its_workspaces_are():
     document = {"workspace_id": 5, "deployment_name": "prod-5", "workspace_url": "https://evil.example.com"}
+    Config.attributes()  # the first of a process has no names for them before
     for host, expected in [
         ("https://accounts.cloud.databricks.com", "https://prod-5.cloud.databricks.com"),
         ("https://accounts.azuredatabricks.net", "https://prod-5.azuredatabricks.net"),

@@ -263,7 +263,7 @@ class Execution:
         elif report.still_to_do:
             self._put(item, at=now)
         else:
-            self._failing = error
+            self._failing = error if isinstance(error, errors.TokenKitError) else self._failing
             wait_seconds = backoff_seconds(item.failures)
             requested = error.retry_after_seconds if isinstance(error, errors.ApiError) else None
             self._put(item, at=now + (wait_seconds if requested is None else requested))

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -200,7 +201,8 @@ class _RunExecutor:
         """Read the listing once more, and record what contradicts the run: tokens that are recorded as revoked or
         already gone but are listed, and tokens that are recorded as updated but are listed with other values.
 
-        If the listing cannot be read, these outcomes get a remark, which a later reading removes.
+        If the listing cannot be read, these outcomes get a remark, which a later reading removes. Other values of an
+        update that an earlier execution made are no contradiction: somebody may have changed them since.
 
         Args:
             task: The request for each entry.
@@ -225,14 +227,12 @@ class _RunExecutor:
         contradicted = [
             entry
             for entry in done
-            if entry.token_id in listed and not _is_as_recorded(task, entry, listed[entry.token_id])
+            if entry.token_id in listed
+            and not _is_as_recorded(task, entry, listed[entry.token_id])
+            and (entry.state != states.UPDATED or entry.token_id in changes or _is_unconfirmed(entry))
         ]
         in_doubt = {entry.token_id for entry in contradicted}
-        confirmed = [
-            entry
-            for entry in done
-            if (entry.error or "").startswith(states.NOT_CONFIRMED) and entry.token_id not in in_doubt
-        ]
+        confirmed = [entry for entry in done if _is_unconfirmed(entry) and entry.token_id not in in_doubt]
         self._record({entry.token_id: (entry.state, None) for entry in confirmed}, confirmed)
         self._record(
             {
@@ -265,6 +265,10 @@ _STILL_LISTED = {
     states.ALREADY_GONE: _STILL_THERE,
     states.UPDATED: "and the workspace lists it with another comment or scopes; resume the run to try again",
 }
+
+
+def _is_unconfirmed(entry: Entry) -> bool:
+    return (entry.error or "").startswith(states.NOT_CONFIRMED)
 
 
 def _is_as_recorded(task: Task, entry: Entry, listed: TokenInfo) -> bool:
@@ -308,8 +312,42 @@ _COMPARED = pa.schema([frames.TOKENS.field(name) for name in ("token_id", "owner
 _LONG_AGO = pd.Timestamp(0, tz="UTC")
 
 
+ABSENT: Mapping[str, Any] = {"comment": "", "scopes": []}
+"""The values of the fields that an update can change, of a token that has none."""
+
+
+def has(token: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Return whether a token, as the API represents it, has these values of fields. The order of scopes is ignored."""
+    return all(_is_same(token.get(name, ABSENT[name]), value) for name, value in values.items())
+
+
+def _is_same(one: Any, other: Any) -> bool:  # noqa: ANN401 - a comment or scopes
+    return set(one) == set(other) if isinstance(one, list) and isinstance(other, list) else bool(one == other)
+
+
+def values_before(entry: Entry) -> dict[str, Any]:
+    """Return the values in the snapshot of the fields that an entry changes."""
+    return {name: entry.snapshot.get(name, ABSENT[name]) for name in entry.change or {}}
+
+
+def _changed_since(entries: Sequence[Entry], tokens: pd.DataFrame) -> dict[str, str]:
+    """Return the tokens whose comment or scopes an update would replace, and which somebody else has replaced."""
+    updates = {entry.token_id: entry for entry in entries if entry.change}
+    if not updates:
+        return {}
+    listed = documents(tokens[tokens["token_id"].isin(list(updates))])
+    found: dict[str, str] = {}
+    for token in listed:
+        entry = updates[token["token_id"]]
+        before = values_before(entry)  # the journal may not have all of it
+        known = {name: value for name, value in before.items() if not records.is_redacted({name: value})}
+        if not has(token, known) and not has(token, entry.change or {}):
+            found[entry.token_id] = f"its {' and '.join(known)} changed since the plan"
+    return found
+
+
 def drift(entries: Sequence[Entry], tokens: pd.DataFrame, *, check_last_use: bool) -> dict[str, str]:
-    """Return what changed about tokens since the plan: another owner, or a later use.
+    """Return what changed about tokens since the plan: another owner, a later use, or the values to be replaced.
 
     A token that the listing lacks did not drift; a request determines whether it still exists.
 
@@ -324,10 +362,12 @@ def drift(entries: Sequence[Entry], tokens: pd.DataFrame, *, check_last_use: boo
     is_listed = before.index.isin(tokens["token_id"])
     other_owner = truth(now["owner_id"] != before["owner_id"]) & is_listed
     used = truth(now["last_used_day"] > before["last_used_day"].fillna(_LONG_AGO)) & ~other_owner & check_last_use
-    days = now["last_used_day"].dt.strftime("%Y-%m-%d")
+    days, owners = now["last_used_day"].dt.strftime("%Y-%m-%d"), now["owner_id"]
     return {
-        name: f"owner changed since the plan (now {now.loc[name, 'owner_id']})" for name in before.index[other_owner]
-    } | {name: f"used since the plan, on {days[name]}" for name in before.index[used]}
+        **_changed_since(entries, tokens),
+        **{name: f"owner changed since the plan (now {owners[name]})" for name in before.index[other_owner]},
+        **{name: f"used since the plan, on {days[name]}" for name in before.index[used]},
+    }
 
 
 def reasons_to_skip(

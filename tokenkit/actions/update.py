@@ -19,7 +19,7 @@ from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import WORKERS, Progress, RunOptions, RunSettings
 from tokenkit.actions.plan import PlanContext, Summary, WorkspacePlan, entries_of, json_values, planned_tokens
 from tokenkit.actions.revocation import Tokens, left_out_of, reasons_of, token_ids_of
-from tokenkit.actions.run import execute, protected_now
+from tokenkit.actions.run import execute, has, protected_now, values_before
 from tokenkit.actions.task import Found, Task
 from tokenkit.core.arguments import optional, several, without_credential
 from tokenkit.core.redaction import redact
@@ -108,9 +108,10 @@ class UpdatePlan(WorkspacePlan):
 
         Returns:
             A row for each token: ``token_id, owner, outcome, error, attempts, started_at, finished_at``; the outcome is
-            ``updated``, ``already_gone``, ``skipped`` (its owner changed, or it is now protected), ``failed``,
-            ``unknown``, ``pending``, as for ``RevocationPlan.apply``, or ``still_listed`` (it was recorded as updated
-            and is listed with another comment or scopes, or was recorded as already gone and is listed).
+            ``updated``, ``already_gone``, ``skipped`` (its owner, or a value to be replaced, changed since the plan, or
+            it is now protected), ``failed``, ``unknown``, ``pending``, as for ``RevocationPlan.apply``, or
+            ``still_listed`` (it was recorded as updated and is listed with another comment or scopes, or was recorded
+            as already gone and is listed).
 
         Raises:
             ConfigurationError: The protected tokens cannot be read; nothing was sent.
@@ -192,7 +193,7 @@ def make(
     entries = []
     for entry in entries_of(listing.loc[list(changes)]):
         wanted = changes[entry.token_id].items()
-        if change := {name: value for name, value in wanted if not _has(entry.snapshot, {name: value})}:
+        if change := {name: value for name, value in wanted if not has(entry.snapshot, {name: value})}:
             entries.append(replace(entry, change=change))
     return _plan(context, entries, listing.reset_index(drop=True), {}, reason=reason)
 
@@ -212,24 +213,11 @@ def _plan(
     return UpdatePlan(context, planned, left_out_of(entries, reasons), reason=reason)
 
 
-_ABSENT: dict[str, Any] = {"comment": "", "scopes": []}
-
-
-def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - a comment or scopes
-    """Return whether two values of a field are equal. Scopes are compared without regard to their order."""
-    return set(one) == set(other) if isinstance(one, list) and isinstance(other, list) else bool(one == other)
-
-
 def can_be_undone(journal: Journal, run_id: str) -> bool:
     """Return whether a run in the journal changed a token whose old values it has."""
     if not journal.has_run(run_id) or journal.run(run_id).kind != KIND.name:
         return False
     return any(entry.state == states.UPDATED and _is_kept(entry) for entry in journal.entries(run_id))
-
-
-def _has(token: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Return whether a token, as the API represents it, has these values of fields."""
-    return all(_same(token.get(name, _ABSENT[name]), value) for name, value in values.items())
 
 
 def undo(context: PlanContext, run_id: str, *, reason: str | None = None) -> UpdatePlan:
@@ -251,12 +239,12 @@ def undo(context: PlanContext, run_id: str, *, reason: str | None = None) -> Upd
             token_id=entry.token_id,
             owner=entry.owner,
             snapshot=dict(entry.snapshot) | dict(entry.change or {}),
-            change=_reversed(entry),
+            change=values_before(entry),
         )
         for entry in done
     ]
     now = _current(context, [entry.token_id for entry in back])
-    unknown = {entry.token_id: _why_not_undone(entry, now[entry.token_id]) for entry in back if entry.token_id in now}
+    unknown = {entry.token_id: _why_not_undone(entry, now.get(entry.token_id)) for entry in back}
     unknown = {token_id: why for token_id, why in unknown.items() if why}
     unknown |= {entry.token_id: _NOT_KEPT for entry in back if records.is_redacted(entry.change)}
     unknown |= {
@@ -271,23 +259,20 @@ def _current(context: PlanContext, token_ids: Sequence[str]) -> dict[str, Mappin
     return {entry.token_id: entry.snapshot for entry in entries_of(listing[listing["token_id"].isin(token_ids)])}
 
 
-def _why_not_undone(entry: Entry, now: Mapping[str, Any]) -> str:
-    """Return why an entry that restores values is left out: the token has them already, or it has others than the run
-    wrote. An empty text if neither.
+def _why_not_undone(entry: Entry, now: Mapping[str, Any] | None) -> str:
+    """Return why an entry that restores values is left out: the token is not listed, has them already, or has others
+    than the run wrote. An empty text if none of these.
     """
-    if _has(now, entry.change or {}):
+    if now is None:
+        return _NOT_LISTED
+    if has(now, entry.change or {}):
         return _RESTORED
-    return "" if _has(now, _reversed(entry)) else _CHANGED_SINCE
-
-
-def _reversed(entry: Entry) -> dict[str, Any]:
-    """Return the values in the snapshot of the fields that an entry changes."""
-    return {name: entry.snapshot.get(name, _ABSENT[name]) for name in entry.change or {}}
+    return "" if has(now, values_before(entry)) else _CHANGED_SINCE
 
 
 def _is_kept(entry: Entry) -> bool:
     """Return whether the old values of a change are, or will be, in the journal."""
-    return not records.is_redacted(records.stored(_reversed(entry)))
+    return not records.is_redacted(records.stored(values_before(entry)))
 
 
 _INSTEAD = {
@@ -301,6 +286,7 @@ _CANNOT_BE_RESTORED = "the old comment cannot be restored: it looks like a crede
 _IN_DOUBT = (states.SENT, *states.IN_DOUBT)
 _RESTORED = "it has the earlier values again"
 _CHANGED_SINCE = "it was changed since, and has other values than the run wrote"
+_NOT_LISTED = "no longer listed"
 _NOT_KEPT = "the text is not in the journal, because it looks like a credential"
 
 
@@ -326,7 +312,7 @@ def _execute(
         context.one_shot.update_token_management(entry.token_id, change, list(change))
 
     def found(entry: Entry, token: TokenInfo) -> Found | None:
-        return (states.UPDATED, None) if _has(token.as_dict(), entry.change or {}) else None
+        return (states.UPDATED, None) if has(token.as_dict(), entry.change or {}) else None
 
     task = Task(
         send=send,
