@@ -137,7 +137,7 @@ class Screen {
 
   // From the first event without an answer: further clicks do not postpone the line.
   beginWait() {
-    this.patience ??= setTimeout(() => this.sayWait("Waiting for the kernel. If it is busy, your input is kept. If it has ended, run the cell again."), PATIENCE_MS);
+    this.patience ??= setTimeout(() => this.sayWait("Waiting for the kernel. If it is busy, your input is kept. If it has ended, run the notebook's cells again."), PATIENCE_MS);
   }
 
   sayWait(text) {
