@@ -41,7 +41,12 @@ class Kernel:
                 said["error"] += "\n".join(content["traceback"])
 
         self._client.execute_interactive(
-            code, allow_stdin=True, stdin_hook=ask, output_hook=hear, timeout=_PATIENCE_SECONDS
+            code,
+            allow_stdin=True,
+            stdin_hook=ask,
+            output_hook=hear,
+            timeout=_PATIENCE_SECONDS,
+            stop_on_error=False,  # else a kernel ignores what it receives just after an error
         )
         return said | {"questions": questions, "unseen": unseen}
 
