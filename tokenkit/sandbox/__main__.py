@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import queue
 import shlex
 import signal
 import sys
@@ -135,7 +136,7 @@ def serve(
     from tokenkit.sandbox.state.clock import running_from  # noqa: PLC0415
 
     file = Path(profiles).expanduser() if profiles else None
-    stop = threading.Event()
+    stop: queue.SimpleQueue[None] = queue.SimpleQueue()  # a handler may not use a lock that its thread holds
     try:
         faults = [Fault.named(name) for name in fault]
         if clock:
@@ -156,16 +157,16 @@ def serve(
     sandbox.faults.add(*faults)
     with sandbox, _interruptions(stop):
         _announce(sandbox, as_json=json, profiles=file, names=[*written])
-        stop.wait()
+        stop.get()
     return 0
 
 
 @contextlib.contextmanager
-def _interruptions(stop: threading.Event) -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into an event, and restore the previous handlers."""
+def _interruptions(stop: queue.SimpleQueue[None]) -> Iterator[None]:
+    """Put each Ctrl-C and SIGTERM into a queue, and restore the previous handlers."""
     is_main = threading.current_thread() is threading.main_thread()  # only it can set handlers
     numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
-    old = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+    old = {number: signal.signal(number, lambda *_: stop.put(None)) for number in numbers}
     try:
         yield
     finally:
