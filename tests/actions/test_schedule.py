@@ -1,5 +1,7 @@
 """Scheduled revocations: what the journal has for later, and how it is canceled."""
 
+import threading
+
 import pandas as pd
 import pytest
 
@@ -37,6 +39,28 @@ def test_other_runs_are_not_scheduled(ws):
     found = schedule.scheduled(ws.plan_context())
     assert found.empty
     assert list(found.columns) == ["token_id", "run_id", "due"]
+
+
+def test_what_remains_of_a_run_is_unfinished_unless_it_waits_for_a_date(ws, staged):
+    assert staged.run_id in set(ws.runs()["run_id"])
+    assert schedule.unfinished(ws.runs()).empty
+    tokens = ws.tokens("owner != 'admin@example.com'")
+    finished = ws.revoke(tokens.iloc[3:4])
+    finished.apply(progress=False)
+    stop = threading.Event()
+    stop.set()
+    stopped = [ws.revoke(rows) for rows in (tokens.iloc[4:6], tokens.iloc[6:9])]
+    for plan in stopped:
+        plan.apply(progress=False, stop=stop)
+    runs = ws.runs()
+    expected = [(stopped[1].run_id, 3), (stopped[0].run_id, 2)]
+    assert list(schedule.unfinished(runs).itertuples(index=False, name=None)) == expected
+    part = runs["run_id"].where(runs["run_id"] != stopped[0].run_id, f"{stopped[1].run_id}.2")
+    of_fleet = schedule.unfinished(runs.assign(run_id=part))
+    assert of_fleet.to_dict("list") == {"run_id": [stopped[1].run_id], "remaining": [5]}
+    nothing = schedule.unfinished(runs[:0])
+    assert list(nothing.columns) == ["run_id", "remaining"]
+    assert nothing.empty
 
 
 def test_a_canceled_schedule_revokes_nothing_and_says_why(ws, company, staged):

@@ -440,10 +440,16 @@ def test_a_stopped_run_is_resumed_on_the_screen(explorer, company):
     assert 0 < len(revoked) < len(before) - 20
     company.faults.clear()
     left = len(before - revoked) - 1  # excluding our own
-    explorer.press(f"Resume ({left} remaining)")
+    explorer.sees(f"Resume ({left} remaining)")
+    explorer.press("Close")
+    explorer.sees(re.compile(r"^Run \S+ is unfinished\.$"))
+    explorer.press(f"Resume ({left} remaining) …")
     explorer.sees(re.compile(f"Revoke {left} tokens for good on"))
+    explorer.expect_focus("decision")
     explorer.confirm(left, verb="Resume for")
     explorer.sees("229 revoked.")  # of the whole run
+    explorer.press("Close")
+    expect(explorer.screen.locator(".tks-unfinished")).to_be_empty()
     assert len(ids_of(company)) == 1
 
 

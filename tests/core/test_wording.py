@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import tokenkit
-from tokenkit.core.wording import comma_list, first_of, not_installed, of, pluralize, shown_of
+from tokenkit.core.wording import comma_list, first_of, in_progress, not_installed, of, pluralize, shown_of
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,13 @@ def test_a_count_has_its_noun_in_singular_or_plural(arguments, written):
 
 def test_a_word_with_a_plural_of_its_own_is_given_both():
     assert (of(1, "expires", "expire"), of(2, "expires", "expire")) == ("expires", "expire")
+
+
+@pytest.mark.parametrize(
+    ("doing", "written"), [("Revoke 2 tokens", "Revoking 2 tokens"), ("Look for it", "Looking for it")]
+)
+def test_what_is_being_done_has_the_verb_of_what_to_do(doing, written):
+    assert in_progress(doing) == written
 
 
 _COUNTED = re.compile(r"\{[^{}]*\} (?:more )?(tokens|findings|runs|values|workspaces|principals|owners|rows)\b")

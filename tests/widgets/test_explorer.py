@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 
 import pandas as pd
 import pytest
@@ -415,6 +416,36 @@ def test_a_stopped_run_keeps_the_remaining_tokens_and_is_resumed_on_the_screen(e
     untitled = {row[0][3] for row in user.asks["tables"][0]["rows"] if not row[0][1]}
     assert untitled <= {*tokens["token_id"][tokens["comment"].isna()].str[:12]}  # also of those revoked before the stop
     assert not [content for content in user.received if "No longer listed" in str(content)]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_new_screen_names_the_unfinished_run_and_resumes_it(ws, explorer, browser, person, ids, plain):
+    tokens = explorer.filtered.query("owner != 'admin@example.com'")
+    stop = threading.Event()
+    stop.set()
+    plans = [ws.revoke(tokens.iloc[part]) for part in (slice(2), slice(2, 5))]
+    plans[0].apply(progress=False, stop=stop)
+    before = ids()
+    opened = ws.explore(plain=plain)
+    user = person(opened.widget) if plain else browser(opened)
+    line = f"Run {plans[0].run_id} is unfinished."
+    assert line in (user.reads() if plain else user.sections["unfinished"]["text"])
+    plans[1].apply(progress=False, stop=stop)
+    opened.refresh()
+    settle()
+    line = f"2 runs are unfinished. The newest is {plans[1].run_id}."
+    if plain:
+        assert line in user.reads()
+        user.press("Resume (3 remaining) …")
+        user.type("Type", "3")
+        user.press("Resume for 3 tokens")
+    else:
+        assert user.sections["unfinished"]["text"] == line
+        assert user.sections["unfinished"]["label"] == "Resume (3 remaining) …"
+        user.do("resume", run=user.sections["unfinished"]["run"])
+        user.confirm(3)
+        assert user.sections["unfinished"]["run"] == plans[0].run_id
+    assert before - ids() == set(tokens["token_id"].iloc[2:5])
 
 
 def test_a_run_whose_first_listing_fails_is_not_called_done_and_is_resumed(user, company, targets, ids, ws):

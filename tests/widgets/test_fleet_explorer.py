@@ -110,7 +110,8 @@ def test_a_stopped_run_is_resumed_and_keeps_the_remaining_tokens_selected(explor
     remaining = len(others) - revoked
     assert user.asks["lines"] == [f"{remaining} tokens remaining."]
     assert len(explorer.selected) == remaining
-    user.do("resume")
+    assert user.sections["unfinished"]["label"] == f"Resume ({remaining} remaining) …"  # of all its parts
+    user.do("resume", run=user.sections["unfinished"]["run"])
     user.confirm(remaining)
     assert not set(others["token_id"]) & set().union(*ids().values())
 

@@ -1,8 +1,10 @@
-"""Run ids that are given in part: a unique beginning or end of an id stands for the whole."""
+"""Run ids: the whole id for a unique beginning or end of it, and the run of a part."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+
+import pandas as pd
 
 from tokenkit import errors
 from tokenkit.core.wording import first_of
@@ -36,3 +38,8 @@ def whole(given: object, known: Iterable[str]) -> str:
         named_first = first_of(sorted(matches, reverse=True), 3)  # the newest
         raise errors.UsageError(f"{len(matches)} runs match {given!r}: {named_first}. Give more characters.")
     return next(iter(matches), given)
+
+
+def whole_ids(ids: pd.Series[str]) -> pd.Series[str]:
+    """Return the run of each id, also of RUN.1, the part of a workspace."""
+    return ids.str.replace(r"\..*", "", regex=True)

@@ -7,7 +7,7 @@ import json
 import pandas as pd
 
 from tokenkit import errors
-from tokenkit.actions import states
+from tokenkit.actions import run_ids, states
 from tokenkit.actions.journal import Journal, Step
 from tokenkit.actions.options import DUE
 from tokenkit.actions.plan import PlanContext
@@ -15,7 +15,25 @@ from tokenkit.actions.resumption import run_of
 from tokenkit.actions.revocation import due_of
 from tokenkit.frames import TEXT
 
+_TIME = pd.DatetimeTZDtype("ms", "UTC")
 _CANCELED = "the schedule was canceled"
+
+
+def with_due(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return runs with ``due``, the time from which staged ones can be resumed."""
+    due = runs["settings"].map(lambda text: json.loads(text).get(DUE), na_action="ignore")
+    return runs.assign(due=pd.to_datetime(due, utc=True).astype(_TIME))
+
+
+def unfinished(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs of which something remains that waits for no date, the newest first.
+
+    Returns:
+        ``run_id, remaining``. The parts of a fleet's run are one.
+    """
+    left = runs[(runs["remaining"] > 0) & with_due(runs)["due"].isna()]
+    counts = left.groupby(run_ids.whole_ids(left["run_id"]), sort=False)["remaining"].sum()
+    return counts.iloc[::-1].reset_index()
 
 
 def scheduled(context: PlanContext) -> pd.DataFrame:

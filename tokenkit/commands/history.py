@@ -14,7 +14,8 @@ import pandas as pd
 from tokenkit import errors, frames
 from tokenkit.actions import permissions, run_ids, states, update
 from tokenkit.actions.journal import Run
-from tokenkit.actions.options import DUE
+from tokenkit.actions.run_ids import whole_ids
+from tokenkit.actions.schedule import with_due
 from tokenkit.commands.restoring import how_to_restore_runs
 from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.wording import of, pluralize
@@ -28,7 +29,6 @@ from tokenkit.workspaces.base import AnyWorkspace
 from tokenkit.workspaces.folder import state_folder
 
 _EVERYWHERE = "All workspaces"
-_TIME = pd.DatetimeTZDtype("ms", "UTC")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class _Recorded:
 
     def runs(self) -> pd.DataFrame:
         """Return a row for each run, the newest first, and with the time from which staged ones can be resumed."""
-        return self._newest_first(_with_due(self._mine(self.all_runs())))
+        return self._newest_first(with_due(self._mine(self.all_runs())))
 
     def all_runs(self) -> pd.DataFrame:
         """Return a row for each run of any workspace, the oldest first."""
@@ -93,7 +93,7 @@ class _Recorded:
     @staticmethod
     def _newest_first(rows: pd.DataFrame) -> pd.DataFrame:
         """Return rows by run, the newest first, and by the numbers of its parts. Rows of a part keep their order."""
-        runs, _ = pd.factorize(_whole(rows["run_id"]))
+        runs, _ = pd.factorize(whole_ids(rows["run_id"]))
         parts = rows["run_id"].str.extract(r"\.(\d+)$", expand=False).fillna("0").astype(int)
         return rows.iloc[np.lexsort((parts, -runs))].reset_index(drop=True)
 
@@ -199,7 +199,7 @@ def _one_run(session: Session[AnyWorkspace], given: str, *, runs: bool, tokens: 
     says += f", reason: {reason.iloc[0]}" if len(reason) else ""
     session.say(f"{says}. {pluralize(count, 'token')}.")
     whole = run_id.partition(".")[0]
-    if (parts := int((_whole(recorded.all_runs()["run_id"]) == whole).sum())) > len(found):
+    if (parts := int((whole_ids(recorded.all_runs()["run_id"]) == whole).sum())) > len(found):
         session.front_end.warn_last(
             f"Run {whole} has {pluralize(parts, 'workspace')}, of which {len(found):,} "
             f"{of(len(found), 'is', 'are')} shown. For all: {program} journal --run {whole}"
@@ -262,17 +262,11 @@ def _say_what_is_not_shown(session: Session[AnyWorkspace], recorded: _Recorded, 
         )
 
 
-def _with_due(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return runs with the time from which staged ones can be resumed."""
-    due = rows["settings"].map(lambda text: json.loads(text).get(DUE), na_action="ignore")
-    return rows.assign(due=pd.to_datetime(due, utc=True).astype(_TIME))
-
-
 def _say_what_remains(session: Session[AnyWorkspace], runs: pd.DataFrame) -> None:
     now = _now(session.front_end)
     unfinished = runs[(runs["remaining"] > 0) & ~(runs["due"] > now)]
     ids = unfinished["run_id"]
-    of_fleet = _whole(ids)
+    of_fleet = whole_ids(ids)
     remaining = ids.mask(of_fleet.duplicated(keep=False), of_fleet).drop_duplicates().tolist()
     if not remaining:
         return
@@ -295,8 +289,3 @@ def _now(front_end: FrontEnd) -> pd.Timestamp:
 def _of_run(ids: pd.Series[str], run_id: str) -> pd.Series[bool]:
     """Return which ids are of a run or of one of its parts."""
     return (ids == run_id) | ids.str.startswith(f"{run_id}.")
-
-
-def _whole(ids: pd.Series[str]) -> pd.Series[str]:
-    """Return the run of each id, also of RUN.1, the part of a workspace."""
-    return ids.str.replace(r"\..*", "", regex=True)

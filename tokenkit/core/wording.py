@@ -24,6 +24,12 @@ def of(count: int, singular: str, plural: str | None = None) -> str:
     return singular if count == 1 else plural or f"{singular}s"
 
 
+def in_progress(doing: str) -> str:
+    """Return what is being done, for what to do, which begins with a regular verb: ``Revoking 2 tokens``."""
+    verb, space, rest = doing.partition(" ")
+    return f"{verb.removesuffix('e')}ing{space}{rest}"
+
+
 def part_of(count: int, total: int, noun: str) -> str:
     """Return a count, and out of how many if that is more: ``3 workspaces``, ``2 of 3 workspaces``."""
     return pluralize(count, noun) if count == total else f"{count:,} of {pluralize(total, noun)}"

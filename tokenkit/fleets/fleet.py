@@ -19,6 +19,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from tokenkit import errors, frames
+from tokenkit.actions import schedule
 from tokenkit.actions.options import RunOptions
 from tokenkit.actions.permissions import check_found, make_removal
 from tokenkit.actions.revocation import token_ids_of
@@ -457,7 +458,7 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
             name=self.name,
             read=read,
             now=lambda: read_last[0].now,
-            known=lambda: Known(usage=usage),
+            known=lambda: Known(usage=usage, unfinished=schedule.unfinished(self.runs())),
             actions=[revoking(functools.partial(self.revoke, usage=usage))],
             plan_resume=self.plan_resume,
             lacks=lacks,

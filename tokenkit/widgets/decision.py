@@ -23,7 +23,7 @@ from tokenkit.actions.states import PENDING, STATES, UNKNOWN
 from tokenkit.actions.update import ALL_APIS_ALLOWED
 from tokenkit.core.printable import printable_lines
 from tokenkit.core.redaction import redact
-from tokenkit.core.wording import of, pluralize
+from tokenkit.core.wording import in_progress, of, pluralize
 from tokenkit.review.preview import visible
 from tokenkit.review.values import words
 from tokenkit.widgets import formatting, plan_table
@@ -235,7 +235,7 @@ class Decision:
         carry_out, listener = action.execute(dict(self._answers)), _Watcher(self._advanced)
         self._enter(
             RUNNING,
-            title=self._view["title"].rstrip("?"),
+            title=in_progress(self._view["title"].rstrip("?")),
             progress={
                 "done": 0,
                 "total": max(1, wanted),

@@ -60,8 +60,8 @@ class Explorer(Screen):
         flag("plain", plain)
         page_size = whole_number("page_size", page_size, least=1)
         self._source = source
-        tokens, findings, known = self._read()
-        self._model = Model(tokens, findings, page_size=page_size, known=known)
+        tokens, findings, self._known = self._read()
+        self._model = Model(tokens, findings, page_size=page_size, known=self._known)
         self._model.sort(DANGER, descending=True)
         self._actions = {action.name: action for action in source.actions}
         self._open: str | None = None  # the key of the token in the panel
@@ -186,7 +186,8 @@ class Explorer(Screen):
                 "lacks": " · ".join(filter(None, [self._source.lacks(), self._coverage()])),
                 "can_refresh": not self._source.is_saved,
                 "reading": False,
-            }
+            },
+            unfinished=sections.unfinished(self._known.unfinished),
         )
         self._show_filters()
 
@@ -338,6 +339,7 @@ class Explorer(Screen):
         return completed(tokens, now=self._source.now()), findings, self._source.known()
 
     def _refreshed(self, read: tuple[pd.DataFrame, pd.DataFrame | None, Known]) -> None:
+        *_, self._known = read
         missing = self._model.replace(*read)
         self._tell(f"No longer listed: {pluralize(missing, 'selected token')}." if missing else "")
         self._show()

@@ -47,8 +47,8 @@ def rows(
     workspaces = tokens["workspace"].map(place).tolist() if "workspace" in tokens else [None] * len(tokens)
     dues = tokens["token_id"].map(scheduled["due"]) if len(scheduled) else pd.Series(pd.NaT, tokens.index)
     cells = []
-    for key, row, workspace, due, (_, shown), token in zip(
-        keys, tokens.index, workspaces, dues, texts.iterrows(), tokens.to_dict("records"), strict=True
+    for key, row, workspace, due, shown, token in zip(
+        keys, tokens.index, workspaces, dues, texts.to_dict("records"), tokens.to_dict("records"), strict=True
     ):
         cell = {
             "id": key,

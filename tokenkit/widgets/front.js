@@ -97,7 +97,7 @@ class Screen {
     this.body = h("div", { class: "tks-body" },
       box("head"), box("decision"),
       this.browse = h("div", { class: "tks-browse" },
-        box("quick"), this.buildBar(), box("pop"), box("charts"), box("acts"),
+        box("unfinished"), box("quick"), this.buildBar(), box("pop"), box("charts"), box("acts"),
         h("div", { class: "tks-wrap" }, h("div", { class: "tks-main" }, box("table"), box("foot"), box("adding")), box("panel"))),
       this.low = h("div", { class: "tks-low" }, box("notice"), this.wait));
     this.head.append(h("h2", {}, about.title ?? ""), h("span", { class: "tks-faint" }, about.line ?? ""),
@@ -108,6 +108,14 @@ class Screen {
     }, this.live, this.gone, this.body);
     this.browse.hidden = true;
     this.el.append(this.root);
+  }
+
+  resumer(label, run, key) {
+    return button(label, () => {
+      this.opener = "list";
+      this.wanted = "decision";
+      this.send("resume", { run });
+    }, { "data-key": key });
   }
 
   buildBar() {
@@ -439,6 +447,11 @@ const RENDERERS = {
     this.showNotice(notice.text, notice.is_error);
   },
 
+  unfinished(unfinished) {
+    this.paint(this.unfinished, unfinished && h("div", { class: "tks-note tks-wait tks-row" }, h("span", {}, unfinished.text),
+      this.resumer(unfinished.label, unfinished.run, "resume-unfinished")));
+  },
+
   quick(filters) {
     this.quick.setAttribute("role", "group");
     this.quick.setAttribute("aria-label", "Quick filters");
@@ -574,7 +587,7 @@ const RENDERERS = {
       h("p", { class: "tks-copies" }, this.copier("Copy id", panel.token_id, "copy-id"), panel.owner && this.copier("Copy owner", panel.owner, "copy-owner")),
       schedule && h("div", { class: "tks-finding tks-medium" }, h("b", {}, schedule.text),
         h("div", { class: "tks-row" },
-          schedule.is_due && button("Resume the run …", () => { this.opener = "list"; this.wanted = "decision"; this.send("resume", { run: schedule.run }); }, { "data-key": "resume-run" }),
+          schedule.is_due && this.resumer("Resume the run …", schedule.run, "resume-run"),
           button(schedule.count > 1 ? `Cancel the schedule (${schedule.count} tokens)` : "Cancel the schedule", () => { this.wanted = "panel"; this.send("cancel_schedule", { run: schedule.run }); }, { "data-key": "cancel-schedule" }))),
       panel.findings.map(finding => h("div", { class: `tks-finding tks-${finding.severity || "none"}` },
         h("b", {}, square(finding.severity), finding.title, finding.severity && h("span", { class: "tks-unseen" }, ` (${finding.severity})`)),

@@ -86,11 +86,13 @@ class Known:
         caller: The name of the signed-in identity; empty if it is unknown.
         scheduled: The revocations that are scheduled: ``token_id, run_id, due``.
         usage: What used each token; None without evidence.
+        unfinished: The runs of which something remains, the newest first: ``run_id, remaining``.
     """
 
     caller: str = ""
     scheduled: pd.DataFrame | None = None
     usage: pd.DataFrame | None = None
+    unfinished: pd.DataFrame | None = None
 
 
 NOTHING_KNOWN = Known()
@@ -130,7 +132,6 @@ class Model(Paged):
         super().__init__(page_size)
         self.filters: dict[str, Choice] = {}
         self._selection: frozenset[str] = frozenset()
-        self._searched: list[pa.Array] = []
         self.sorted_by: tuple[str, bool] | None = None
         self._load(tokens, findings, known)
 
@@ -164,7 +165,8 @@ class Model(Paged):
             self.facets["workspace"] = facets.of_column("Workspace", tokens["workspace"])
         if self.evidence is not None:
             self.facets[USED_BY] = facets.of_lists("Used by", self.evidence["clients"])
-        self._searched = []
+        texts = [pa.array(tokens[name].astype(frames.TEXT)) for name in _SEARCHED]
+        self._searched = [pc.utf8_lower(text) for text in texts]
         self._masks: dict[str, Mask] = {}
         for name, value in self.filters.items():
             self._masks[name] = self._mask(name, value)
@@ -239,9 +241,6 @@ class Model(Paged):
     def _mask(self, name: str, value: Choice) -> Mask:
         if name != TEXT_FILTER:
             return self.facets[name].mask(value)
-        if not self._searched:  # computed by the first search
-            texts = [pa.array(self.tokens[name].astype(frames.TEXT)) for name in _SEARCHED]
-            self._searched = [pc.utf8_lower(text) for text in texts]
         found = np.zeros(len(self.tokens), dtype=bool)
         for column in self._searched:
             hits = pc.match_substring(column, str(value).lower()).fill_null(False)  # noqa: FBT003  # Arrow's signature

@@ -40,8 +40,10 @@ class Plain(PlainFace):
         self._title, self._line = style.text("", "tk-title"), style.text("", "tk-dim")
         self._notice = style.Notice()
         self._decision = Confirmation(hear)
+        self._unfinished = style.made(widgets.VBox)
         self._browse = style.made(
-            widgets.VBox, [self._build_filters(), self._build_selection(), self._build_list(), self._build_panel()]
+            widgets.VBox,
+            [self._unfinished, self._build_filters(), self._build_selection(), self._build_list(), self._build_panel()],
         )
         head = style.row(
             style.made(widgets.VBox, [self._title, self._line, style.text(why, "tk-dim")], names=("tk-grow",)),
@@ -106,6 +108,16 @@ class Plain(PlainFace):
         self._title.value = f"{about['title']} of {formatting.shown(about['where'])}"
         self._line.value = formatting.shown(" · ".join(filter(None, (about["line"], about["lacks"]))))
         style.show(self._buttons["Refresh"], shown=about["can_refresh"])
+
+    def _show_unfinished(self, unfinished: dict[str, Any] | None) -> None:
+        parts: list[widgets.Widget] = []
+        if unfinished:
+            resume = self._resumer(unfinished["label"], unfinished["run"])
+            parts = [style.row(style.text(unfinished["text"], "tk-strong"), resume)]
+        style.fill(self._unfinished, parts)
+
+    def _resumer(self, label: str, run_id: str) -> widgets.Button:
+        return style.button(label, lambda: self._event("resume", run=run_id))
 
     def _show_notice(self, notice: dict[str, Any]) -> None:
         (self._notice.show_error if notice["is_error"] else self._notice.say)(notice["text"])
@@ -242,7 +254,7 @@ class Plain(PlainFace):
             label = f"Cancel the schedule ({pluralize(schedule['count'], 'token')})"
             buttons = [style.button(label, lambda: self._event("cancel_schedule", run=schedule["run"]))]
             if schedule["is_due"]:
-                buttons.append(style.button("Resume the run …", lambda: self._event("resume", run=schedule["run"])))
+                buttons.append(self._resumer("Resume the run …", schedule["run"]))
             lines.append(style.row(*buttons))
         for finding in panel["findings"]:
             severity = f" ({finding['severity']})" if finding["severity"] else ""

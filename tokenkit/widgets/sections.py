@@ -228,6 +228,21 @@ def _schedule(model: Model, token_id: str, now: pd.Timestamp) -> Section | None:
     }
 
 
+def unfinished(runs: pd.DataFrame | None) -> Section | None:
+    """Return the newest run of which something remains, to resume it; None if there is none."""
+    if runs is None or runs.empty:
+        return None
+    newest = runs.iloc[0]
+    count = len(runs)
+    return {
+        "text": f"Run {newest['run_id']} is unfinished."
+        if count == 1
+        else f"{pluralize(count, 'run')} are unfinished. The newest is {newest['run_id']}.",
+        "run": newest["run_id"],
+        "label": f"Resume ({newest['remaining']:,} remaining) …",
+    }
+
+
 def charts(model: Model) -> list[Section]:
     """Return small charts of the matching tokens: counts only, whose bars are choices of a field."""
     found: list[Section] = []

@@ -476,7 +476,12 @@ class Workspace(ManagedSource["UpdatePlan"]):
 
         def known() -> Known:
             _, caller = context.caller()
-            return Known(caller=caller, scheduled=actions.schedule.scheduled(context), usage=usage)
+            return Known(
+                caller=caller,
+                scheduled=actions.schedule.scheduled(context),
+                usage=usage,
+                unfinished=actions.schedule.unfinished(self.runs()),
+            )
 
         def read() -> tuple[pd.DataFrame, pd.DataFrame]:
             audit = self.audit(usage=usage)
