@@ -512,7 +512,7 @@ const RENDERERS = {
     if (charts?.length === 0) return this.paint(this.charts, h("p", { class: "tks-faint" }, "There is nothing to chart."));
     this.paint(this.charts, (charts ?? []).map(({ field, title, bars }) => {
       const most = Math.max(1, ...bars.map(bar => bar.count));
-      const figure = h("figure", {}, h("figcaption", {}, title), bars.map(({ value, label, count, on }) => {
+      return h("figure", {}, h("figcaption", {}, title), bars.map(({ value, label, count, on }) => {
         const svg = document.createElementNS(SVG, "svg");
         svg.setAttribute("viewBox", "0 0 100 10");
         svg.setAttribute("preserveAspectRatio", "none");
@@ -521,13 +521,11 @@ const RENDERERS = {
         bar.setAttribute("width", String(count ? Math.max(1.5, 100 * count / most) : 0));
         bar.setAttribute("height", "10");
         svg.append(bar);
-        return button([h("span", {}, label), svg, h("b", {}, count.toLocaleString("en-US"))], () => this.send("toggle", { field, value, on: !on }), {
+        return button([h("span", {}, label), h("b", {}, count.toLocaleString("en-US")), svg], () => this.send("toggle", { field, value, on: !on }), {
           class: "tks-bar-button", "aria-pressed": String(on), "data-key": `bar:${field}:${value}`,
           "aria-label": `${title}: ${label}, ${count} tokens`,
         });
       }));
-      figure.style.setProperty("--count", `${most.toLocaleString("en-US").length + 0.5}ch`);
-      return figure;
     }));
   },
 
