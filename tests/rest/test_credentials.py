@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from databricks.sdk import WorkspaceClient, oauth
+from databricks.sdk import WorkspaceClient
 
 import tokenkit
 from tokenkit import errors
@@ -489,10 +489,6 @@ def test_a_profile_without_a_host_is_an_error_that_names_the_host_and_the_file(c
 )
 def test_a_sign_in_at_a_host_that_does_not_respond_is_an_error_that_says_so(monkeypatch, account_id, connect):
     monkeypatch.setattr(credentials, "_DISCOVERY_SECONDS", 1)
-    # In versions 0.40 to 0.67 at least, discovery retries for 300 s, whatever the Config says.
-    for name in ("get_workspace_endpoints", "get_account_endpoints"):
-        for client in getattr(getattr(oauth, name, None), "__defaults__", None) or ():
-            monkeypatch.setattr(client, "_retry_timeout_seconds", 1)
     with_profile(f"[prod]\nhost = http://127.0.0.1:9\nclient_id = app\nclient_secret = hidden\n{account_id}")
     with pytest.raises(errors.ConnectionFailedError) as raised:
         connect("prod")

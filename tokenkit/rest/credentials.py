@@ -33,6 +33,7 @@ from tokenkit.version import __version__
 
 # Before it signs in, the SDK requests the host's metadata; it would retry an unreachable host for five minutes.
 _DISCOVERY_SECONDS = 2
+_RETRIES_FOR = "_retry_timeout_seconds"  # of a client of the official SDK
 _NULL_HANDLER = logging.NullHandler()
 
 NOTEBOOK = "the identity of this notebook"
@@ -401,9 +402,16 @@ def load_sdk() -> None:
     logging.getLogger("databricks.sdk").addHandler(_NULL_HANDLER)
     try:
         importlib.import_module("databricks.sdk.core")
+        oauth = importlib.import_module("databricks.sdk.oauth")
     except ImportError:
         problem = not_installed("This sign-in requires databricks-sdk", "databricks-sdk")
         raise errors.ConfigurationError(problem) from None
+    # In versions 0.40 to 0.67, which the runtimes have, these ask a host with a client of their own. It retries for 300
+    # seconds, whatever the Config says.
+    for name in ("get_workspace_endpoints", "get_account_endpoints"):
+        for client in getattr(getattr(oauth, name, None), "__defaults__", None) or ():
+            if hasattr(client, _RETRIES_FOR):
+                setattr(client, _RETRIES_FOR, _DISCOVERY_SECONDS)
 
 
 @without_frames()
