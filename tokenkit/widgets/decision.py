@@ -126,11 +126,17 @@ class Decision:
 
     # Before the plan
 
-    def begin(self, action: Action, tokens: pd.DataFrame) -> None:
-        """Begin an action on some tokens: ask for the input of its plan, or create the plan."""
+    def begin(self, action: Action, tokens: pd.DataFrame, *, run: str = "") -> None:
+        """Begin an action on some tokens: ask for the input of its plan, or create the plan.
+
+        Args:
+            action: The action.
+            tokens: The tokens.
+            run: The run that the plan continues.
+        """
         if self.busy:
             return
-        self._run = ""
+        self._run = run
         self._action, self._tokens = action, tokens
         self._answers = {field.name: field.value for field in (*action.form, *action.options)}
         if action.form:
@@ -330,8 +336,7 @@ class Decision:
         """Plan what remains of a run: of the last one, or of one that was scheduled."""
         run_id = run_id or str(self._view.get("run", ""))
         if self._plan_resume is not None and run_id and not self.busy:
-            self.begin(resuming(self._plan_resume, run_id), self._tokens)
-            self._run = run_id
+            self.begin(resuming(self._plan_resume, run_id), self._tokens, run=run_id)
 
     def again(self) -> None:
         """Create the plan again that could not be created."""
