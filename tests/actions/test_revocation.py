@@ -161,7 +161,7 @@ def test_protected_tokens_are_left_out_by_file_and_by_argument(ws, victims):
 
 def test_an_id_that_is_not_there_is_reported_and_left_out(ws, victims):
     plan = ws.revoke([victims["token_id"].iloc[0], "0" * 64])
-    assert plan.left_out[["token_id", "reason"]].to_numpy().tolist() == [["0" * 64, "no such token"]]
+    assert plan.left_out[["token_id", "reason"]].to_numpy().tolist() == [["0" * 64, "not found"]]
 
 
 def test_the_preview_warns_of_what_matters(ws):
@@ -199,7 +199,7 @@ def test_a_preview_and_what_is_left_out_have_the_columns_that_are_documented(ws,
     assert plan.preview()["comment"].fillna("").tolist() == planned["comment"].fillna("").tolist()
     assert repr(plan).startswith(f"<RevocationPlan: 50 tokens on {ws.name} will be revoked for good, ")
     left_out = plan.summary().left_out
-    assert left_out["no such token"] == 2
+    assert left_out["not found"] == 2
     assert sum(left_out.values()) == len(plan.left_out)
 
 

@@ -61,9 +61,12 @@ PREVIEW = frames.schema(
 )
 USED_BY = "used_by"
 """The column of a preview with what used each token, in a plan with evidence of use."""
-NOT_FOUND = "no such token"
+NOT_FOUND = "not found"
 """The reason for leaving out a requested token that the workspace does not list."""
 LEFT_OUT = frames.schema(token_id=str, owner=str, comment=str, reason=str)
+"""The tokens that a plan leaves out. A reason fits one token and several, because a summary counts the tokens of each:
+``Left out: 3 tokens (comment changed since the plan)``.
+"""
 
 Tokens = pd.DataFrame | pd.Series | Iterable[str] | str
 
@@ -382,7 +385,7 @@ def _reasons_to_leave_out(
     reasons = protection.protected(chosen, patterns)
     own = (chosen["owner_id"] == caller_id).fillna(value=False).astype(bool)
     excluded = own & (reasons == "") & (not include_own)
-    return reasons.mask(excluded, f"yours; {spelled('include_own=True')} includes them")
+    return reasons.mask(excluded, f"yours; excluded without {spelled('include_own=True')}")
 
 
 def warnings_about(

@@ -247,9 +247,7 @@ def undo(context: PlanContext, run_id: str, *, reason: str | None = None) -> Upd
     unknown = {entry.token_id: _why_not_undone(entry, now.get(entry.token_id)) for entry in back}
     unknown = {token_id: why for token_id, why in unknown.items() if why}
     unknown |= {entry.token_id: _NOT_KEPT for entry in back if records.is_redacted(entry.change)}
-    unknown |= {
-        entry.token_id: f"it may have been changed: resume {run_id}" for entry in done if entry.state in _IN_DOUBT
-    }
+    unknown |= {entry.token_id: f"may have been changed: resume {run_id}" for entry in done if entry.state in _IN_DOUBT}
     return _plan(context, back, planned_tokens(back), unknown, reason=reason or f"undo of {run_id}")
 
 
@@ -284,10 +282,10 @@ _INSTEAD = {
 ALL_APIS_ALLOWED = "access to all APIs"
 _CANNOT_BE_RESTORED = "the old comment cannot be restored: it looks like a credential"
 _IN_DOUBT = (states.SENT, *states.IN_DOUBT)
-_RESTORED = "it has the earlier values again"
-_CHANGED_SINCE = "it was changed since, and has other values than the run wrote"
+_RESTORED = "already restored to the earlier values"
+_CHANGED_SINCE = "changed since, to other values than the run wrote"
 _NOT_LISTED = "no longer listed"
-_NOT_KEPT = "the text is not in the journal, because it looks like a credential"
+_NOT_KEPT = "the journal does not keep texts that look like credentials"
 
 
 def resume(
