@@ -320,12 +320,14 @@ def test_a_staged_run_requires_confirmation_and_does_not_start_before_it_is_due(
     assert cli.main(["resume", staged.run_id, "--yes", "--usage", "--rows", "missing.json"]) == 2
     assert "cannot be resumed before" in capsys.readouterr().err  # and nothing about the evidence
     assert cli.main(["resume", staged.run_id, "--dry-run"]) == 0
-    assert capsys.readouterr().err.startswith(f"Run {staged.run_id} was staged and cannot be resumed before")
+    not_due = f"Run {staged.run_id} was staged and cannot be resumed before {staged.due:%Y-%m-%d %H:%M} UTC."
+    assert not_due in capsys.readouterr().err.splitlines()
     with Journal(workspace.folder) as journal:
         journal._connection.execute(
             "UPDATE runs SET settings = json_set(settings, '$.due', '2026-01-01T00:00:00+00:00')"
         )
     assert cli.main(["resume", staged.run_id]) == 2
+    assert f"Run {staged.run_id} was staged and has been due since 2026-01-01 00:00 UTC." in capsys.readouterr().err
     assert deleted(here) == 0
     assert cli.main(["resume", staged.run_id, "--yes"]) == 0
     assert deleted(here) == 2

@@ -14,6 +14,7 @@ import pyarrow as pa
 from tokenkit import errors, frames
 from tokenkit.actions import creation, evidence, permissions, revocation, states, update
 from tokenkit.actions import protect as protection
+from tokenkit.actions.history import FIELDS
 from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import Progress, RunOptions, RunSettings
@@ -31,6 +32,7 @@ KINDS: Mapping[str, RunKind] = {module.KIND.name: module.KIND for module in _MOD
 _RESUME = {module.KIND.name: module.resume for module in _MODULES}
 _MAY_BE_DONE, _NO_LONGER_LISTED = "may have been processed: looked up first", "no longer listed"
 PREVIEW = pa.schema([*((field.name, field.type) for field in revocation.PREVIEW), ("outcome", pa.string())])
+_NEW = [f"new_{field}" for field in FIELDS]
 
 
 class RemainingPlan(Plan):
@@ -112,6 +114,7 @@ class ResumePlan(RemainingPlan):
             warnings=warnings,
             left_out=revocation.reasons_of(self.left_out),
             evidence="" if usage is None else coverage_of(usage),
+            outline=[said] if self._is_open and (said := revocation.when_due(self.run, self._context.now())) else [],
         )
 
     def preview(self) -> pd.DataFrame:
@@ -120,7 +123,8 @@ class ResumePlan(RemainingPlan):
         Returns:
             ``token_id, owner, owner_kind, comment, status, last_used_day, expiry_time, warnings``, then ``outcome``:
             the outcome so far, from the journal. Of a token that is no longer listed, owner and comment are those of
-            the journal, and the others are missing.
+            the journal, and the others are missing. Of an update, there are also ``new_comment``, ``scopes`` and
+            ``new_scopes``: the present values beside those that it writes.
         """
         return self._remaining.copy()
 
@@ -280,7 +284,11 @@ def _current(
         outcome=outcomes,
         warnings=warnings,
     )
-    return rows[PREVIEW.names], revocation.left_out_of(entries, reasons)
+    columns = PREVIEW.names
+    if run.kind == update.KIND.name:
+        scopes, columns = rows["scopes"].where(is_listed, planned["scopes"]), [*update.PREVIEW.names, *columns]
+        rows = update.changed_values(remaining)[_NEW].join(rows.assign(scopes=scopes))
+    return rows[[*dict.fromkeys(columns)]], revocation.left_out_of(entries, reasons)
 
 
 def _reasons_to_leave_out(

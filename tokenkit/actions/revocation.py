@@ -479,4 +479,12 @@ def check_due(run: Run, now: pd.Timestamp) -> None:
     """
     due = due_of(run)
     if due is not None and now < due:
-        raise errors.UsageError(f"Run {run.run_id} was staged and cannot be resumed before {due:%Y-%m-%d %H:%M} UTC.")
+        raise errors.UsageError(when_due(run, now))
+
+
+def when_due(run: Run, now: pd.Timestamp) -> str:
+    """Return the sentence about the end of a staged run's grace period; empty for any other run."""
+    if (due := due_of(run)) is None:
+        return ""
+    says = "cannot be resumed before" if now < due else "has been due since"
+    return f"Run {run.run_id} was staged and {says} {due.tz_convert('UTC'):%Y-%m-%d %H:%M} UTC."

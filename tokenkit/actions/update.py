@@ -88,13 +88,7 @@ class UpdatePlan(WorkspacePlan):
         A field that does not change has no new value. Tokens that already have the requested values are not in the
         plan.
         """
-        rows = [
-            {"token_id": entry.token_id, "owner": entry.owner}
-            | {field: entry.snapshot.get(field) for field in FIELDS}
-            | {f"new_{field}": value for field, value in (entry.change or {}).items()}
-            for entry in self._changes
-        ]
-        return frames.frame(rows, PREVIEW)
+        return changed_values(self._changes)
 
     def apply(
         self, *, workers: int = WORKERS, progress: bool | Progress = True, stop: threading.Event | None = None
@@ -138,6 +132,17 @@ class UpdatePlan(WorkspacePlan):
         if self.run_id is None:
             raise errors.UsageError("This plan was not applied, so there is nothing to undo.")
         return undo(self._context, self.run_id)
+
+
+def changed_values(entries: Sequence[Entry]) -> pd.DataFrame:
+    """Return a row for each entry with the columns of ``PREVIEW``: the values in its snapshot and the new ones."""
+    rows = [
+        {"token_id": entry.token_id, "owner": entry.owner}
+        | {field: entry.snapshot.get(field) for field in FIELDS}
+        | {f"new_{field}": value for field, value in (entry.change or {}).items()}
+        for entry in entries
+    ]
+    return frames.frame(rows, PREVIEW)
 
 
 def changes_of(tokens: Tokens, *, comment: str | None, scopes: Sequence[str] | None) -> dict[str, dict[str, Any]]:

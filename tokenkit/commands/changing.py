@@ -359,12 +359,8 @@ def resume(
         plan = workspace.plan_resume(run_id, ignore_usage=ignore_usage or options["usage"])
     except errors.WarehouseStoppedError as stopped:  # a staged run reads its evidence again
         plan = workspace.plan_resume(run_id, read_if_allowed(session.front_end, workspace, stopped))
-    try:
+    if not dry_run:
         plan.check_due()  # before the log is read
-    except errors.UsageError as not_due:
-        if not dry_run:
-            raise
-        session.warn(str(not_due))
     evidence = evidence_of(session.front_end, workspace, options)
     if evidence is not None:
         plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
