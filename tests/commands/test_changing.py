@@ -803,11 +803,30 @@ def test_options_of_a_change_of_scopes_require_it(option, capsys):
 
 @pytest.mark.usefixtures("here")
 def test_a_change_that_is_limited_says_of_how_many_tokens(capsys):
-    count = len(tokenkit.connect().tokens(status="active"))
+    workspace = tokenkit.connect()
+    count = len(workspace.revoke(workspace.tokens(status="active")))
     assert cli.main(["revoke", "--status", "active", "--limit", "2", "--dry-run"]) == 0
-    assert f"--limit selects the first 2 of {count} tokens that match." in capsys.readouterr().err
+    assert f"--limit selects the first 2 of {count} tokens that can be changed." in capsys.readouterr().err
     assert cli.main(["revoke", "--status", "active", "--limit", str(count), "--dry-run"]) == 0
     assert "--limit" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", ["revoke", "update --comment new", "fleet revoke --profiles {host}"])
+def test_a_limit_counts_the_tokens_that_are_changed_and_not_those_that_are_left_out(here, command, capsys):
+    workspace = tokenkit.connect()
+    owned = workspace.tokens(status="active").sort_values("token_id")
+    own = workspace.tokens(owner=workspace.me(), status="active")["token_id"]
+    protected, *rest = owned.loc[~owned["token_id"].isin(own), "token_id"]
+    workspace.folder.mkdir(mode=0o700)
+    (workspace.folder / "config.toml").write_text(f"[protect]\ntoken_ids = {[protected, *own]}\n")
+    line = shlex.split(command.format(host=here.host))
+    limited = ["--status", "active", "--sort", "token_id", "--limit", "3", "--output", "json", "--dry-run"]
+    assert cli.main([*line, *limited]) == 0
+    printed = capsys.readouterr()
+    assert {row["token_id"] for row in json.loads(printed.out)} == {*rest[:3]}
+    assert f"--limit selects the first 3 of {len(rest)} tokens that can be changed." in printed.err
+    assert f"Left out: 1 token (protected: token_id {protected})." in printed.err
 
 
 @pytest.mark.usefixtures("here")
