@@ -260,7 +260,9 @@ def test_an_interrupted_run_of_today_resumes_after_showing_what_remains(here, in
     printed = capsys.readouterr().err
     assert "failed" in printed  # what remains, with the outcome in the journal
     assert printed.lower().count("revoke 2 tokens for good") == 1
-    assert f"4 tokens revoked. Run {interrupted}" in printed
+    assert f": the whole run: 4 tokens revoked. Run {interrupted}." in printed
+    outcomes = tokenkit.connect().journal().query("run_id == @interrupted")["outcome"]
+    assert outcomes.tolist() == ["revoked"] * 4  # what `journal --run` shows
     assert deleted(here) == 2
     assert cli.main(["resume", interrupted]) == 0
     assert f"nothing remains of run {interrupted}" in capsys.readouterr().err
@@ -937,13 +939,13 @@ def test_an_interrupt_while_the_result_is_made_names_the_run(monkeypatch, capsys
     (run_id,) = tokenkit.connect().runs()["run_id"]
     said = f"Run {run_id} returned no result. To see what it did: tokenkit journal --run {run_id}\n"
     assert capsys.readouterr().err.endswith(said)
-    assert tokenkit.connect().journal()["outcome"].tolist() == ["revoked"] * 2  # the third is one's own
+    assert tokenkit.connect().journal()["outcome"].tolist() == ["revoked"] * 3
 
 
 def test_an_error_after_a_run_has_begun_names_the_run(here, capsys):
     listing = "/api/2.0/token-management/tokens"
     here.faults.add(Fault(method="GET", path=listing, status=500, offset=2))
-    assert cli.main(["revoke", "--status", "active", "--limit", "3", "--yes"]) == 3
+    assert cli.main(["revoke", "--status", "active", "--yes"]) == 3
     *_, named, error = capsys.readouterr().err.splitlines()
     (run_id,) = tokenkit.connect().runs()["run_id"]
     assert named == f"Run {run_id} returned no result. To see what it did: tokenkit journal --run {run_id}"

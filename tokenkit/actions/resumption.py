@@ -19,7 +19,7 @@ from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import Progress, RunOptions, RunSettings
 from tokenkit.actions.plan import Plan, PlanContext, Summary, planned_tokens
-from tokenkit.actions.result import counts
+from tokenkit.actions.result import totals
 from tokenkit.actions.run import reasons_to_skip
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import pluralize
@@ -255,8 +255,8 @@ def resume(context: PlanContext, journal: Journal, run: Run, options: RunOptions
 
 
 def report(name: str, run_id: str, result: pd.DataFrame) -> str:
-    """Return the counts of a run's outcomes as a line of text."""
-    return f"{name}: {counts(result) or 'no token was affected'}. Run {run_id}."
+    """Return the counts of a resumed run's outcomes as a line of text."""
+    return f"{name}: {totals(result, run_id) or 'no token was affected'}. Run {run_id}."
 
 
 def _current(

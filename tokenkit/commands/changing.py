@@ -16,7 +16,7 @@ from tokenkit.actions import creation, permissions, preview
 from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
-from tokenkit.actions.result import ENDED_BY, NOTHING_CHANGED, RUN, counts, is_confirmed, remaining
+from tokenkit.actions.result import ENDED_BY, NOTHING_CHANGED, RUN, counts, is_confirmed, remaining, totals
 from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.states import ALREADY_GONE, REVOKED, UNKNOWN, UPDATED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
@@ -409,7 +409,7 @@ def _nothing_remains(
         return plan.preview()
     result = _applied(session.front_end, plan)  # reads the listing, which may contradict it
     is_open = remaining(result) or not is_confirmed(result)
-    if found := counts(result):
+    if found := totals(result, str(plan.run_id)):
         session.warn(f"{workspace.name}: {found}.")
     _say_additional_effects(session.front_end, result)
     _say_how_to_finish(session, plan, result)
@@ -606,7 +606,8 @@ def _decide(
     result = _with_columns(_applied(front_end, plan), session.columns, lambda: rows)
     interrupted = "Interrupted. " if result.attrs.get(ENDED_BY) == INTERRUPT else ""
     is_change = isinstance(plan, PermissionEffects) and not interrupted
-    done = "; ".join(filter(None, ["permissions changed" * (is_change or not len(result)), counts(result)]))
+    outcomes = totals(result, str(plan.run_id)) if isinstance(plan, RemainingPlan) else counts(result)
+    done = "; ".join(filter(None, ["permissions changed" * (is_change or not len(result)), outcomes]))
     changed = [*dict.fromkeys([*plan.hosts, *result.get("workspace", ())])]
     front_end.warn_last(f"{interrupted}{workspace.name_for(changed)}: {done}. Run {plan.run_id}.")
     _say_additional_effects(front_end, result)
