@@ -341,7 +341,9 @@ def test_a_notice_names_who_created_the_tokens_of_a_service_principal(ws, compan
     infos.replace({**by_itself, "created_by_id": by_itself["owner_id"], "created_by_username": "an-application-id"})
     person = tokens[(tokens["owner_kind"] == "user") & (tokens["owner"] != ws.me())].head(1)
     notices = ws.revoke([*chosen["token_id"], *person["token_id"]]).stage(grace="14d").notices.set_index("owner")
-    creators = [*dict.fromkeys(chosen["created_by_username"].iloc[:-1]), one]
+    people = ws.users().set_index("id")["user_name"]  # the listing names the service principal as the creator
+    creators = [*dict.fromkeys(chosen["created_by_id"].iloc[:-1].map(people)), one]
+    assert not chosen["created_by_username"].isin(people).any()
     assert set(notices.loc[one, "created_by"].split("; ")) == set(creators)
     assert notices.loc[person["owner"].iloc[0], "created_by"] == person["owner"].iloc[0]
     assert list(notices.columns) == ["owner_kind", "created_by", "tokens", "comments", "due"]

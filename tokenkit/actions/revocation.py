@@ -29,6 +29,7 @@ from tokenkit.frames import TEXT
 from tokenkit.review import filters
 from tokenkit.review.durations import duration
 from tokenkit.review.expressions import truth
+from tokenkit.review.owners import CREATOR_S_USER_NAME, with_aliases
 from tokenkit.review.patterns import shortened
 from tokenkit.review.texts import appended
 from tokenkit.review.usage import of_tokens, sentences
@@ -223,11 +224,14 @@ class RevocationPlan(WorkspacePlan):
             grace: The time for owners to object, or to use a token again, which excludes it: ``14d``, ``2w``. A token
                 that is protected by then is skipped as well. A plan with evidence of use reads the audit log again.
         """
-        due = self._context.now() + duration(grace)
+        due, identities = self._context.now() + duration(grace), self._context.identities(())
+        # Of a token on behalf of a service principal, the listing can name that service principal as the creator.
+        named = with_aliases(self._planned, users=identities.users, service_principals=identities.service_principals)
+        creator = named[CREATOR_S_USER_NAME].fillna(named["created_by_username"])
         with Journal(self._context.folder) as journal:
             run, _ = self._record(journal, self._settings(RunOptions()) | {DUE: due.isoformat()})
         self._due = due
-        return StagedRevocation(run.run_id, due, self._planned)
+        return StagedRevocation(run.run_id, due, self._planned.assign(created_by_username=creator))
 
     def _check(self) -> None:
         if self._due is not None:
