@@ -1,7 +1,7 @@
 """The columns of the rows that each command returns, known before it runs and without pandas.
 
 Completion offers them, and a misspelled one is an error before the first request or question.
-``tests/commands/test_printing.py`` and ``test_changing.py`` compare them with the rows.
+``tests/commands/test_printing.py`` and ``test_changing_results.py`` compare them with the rows.
 """
 
 from __future__ import annotations
