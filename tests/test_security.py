@@ -39,7 +39,7 @@ ATTACKS = {
         "tests/commands/test_find_leaked.py::test_values_are_not_in_the_frames_of_an_error_that_comes_later",
     ],
     "tokens": [
-        "tests/commands/test_changing.py::test_a_dry_run_has_the_most_dangerous_tokens_first_and_no_warning_cut",
+        "tests/commands/test_changing_previews.py::test_a_dry_run_has_the_most_dangerous_tokens_first_and_no_warning_cut",
         "tests/actions/test_revocation.py::test_the_token_that_signs_in_is_marked_and_is_revoked_after_all_others",
     ],
     "protected tokens": [

@@ -431,7 +431,7 @@ def test_an_outcome_that_is_not_confirmed_is_counted_fails_a_command_and_is_conf
     assert cli.main(["resume", run_id]) == 0
     said = capsys.readouterr().err
     assert f"nothing remains of run {run_id}" in said
-    assert said.endswith(": 3 tokens revoked.\n")
+    assert said.endswith(": the whole run: 3 tokens revoked.\n")
     assert ws.journal()["error"].isna().all()
 
 

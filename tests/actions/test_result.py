@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tokenkit.actions.result import counts
+from tokenkit.actions.result import counts, totals
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,16 @@ from tokenkit.actions.result import counts
 def test_the_first_count_says_of_what(outcomes, text):
     result = pd.DataFrame({"outcome": pd.Series(outcomes, dtype="int64").repeat(list(outcomes.values())).index})
     assert counts(result.assign(error=None)) == text
+
+
+@pytest.mark.parametrize(
+    ("run_id", "text"),
+    [
+        ("20260301-093000-a63646d3", "the whole run: 2 tokens revoked"),
+        ("20260301-093000-a63646d3.1", "this part of the run: 2 tokens revoked"),
+    ],
+)
+def test_the_counts_of_a_resumed_run_say_that_they_are_of_all_its_tokens(run_id, text):
+    result = pd.DataFrame({"outcome": ["revoked"] * 2, "error": None})
+    assert totals(result, run_id) == text
+    assert totals(result.head(0), run_id) == ""

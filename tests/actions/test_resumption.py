@@ -11,6 +11,8 @@ from tests.conftest import NOW
 from tokenkit import errors
 from tokenkit.actions import resumption
 from tokenkit.actions.journal import Journal
+from tokenkit.actions.options import RunOptions
+from tokenkit.commands import returned
 from tokenkit.sandbox import Fault
 
 DAY = pd.Timedelta(days=1)
@@ -112,7 +114,13 @@ def test_a_run_of_another_day_and_a_staged_one_need_a_confirmation(ws, others, r
         plan.apply()
     later = connected(company, clock=NOW + pd.Timedelta(hours=14), home=ws.folder)
     assert not later.plan_resume(run_id).needs_confirmation
-    later.plan_resume(staged.run_id).check_due()
+    due = later.plan_resume(staged.run_id)
+    due.check_due()
+    fleet_plan = tokenkit.fleet([ws]).plan_resume(staged.run_id)
+    assert "staged and cannot be resumed before 2026-03-01 21:30 UTC." in str(plan)
+    assert str(fleet_plan).count("staged and cannot be resumed before 2026-03-01 21:30 UTC.") == 1
+    assert "staged and has been due since 2026-03-01 21:30 UTC." in str(due)
+    assert "staged" not in str(later.plan_resume(run_id))
     assert connected(company, clock=NOW + DAY, home=ws.folder).plan_resume(run_id).needs_confirmation
 
 
@@ -123,6 +131,9 @@ def test_an_update_and_a_change_of_permissions_are_resumed_by_a_plan_too(ws, oth
     company.faults.clear()
     plan = ws.plan_resume(update.run_id)
     assert plan.summary().doing == "change 1 token"
+    values = ["token_id", "comment", "new_comment", "scopes", "new_scopes"]
+    expected = update.preview()[values].set_index("token_id").loc[[*plan.token_ids]].reset_index()
+    pd.testing.assert_frame_equal(plan.preview()[values], expected)
     assert plan.apply(progress=False)["outcome"].tolist() == ["updated"] * 2
     company.faults.add(Fault(method="PUT", status=400, times=1))
     change = ws.plan_permissions([{"group_name": "contractors", "permission_level": "CAN_USE"}], replace=True)
@@ -194,3 +205,21 @@ def test_a_change_of_permissions_without_tokens_is_not_said_to_delete_any():
         resumption.KINDS["permissions"].what_is_done(1) == "change the permissions, which deletes or disables 1 token"
     )
     assert resumption.KINDS["update"].what_is_done(0) == "change 0 tokens"
+
+
+def test_what_remains_of_an_update_has_the_present_values_and_the_new_ones(ws, others):
+    listed, gone = others["token_id"].head(2)
+    plan = ws.plan_update([listed, gone], scopes=["sql"])
+    with Journal(ws.folder) as journal:
+        run = plan.record(journal, RunOptions())
+    ws.token_management.update_token_management(listed, {"comment": "of today"}, update_mask="comment")
+    ws.token_management.delete(gone)
+    before = plan.preview().set_index("token_id")
+    rows = ws.plan_resume(run.run_id).preview().set_index("token_id")
+    assert rows.loc[listed, "comment"] == "of today"
+    assert rows["new_comment"].isna().all()
+    assert rows["new_scopes"].map(list).tolist() == [["sql"]] * 2
+    pd.testing.assert_series_equal(rows["scopes"], before["scopes"])  # of the one that is gone, as planned
+    fleet_rows = tokenkit.fleet([ws]).plan_resume(run.run_id).preview()
+    assert fleet_rows["new_scopes"].map(list).tolist() == [["sql"]] * 2
+    assert set(rows.columns) <= {*returned.columns_of("resume", is_plan=True)}

@@ -161,7 +161,7 @@ def test_protected_tokens_are_left_out_by_file_and_by_argument(ws, victims):
 
 def test_an_id_that_is_not_there_is_reported_and_left_out(ws, victims):
     plan = ws.revoke([victims["token_id"].iloc[0], "0" * 64])
-    assert plan.left_out[["token_id", "reason"]].to_numpy().tolist() == [["0" * 64, "no such token"]]
+    assert plan.left_out[["token_id", "reason"]].to_numpy().tolist() == [["0" * 64, "not found"]]
 
 
 def test_the_preview_warns_of_what_matters(ws):
@@ -199,7 +199,7 @@ def test_a_preview_and_what_is_left_out_have_the_columns_that_are_documented(ws,
     assert plan.preview()["comment"].fillna("").tolist() == planned["comment"].fillna("").tolist()
     assert repr(plan).startswith(f"<RevocationPlan: 50 tokens on {ws.name} will be revoked for good, ")
     left_out = plan.summary().left_out
-    assert left_out["no such token"] == 2
+    assert left_out["not found"] == 2
     assert sum(left_out.values()) == len(plan.left_out)
 
 
@@ -341,7 +341,9 @@ def test_a_notice_names_who_created_the_tokens_of_a_service_principal(ws, compan
     infos.replace({**by_itself, "created_by_id": by_itself["owner_id"], "created_by_username": "an-application-id"})
     person = tokens[(tokens["owner_kind"] == "user") & (tokens["owner"] != ws.me())].head(1)
     notices = ws.revoke([*chosen["token_id"], *person["token_id"]]).stage(grace="14d").notices.set_index("owner")
-    creators = [*dict.fromkeys(chosen["created_by_username"].iloc[:-1]), one]
+    people = ws.users().set_index("id")["user_name"]  # the listing names the service principal as the creator
+    creators = [*dict.fromkeys(chosen["created_by_id"].iloc[:-1].map(people)), one]
+    assert not chosen["created_by_username"].isin(people).any()
     assert set(notices.loc[one, "created_by"].split("; ")) == set(creators)
     assert notices.loc[person["owner"].iloc[0], "created_by"] == person["owner"].iloc[0]
     assert list(notices.columns) == ["owner_kind", "created_by", "tokens", "comments", "due"]

@@ -8,6 +8,7 @@ from tests.actions.examples import as_before
 from tokenkit.actions import update
 from tokenkit.actions.journal import Journal
 from tokenkit.actions.options import RunOptions
+from tokenkit.core.wording import pluralize
 from tokenkit.sandbox import Fault
 
 
@@ -37,8 +38,7 @@ def test_a_secret_in_a_comment_is_not_put_back_as_the_journal_did_not_keep_it(ws
     plan.apply()
     undo = plan.undo()
     assert (len(undo), undo.left_out["token_id"].tolist()) == (0, [token_id])
-    assert "is not in the journal" in undo.left_out["reason"].iloc[0]
-    assert undo.summary().left_out == {"the text is not in the journal, because it looks like a credential": 1}
+    assert undo.summary().left_out == {"the journal does not keep texts that look like credentials": 1}
     undo.apply()
     assert comments(ws, [token_id]) == ["clean"]
 
@@ -53,7 +53,7 @@ def test_what_may_have_been_changed_is_left_out_of_the_undoing_by_name(ws, compa
     company.faults.clear()
     undo = plan.undo()
     assert (set(undo.token_ids), undo.left_out["token_id"].tolist()) == (set(done), [lost])
-    assert undo.left_out["reason"].tolist() == [f"it may have been changed: resume {plan.run_id}"]
+    assert undo.left_out["reason"].tolist() == [f"may have been changed: resume {plan.run_id}"]
     ws.resume(plan.run_id)
     assert len(plan.undo()) == 3
 
@@ -83,7 +83,7 @@ def test_a_secret_that_an_earlier_version_was_to_write_is_not_written_redacted_b
     assert plan.apply()["outcome"].tolist() == ["failed"]
     result = tokenkit.resume(plan.run_id, workspace=ws)
     assert result["outcome"].tolist() == ["skipped"]
-    assert "is not in the journal" in result["error"].iloc[0]
+    assert result["error"].iloc[0] == "the journal does not keep texts that look like credentials"
     assert comments(ws, [token_id]) == before
 
 
@@ -247,7 +247,7 @@ def test_what_somebody_changed_since_is_left_out_of_the_undoing(ws, victims, lat
     ws.token_management.update_token_management(changed, later, update_mask=[*later])
     undo = plan.undo()
     assert undo.left_out[["token_id", "reason"]].to_numpy().tolist() == [
-        [changed, "it was changed since, and has other values than the run wrote"]
+        [changed, "changed since, to other values than the run wrote"]
     ]
     undo.apply()
     kept = ws.tokens().set_index("token_id").loc[changed]
@@ -261,7 +261,7 @@ def test_what_was_undone_is_not_undone_again(ws, victims):
     plan.undo().apply()
     again = plan.undo()
     assert len(again) == 0
-    assert again.summary().left_out == {"it has the earlier values again": len(victims)}
+    assert again.summary().left_out == {"already restored to the earlier values": len(victims)}
 
 
 @pytest.mark.parametrize("again", ["apply", "resume"])
@@ -278,7 +278,7 @@ def test_what_somebody_changed_since_the_plan_is_not_overwritten(ws, victims, ag
         result = ws.resume(run.run_id)
     result = result.set_index("token_id").loc[chosen]
     assert result["outcome"].tolist() == ["skipped", "updated"]
-    assert result["error"].iloc[0] == "its comment changed since the plan"
+    assert result["error"].iloc[0] == "comment changed since the plan"
     assert comments(ws, chosen) == ["owner's note", "from the plan"]
 
 
@@ -312,3 +312,26 @@ def test_a_token_that_is_gone_is_left_out_of_the_undoing(ws, company, victims):
     undo = ws.undo(plan.run_id)
     assert undo.token_ids == (kept,)
     assert undo.left_out[["token_id", "reason"]].to_numpy().tolist() == [[gone, "no longer listed"]]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_reasons_that_a_preview_counts_fit_one_token_and_several(ws, victims, count):
+    chosen = victims["token_id"].head(count).tolist()
+    plan = ws.plan_update(chosen, comment="from the plan")
+    with Journal(ws.folder) as journal:
+        run = plan.record(journal, RunOptions())
+    for token_id in chosen:
+        ws.token_management.update_token_management(token_id, {"comment": "owner's note"}, update_mask="comment")
+    tokens = pluralize(count, "token")
+    assert f"Left out: {tokens} (comment changed since the plan)." in str(ws.plan_resume(run.run_id))
+    ws.plan_update(chosen, comment="from the plan").apply()
+    undone = ws.resume(run.run_id), ws.undo(run.run_id).apply()
+    assert [set(each["outcome"]) for each in undone] == [{"updated"}, {"updated"}]
+    assert f"Left out: {tokens} (already restored to the earlier values)." in str(ws.undo(run.run_id))
+    for token_id in chosen:
+        ws.token_management.update_token_management(token_id, {"comment": "a third"}, update_mask="comment")
+    assert f"Left out: {tokens} (changed since, to other values than the run wrote)." in str(ws.undo(run.run_id))
+    own = ws.tokens(owner=ws.me())["token_id"].head(count)
+    own_tokens = pluralize(len(own), "token")
+    assert f"Left out: {own_tokens} (yours; excluded without include_own=True)." in str(ws.revoke(own))
+    assert f"Left out: {tokens} (not found)." in str(ws.revoke([str(number) * 64 for number in range(count)]))

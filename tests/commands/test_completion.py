@@ -354,3 +354,9 @@ def test_the_script_is_printed_with_its_environment_variable(shell, capsys):
 def test_an_unknown_shell_is_a_usage_error(capsys):
     assert cli.main(["completion", "fsh"]) == 2
     assert "Did you mean fish?" in capsys.readouterr().err
+
+
+def test_the_help_says_where_owners_and_ids_come_from(capsys):
+    assert cli.main(["completion", "--help"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "owners and token IDs are those of the newest snapshot (`snapshot`)." in printed

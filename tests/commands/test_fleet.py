@@ -214,7 +214,7 @@ def test_a_change_names_only_the_workspaces_that_it_changes(company, capsys):
     (run_id,) = {run.partition(".")[0] for run in tokenkit.connect("dev").runs()["run_id"]}
     resumed = shell(capsys, f"fleet resume {run_id} --profiles prod,dev --yes")
     assert "prod" not in stopped.err + resumed.err
-    assert "1 of 2 workspaces: 2 tokens revoked" in resumed.err
+    assert "1 of 2 workspaces: the whole run: 2 tokens revoked" in resumed.err
 
 
 def test_a_notebook_remembers_the_fleet_of_a_variable(company, notebook):
@@ -486,7 +486,7 @@ def test_a_run_is_resumed_with_some_of_its_workspaces_and_says_what_remains_in_t
     assert "because of an error" not in printed.err
     warnings = [line for line in printed.err.splitlines() if line.startswith("Warning: ") and "this fleet" in line]
     assert [line.endswith(left) for line in warnings] == [True]
-    assert "\n2 workspaces: 3 tokens revoked, 3 pending. Run " in printed.err
+    assert "\n2 workspaces: the whole run: 3 tokens revoked, 3 pending. Run " in printed.err
     last = printed.err.splitlines()[-1]
     assert last.startswith(f"The result is partial (1 workspace): {tokenkit.connect('dev').host}/?o=")
     assert last.endswith(left)

@@ -14,7 +14,7 @@ def test_what_is_left_out_says_where(own_companies, tmp_path):
     unknown = pd.DataFrame({"workspace": [own_companies.host], "token_id": ["f" * 64]})
     plan = fleet.revoke(pd.concat([own[["workspace", "token_id"]], unknown]))
     assert len(plan) == 0
-    assert plan.left_out["reason"].value_counts()["no such token"] == 1
+    assert plan.left_out["reason"].value_counts()["not found"] == 1
     assert set(plan.left_out["workspace"]) == set(fleet.hosts)
     assert plan.apply()["outcome"].tolist() == []
     assert list(plan.preview().columns)[:2] == ["workspace", "token_id"]

@@ -24,7 +24,7 @@ def test_a_workspace_resumes_its_run_and_says_what_became_of_it(fresh_sandbox, c
     run_id = half_done(ws, fresh_sandbox)
     capsys.readouterr()
     assert ws.resume(run_id, progress=False)["outcome"].tolist() == ["revoked"] * 4
-    assert capsys.readouterr().err == f"{ws.name}: 4 tokens revoked. Run {run_id}.\n"
+    assert capsys.readouterr().err == f"{ws.name}: the whole run: 4 tokens revoked. Run {run_id}.\n"
 
 
 def test_a_run_is_not_resumed_with_the_workspace_of_another_host(fresh_sandbox, connected):

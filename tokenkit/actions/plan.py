@@ -107,7 +107,7 @@ class Summary:
         resembling: The owners whose names resemble a protected one, as phrases, each with its number of tokens.
         evidence: The coverage of the evidence of use; empty without evidence.
         explained: The warnings that a sentence explains, which a preview shows instead of the number of tokens.
-        outline: The whole change in sentences, if it is more than a number of tokens.
+        outline: The whole change in sentences, if it is more than a number of tokens, and when a staged one is due.
         warned: The ids of the tokens of warnings that are about tokens and are not in the preview's own column.
     """
 

@@ -72,6 +72,17 @@ def counts(result: pd.DataFrame) -> str:
     return ", ".join(outcomes) + (f" ({count:,} {states.NOT_CONFIRMED})" if count else "")
 
 
+def totals(result: pd.DataFrame, run_id: str) -> str:
+    """Return the counts of a resumed run, and that they are of all its tokens, as in the journal; empty without any."""
+    found = counts(result)
+    return f"{all_of(run_id)}: {found}" if found else ""
+
+
+def all_of(run_id: str) -> str:
+    """Return what the counts of a resumed run are of: all its tokens, also those that were processed before."""
+    return "this part of the run" if "." in run_id else "the whole run"
+
+
 def unconfirmed(result: pd.DataFrame) -> int:
     """Return the number of tokens of a result whose outcome no final listing confirmed."""
     return int(result["error"].astype(frames.TEXT).str.startswith(states.NOT_CONFIRMED, na=False).sum())

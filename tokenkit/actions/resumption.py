@@ -14,11 +14,12 @@ import pyarrow as pa
 from tokenkit import errors, frames
 from tokenkit.actions import creation, evidence, permissions, revocation, states, update
 from tokenkit.actions import protect as protection
+from tokenkit.actions.history import FIELDS
 from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import Progress, RunOptions, RunSettings
 from tokenkit.actions.plan import Plan, PlanContext, Summary, planned_tokens
-from tokenkit.actions.result import counts
+from tokenkit.actions.result import totals
 from tokenkit.actions.run import reasons_to_skip
 from tokenkit.core.spelling import spelled
 from tokenkit.core.wording import pluralize
@@ -31,6 +32,7 @@ KINDS: Mapping[str, RunKind] = {module.KIND.name: module.KIND for module in _MOD
 _RESUME = {module.KIND.name: module.resume for module in _MODULES}
 _MAY_BE_DONE, _NO_LONGER_LISTED = "may have been processed: looked up first", "no longer listed"
 PREVIEW = pa.schema([*((field.name, field.type) for field in revocation.PREVIEW), ("outcome", pa.string())])
+_NEW = [f"new_{field}" for field in FIELDS]
 
 
 class RemainingPlan(Plan):
@@ -112,6 +114,7 @@ class ResumePlan(RemainingPlan):
             warnings=warnings,
             left_out=revocation.reasons_of(self.left_out),
             evidence="" if usage is None else coverage_of(usage),
+            outline=[said] if self._is_open and (said := revocation.when_due(self.run, self._context.now())) else [],
         )
 
     def preview(self) -> pd.DataFrame:
@@ -120,7 +123,8 @@ class ResumePlan(RemainingPlan):
         Returns:
             ``token_id, owner, owner_kind, comment, status, last_used_day, expiry_time, warnings``, then ``outcome``:
             the outcome so far, from the journal. Of a token that is no longer listed, owner and comment are those of
-            the journal, and the others are missing.
+            the journal, and the others are missing. Of an update, there are also ``new_comment``, ``scopes`` and
+            ``new_scopes``: the present values beside those that it writes.
         """
         return self._remaining.copy()
 
@@ -251,8 +255,8 @@ def resume(context: PlanContext, journal: Journal, run: Run, options: RunOptions
 
 
 def report(name: str, run_id: str, result: pd.DataFrame) -> str:
-    """Return the counts of a run's outcomes as a line of text."""
-    return f"{name}: {counts(result) or 'no token was affected'}. Run {run_id}."
+    """Return the counts of a resumed run's outcomes as a line of text."""
+    return f"{name}: {totals(result, run_id) or 'no token was affected'}. Run {run_id}."
 
 
 def _current(
@@ -280,7 +284,11 @@ def _current(
         outcome=outcomes,
         warnings=warnings,
     )
-    return rows[PREVIEW.names], revocation.left_out_of(entries, reasons)
+    columns = PREVIEW.names
+    if run.kind == update.KIND.name:
+        scopes, columns = rows["scopes"].where(is_listed, planned["scopes"]), [*update.PREVIEW.names, *columns]
+        rows = update.changed_values(remaining)[_NEW].join(rows.assign(scopes=scopes))
+    return rows[[*dict.fromkeys(columns)]], revocation.left_out_of(entries, reasons)
 
 
 def _reasons_to_leave_out(

@@ -29,6 +29,7 @@ from tokenkit.frames import TEXT
 from tokenkit.review import filters
 from tokenkit.review.durations import duration
 from tokenkit.review.expressions import truth
+from tokenkit.review.owners import CREATOR_S_USER_NAME, with_aliases
 from tokenkit.review.patterns import shortened
 from tokenkit.review.texts import appended
 from tokenkit.review.usage import of_tokens, sentences
@@ -61,9 +62,12 @@ PREVIEW = frames.schema(
 )
 USED_BY = "used_by"
 """The column of a preview with what used each token, in a plan with evidence of use."""
-NOT_FOUND = "no such token"
+NOT_FOUND = "not found"
 """The reason for leaving out a requested token that the workspace does not list."""
 LEFT_OUT = frames.schema(token_id=str, owner=str, comment=str, reason=str)
+"""The tokens that a plan leaves out. A reason fits one token and several, because a summary counts the tokens of each:
+``Left out: 3 tokens (comment changed since the plan)``.
+"""
 
 Tokens = pd.DataFrame | pd.Series | Iterable[str] | str
 
@@ -220,11 +224,14 @@ class RevocationPlan(WorkspacePlan):
             grace: The time for owners to object, or to use a token again, which excludes it: ``14d``, ``2w``. A token
                 that is protected by then is skipped as well. A plan with evidence of use reads the audit log again.
         """
-        due = self._context.now() + duration(grace)
+        due, identities = self._context.now() + duration(grace), self._context.identities(())
+        # Of a token on behalf of a service principal, the listing can name that service principal as the creator.
+        named = with_aliases(self._planned, users=identities.users, service_principals=identities.service_principals)
+        creator = named[CREATOR_S_USER_NAME].fillna(named["created_by_username"])
         with Journal(self._context.folder) as journal:
             run, _ = self._record(journal, self._settings(RunOptions()) | {DUE: due.isoformat()})
         self._due = due
-        return StagedRevocation(run.run_id, due, self._planned)
+        return StagedRevocation(run.run_id, due, self._planned.assign(created_by_username=creator))
 
     def _check(self) -> None:
         if self._due is not None:
@@ -382,7 +389,7 @@ def _reasons_to_leave_out(
     reasons = protection.protected(chosen, patterns)
     own = (chosen["owner_id"] == caller_id).fillna(value=False).astype(bool)
     excluded = own & (reasons == "") & (not include_own)
-    return reasons.mask(excluded, f"yours; {spelled('include_own=True')} includes them")
+    return reasons.mask(excluded, f"yours; excluded without {spelled('include_own=True')}")
 
 
 def warnings_about(
@@ -476,4 +483,12 @@ def check_due(run: Run, now: pd.Timestamp) -> None:
     """
     due = due_of(run)
     if due is not None and now < due:
-        raise errors.UsageError(f"Run {run.run_id} was staged and cannot be resumed before {due:%Y-%m-%d %H:%M} UTC.")
+        raise errors.UsageError(when_due(run, now))
+
+
+def when_due(run: Run, now: pd.Timestamp) -> str:
+    """Return the sentence about the end of a staged run's grace period; empty for any other run."""
+    if (due := due_of(run)) is None:
+        return ""
+    says = "cannot be resumed before" if now < due else "has been due since"
+    return f"Run {run.run_id} was staged and {says} {due.tz_convert('UTC'):%Y-%m-%d %H:%M} UTC."

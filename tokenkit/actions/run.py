@@ -342,7 +342,7 @@ def _changed_since(entries: Sequence[Entry], tokens: pd.DataFrame) -> dict[str, 
         before = values_before(entry)  # the journal may not have all of it
         known = {name: value for name, value in before.items() if not records.is_redacted({name: value})}
         if not has(token, known) and not has(token, entry.change or {}):
-            found[entry.token_id] = f"its {' and '.join(known)} changed since the plan"
+            found[entry.token_id] = f"{' and '.join(known)} changed since the plan"
     return found
 
 

@@ -88,13 +88,7 @@ class UpdatePlan(WorkspacePlan):
         A field that does not change has no new value. Tokens that already have the requested values are not in the
         plan.
         """
-        rows = [
-            {"token_id": entry.token_id, "owner": entry.owner}
-            | {field: entry.snapshot.get(field) for field in FIELDS}
-            | {f"new_{field}": value for field, value in (entry.change or {}).items()}
-            for entry in self._changes
-        ]
-        return frames.frame(rows, PREVIEW)
+        return changed_values(self._changes)
 
     def apply(
         self, *, workers: int = WORKERS, progress: bool | Progress = True, stop: threading.Event | None = None
@@ -138,6 +132,17 @@ class UpdatePlan(WorkspacePlan):
         if self.run_id is None:
             raise errors.UsageError("This plan was not applied, so there is nothing to undo.")
         return undo(self._context, self.run_id)
+
+
+def changed_values(entries: Sequence[Entry]) -> pd.DataFrame:
+    """Return a row for each entry with the columns of ``PREVIEW``: the values in its snapshot and the new ones."""
+    rows = [
+        {"token_id": entry.token_id, "owner": entry.owner}
+        | {field: entry.snapshot.get(field) for field in FIELDS}
+        | {f"new_{field}": value for field, value in (entry.change or {}).items()}
+        for entry in entries
+    ]
+    return frames.frame(rows, PREVIEW)
 
 
 def changes_of(tokens: Tokens, *, comment: str | None, scopes: Sequence[str] | None) -> dict[str, dict[str, Any]]:
@@ -247,9 +252,7 @@ def undo(context: PlanContext, run_id: str, *, reason: str | None = None) -> Upd
     unknown = {entry.token_id: _why_not_undone(entry, now.get(entry.token_id)) for entry in back}
     unknown = {token_id: why for token_id, why in unknown.items() if why}
     unknown |= {entry.token_id: _NOT_KEPT for entry in back if records.is_redacted(entry.change)}
-    unknown |= {
-        entry.token_id: f"it may have been changed: resume {run_id}" for entry in done if entry.state in _IN_DOUBT
-    }
+    unknown |= {entry.token_id: f"may have been changed: resume {run_id}" for entry in done if entry.state in _IN_DOUBT}
     return _plan(context, back, planned_tokens(back), unknown, reason=reason or f"undo of {run_id}")
 
 
@@ -284,10 +287,10 @@ _INSTEAD = {
 ALL_APIS_ALLOWED = "access to all APIs"
 _CANNOT_BE_RESTORED = "the old comment cannot be restored: it looks like a credential"
 _IN_DOUBT = (states.SENT, *states.IN_DOUBT)
-_RESTORED = "it has the earlier values again"
-_CHANGED_SINCE = "it was changed since, and has other values than the run wrote"
+_RESTORED = "already restored to the earlier values"
+_CHANGED_SINCE = "changed since, to other values than the run wrote"
 _NOT_LISTED = "no longer listed"
-_NOT_KEPT = "the text is not in the journal, because it looks like a credential"
+_NOT_KEPT = "the journal does not keep texts that look like credentials"
 
 
 def resume(

@@ -16,12 +16,12 @@ from tokenkit.actions import creation, permissions, preview
 from tokenkit.actions.executor import INTERRUPT
 from tokenkit.actions.permissions import PermissionEffects
 from tokenkit.actions.plan import Plan
-from tokenkit.actions.result import ENDED_BY, NOTHING_CHANGED, RUN, counts, is_confirmed, remaining
+from tokenkit.actions.result import ENDED_BY, NOTHING_CHANGED, RUN, counts, is_confirmed, remaining, totals
 from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.states import ALREADY_GONE, REVOKED, UNKNOWN, UPDATED
 from tokenkit.commands.evidence import Evidence, Log, evidence_of, read_if_allowed
 from tokenkit.commands.history import check_can_be_undone, unfinished
-from tokenkit.commands.reading import limited, permissions_of, selected, warn_of_misspelt, warn_of_unscoped, with_ids
+from tokenkit.commands.reading import permissions_of, selected, warn_of_misspelt, warn_of_unscoped, with_ids
 from tokenkit.commands.restoring import how_to_restore
 from tokenkit.commands.session import FrontEnd, Session
 from tokenkit.core.arguments import without_credential
@@ -59,19 +59,16 @@ def revoke(
     workspace = session.workspace()
     evidence = evidence_of(session.front_end, workspace, {"usage": usage, **log})
     tokens = _chosen(
-        session,
-        workspace,
-        token_ids,
-        criteria,
-        where=where,
-        sort=sort,
-        limit=limit,
-        allow_none=allow_none,
-        may_be_gone=True,
+        session, workspace, token_ids, criteria, where=where, sort=sort, allow_none=allow_none, may_be_gone=True
     )
     owners = _owners_alone(token_ids, where, criteria)
     created, creators = filters.created_for_others(workspace.tokens_with_aliases(), owners) if owners else (0, [])
-    plan = workspace.revoke(tokens, evidence, include_own=include_own, reason=reason)
+    plan = _limited(
+        session,
+        lambda chosen: workspace.revoke(chosen, evidence, include_own=include_own, reason=reason),
+        tokens,
+        limit,
+    )
     nothing = f"nothing to revoke{'' if len(tokens) else _NO_MATCH}"
     result = _decide(session, plan, workspace, dry_run=dry_run, yes=yes, nothing=nothing)
     if created:
@@ -117,7 +114,6 @@ def _chosen(
     *,
     where: str | None,
     sort: str | None,
-    limit: int | None,
     allow_none: bool,
     may_be_gone: bool = False,
 ) -> pd.DataFrame:
@@ -131,11 +127,24 @@ def _chosen(
     tokens = selected(workspace, where, criteria, sort)
     warn_of_unscoped(session, criteria)
     _require_known(session.front_end, workspace, criteria, tokens, allow_none=allow_none)
-    matching = with_ids(session.front_end, tokens, token_ids, workspace, may_be_gone=may_be_gone)
-    chosen = limited(matching, limit)
-    if len(chosen) < len(matching):
-        session.warn(f"--limit selects the first {len(chosen):,} of {pluralize(len(matching), 'token')} that match.")
-    return chosen
+    return with_ids(session.front_end, tokens, token_ids, workspace, may_be_gone=may_be_gone)
+
+
+def _limited(
+    session: Session[object], make: Callable[[pd.DataFrame], Plan], tokens: pd.DataFrame, limit: int | None
+) -> Plan:
+    """Return the plan of the first tokens, of which it changes at most ``limit``. Those that it leaves out do not
+    count.
+
+    What a plan leaves out is known only from the plan, and its warnings are about its tokens together, so a plan of
+    fewer tokens is a second one.
+    """
+    plan = make(tokens)
+    if limit is None or len(plan) <= limit:
+        return plan
+    session.warn(f"--limit selects the first {limit:,} of {pluralize(len(plan), 'token')} that can be changed.")
+    before = tokens["token_id"].isin(plan.token_ids).cumsum().shift(fill_value=0)
+    return make(tokens[before < limit])
 
 
 def update(
@@ -159,10 +168,13 @@ def update(
         raise errors.UsageError("Nothing to change. Give --comment or --scopes.")
     workspace = session.workspace()
     _check_scopes(session.front_end, workspace, scopes, allow_unknown=allow_unknown)
-    tokens = _chosen(
-        session, workspace, token_ids, criteria, where=where, sort=sort, limit=limit, allow_none=allow_none
+    tokens = _chosen(session, workspace, token_ids, criteria, where=where, sort=sort, allow_none=allow_none)
+    plan = _limited(
+        session,
+        lambda chosen: workspace.plan_update(chosen["token_id"], comment=comment, scopes=scopes, reason=reason),
+        tokens,
+        limit,
     )
-    plan = workspace.plan_update(tokens["token_id"], comment=comment, scopes=scopes, reason=reason)
     is_done = len(tokens) and not len(plan) and not plan.summary().left_out
     why = "; the tokens already have these values" if is_done else "" if len(tokens) else _NO_MATCH
     nothing = f"nothing to change{why}"
@@ -359,12 +371,8 @@ def resume(
         plan = workspace.plan_resume(run_id, ignore_usage=ignore_usage or options["usage"])
     except errors.WarehouseStoppedError as stopped:  # a staged run reads its evidence again
         plan = workspace.plan_resume(run_id, read_if_allowed(session.front_end, workspace, stopped))
-    try:
+    if not dry_run:
         plan.check_due()  # before the log is read
-    except errors.UsageError as not_due:
-        if not dry_run:
-            raise
-        session.warn(str(not_due))
     evidence = evidence_of(session.front_end, workspace, options)
     if evidence is not None:
         plan = workspace.plan_resume(run_id, evidence, ignore_usage=ignore_usage)
@@ -401,7 +409,7 @@ def _nothing_remains(
         return plan.preview()
     result = _applied(session.front_end, plan)  # reads the listing, which may contradict it
     is_open = remaining(result) or not is_confirmed(result)
-    if found := counts(result):
+    if found := totals(result, str(plan.run_id)):
         session.warn(f"{workspace.name}: {found}.")
     _say_additional_effects(session.front_end, result)
     _say_how_to_finish(session, plan, result)
@@ -598,7 +606,8 @@ def _decide(
     result = _with_columns(_applied(front_end, plan), session.columns, lambda: rows)
     interrupted = "Interrupted. " if result.attrs.get(ENDED_BY) == INTERRUPT else ""
     is_change = isinstance(plan, PermissionEffects) and not interrupted
-    done = "; ".join(filter(None, ["permissions changed" * (is_change or not len(result)), counts(result)]))
+    outcomes = totals(result, str(plan.run_id)) if isinstance(plan, RemainingPlan) else counts(result)
+    done = "; ".join(filter(None, ["permissions changed" * (is_change or not len(result)), outcomes]))
     changed = [*dict.fromkeys([*plan.hosts, *result.get("workspace", ())])]
     front_end.warn_last(f"{interrupted}{workspace.name_for(changed)}: {done}. Run {plan.run_id}.")
     _say_additional_effects(front_end, result)

@@ -269,7 +269,7 @@ OWNER = next(param for param in FILTERED if param.name == "owner")
 SELECTION = (
     *FILTERED,
     option("--sort", COLUMN, "sort by this column; -COLUMN sorts in descending order (--sort=-idle_days)"),
-    option("--limit", LIMIT, "only the first N tokens"),
+    option("--limit", LIMIT, "only the first N tokens; a change does not count those that it leaves out"),
 )
 SELECTION_WITHOUT_COMMENT = tuple(param for param in SELECTION if param.name != "comment")
 COLUMNS = option(

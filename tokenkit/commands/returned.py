@@ -1,7 +1,7 @@
 """The columns of the rows that each command returns, known before it runs and without pandas.
 
 Completion offers them, and a misspelled one is an error before the first request or question.
-``tests/commands/test_printing.py`` and ``test_changing.py`` compare them with the rows.
+``tests/commands/test_printing.py`` and ``test_changing_results.py`` compare them with the rows.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _OPTIONS = {"findings": "--findings", "usage": "--usage", "runs": "", "tokens": 
 _PRINCIPALS = ("id", "principal", "kind", "via", "tokens")
 _BY_CHANGE: dict[str, tuple[str, ...]] = {
     "revoke": (*LISTING, "used_by", "warnings", *_OUTCOME),
-    "resume": ("workspace", *LISTING, "warnings", *_OUTCOME),  # a run of a fleet, too
+    "resume": ("workspace", *LISTING, *_NEW, "warnings", *_OUTCOME),  # a run of a fleet, too, and of an update
     **dict.fromkeys(("update", "scopes"), (*LISTING, *_NEW, *_OUTCOME)),
     "undo": ("workspace", *LISTING, *_NEW, *_OUTCOME),
     **dict.fromkeys(

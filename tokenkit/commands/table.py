@@ -487,7 +487,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "completion",
         TRY,
-        "Print the script for shell completion of commands, options and values",
+        "Print the script for shell completion; owners and token IDs are those of the newest snapshot (`snapshot`)",
         "completion.script",
         (Argument("shell", one_of(("bash", "zsh", "fish")), help="the shell that reads the script"),),
         example="completion bash",

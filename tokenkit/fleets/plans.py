@@ -333,6 +333,7 @@ class FleetResumePlan(_SelectivePlan[ResumePlan], RemainingPlan):
             left_out=revocation.reasons_of(self.left_out),
             evidence=self._evidence(),
             explained=self._explained(),
+            outline=[*dict.fromkeys(chain.from_iterable(plan.summary().outline for plan in self.plans.values()))],
         )
 
 

@@ -298,7 +298,9 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("age_days", "days since it was created", "age", _days, priority=9),
     ColumnSpec(
         "created_by_username",
-        "who created the token: an email address, or a service principal's application ID",
+        "who created the token: an email address, or a service principal's application ID. Of a token on behalf of a "
+        "service principal, the API can name that service principal instead of who created it; `created_by_id` and "
+        "the filter `--created-by` are about who created it",
         "created by",
         _creator,
         priority=10,
@@ -321,7 +323,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("expires_in_days", "days until its expiry, negative if it is past", show=_days, priority=_NEVER),
     ColumnSpec("never_expires", "whether it has no expiry time", priority=_NEVER),
     ColumnSpec("creation_time", "when it was created", priority=_NEVER),
-    ColumnSpec("created_by_id", "the ID of who created the token", priority=_NEVER),
+    ColumnSpec("created_by_id", "the ID of who created the token, whoever its owner is", priority=_NEVER),
     ColumnSpec("owner_id", "the ID of the identity that the token acts as", priority=_NEVER),
     ColumnSpec("owner_active", "whether the owner can sign in; missing if it is not known", priority=_NEVER),
     ColumnSpec("autoscope_state", "whether Databricks records the scopes in use", priority=_NEVER),

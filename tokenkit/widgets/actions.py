@@ -11,11 +11,13 @@ import pandas as pd
 
 from tokenkit.actions.options import Progress
 from tokenkit.actions.plan import Plan
+from tokenkit.actions.result import all_of
 from tokenkit.actions.resumption import RemainingPlan
 from tokenkit.actions.revocation import LAST_TOKEN, RevocationPlan, notice_text
 from tokenkit.core.wording import comma_list, of, pluralize
 from tokenkit.review.durations import duration
 from tokenkit.review.scopes import DOCUMENTED
+from tokenkit.widgets.formatting import sentence
 
 Answers = Mapping[str, str]
 CarryOut = Callable[[Any, Progress, threading.Event], pd.DataFrame]
@@ -191,5 +193,5 @@ def resuming(plan_resume: Callable[[str], RemainingPlan], run_id: str) -> Action
         asks=asks,
         options=(),
         dangerous=True,
-        ends="The whole run: ",
+        ends=f"{sentence(all_of(run_id))}: ",
     )
