@@ -75,6 +75,13 @@ def test_tab_separated_values_are_whole_with_tabs_only_between_them():
     assert export.tsv_text(frame) == "a\tb\tc\td\nx\ufffdy\tyes\t2026-03-01T09:30:00.000Z\tp; q\nlong\t\t\t\n"
 
 
+def test_a_boolean_in_a_pipe_is_not_no_if_it_is_not_known_and_csv_and_json_have_their_own_null():
+    frame = pd.DataFrame({"can_use": pd.array([True, False, None], "boolean"), "n": [1, 2, 3]})
+    assert export.tsv_text(frame) == "can_use\tn\nyes\t1\n\t2\n?\t3\n"
+    assert export.csv_text(frame) == "can_use,n\nTrue,1\nFalse,2\n,3\n"
+    assert [record["can_use"] for record in export.records(frame)] == [True, False, None]
+
+
 def test_an_empty_frame_can_be_exported_in_every_format():
     empty = frames.frame([], frames.TOKENS)
     assert export.records(empty) == []

@@ -216,7 +216,7 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
     if unknown := int(principals["can_use"].isna().sum()):
         session.front_end.warn_last(
             f"{workspace.name}: {pluralize(unknown, 'principal')} may have permission through a group whose members "
-            "the workspace does not return. can_use is empty for these."
+            "the workspace does not return. For these, can_use is not known."
         )
     return principals
 

@@ -127,7 +127,7 @@ class Members:
     def __contains__(self, host: object) -> bool:
         return host in self._members
 
-    def name_of(self, workspace: Workspace | Run) -> str:
+    def name_of(self, workspace: Workspace | Run | Address) -> str:
         """Return this fleet's name of a workspace, or of the workspace of a run, even if it is not in the fleet."""
         member = self._members.get(workspace.host)
         if member is not None and member.workspace_id in {"", workspace.workspace_id}:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from tokenkit.core.printable import REPLACEMENT, UNPRINTABLE, UNPRINTABLE_IN_LINES, printable
 from tokenkit.frames import TEXT, TOKENS, encodable
+from tokenkit.review import columns
 
 FORMULA_SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\n")
 """The first characters that make a cell a formula in Excel, LibreOffice or Google Sheets (OWASP, "CSV Injection")."""
@@ -66,8 +67,9 @@ def csv_text(frame: pd.DataFrame) -> str:
 
 def tsv_text(frame: pd.DataFrame) -> str:
     """Return the rows as tab-separated values for other programs: whole, with headings, without padding or quotes."""
-    yes = {str(name): frame[name].map({True: "yes"}) for name in frame if pd.api.types.is_bool_dtype(frame[name].dtype)}
-    plain = terminal_text(_iso_times(frame.assign(**yes)))
+    booleans = [name for name in frame if pd.api.types.is_bool_dtype(frame[name].dtype)]
+    shown = frame.assign(**{str(name): columns.yes_or_blank(frame[name]) for name in booleans})
+    plain = terminal_text(_iso_times(shown))
     rows = zip(*(plain[name].to_list() for name in plain), strict=True)  # itertuples reads Arrow a cell at a time
     return "".join(f"{line}\n" for line in map("\t".join, [(*plain.columns,), *rows]))
 
