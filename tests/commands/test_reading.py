@@ -39,19 +39,19 @@ def test_an_ambiguous_prefix_is_shown_with_its_tokens(workspace):
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("command", ["get {}", "update {} --comment x --dry-run"])
-def test_a_token_that_tokenkit_revoked_is_shown_with_its_run(capsys, command):
+@pytest.mark.parametrize(("command", "code"), [("get {}", 3), ("usage {}", 3), ("update {} --comment x --dry-run", 2)])
+def test_a_token_that_tokenkit_revoked_is_shown_with_its_run(capsys, command, code):
     ws = tokenkit.connect()
     token_id = ws.tokens("owner != 'admin@example.com'")["token_id"].iloc[0]
     plan = ws.revoke(token_id)
     done = plan.apply(progress=False)["finished_at"].iloc[0]
     for given in (token_id, token_id[:12]):
-        assert cli.main(command.format(given).split()) == 2
+        assert cli.main(command.format(given).split()) == code
         assert capsys.readouterr().err == (
             f"tokenkit: There is no token {given!r} on {ws.name}: run {plan.run_id} revoked it on {done:%Y-%m-%d}. "
             f"For details: tokenkit journal --run {plan.run_id}\n"
         )
-    assert cli.main(command.format("f" * 64).split()) == 2
+    assert cli.main(command.format("f" * 64).split()) == code
     assert capsys.readouterr().err == f"tokenkit: There is no token {'f' * 64!r} on {ws.name}.\n"
 
 
@@ -216,7 +216,7 @@ def test_the_tokens_that_exist_are_shown_and_the_others_are_named(capsys, tmp_pa
     assert pd.read_csv(io.StringIO(printed.out))["token_id"].tolist() == [second, first]
     assert f"There is no token {unknown!r} on {ws.name}.\n" in printed.err
     assert f"There is no token {gone!r} on {ws.name}: run " in printed.err
-    assert cli.main(line.format(f"{unknown} {gone}").split()) == 2
+    assert cli.main(line.format(f"{unknown} {gone}").split()) == 3
     printed = capsys.readouterr()
     assert printed.out == ""
     assert all(f"no token {token_id!r}" in printed.err for token_id in (unknown, gone))
