@@ -288,8 +288,17 @@ def test_a_table_is_sorted_by_a_heading(shell):
     assert by_name[1].startswith("token_id,last_used_day\n")
 
 
-def test_an_empty_result_is_a_message_in_a_table_and_an_empty_list_in_json(shell):
-    assert shell("list", "--owner", "nobody")[:2] == (0, "Nothing found.\n")
+def test_an_empty_result_is_a_message_for_a_person_and_headings_or_an_empty_list_for_a_program(shell, monkeypatch):
+    code, headings, _ = shell("list", "--owner", "nobody")
+    assert (code, headings.count("\n")) == (0, 1)
+    assert headings == shell("list", "--limit", "1")[1].splitlines(keepends=True)[0]
+    assert shell("list", "--owner", "nobody", "--columns", "token_id")[1] == "token_id\n"
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+        _, out, err = shell("list", "--where", "idle_days > 9000")
+        assert (out, err.splitlines()[-1].endswith(": 0 tokens.")) == (headings, True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert shell("list", "--owner", "nobody")[1] == "Nothing found.\n"
     assert json.loads(shell("list", "--owner", "nobody", "--output", "json")[1]) == []
 
 

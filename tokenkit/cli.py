@@ -202,7 +202,7 @@ class _ShellSession(FrontEnd):
 
     @property
     def has_summary(self) -> bool:
-        return bool(self._summary) and sys.stdout.isatty() and sys.stderr.isatty()
+        return bool(self._summary) and sys.stderr.isatty()
 
     def connect(self, target: str | None) -> Workspace:
         from tokenkit.workspaces.connect import connect  # noqa: PLC0415 - as above

@@ -48,7 +48,8 @@ def test_a_file_has_defaults_beside_what_it_protects():
         ("[defaults]\nprofil = 'x'", "Did you mean profile?"),
         ("[defaults]\noutput = 'xml'", "table, json or csv"),
         ("[defaults]\ncolumns = 'owner'", "must be a list of texts"),
-        ("[defaults]\nprofile = 1", "must be texts"),
+        ("[defaults]\nprofile = 1", r"^profile of \[defaults\] in .* must be a text, not int\.$"),
+        ("[defaults]\nprofile = 'x'\noutput = ['json']", r"^output of \[defaults\] in .* must be a text, not list\.$"),
         ("[defaults]\nthresholds = 1", "must be a table"),
         ("defaults = 1", "must be a table"),
         ("[protect]\nowner = ['x']", "unknown key 'owner'. Did you mean owners?"),  # before a change relies on it

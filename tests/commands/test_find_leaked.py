@@ -564,7 +564,13 @@ def test_a_token_that_tokenkit_revoked_in_another_workspace_is_named_with_it_and
         "".join(f"[{name}]\nhost = {each.host}\ntoken = {each.token}\n" for name, each in (("a", first), ("b", second)))
     )
     assert cli.main(["fleet", "find-leaked", "--file", str(leaked), "--profiles", "a,b", "--output", "json"]) == 1
-    assert [row["workspace"] for row in json.loads(capsys.readouterr().out)] == [other.name]
+    printed = capsys.readouterr()
+    assert [row["workspace"] for row in json.loads(printed.out)] == [other.name]
+    assert f"Run {plan.run_id} revoked the token of this value on " in printed.err
+    assert cli.main(["fleet", "find-leaked", "--file", str(leaked), "--profiles", "a", "--output", "json"]) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == []
+    assert f"Run {plan.run_id} of {other.name} revoked the token of this value on " in printed.err
 
 
 @pytest.mark.parametrize("fleet", [[], ["fleet"]])
@@ -600,7 +606,8 @@ def test_a_token_that_tokenkit_revoked_is_a_row_behind_those_that_work(company, 
         ("--file", "nothing here", "Nothing found.", 0),
     ],
 )
-def test_nothing_is_said_to_be_found_only_if_there_was_no_value(tmp_path, capsys, name, text, shown, code):
+def test_nothing_is_said_to_be_found_only_if_there_was_no_value(tmp_path, monkeypatch, capsys, name, text, shown, code):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     path = tmp_path / "leaked.json"
     path.write_text(text)
     assert cli.main(["find-leaked", name, str(path)]) == code

@@ -126,7 +126,7 @@ def test_where_takes_the_names_that_tables_show(capsys, command):
     found = json.loads(shell(capsys, line.format("dev")).out)
     assert {row["workspace"] for row in found} == {host}
     assert len(json.loads(shell(capsys, line.format(host)).out)) == len(found)
-    assert "Invalid workspace: 'de'. Did you mean dev?" in shell(capsys, line.format("de"), code=2).err
+    assert shell(capsys, line.format("de"), code=2).err == "tokenkit: Invalid workspace: 'de'. Did you mean dev?\n"
     assert "Known: prod, dev." in shell(capsys, line.format("https://elsewhere.example.com"), code=2).err
 
 
@@ -190,7 +190,7 @@ def test_a_fleet_s_tokens_are_revoked_and_resumed(company, capsys, monkeypatch):
     for line in (f"fleet resume {run_id} --profiles prod,dev", f"resume {run_id}", f"resume {run_id}.1 --profile prod"):
         finished = shell(capsys, line)
         assert "nothing remains" in finished.err
-        assert finished.out == ""
+        assert finished.out.count("\n") == 1  # the headings
 
 
 def test_the_count_of_all_workspaces_is_the_confirmation(company, notebook, capsys, monkeypatch):
@@ -459,6 +459,15 @@ def test_workspaces_that_fail_alike_are_named_in_one_message(company, capsys):
     company.faults.add(Fault(workspace_id=company.workspaces[2].workspace_id, status=500))
     (line,) = shell(capsys, "fleet list --profiles prod,dev,test", code=3).err.splitlines()
     assert line.startswith("tokenkit: tokens: none of 3 workspaces succeeded. The first: ")
+
+
+@pytest.mark.usefixtures("company")
+def test_a_workspace_whose_error_names_it_is_named_once(capsys, tmp_path):
+    with (tmp_path / "profiles").open("a") as file:
+        file.write("\n[bare]\nhost = http://127.0.0.1:1\n")
+    *_, line = shell(capsys, "fleet list --profiles prod,bare", code=3).err.splitlines()
+    assert line.startswith("The result is partial (1 of 2 workspaces): No credentials were found for profile 'bare'. ")
+    assert line.count("bare") == 1
 
 
 def test_workspaces_that_fail_differently_have_a_message_each(company, capsys):

@@ -39,19 +39,19 @@ def test_an_ambiguous_prefix_is_shown_with_its_tokens(workspace):
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("command", ["get {}", "update {} --comment x --dry-run"])
-def test_a_token_that_tokenkit_revoked_is_shown_with_its_run(capsys, command):
+@pytest.mark.parametrize(("command", "code"), [("get {}", 3), ("usage {}", 3), ("update {} --comment x --dry-run", 2)])
+def test_a_token_that_tokenkit_revoked_is_shown_with_its_run(capsys, command, code):
     ws = tokenkit.connect()
     token_id = ws.tokens("owner != 'admin@example.com'")["token_id"].iloc[0]
     plan = ws.revoke(token_id)
     done = plan.apply(progress=False)["finished_at"].iloc[0]
     for given in (token_id, token_id[:12]):
-        assert cli.main(command.format(given).split()) == 2
+        assert cli.main(command.format(given).split()) == code
         assert capsys.readouterr().err == (
             f"tokenkit: There is no token {given!r} on {ws.name}: run {plan.run_id} revoked it on {done:%Y-%m-%d}. "
             f"For details: tokenkit journal --run {plan.run_id}\n"
         )
-    assert cli.main(command.format("f" * 64).split()) == 2
+    assert cli.main(command.format("f" * 64).split()) == code
     assert capsys.readouterr().err == f"tokenkit: There is no token {'f' * 64!r} on {ws.name}.\n"
 
 
@@ -86,7 +86,7 @@ def test_tokens_that_tokenkit_revoked_do_not_keep_the_others_from_being_revoked(
 def test_a_filter_without_a_match_is_reported_as_misspelled(capsys, command, filter_, expected):
     assert cli.main(shlex.split(f"{command} {filter_}")) == 0
     printed = capsys.readouterr()
-    assert printed.out == ("Nothing found.\n" if command == "list" else "")
+    assert printed.out.count("\n") == 1  # the headings
     assert "nothing to revoke" in printed.err or command == "list"
     assert expected in printed.err if expected else "No token has" not in printed.err
 
@@ -124,9 +124,11 @@ def test_tokens_whose_scopes_cannot_be_narrowed_are_not_called_nothing(monkeypat
     owner = tokenkit.connect().scopes("advice == 'none'")["owner"].iloc[0]
     line = ["scopes", "--owner", owner, "--where", "advice == 'none'"]
     assert cli.main(line) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert cli.main(line) == 0
     assert capsys.readouterr().out == "No scopes can be narrowed.\n"
-    for stream in ("stdout", "stderr"):
-        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     assert cli.main(line) == 0
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -161,7 +163,10 @@ def test_a_filter_by_all_apis_names_the_expression_that_includes_tokens_without_
         assert (
             cli.main(["list", "--where", expression.partition('"')[0], "--columns", "scopes", "--output", "csv"]) == 0
         )
-        assert set(pd.read_csv(io.StringIO(capsys.readouterr().out))["scopes"].fillna("none")) == {"all-apis", "none"}
+        assert set(pd.read_csv(io.StringIO(capsys.readouterr().out))["scopes"].fillna("none")) == {
+            '["all-apis"]',
+            "none",
+        }
 
 
 @pytest.mark.usefixtures("here")
@@ -214,22 +219,24 @@ def test_the_tokens_that_exist_are_shown_and_the_others_are_named(capsys, tmp_pa
     assert pd.read_csv(io.StringIO(printed.out))["token_id"].tolist() == [second, first]
     assert f"There is no token {unknown!r} on {ws.name}.\n" in printed.err
     assert f"There is no token {gone!r} on {ws.name}: run " in printed.err
-    assert cli.main(line.format(f"{unknown} {gone}").split()) == 2
+    assert cli.main(line.format(f"{unknown} {gone}").split()) == 3
     printed = capsys.readouterr()
     assert printed.out == ""
     assert all(f"no token {token_id!r}" in printed.err for token_id in (unknown, gone))
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize(("output", "separator"), [("table", "\t"), ("csv", ",")])
-def test_the_findings_of_a_token_can_be_separated_in_a_pipe(capsys, output, separator):
+@pytest.mark.parametrize(
+    ("output", "separator", "items"), [("table", "\t", lambda cell: cell.split("; ")), ("csv", ",", json.loads)]
+)
+def test_the_findings_of_a_token_can_be_separated_in_a_pipe(capsys, output, separator, items):
     token_id = tokenkit.connect().audit().findings["token_id"].mode().iloc[0]
     assert cli.main(["get", token_id, "--output", "json"]) == 0
     findings = json.loads(capsys.readouterr().out)[0]["findings"]
     assert cli.main(["get", token_id, "--columns", "token_id,findings", "--output", output]) == 0
     row = pd.read_csv(io.StringIO(capsys.readouterr().out), sep=separator).iloc[0]
     assert len(findings) > 1
-    assert row["findings"].split("; ") == findings
+    assert items(row["findings"]) == findings
 
 
 @pytest.mark.usefixtures("here")

@@ -71,7 +71,9 @@ def suggested(company, tmp_path, capsys, monkeypatch):
         ("fleet audit --profiles prod,dev --skip unused", ["fleet audit --findings", "fleet list --where"]),
         ("scopes --profile prod --owner '*@example.com'", ["scopes --all"]),
         ("--profile prod scopes", ["scopes --all"]),
+        ("scopes --limit 2 --profile prod", ["scopes --all"]),
         ("journal --tokens --profile prod", ["journal"]),
+        ("journal --tokens --limit=1 --profile prod", ["journal"]),
         ("fleet journal --tokens --profiles prod,dev", ["fleet journal"]),
         ("journal --run {allowed}", ["permissions remove"]),
         ("resume --profile prod", ["resume"]),
@@ -102,6 +104,7 @@ def test_a_suggested_command_is_whole_and_selects_the_workspaces_of_the_one_befo
     for command in found:
         argv = shlex.split(command)[1:]
         call = parser.parse(argv, SHELL)
+        assert call.rows.get("limit") is None, command
         if given and not call.params.get("run_id"):
             assert {*call.named.values()} - {None} == {shlex.split(given[1])[0]}, command
 

@@ -3,6 +3,7 @@
 import io
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -42,7 +43,23 @@ def test_the_id_of_a_workspace_is_a_number_in_json_where_a_frame_has_text(dtype)
 def test_the_csv_contains_no_formulas(formula):
     text = export.csv_text(frames.frame([{"comment": formula, "scopes": [formula]}], frames.TOKENS))
     row = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False).iloc[0]
-    assert row["comment"] == row["scopes"] == "'" + formula.replace("\r", "\n")
+    assert row["comment"] == "'" + formula.replace("\r", "\n")
+    assert json.loads(row["scopes"]) == [formula]  # behind a bracket, it is not a formula
+
+
+def test_lists_in_csv_are_json_and_are_read_back_whatever_their_items_contain():
+    lists = [["a; b", "c"], ['say "x", y', "l\nm"], [], None, np.array(["é"], dtype=object), [1, 2]]
+    frame = pd.DataFrame({"findings": pd.Series(lists, dtype=object), "field": [{"a": [1]}] * 6})
+    read = pd.read_csv(io.StringIO(export.csv_text(frame)))
+    assert read["findings"].dropna().map(json.loads).tolist() == [list(each) for each in lists if each is not None]
+    assert read["findings"].map(export.listed, na_action="ignore")[5] == ["1", "2"]
+    assert export.listed(read["findings"][0]) == lists[0]
+    assert read["field"].map(json.loads).tolist() == frame["field"].tolist()
+
+
+@pytest.mark.parametrize("text", ["sql; jobs", "[a; b", "[" * 100_000])
+def test_text_that_is_not_json_has_the_separator_of_pipes_between_items(text):
+    assert export.listed(text) == text.split("; ")
 
 
 def test_csv_preserves_numbers_times_and_ordinary_text():
@@ -73,6 +90,13 @@ def test_tab_separated_values_are_whole_with_tabs_only_between_them():
     times = pd.to_datetime(["2026-03-01 09:30:00", None], utc=True)
     frame = pd.DataFrame({"a": ["x\ty", "long"], "b": [True, False], "c": times, "d": [["p", "q"], None]})
     assert export.tsv_text(frame) == "a\tb\tc\td\nx\ufffdy\tyes\t2026-03-01T09:30:00.000Z\tp; q\nlong\t\t\t\n"
+
+
+def test_a_boolean_in_a_pipe_is_not_no_if_it_is_not_known_and_csv_and_json_have_their_own_null():
+    frame = pd.DataFrame({"can_use": pd.array([True, False, None], "boolean"), "n": [1, 2, 3]})
+    assert export.tsv_text(frame) == "can_use\tn\nyes\t1\n\t2\n?\t3\n"
+    assert export.csv_text(frame) == "can_use,n\nTrue,1\nFalse,2\n,3\n"
+    assert [record["can_use"] for record in export.records(frame)] == [True, False, None]
 
 
 def test_an_empty_frame_can_be_exported_in_every_format():

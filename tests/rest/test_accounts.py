@@ -134,6 +134,18 @@ def test_what_cannot_be_listed_is_an_error_that_names_the_account_and_the_reason
     assert str(raised.value).endswith(" Check that the caller is an account admin.")
 
 
+@pytest.mark.unknown_routes
+def test_a_host_that_does_not_list_the_account_is_not_its_console(sandbox):
+    for host, account_id in ((sandbox.host, "acme"), (sandbox.account_host, "acme")):
+        config = Config(host=host, account_id=account_id, token=sandbox.token)
+        message = (
+            f"{host} is not the console of account acme: it does not list its workspaces. Use the host or a profile of "
+            "the console."
+        )
+        with pytest.raises(errors.ConfigurationError, match=f"^{message}$"):
+            accounts.account_workspaces(config)
+
+
 def test_the_host_of_an_account_console_needs_the_id_of_the_account(serve, monkeypatch):
     monkeypatch.setenv("DATABRICKS_TOKEN", "secret")
     with serve(lambda _: reply({})) as console:

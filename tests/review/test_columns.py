@@ -45,12 +45,12 @@ def test_days_and_times_alone_are_dates_in_utc():
     assert shown(frame, "started_at") == ("started (UTC)", ["2026-03-01 09:30", ""])
 
 
-def test_booleans_are_yes_or_blank_and_lists_have_commas():
+def test_booleans_are_yes_or_blank_or_not_known_and_lists_have_commas():
     frame = pd.DataFrame(
-        {"can_use": [True, False], "active": pd.array([True, None], "boolean"), "scopes": [["a", "b"], None]}
+        {"can_use": [True, False], "active": pd.array([False, None], "boolean"), "scopes": [["a", "b"], None]}
     )
     assert shown(frame, "can_use")[1] == ["yes", ""]
-    assert shown(frame, "active")[1] == ["yes", ""]
+    assert shown(frame, "active")[1] == ["", "?"]
     assert shown(frame, "scopes")[1] == ["a, b", "(not stated)"]  # which can mean all APIs
 
 

@@ -220,7 +220,7 @@ def test_a_value_can_be_given_by_its_name(expression, expected):
 @pytest.mark.parametrize("compared", ["== 'prd'", "in ['prod', 'prd']", ".isin(['prd'])"])
 def test_a_value_without_a_name_is_an_error_with_a_similar_one(compared):
     rows = pd.DataFrame({"workspace": ["https://a"]})
-    with pytest.raises(errors.UsageError, match=r"Invalid workspace: 'prd'\. Did you mean prod\?"):
+    with pytest.raises(errors.UsageError, match=r"^Invalid workspace: 'prd'\. Did you mean prod\?"):
         expressions.where(rows, f"workspace {compared}", {"workspace": {"prod": "https://a"}})
 
 

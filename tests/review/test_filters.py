@@ -244,7 +244,7 @@ def test_a_principal_without_tokens_is_not_a_misspelled_name():
     )
     gone = said(known, created_by="ann.bo@example.com")
     assert gone.startswith(
-        "No token has the created_by 'ann.bo@example.com', and no user or service principal has this name. "
+        "No token has the creator 'ann.bo@example.com', and no user or service principal has this name. "
     )
     assert gone.endswith("Did you mean ann.b@example.com?")
     assert said(None, owner="Anne@example.com") == (

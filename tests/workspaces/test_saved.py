@@ -166,7 +166,7 @@ def offline(monkeypatch, tmp_path):
         ("list --owner alice@example.com", IDS[0]),
         ("list --where 'idle_days > 10' --sort=-idle_days", IDS[3]),
         ("list --created-by alice@example.com", IDS[2]),
-        ("scopes --where \"advice == 'narrow'\"", "Nothing found"),
+        ("scopes --where \"advice == 'narrow'\"", "owner\tadvice\t"),
         ("audit --findings", IDS[0]),
         ("report --to x.html", "x.html"),
     ],

@@ -68,8 +68,9 @@ def read(folder: Path | None = None) -> Defaults:
         if not named(name, _OF_LIST):
             hint = errors.did_you_mean(name, _OF_LIST)
             raise errors.ConfigurationError(f"columns of {place} has an unknown column {name!r}. {hint}")
-    if not all(isinstance(value, str) for value in given.values()):
-        raise errors.ConfigurationError(f"profile and output of {place} must be texts.")
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise errors.ConfigurationError(f"{name} of {place} must be a text, not {type(value).__name__}.")
     if given.get("output", OUTPUTS[0]) not in OUTPUTS:
         raise errors.ConfigurationError(f"output of {place} must be {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}.")
     return Defaults(**given, columns=columns, thresholds=[*_thresholds(thresholds)])

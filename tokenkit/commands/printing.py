@@ -136,7 +136,7 @@ def _undecided(audit: Audit, call: Call) -> str:
 def _write(
     front_end: FrontEnd, frame: pd.DataFrame, call: Call, labels: Mapping[str, str], *, empty: str, is_colored: bool
 ) -> None:
-    """Print rows in the selected format; a text if there are none and a person reads them."""
+    """Print rows in the selected format. Instead of a table without rows, a person reads a text."""
     of_command = defaults.read()
     output, chosen = call.printing["output"] or of_command.output, [*frame.columns] if call.rows.get("columns") else []
     if not chosen and call.command.path in {"list", "fleet list"}:
@@ -145,15 +145,18 @@ def _write(
         sys.stdout.write(f"{export.json_text(texts.written(frame))}\n")
     elif output == "csv":
         sys.stdout.write(export.csv_text(texts.written(frame)))
-    elif not len(frame):
-        # A change says itself that there is nothing to do, and so does the message below the result.
-        sys.stdout.write("" if call.is_plan or front_end.has_summary else f"{empty}\n")
     else:
-        frame = preview.labelled(frame, labels)
-        if sys.stdout.isatty():
-            sys.stdout.write(f"{_drawn(front_end, frame, call, chosen, is_colored=is_colored)}\n")
-        else:
+        frame, is_terminal = preview.labelled(frame, labels), sys.stdout.isatty()
+        # A change says itself that there is nothing to do, and so does the message below the result.
+        says_empty = not len(frame) and not call.is_plan and not front_end.has_summary
+        if not is_terminal:  # a program reads the rows
             sys.stdout.write(export.tsv_text(texts.written(frame[list(chosen) or columns.shown_names(frame)])))
+            if says_empty:
+                front_end.say(empty)
+        elif len(frame):
+            sys.stdout.write(f"{_drawn(front_end, frame, call, chosen, is_colored=is_colored)}\n")
+        elif says_empty:
+            sys.stdout.write(f"{empty}\n")
 
 
 def _drawn(front_end: FrontEnd, frame: pd.DataFrame, call: Call, chosen: Sequence[str], *, is_colored: bool) -> str:

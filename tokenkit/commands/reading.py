@@ -152,7 +152,8 @@ def get(session: Session[Workspace], *, token_ids: Sequence[str]) -> pd.DataFram
     """Return tokens with their owners and findings, in the given order: rows; in a notebook, one token is a series.
 
     Raises:
-        UsageError: None of the tokens exists, or as ``whole_ids``.
+        TokenKitError: None of the tokens exists.
+        UsageError: As ``whole_ids``.
     """
     workspace, front_end = session.workspace(), session.front_end
     audit = workspace.audit()
@@ -216,7 +217,7 @@ def access(session: Session[AnyWorkspace], *, where: str | None, **options: Unpa
     if unknown := int(principals["can_use"].isna().sum()):
         session.front_end.warn_last(
             f"{workspace.name}: {pluralize(unknown, 'principal')} may have permission through a group whose members "
-            "the workspace does not return. can_use is empty for these."
+            "the workspace does not return. For these, can_use is not known."
         )
     return principals
 
@@ -247,6 +248,7 @@ def with_ids(
         may_be_partial: Whether the others are enough if some tokens do not exist: nothing is changed.
 
     Raises:
+        TokenKitError: As ``whole_ids``.
         UsageError: As ``whole_ids``.
     """
     if not given:
@@ -284,17 +286,19 @@ def whole_ids(
         workspace: The workspace or the fleet of the listing.
         program: The name of the program, for the next step.
         warn: Receives the message about a token that a run on this computer revoked, which is then left out.
-        warn_partial: Receives the message about any token that does not exist, which is left out if others exist.
+        warn_partial: Receives the message about any token that does not exist, which is left out if others exist:
+            nothing is changed.
 
     Raises:
-        UsageError: No token or several tokens match, or a prefix is too short. If a run on this computer revoked the
+        TokenKitError: None of the tokens exists, and nothing would be changed. If a run on this computer revoked a
             token, the message names the run.
+        UsageError: A token to change does not exist, several match, or a prefix is too short.
     """
     found, missing = _resolved(given, listing, workspace, program)
     show_others = warn_partial if found else None
     shown = {problem: (is_revoked and warn) or show_others for problem, is_revoked in missing.items()}
     if fatal := [problem for problem, show in shown.items() if not show]:
-        raise errors.UsageError(" ".join(fatal))
+        raise (errors.TokenKitError if warn_partial else errors.UsageError)(" ".join(fatal))
     for problem, show in shown.items():
         if show:
             show(problem)

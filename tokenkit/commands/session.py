@@ -197,14 +197,20 @@ class Session(Generic[_Source_co]):
         return shlex.join([self.front_end.program, *argv, *chain.from_iterable(options)])
 
     def again(self, *options: str, without: str = "") -> str:
-        """Return this command with other options, to suggest: whole, so that it can be pasted.
+        """Return this command with other options, to suggest: whole, so that it can be pasted, and without ``--limit``,
+        because it shows more.
 
         Args:
             options: The options to add.
             without: The option without a value to leave out.
         """
-        path = self.path.split()
-        rest = [arg for arg in self.argv[len(path) :] if arg != without]
+        path, rest = self.path.split(), []
+        args = iter(self.argv[len(path) :])
+        for arg in args:
+            if arg == "--limit":
+                next(args, None)
+            elif arg != without and not arg.startswith("--limit="):
+                rest.append(arg)
         return shlex.join([self.front_end.program, *path, *options, *rest])
 
     def profile(self) -> str:

@@ -25,7 +25,8 @@ def usage(
     Addresses are personal data: they are shown, but not stored.
 
     Raises:
-        UsageError: An ID or an owner is unknown.
+        TokenKitError: None of the IDs exists.
+        UsageError: An owner is unknown, or as ``whole_ids``.
     """
     workspace = session.workspace()
     chosen: set[str] | None = None

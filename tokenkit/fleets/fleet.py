@@ -283,8 +283,18 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
             plan=self.revoke,
             oauth_secrets=secrets,
             signs_in_with=signs_in_with,
-            revoked=recorded_revocations(self.folders),
+            revoked=self._with_names_of_workspaces(recorded_revocations(self.folders)),
+            workspaces=self.hosts,
         )
+
+    def _with_names_of_workspaces(self, recorded: pd.DataFrame) -> pd.DataFrame:
+        """Return rows of the journal with this fleet's names of its workspaces; others keep theirs."""
+        names = recorded["workspace"].copy()
+        for (host, workspace_id), rows in recorded.fillna({"workspace_id": ""}).groupby(["host", "workspace_id"]):
+            name = self._members.name_of(Address(str(host), str(workspace_id)))
+            if name in self._members:
+                names[rows.index] = name
+        return recorded.assign(workspace=names)
 
     def _listed_secrets(self) -> pd.DataFrame | None:
         if self._oauth_secrets is None:

@@ -127,7 +127,7 @@ class Members:
     def __contains__(self, host: object) -> bool:
         return host in self._members
 
-    def name_of(self, workspace: Workspace | Run) -> str:
+    def name_of(self, workspace: Workspace | Run | Address) -> str:
         """Return this fleet's name of a workspace, or of the workspace of a run, even if it is not in the fleet."""
         member = self._members.get(workspace.host)
         if member is not None and member.workspace_id in {"", workspace.workspace_id}:
@@ -253,14 +253,15 @@ class Members:
 
 
 def with_name(workspace: str, message: str, failed: str) -> str:
-    """Return a message about a workspace with its name before it, unless the message begins with this name.
+    """Return a message about a workspace with its name before it, unless its first sentence has the name.
 
     Args:
         workspace: The name.
         message: The message.
         failed: What is between both: ``:`` or ``failed:``.
     """
-    return message if message.startswith(f"{workspace} ") else f"{workspace}{failed} {message}"
+    is_named = message.startswith(f"{workspace} ") or repr(workspace) in message.partition(". ")[0]
+    return message if is_named else f"{workspace}{failed} {message}"
 
 
 def _named_apart(members: Iterable[Member]) -> tuple[dict[str, Member], dict[str, Exception]]:

@@ -6,9 +6,11 @@ neutralizes what its reader would execute: formulas in a spreadsheet, control se
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,13 @@ import pyarrow as pa
 
 from tokenkit.core.printable import REPLACEMENT, UNPRINTABLE, UNPRINTABLE_IN_LINES, printable
 from tokenkit.frames import TEXT, TOKENS, encodable
+from tokenkit.review import columns
 
 FORMULA_SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\n")
 """The first characters that make a cell a formula in Excel, LibreOffice or Google Sheets (OWASP, "CSV Injection")."""
 
 SEPARATOR = "; "
-"""Between the items of a list in CSV, TSV and spreadsheets, as between warnings: an item can have blanks and commas."""
+"""Between the items of a list in TSV and spreadsheets, as between warnings: an item can have blanks and commas."""
 
 _SIGNS = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
 _FORMULA_AT_START = rf"^(?:[\t\n]|\s*{_SIGNS})"
@@ -56,8 +59,11 @@ def json_text(frame: pd.DataFrame) -> str:
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """Return the rows as CSV: times in ISO 8601 with time zone, lists as text, and no formulas."""
-    plain = join_lists(_iso_times(frame))
+    """Return the rows as CSV: times in ISO 8601 with time zone, lists as JSON, and no formulas.
+
+    An item can be a sentence, so no separator is safe. ``json.loads`` and ``listed`` read what is written.
+    """
+    plain = _with_text(_iso_times(frame), _json_cell)
     for name in plain.columns:
         if pd.api.types.is_string_dtype(plain[name].dtype):
             plain[name] = _guarded(multiline(plain[name]))
@@ -66,8 +72,9 @@ def csv_text(frame: pd.DataFrame) -> str:
 
 def tsv_text(frame: pd.DataFrame) -> str:
     """Return the rows as tab-separated values for other programs: whole, with headings, without padding or quotes."""
-    yes = {str(name): frame[name].map({True: "yes"}) for name in frame if pd.api.types.is_bool_dtype(frame[name].dtype)}
-    plain = terminal_text(_iso_times(frame.assign(**yes)))
+    booleans = [name for name in frame if pd.api.types.is_bool_dtype(frame[name].dtype)]
+    shown = frame.assign(**{str(name): columns.yes_or_blank(frame[name]) for name in booleans})
+    plain = terminal_text(_iso_times(shown))
     rows = zip(*(plain[name].to_list() for name in plain), strict=True)  # itertuples reads Arrow a cell at a time
     return "".join(f"{line}\n" for line in map("\t".join, [(*plain.columns,), *rows]))
 
@@ -106,22 +113,38 @@ def multiline(column: pd.Series[Any]) -> pd.Series[str]:
 
 def join_lists(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame with object columns converted to text; the items of lists are separated by ``SEPARATOR``."""
-    return frame.assign(**{str(name): cell_text(frame[name]) for name in frame if frame[name].dtype == object})
+    return _with_text(frame, _joined_cell)
 
 
 def cell_text(column: pd.Series[Any]) -> pd.Series[str]:
     """Return a column as text; the items of lists are separated by ``SEPARATOR``."""
-    return column.map(_cell_text, na_action="ignore").astype(TEXT)
-
-
-def _cell_text(value: Any) -> str:  # noqa: ANN401 - a cell
-    # An unknown field can contain half a surrogate pair, which is invalid in a text column.
-    return encodable(SEPARATOR.join(map(str, value)) if isinstance(value, list | np.ndarray) else str(value))
+    return _column_text(column, _joined_cell)
 
 
 def listed(text: str) -> list[str]:
-    """Return the items of a list in a cell, as ``cell_text`` returns it."""
+    """Return the items of a list in a cell of CSV, or one whose items are separated by ``SEPARATOR``."""
+    if text.startswith("["):
+        with contextlib.suppress(ValueError, RecursionError):
+            return [*map(str, json.loads(text))]
     return [item for item in text.split(SEPARATOR) if item]
+
+
+def _with_text(frame: pd.DataFrame, cell: Callable[[Any], str]) -> pd.DataFrame:
+    return frame.assign(**{str(name): _column_text(frame[name], cell) for name in frame if frame[name].dtype == object})
+
+
+def _column_text(column: pd.Series[Any], cell: Callable[[Any], str]) -> pd.Series[str]:
+    # An unknown field can contain half a surrogate pair, which is invalid in a text column.
+    return column.map(lambda value: encodable(cell(value)), na_action="ignore").astype(TEXT)
+
+
+def _joined_cell(value: Any) -> str:  # noqa: ANN401 - a cell
+    return SEPARATOR.join(map(str, value)) if isinstance(value, list | np.ndarray) else str(value)
+
+
+def _json_cell(value: Any) -> str:  # noqa: ANN401 - a cell
+    is_json = isinstance(value, list | np.ndarray | dict)
+    return json.dumps(_json_value(value), ensure_ascii=False, default=str) if is_json else str(value)
 
 
 def _iso_times(frame: pd.DataFrame) -> pd.DataFrame:

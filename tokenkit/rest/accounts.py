@@ -146,6 +146,11 @@ def _client(config: Any) -> Any:  # noqa: ANN401 - the SDK's ApiClient
 def _not_listed(config: Any, what: str, failure: Exception) -> errors.TokenKitError:  # noqa: ANN401 - as above
     if credentials.is_unreachable(str(failure)):
         return errors.ConnectionFailedError(f"{config.host} could not be reached. {credentials.CHECK_HOST}")
+    if getattr(failure, "error_code", None) == "ENDPOINT_NOT_FOUND":
+        return errors.ConfigurationError(
+            f"{config.host} is not the console of account {config.account_id}: it does not list its {what}. "
+            "Use the host or a profile of the console."
+        )
     return errors.ConfigurationError(
         f"{config.host}: the {what} of account {config.account_id} could not be listed: "
         f"{credentials.first_line(str(failure))} Check that the caller is an account admin."

@@ -55,13 +55,20 @@ class ColumnSpec:
 
 
 def _plain(frame: pd.DataFrame, name: str) -> tuple[str, list[str]]:
-    """Show booleans as yes or blank, days and times in UTC, and lists with commas."""
+    """Show booleans as ``yes_or_blank``, days and times in UTC, and lists with commas."""
     column = frame[name]
+    if column.dtype.kind == "b":
+        return "", yes_or_blank(column).tolist()
     if column.dtype.kind == "M":
         is_day = bool((column.dropna() == column.dropna().dt.normalize()).all())
         shown = column.dt.strftime("%Y-%m-%d" if is_day else "%Y-%m-%d %H:%M")
         return UTC, shown.astype(object).where(column.notna(), "").tolist()
     return "", [cell(value) for value in column.tolist()]
+
+
+def yes_or_blank(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of booleans as texts: ``yes``, blank for no, and ``?`` where it is not known."""
+    return column.astype(object).map({True: "yes", False: ""}).fillna("?")
 
 
 def cell(value: Any) -> str:  # noqa: ANN401 - of any column

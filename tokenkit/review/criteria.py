@@ -29,6 +29,7 @@ class Criterion:
         choices: The valid values, if there is a fixed set.
         read: Converts an argument to a value, or raises ``UsageError``. It also accepts its own results.
         columns: The columns that hold the values of tokens, if unknown values are likely to be misspelled.
+        noun: What a value is in messages, if not the name.
         names_principals: Whether a value names a user or service principal, which may have no token.
     """
 
@@ -38,6 +39,7 @@ class Criterion:
     choices: tuple[str, ...] = ()
     read: Callable[[Any], Any] = str
     columns: tuple[str, ...] = ()
+    noun: str = ""
     names_principals: bool = False
 
     def read_all(self, given: Any) -> list[Any]:  # noqa: ANN401 - one value or several
@@ -86,6 +88,7 @@ CRITERIA: tuple[Criterion, ...] = (
         "NAME",
         read=_text,
         columns=("created_by_username", "created_by_id"),
+        noun="creator",
         names_principals=True,
     ),
     Criterion("status", "token status: active or expired", "STATUS", choices=STATUSES),

@@ -103,6 +103,10 @@ def check(expression: str) -> None:
     _Checker(expression).visit(_parsed(expression))
 
 
+class _InvalidValueError(errors.UsageError):
+    """A value that a column never has."""
+
+
 def where(
     tokens: pd.DataFrame, expression: str, names: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 ) -> pd.DataFrame:
@@ -123,6 +127,8 @@ def where(
     try:
         _Naming(names).visit(tree)
         return tokens[truth(_tristate(_Evaluation(tokens).value(tree.body)))]
+    except _InvalidValueError as error:
+        raise errors.UsageError(str(error)) from None  # as of a filter; the expression would repeat the value
     except errors.UsageError as error:
         problem = str(error)
     except TypeError:  # the messages of numpy and pandas are about loops and dtypes
@@ -319,7 +325,7 @@ class _Naming(ast.NodeVisitor):
     def _value(self, column: str, name: str) -> str:
         values = self._names[column]
         if name not in values and name not in values.values():
-            raise errors.UsageError(f"Invalid {column}: {name!r}. {errors.did_you_mean(name, values)}")
+            raise _InvalidValueError(f"Invalid {column}: {name!r}. {errors.did_you_mean(name, values)}")
         return values.get(name, name)
 
 
@@ -477,7 +483,7 @@ def _fitted(value: _Operand, column: pd.Series[Any]) -> Any:  # noqa: ANN401 - a
     if (
         possible and isinstance(value, str) and value not in {*possible, *column.dropna().unique()}
     ):  # a newer server may add values
-        raise errors.UsageError(f"Invalid {column.name}: {value!r}. {errors.did_you_mean(value, possible)}")
+        raise _InvalidValueError(f"Invalid {column.name}: {value!r}. {errors.did_you_mean(value, possible)}")
     return value
 
 

@@ -131,7 +131,7 @@ def misspelt(
 
 def _without_tokens(filter_: Filter, value: str, known: list[str], names: Iterable[str] | None) -> str:
     """Return a message about a value of no token."""
-    no_token = f"No token has the {filter_.name} {value!r}"
+    no_token = f"No token has the {filter_.noun or filter_.name} {value!r}"
     if names is None or not filter_.names_principals or _is_pattern(value):
         return f"{no_token}. {_near(value, known)}"
     if value.lower() in {name.lower() for name in names}:

@@ -48,7 +48,7 @@ class Leaks:
         revoked: The occurrences of values whose tokens the journal on this computer has as revoked: ``token_id, run_id,
             finished_at, workspace, location``, with the index of ``occurrences``. The workspace can be any.
         rows: What commands show: the rows of ``tokens``, then one with the status ``revoked`` for each token in
-            ``revoked``, as the journal has it; of one workspace only its own tokens, because the rows do not name it.
+            ``revoked`` that was of the workspace, or of one of the fleet, as the journal has it.
         name: The workspace.
         lines: The number of lines without a recognizable value that were compared as values and matched no token.
             Some values have an unknown form.
@@ -179,8 +179,8 @@ class Leaks:
     def _revocation(self, run_id: str, rows: pd.DataFrame) -> tuple[str, list[str]]:
         """Return the heading and the locations of values whose tokens a run revoked, perhaps in another workspace."""
         workspace, day = rows["workspace"].iloc[0], f"{rows['finished_at'].iloc[0]:%Y-%m-%d}"
-        is_known = "workspace" in self.tokens or workspace == self.name
-        where = "" if is_known else f" of {workspace}"
+        is_shown = rows["token_id"].isin(self.rows["token_id"]).all()
+        where = "" if is_shown else f" of {workspace}"
         which = of(rows["token_id"].nunique(), "the token of this value", "the tokens of these values")
         return f"Run {run_id}{where} revoked {which} on {day}:", _locations(rows)
 
@@ -213,6 +213,7 @@ def matched(
     oauth_secrets: pd.DataFrame | None = None,
     signs_in_with: Collection[str] = (),
     revoked: pd.DataFrame | None = None,
+    workspaces: Collection[str] = (),
 ) -> Leaks:
     """Return the tokens of a listing whose values occurred.
 
@@ -225,6 +226,7 @@ def matched(
         signs_in_with: The possible ids of the tokens that the session signs in with.
         revoked: The tokens of any workspace that the journal has as revoked, with the columns of ``Workspace.journal``.
             The id is the hash of the value, so no other workspace has another token with it.
+        workspaces: The workspaces of a fleet, as its listing and ``revoked`` name them.
     """
     hits = occurrences[["value", "token_id", "matched_as"]].merge(tokens["token_id"])
     seen = occurrences.loc[occurrences["problem"].isna(), ["value", "kind", *_LOCATION_COLUMNS]].drop_duplicates()
@@ -248,7 +250,7 @@ def matched(
         secrets, shown = secrets.drop(columns="value").drop_duplicates(ignore_index=True), [*shown, "secret_id"]
     unmatched = seen[seen["token_id"].isna() & ~seen["value"].isin(past["value"])]
     of_past = seen[["value", "location"]].reset_index().merge(past, on="value").set_index("index").rename_axis(None)
-    of_rows = of_past if "workspace" in tokens else of_past[of_past["workspace"] == name]
+    of_rows = of_past[of_past["workspace"].isin([*(workspaces or [name])])]
     is_oauth = unmatched["kind"] == OAUTH_SECRET
     hidden = occurrences.loc[occurrences["problem"].notna(), ["location", "problem", "commit", "url", "source"]]
     found = leaked.assign(

@@ -266,7 +266,4 @@ class Router:
             return f"The sandbox serves this path with {', '.join(methods)}."
         near = difflib.get_close_matches(path, [endpoint.path for endpoint in self._endpoints], n=1, cutoff=0)
         where = f"account {self._account_id}" if self._account_id else "a workspace"
-        return (
-            f"The closest endpoint of {where} is {near[0]}. docs/sandbox.md lists all of them, and "
-            "tokenkit/sandbox/serving/routes.py is where to add one."
-        )
+        return f"The closest endpoint of {where} in the sandbox is {near[0]}."
