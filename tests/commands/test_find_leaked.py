@@ -353,6 +353,9 @@ def test_a_value_in_another_command_is_not_repeated_either(values, line, capsys)
     assert cli.main(line.format(values[0]).split()) == 2
     printed = capsys.readouterr()
     assert "[redacted]" in printed.err
+    if line in {"get {}", "revoke {}"}:
+        assert "looks like a token value, not a token ID" in printed.err
+        assert printed.err.endswith("tokenkit find-leaked\n")
     assert_clean(printed.out + printed.err, values)
 
 

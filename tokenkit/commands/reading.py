@@ -14,6 +14,7 @@ from tokenkit import errors, frames, review
 from tokenkit.actions.states import REVOKED
 from tokenkit.commands.evidence import Evidence, evidence_of
 from tokenkit.commands.session import FrontEnd, Session
+from tokenkit.core.redaction import redact
 from tokenkit.core.wording import first_of, of, part_of, pluralize
 from tokenkit.review import columns, filters, lifecycle, preview
 from tokenkit.workspaces.base import AnyWorkspace, TokenSource
@@ -311,7 +312,7 @@ def _resolved(
     """Return full IDs, and a message for each token that does not exist, with whether a run of tokenkit revoked it.
 
     Raises:
-        UsageError: Several tokens match, or a prefix is too short.
+        UsageError: Several tokens match, a prefix is too short, or a token's value was given.
     """
     ids = listing["token_id"]
     known = set(ids)
@@ -329,6 +330,11 @@ def _resolved(
             raise errors.UsageError(
                 f"{len(matches)} tokens on {workspace.name} have IDs that begin with {prefix!r}: {several}. "
                 "Give more characters."
+            )
+        if not matches and redact(prefix) != prefix:
+            raise errors.UsageError(
+                f"{redact(prefix)!r} looks like a token value, not a token ID. To find out whose token it is, without "
+                f"typing the value: {program} find-leaked"
             )
         if not matches:
             by_a_run = _revoked_by(prefix, journal(), program)
