@@ -213,7 +213,7 @@ def test_users_service_principals_and_those_of_the_listing_are_known_in_any_case
         ({"owner": "bbo.s"}, "Did you mean bob.s@corp.com"),
         ({"owner": "bob.s@crop.com"}, "Did you mean bob.s@corp.com"),
         ({"owner": ["ann@example.com", "zzz"]}, "Unknown owner 'zzz'.*Known: "),
-        ({"created_by": "ro0t@example.com"}, "Unknown created_by 'ro0t@example.com'.*Did you mean root@example.com"),
+        ({"created_by": "ro0t@example.com"}, "Unknown creator 'ro0t@example.com'.*Did you mean root@example.com"),
     ],
 )
 def test_an_unknown_name_is_reported_with_similar_names(criteria, near):

@@ -94,8 +94,12 @@ def _tokens_of_warnings(summary: Summary, tokens: pd.DataFrame) -> dict[str, str
     return {warning: named(tokens[is_warned]) for warning, is_warned in warned.items() if is_warned.any()}
 
 
+def left_out(summary: Summary) -> list[str]:
+    """Return a sentence for each reason for which a plan leaves tokens out."""
+    return [f"Left out: {pluralize(count, 'token')} ({reason})." for reason, count in summary.left_out.items()]
+
+
 def _closing(summary: Summary, named_tokens: Mapping[str, str]) -> tuple[str, ...]:
-    left_out = [f"Left out: {pluralize(count, 'token')} ({reason})." for reason, count in summary.left_out.items()]
     counts = {what: count for what, count in summary.warnings.items() if count and what not in summary.explained}
     warnings = ", ".join(f"{what} ({count:,})" for what, count in counts.items() if what not in named_tokens)
     with_tokens = [
@@ -104,7 +108,7 @@ def _closing(summary: Summary, named_tokens: Mapping[str, str]) -> tuple[str, ..
     explained = [f"Warning: {sentence}" for sentence in summary.explained.values()]
     closing = [
         summary.evidence,
-        *left_out,
+        *left_out(summary),
         *summary.unprotected,
         *explained,
         *summary.outline,

@@ -133,8 +133,7 @@ def _chosen(
 def _limited(
     session: Session[object], make: Callable[[pd.DataFrame], Plan], tokens: pd.DataFrame, limit: int | None
 ) -> Plan:
-    """Return the plan of the first tokens, of which it changes at most ``limit``. Those that it leaves out do not
-    count.
+    """Return the plan of the first ``limit`` tokens that can be changed, and say what of all is left out.
 
     What a plan leaves out is known only from the plan, and its warnings are about its tokens together, so a plan of
     fewer tokens is a second one.
@@ -143,8 +142,9 @@ def _limited(
     if limit is None or len(plan) <= limit:
         return plan
     session.warn(f"--limit selects the first {limit:,} of {pluralize(len(plan), 'token')} that can be changed.")
-    before = tokens["token_id"].isin(plan.token_ids).cumsum().shift(fill_value=0)
-    return make(tokens[before < limit])
+    for line in preview.left_out(plan.summary()):
+        session.warn(line)
+    return make(tokens[tokens["token_id"].isin(plan.token_ids)].head(limit))
 
 
 def update(

@@ -191,7 +191,7 @@ def unknown_names(
     names = [*principals()] if unresolved else []
     known_names = {name.lower() for name in names}
     return [
-        f"Unknown {filter_.name} {value!r}: no user, service principal or token has this name. "
+        f"Unknown {filter_.noun or filter_.name} {value!r}: no user, service principal or token has this name. "
         f"{_near(value, {*names, *filter_.known(listing)})}"
         for filter_, value in unresolved
         if value.lower() not in known_names
