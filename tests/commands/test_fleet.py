@@ -461,6 +461,18 @@ def test_workspaces_that_fail_alike_are_named_in_one_message(company, capsys):
     assert line.startswith("tokenkit: tokens: none of 3 workspaces succeeded. The first: ")
 
 
+@pytest.mark.parametrize(("order", "code"), [("prod,bad", 0), ("bad,prod", 3)])
+@pytest.mark.parametrize("command", ["list", "revoke --status expired --dry-run"])
+def test_of_profiles_of_one_workspace_the_one_that_signs_in_is_named(company, capsys, tmp_path, order, code, command):
+    with (tmp_path / "profiles").open("a") as file:
+        file.write(f"\n[bad]\nhost = {company.host}\ntoken = dapi{'0' * 32}\n")
+    used, unused = order.split(",")
+    line, *_ = shell(capsys, f"fleet {command} --profiles {order}", code=code).err.splitlines()
+    assert line == (
+        f"{unused} is the same workspace as {used}. Only the credential of {used}, which is given first, is used."
+    )
+
+
 @pytest.mark.usefixtures("company")
 def test_a_workspace_whose_error_names_it_is_named_once(capsys, tmp_path):
     with (tmp_path / "profiles").open("a") as file:
