@@ -120,9 +120,11 @@ class Members:
         return self.name_of_some([host for host in self.hosts if host not in failed])
 
     def name_of_some(self, some: Collection[str]) -> str:
-        """Return the name of workspaces in messages: ``2 of 3 workspaces``. A run can have some that are not in the
-        fleet.
+        """Return the name of workspaces in messages: ``2 of 3 workspaces`` if any failed, otherwise ``2 workspaces``,
+        because nothing is missing. A run can have some that are not in the fleet.
         """
+        if self.errors.empty:
+            return pluralize(len(some), "workspace")
         left_out = {row["workspace"] for row in self.failures[DISCOVER]} - {*self.hosts}
         return part_of(len(some), len({*self.hosts, *some}) + len(left_out), "workspace")
 
