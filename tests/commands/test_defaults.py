@@ -112,6 +112,9 @@ def test_output_columns_and_thresholds_apply_without_their_option(capsys):
     configure("[defaults]\ncolumns = ['owner', 'token_id']\n[defaults.thresholds]\n'unused.idle_days' = 9999")
     assert cli.main(["list", "--limit", "1"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "owner\ttoken_id"
+    for output in ("csv", "json"):  # complete
+        assert cli.main(["list", "--limit", "1", "--output", output]) == 0
+        assert "created_by_username" in capsys.readouterr().out
     for line, found in (["audit --rule unused", 0], ["audit --rule unused --threshold unused.idle_days=0", 1]):
         assert cli.main([*line.split(), "--output", "json"]) == 0
         (row,) = json.loads(capsys.readouterr().out)

@@ -205,16 +205,24 @@ def test_a_change_names_only_the_workspaces_that_it_changes(company, capsys):
     tokens = tokenkit.fleet(["prod", "dev"]).tokens("owner != 'admin@example.com'", status="active")
     of_dev = tokens[tokens["workspace"] == company.workspaces[1].host]["token_id"]
     dry = shell(capsys, f"fleet revoke {of_dev.iloc[0]} --profiles prod,dev --dry-run")
-    assert "1 of 2 workspaces (dev): would revoke 1 token for good." in dry.err
+    assert "\n1 workspace (dev): would revoke 1 token for good." in f"\n{dry.err}"
     company.faults.add(Fault(method="DELETE", status=401))
     stopped = shell(capsys, f"fleet revoke {' '.join(of_dev.head(2))} --profiles prod,dev --yes", code=1)
-    assert "1 of 2 workspaces: " in stopped.err
+    assert "1 workspace (dev): " in stopped.err
     company.faults.clear()
     assert stopped.err.count("tokenkit resume ") == 1
     (run_id,) = {run.partition(".")[0] for run in tokenkit.connect("dev").runs()["run_id"]}
     resumed = shell(capsys, f"fleet resume {run_id} --profiles prod,dev --yes")
     assert "prod" not in stopped.err + resumed.err
-    assert "1 of 2 workspaces: the whole run: 2 tokens revoked" in resumed.err
+    assert "\n1 workspace (dev): the whole run: 2 tokens revoked" in resumed.err
+
+
+def test_a_change_says_of_how_many_workspaces_it_is_if_one_failed(company, capsys):
+    tokens = tokenkit.fleet(["prod"]).tokens("owner != 'admin@example.com'", status="active")["token_id"]
+    company.faults.add(Fault(workspace_id=company.workspaces[1].workspace_id, status=500))
+    printed = shell(capsys, f"fleet revoke {tokens.iloc[0]} --profiles prod,dev,test --yes", code=3).err
+    assert "\n1 of 3 workspaces (prod): 1 token revoked. Run " in f"\n{printed}"
+    assert printed.splitlines()[-1].startswith("The result is partial (2 of 3 workspaces): dev failed: ")
 
 
 def test_a_notebook_remembers_the_fleet_of_a_variable(company, notebook):
@@ -459,6 +467,18 @@ def test_workspaces_that_fail_alike_are_named_in_one_message(company, capsys):
     company.faults.add(Fault(workspace_id=company.workspaces[2].workspace_id, status=500))
     (line,) = shell(capsys, "fleet list --profiles prod,dev,test", code=3).err.splitlines()
     assert line.startswith("tokenkit: tokens: none of 3 workspaces succeeded. The first: ")
+
+
+@pytest.mark.parametrize(("order", "code"), [("prod,bad", 0), ("bad,prod", 3)])
+@pytest.mark.parametrize("command", ["list", "revoke --status expired --dry-run"])
+def test_of_profiles_of_one_workspace_the_one_that_signs_in_is_named(company, capsys, tmp_path, order, code, command):
+    with (tmp_path / "profiles").open("a") as file:
+        file.write(f"\n[bad]\nhost = {company.host}\ntoken = dapi{'0' * 32}\n")
+    used, unused = order.split(",")
+    line, *_ = shell(capsys, f"fleet {command} --profiles {order}", code=code).err.splitlines()
+    assert line == (
+        f"{unused} is the same workspace as {used}. Only the credential of {used}, which is given first, is used."
+    )
 
 
 @pytest.mark.usefixtures("company")

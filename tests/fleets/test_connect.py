@@ -155,7 +155,7 @@ def test_two_workspaces_behind_one_host_are_two(companies, monkeypatch, tmp_path
         assert fleet.workspace(name).workspace_id == str(each.workspace_id)
 
 
-def test_names_of_one_host_are_told_apart_by_asking_which_workspace_they_are(companies, monkeypatch, tmp_path):
+def test_names_of_one_host_are_told_apart_by_asking_which_workspace_they_are(companies, monkeypatch, tmp_path, capsys):
     first, second = companies.workspaces[:2]
     plain = [
         ("a", {"host": companies.host, "token": first.token}),
@@ -165,7 +165,13 @@ def test_names_of_one_host_are_told_apart_by_asking_which_workspace_they_are(com
     write_profiles(monkeypatch, tmp_path, plain + other)
     assert tokenkit.fleet(["a", "b"]).hosts == (companies.host,)
     names = tuple(f"{companies.host}/?o={each.workspace_id}" for each in (first, second))
+    assert capsys.readouterr().err == (
+        "b is the same workspace as a. Only the credential of a, which is given first, is used.\n"
+    )
     assert tokenkit.fleet(["a", "c", "b"]).hosts == names
+    assert capsys.readouterr().err.startswith("b is the same workspace as a. ")
+    tokenkit.fleet(["a", "a", "c"])
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("fault", "left_out"), [({"status": 500}, 0), ({"drop": True}, 1)], ids=["refusal", "silence"])

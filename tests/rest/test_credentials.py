@@ -463,9 +463,15 @@ def test_a_profile_with_two_sign_ins_is_an_error_with_the_sdks_own_reason_and_no
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("first\nsecond", "first"), ("  first  \n", "first"), ("x" * 301, "x" * 300), (" \n", "no reason given.")],
+    [
+        ("first\nsecond", "first."),
+        ("  first.  \n", "first."),
+        ("first?\n", "first?"),
+        ("x" * 301, "x" * 300 + "."),
+        (" \n", "no reason given."),
+    ],
 )
-def test_of_a_message_of_another_library_the_first_line_is_shown(text, line):
+def test_of_a_message_of_another_library_the_first_line_is_shown_as_a_sentence(text, line):
     assert credentials.first_line(text) == line
 
 

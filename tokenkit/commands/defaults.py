@@ -5,7 +5,7 @@
     [defaults]
     profile = "prod"                 # for commands that only read; a change names its workspace
     output = "table"                 # or json, csv
-    columns = ["owner", "comment"]   # of `list`
+    columns = ["owner", "comment"]   # of the tables of `list`, also in a pipe; JSON and CSV have all
 
     [defaults.thresholds]            # of `audit` and `report`
     "unused.idle_days" = 45
@@ -35,7 +35,8 @@ class Defaults:
     Attributes:
         profile: The workspace of commands that only read; empty for that of the environment.
         output: The output format.
-        columns: The columns of ``list``, by their names or headings.
+        columns: The columns of the tables of ``list``, also as TSV in a pipe, by their names or headings. JSON and CSV
+            have all columns.
         thresholds: The thresholds of the audit, as the option has them.
     """
 

@@ -51,8 +51,9 @@ def fleet(
 
     Args:
         workspaces: Any number of values that ``connect`` accepts (profiles, hosts, official ``WorkspaceClient`` or
-            ``Config``) or connected workspaces. Two names for the same workspace count once. Workspaces that share a
-            host are asked for their ids, and are named ``https://host/?o=ID`` if they differ.
+            ``Config``) or connected workspaces. Two names for the same workspace count once, with the credential of
+            the first, and a message says so. Workspaces that share a host are asked for their ids, and are named
+            ``https://host/?o=ID`` if they differ.
         account: Instead, all workspaces of an account: an official ``AccountClient`` or ``Config``, a profile, or the
             host of the account console. Its sign-in is used for each workspace. Workspaces that are not running are
             left out and listed in ``Fleet.errors``.

@@ -93,15 +93,18 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
     @property
     def full_name(self) -> str:  # type: ignore[override]  # as above
         """The name in confirmations: the number of workspaces, and the names of those that did not fail."""
-        return self._with_names(self.name, self.hosts)
+        failed = self._failed()
+        return self._with_names(self.name, [host for host in self.hosts if host not in failed])
 
     def name_for(self, hosts: Sequence[str]) -> str:
-        """Return the name in messages: of how many of the workspaces the message is.
+        """Return the name in messages, with the names of the workspaces that the message is about if others are not in
+        it.
 
         Args:
             hosts: The workspaces that the message is about.
         """
-        return self._members.name_of_some(hosts)
+        is_of_all = {*self.hosts} <= {*hosts}
+        return self._members.name_of_some(hosts) if is_of_all else self.full_name_for(hosts)
 
     def full_name_for(self, hosts: Sequence[str]) -> str:
         """Return the name in confirmations, with the names of the workspaces that change.
@@ -109,11 +112,10 @@ class Fleet(ManagedSource[FleetUpdatePlan]):
         Args:
             hosts: The workspaces that change.
         """
-        return self._with_names(self.name_for(hosts), hosts)
+        return self._with_names(self._members.name_of_some(hosts), hosts)
 
     def _with_names(self, name: str, hosts: Iterable[str]) -> str:
-        failed = self._failed()
-        names = [self.labels[host] for host in hosts if host not in failed]
+        names = [self.labels.get(host, host) for host in hosts]
         return f"{name} ({', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''})"
 
     def addresses(self) -> Mapping[str, Address]:

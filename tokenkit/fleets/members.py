@@ -24,7 +24,7 @@ from tokenkit.core.printable import printable
 from tokenkit.core.progress import progress_bar
 from tokenkit.core.redaction import redact
 from tokenkit.core.spelling import is_in_command, spelled
-from tokenkit.core.wording import part_of, pluralize
+from tokenkit.core.wording import first_of, of, part_of, pluralize
 from tokenkit.rest.hosts import Address
 from tokenkit.workspaces.workspace import Workspace
 
@@ -88,7 +88,7 @@ class Members:
         shows_progress: bool = True,
         left_out: Mapping[str, Exception] | None = None,
     ) -> None:
-        self._members, unknown = _named_apart(members)
+        self._members, unknown, unused = _named_apart(members)
         left_out = {**(left_out or {}), **unknown}
         if not self._members:
             raise next(iter(left_out.values()))
@@ -98,6 +98,8 @@ class Members:
         self.failures: dict[str, list[dict[str, str]]] = {}
         self.hosts = tuple(self._members)
         self.note(DISCOVER, left_out, of=len(self.hosts) + len(left_out))
+        for host, names in unused.items():
+            sys.stderr.write(f"{printable(_credential_of(self._members[host].label, names))}\n")
 
     @property
     def labels(self) -> dict[str, str]:
@@ -118,9 +120,11 @@ class Members:
         return self.name_of_some([host for host in self.hosts if host not in failed])
 
     def name_of_some(self, some: Collection[str]) -> str:
-        """Return the name of workspaces in messages: ``2 of 3 workspaces``. A run can have some that are not in the
-        fleet.
+        """Return the name of workspaces in messages: ``2 of 3 workspaces`` if any failed, otherwise ``2 workspaces``,
+        because nothing is missing. A run can have some that are not in the fleet.
         """
+        if self.errors.empty:
+            return pluralize(len(some), "workspace")
         left_out = {row["workspace"] for row in self.failures[DISCOVER]} - {*self.hosts}
         return part_of(len(some), len({*self.hosts, *some}) + len(left_out), "workspace")
 
@@ -264,8 +268,11 @@ def with_name(workspace: str, message: str, failed: str) -> str:
     return message if is_named else f"{workspace}{failed} {message}"
 
 
-def _named_apart(members: Iterable[Member]) -> tuple[dict[str, Member], dict[str, Exception]]:
-    """Return distinct workspaces by name, and those whose identity cannot be determined.
+def _named_apart(
+    members: Iterable[Member],
+) -> tuple[dict[str, Member], dict[str, Exception], dict[str, list[str]]]:
+    """Return distinct workspaces by name, those whose identity cannot be determined, and the other labels of those that
+    have several.
 
     Workspaces that share a host are asked for their ids: they may be several, or one with several names.
     """
@@ -274,16 +281,28 @@ def _named_apart(members: Iterable[Member]) -> tuple[dict[str, Member], dict[str
         by_host.setdefault(member.host, []).append(member)
     named: dict[str, Member] = {}
     unknown: dict[str, Exception] = {}
+    unused: dict[str, list[str]] = {}
     for host, group in by_host.items():
-        by_id: dict[str, Member] = {}
+        by_id: dict[str, list[Member]] = {}
         for member in group:
             try:
-                by_id.setdefault(_id_of(member) if len(group) > 1 else "", member)
+                by_id.setdefault(_id_of(member) if len(group) > 1 else "", []).append(member)
             except errors.TokenKitError as failure:
                 unknown[host] = failure
-        for workspace_id, member in by_id.items():
-            named[str(Address(host, workspace_id)) if len(by_id) > 1 else host] = member
-    return named, unknown
+        for workspace_id, (first, *others) in by_id.items():
+            name = str(Address(host, workspace_id)) if len(by_id) > 1 else host
+            named[name] = first
+            if labels := list(dict.fromkeys(other.label for other in others if other.label != first.label)):
+                unused[name] = labels
+    return named, unknown, unused
+
+
+def _credential_of(used: str, unused: Sequence[str]) -> str:
+    """Return the message about several names of a workspace. If the credential of the first is refused, none is tried:
+    a change is made by the identity that was named.
+    """
+    same = f"{first_of(unused, _NAMED_FAILURES)} {of(len(unused), 'is', 'are')} the same workspace as {used}"
+    return f"{same}. Only the credential of {used}, which is given first, is used."
 
 
 def _id_of(member: Member) -> str:

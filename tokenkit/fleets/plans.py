@@ -96,8 +96,8 @@ class FleetPlan(Plan, Generic[P]):
         return f"{pluralize(len(self), 'token')} on {self._workspaces()}"
 
     def _workspaces(self) -> str:
-        total = len(self.plans) + self._unplanned + len(self._elsewhere)
-        return part_of(len(self.hosts or self.plans), total, "workspace")
+        count, missing = len(self.hosts or self.plans), self._unplanned + len(self._elsewhere)
+        return part_of(count, len(self.plans) + missing if missing else count, "workspace")
 
     def _unplanned_warning(self) -> dict[str, int]:
         failed = "workspaces without a plan because of an error" + spelled("; see the fleet's .errors")

@@ -444,7 +444,7 @@ def _configuration_error(
     found_nothing = "cannot configure default credentials" in message
     if subject == NOTEBOOK:
         return errors.ConfigurationError(
-            _NO_NOTEBOOK.format(reason="" if found_nothing else f" ({first_line(message)})")
+            _NO_NOTEBOOK.format(reason="" if found_nothing else f" ({first_line(message).rstrip('.')})")
         )
     if not subject and (encoding := unsupported_encoding()) and (names := profiles()):
         return errors.ConfigurationError(
@@ -496,7 +496,10 @@ def is_unreachable(message: str) -> bool:
 
 
 def first_line(text: str) -> str:
-    """Return the first line of another library's message, without the settings that the official SDK appends."""
+    """Return the first line of another library's message as a sentence, without the settings that the official SDK
+    appends.
+    """
     if not text.strip():
         return "no reason given."
-    return redact(_SETTINGS_OF_THE_SDK.sub(".", text.strip().splitlines()[0])[:300])
+    line = redact(_SETTINGS_OF_THE_SDK.sub(".", text.strip().splitlines()[0])[:300])
+    return line if line.endswith((".", "!", "?")) else f"{line}."
