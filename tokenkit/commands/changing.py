@@ -380,9 +380,7 @@ def resume(
     if not plan.summary().doing:
         _warn(session.front_end, in_short)
         return _nothing_remains(session, workspace, plan, dry_run=dry_run)
-    # If everything that remains is left out, the run only records that.
-    is_nothing_sent = not len(plan) and len(plan.left_out)
-    is_shown = not ((plan.needs_confirmation and not is_nothing_sent) or dry_run or yes)
+    is_shown = not ((plan.needs_confirmation and not plan.only_records) or dry_run or yes)
     if is_shown:
         session.front_end.show(replace(in_short, closing=()), is_asked=False)
         _warn(session.front_end, in_short)
