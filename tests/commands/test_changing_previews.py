@@ -11,10 +11,12 @@ import pytest
 
 import tokenkit
 from tests.tables import last_column
+from tests.waiting import interrupted
 from tokenkit import cli
 from tokenkit.actions.preview import worst_first_of
 from tokenkit.actions.revocation import LAST_TOKEN
 from tokenkit.actions.update import ALL_APIS_ALLOWED
+from tokenkit.sandbox import Fault
 
 
 def in_a_terminal(line, reply, *, columns=80):
@@ -177,6 +179,35 @@ def test_a_dry_run_has_the_most_dangerous_tokens_first_and_no_warning_cut(capsys
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("audit", "Interrupted.\n"),
+        ("revoke --status active --dry-run", "Interrupted.\n"),
+        ("revoke --status active --yes", "Interrupted. Nothing was changed.\n"),
+        ("create-obo etl --show-value", "Interrupted. Nothing was changed.\n"),
+    ],
+)
+def test_ctrl_c_while_a_command_reads_says_so_and_of_a_change_that_nothing_was_changed(company, capsys, line, said):
+    company.faults.add(Fault(method="GET", latency_ms=500))
+    company.requests.clear()
+    with interrupted(company, "GET"):
+        assert cli.main(line.split()) == 130
+    assert capsys.readouterr().err == said
+    assert {record.method for record in company.requests} == {"GET"}
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("typed", "why"), [("3", "The number is {}, not 3. "), ("no", "")])
+def test_a_canceled_question_says_that_a_typed_number_is_not_the_right_one(monkeypatch, capsys, typed, why):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdin.readline", lambda: f"{typed}\n", raising=False)
+    count = len(tokenkit.connect().tokens(status="expired"))
+    assert cli.main(["revoke", "--status", "expired"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"cancel: {why.format(count)}Nothing was changed.")
+
+
+@pytest.mark.usefixtures("here")
 def test_ctrl_c_at_the_question_says_that_nothing_was_changed(capsys, monkeypatch):
     def interrupt():
         raise KeyboardInterrupt
@@ -185,7 +216,7 @@ def test_ctrl_c_at_the_question_says_that_nothing_was_changed(capsys, monkeypatc
     monkeypatch.setattr("sys.stdin.readline", interrupt, raising=False)
     before = set(tokenkit.connect().tokens()["token_id"])
     assert cli.main(["revoke", "--status", "active"]) == 130
-    assert capsys.readouterr().err.endswith("\nNothing was changed.\n")
+    assert capsys.readouterr().err.endswith("\nInterrupted. Nothing was changed.\n")
     assert set(tokenkit.connect().tokens()["token_id"]) == before
 
 

@@ -1,10 +1,8 @@
 """``fleet …`` at both front ends: the commands of one workspace over several."""
 
-import contextlib
 import io
 import json
 import re
-import signal
 import threading
 
 import pandas as pd
@@ -12,7 +10,7 @@ import pytest
 import requests
 
 import tokenkit
-from tests.waiting import wait_until
+from tests.waiting import interrupted
 from tokenkit import cli
 from tokenkit.commands import comparing
 from tokenkit.sandbox import Fault, Sandbox
@@ -399,26 +397,6 @@ def test_a_name_is_unknown_to_a_fleet_if_no_workspace_knows_it(company, capsys):
     assert ids(company) == before
 
 
-@contextlib.contextmanager
-def interrupted(sandbox):
-    """Press Ctrl-C at the first revocation, while the others wait for their responses."""
-    over = threading.Event()
-
-    def press():
-        wait_until(lambda: over.is_set() or any(record.method == "DELETE" for record in sandbox.requests))
-        if not over.is_set():
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    sandbox.faults.add(Fault(method="DELETE", path=f"{LISTING}/*", offset=1, latency_ms=300))
-    presser = threading.Thread(target=press)
-    presser.start()
-    try:
-        yield
-    finally:
-        over.set()
-        presser.join()
-
-
 @pytest.mark.parametrize("line", ["revoke {ids}", "resume {run}"])
 def test_an_interrupted_run_says_so_and_exits_with_130(company, capsys, line):
     fleet = tokenkit.fleet(["prod", "dev"])
@@ -430,7 +408,8 @@ def test_an_interrupted_run_says_so_and_exits_with_130(company, capsys, line):
         stop.set()
         plan.apply(progress=False, stop=stop)
     line = line.format(ids=" ".join(tokens["token_id"]), run=plan.run_id)
-    with interrupted(company):
+    company.faults.add(Fault(method="DELETE", path=f"{LISTING}/*", offset=1, latency_ms=300))
+    with interrupted(company, "DELETE"):  # while the others wait for their responses
         printed = shell(capsys, f"fleet {line} --profiles prod,dev --yes", code=130)
     assert "Interrupted. " in printed.err
 
