@@ -76,9 +76,9 @@ def test_the_outline_of_a_change_of_permissions_is_directly_before_the_question(
     before, _ = in_a_terminal("permissions set group:contractors", "no")
     plan = tokenkit.connect().plan_permissions([{"group_name": "contractors"}], replace=True)
     *_, losing, keeping, gaining, outline, warnings, question = before.splitlines()
-    assert losing.startswith(f"{len(plan.losing_access)} principals would lose permission to use tokens: ")
-    assert keeping.startswith(f"{len(plan.keeping_access)} principals would keep permission by another path: ")
-    assert gaining.startswith("2 principals would gain permission to use tokens: ")
+    assert losing.startswith(f"{len(plan.losing_access)} principals will lose permission to use tokens: ")
+    assert keeping.startswith(f"{len(plan.keeping_access)} principals will keep permission by another path: ")
+    assert gaining.startswith("2 principals will gain permission to use tokens: ")
     assert outline == f"{plan.changed_entries()}."
     assert warnings.startswith("Warnings: ")
     assert question.startswith(f"Type {len(plan)} to delete or disable {len(plan)} tokens on ")

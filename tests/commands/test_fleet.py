@@ -535,7 +535,7 @@ def test_a_change_of_permissions_names_the_workspace_of_each_entry_and_principal
         ("dev", "contractors"),
         *((name, "data-engineers") for name in ("prod", "dev", "test")),
     }
-    losing = next(line for line in said.splitlines() if " would lose permission to use tokens: " in line)
+    losing = next(line for line in said.splitlines() if " will lose permission to use tokens: " in line)
     assert " in 1 workspace" not in said
     count, shown = int(losing.split()[0]), losing.partition(": ")[2].rstrip(".").replace(" and ", ", ").split(", ")
     assert count == len(shown) - 1 + int(shown[-1].removesuffix(" more"))
@@ -554,6 +554,6 @@ def test_principals_without_tokens_lose_no_tokens(capsys, monkeypatch):
     without = users[~users.isin(ws.access()["principal"])].iloc[0]
     shell(capsys, f"permissions add user:{without} --profile prod")
     said = "".join(shell(capsys, f"fleet permissions remove user:{without} --profiles prod --dry-run"))
-    assert f"1 principal would lose permission to use tokens: {without} in prod." in said
+    assert f"1 principal will lose permission to use tokens: {without} in prod." in said
     assert "It owns no active token." in said
     assert "deleted" not in said

@@ -125,7 +125,9 @@ class ResumePlan(RemainingPlan):
             warnings=warnings,
             left_out=revocation.reasons_of(self.left_out),
             evidence="" if usage is None else coverage_of(usage),
-            outline=[said] if self._is_open and (said := revocation.when_due(self.run, self._context.now())) else [],
+            outline=[revocation.when_due(self.run.run_id, self.due, self._context.now())]
+            if self._is_open and self.due is not None
+            else [],
         )
 
     def preview(self) -> pd.DataFrame:
