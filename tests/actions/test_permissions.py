@@ -204,7 +204,7 @@ def test_a_plan_shows_itself(ws):
     assert f"will change: {plan.changed_entries()}, which would " in repr(plan)
     assert ": CAN_USE -> none" in repr(plan)
     assert repr(plan).endswith(f"delete or disable {len(plan)} tokens; nothing changes before .apply()>")
-    assert f"{len(plan.losing_access)} principals would lose permission to use tokens: " in plan._repr_html_()
+    assert f"{len(plan.losing_access)} principals will lose permission to use tokens: " in plan._repr_html_()
     assert str(plan).count(plan.changed_entries()) == 1
     assert isinstance(plan.preview(), pd.DataFrame)
 
@@ -264,7 +264,7 @@ def test_a_change_that_costs_no_token_asks_about_the_principals(ws):
     losing = ws.plan_permissions(keep, replace=True).losing_access
     assert (summary.count, len(losing)) == (2, 2)
     assert summary.doing == "remove permission from 2 principals"
-    assert summary.outline[0].startswith("2 principals would lose permission to use tokens: ")
+    assert summary.outline[0].startswith("2 principals will lose permission to use tokens: ")
 
 
 def test_a_disabled_token_is_rejected_and_works_again_once_its_owner_has_permission(tmp_path):
@@ -330,7 +330,7 @@ def test_a_change_that_nobody_notices_says_so_and_why(ws):
     member = ws.access("can_use")
     member = member.loc[member["via"].str.contains("data-engineers", na=False) & (member["kind"] == "user")].iloc[0]
     plan = ws.plan_permissions([{"user_name": member["principal"]}])
-    nobody = "No principal would gain or lose permission to use tokens: "
+    nobody = "No principal will gain or lose permission to use tokens: "
     assert plan.outline()[0] == f"{nobody}they have it by another path, or a group has no members."
     raised = ws.plan_permissions([{"group_name": "data-engineers", "permission_level": "CAN_MANAGE"}])
     assert raised.outline() == (f"{nobody}only levels change.", "group data-engineers: CAN_USE -> CAN_MANAGE.")

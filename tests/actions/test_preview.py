@@ -129,10 +129,10 @@ def test_a_permission_plan_names_who_loses_it_the_first_twenty_and_a_count(ws):
     assert all(name[:8] in text for name in losing.rows["principal"])
     last = text.splitlines()[-1]
     assert f"tokens that will be deleted or disabled by the workspace ({len(plan)})" in last
-    (named,) = [line for line in plan._in_short().closing if "would lose permission" in line]
+    (named,) = [line for line in plan._in_short().closing if "will lose permission" in line]
     first = ", ".join(losing.rows["principal"].head(5))
     assert named == (
-        f"{len(plan.losing_access)} principals would lose permission to use tokens: {first} and "
+        f"{len(plan.losing_access)} principals will lose permission to use tokens: {first} and "
         f"{len(plan.losing_access) - 5} more."
     )
     assert "\n".join(plan._in_short().closing).count(str(len(plan))) == 1

@@ -61,11 +61,11 @@ def test_what_was_used_or_protected_since_would_be_left_out(ws, company, run_id)
     reasons = plan.left_out.set_index("token_id")["reason"]
     assert reasons[used].startswith("used since the plan")
     assert reasons[protected].startswith("protected")
+    assert reasons[gone] == "no longer listed"
     assert plan.left_out[["owner"]].notna().all(axis=None)
-    rest = plan.preview().set_index("token_id")
-    assert rest.loc[gone, "warnings"] == "no longer listed"
-    assert len(rest) == plan.summary().count == 2
-    assert sum(plan.summary().left_out.values()) == 2
+    assert len(plan) == len(plan.preview()) == plan.summary().count == 1
+    assert plan.summary().doing == "revoke 1 token for good"
+    assert sum(plan.summary().left_out.values()) == 3
 
 
 def test_what_remains_has_the_warnings_of_a_revocation(ws, company, others):
@@ -82,26 +82,42 @@ def test_what_remains_has_the_warnings_of_a_revocation(ws, company, others):
     assert rest.summary().warnings == plan.summary().warnings
 
 
-def test_a_token_that_is_no_longer_listed_has_only_what_the_journal_knows(ws, company, run_id, others):
-    first, second, *_ = ws.plan_resume(run_id).token_ids
-    state = company.workspaces[0].state
-    for token_id, comment in ((first, "nightly export"), (second, None)):
-        info = next(info for info in state.tokens.infos() if info["token_id"] == token_id)
-        state.tokens.replace({**info, "comment": comment})
-    plan = ws.revoke([first, second])
-    company.faults.add(Fault(method="DELETE", status=400, times=2))
+@pytest.mark.parametrize(
+    ("method", "change", "doing", "done"),
+    [
+        ("DELETE", lambda ws, ids: ws.revoke(ids), "revoke 2 tokens for good", "revoked"),
+        ("PATCH", lambda ws, ids: ws.plan_update(ids, comment="x"), "change 2 tokens", "updated"),
+    ],
+)
+def test_a_token_that_is_no_longer_listed_is_not_counted_and_is_settled(
+    ws, company, others, method, change, doing, done
+):
+    plan = change(ws, [*others["token_id"].head(3)])
+    company.faults.add(Fault(method=method, status=400, times=3))
     plan.apply(progress=False)
-    state.tokens.delete(first)
-    state.tokens.delete(second)
-    rest = ws.plan_resume(plan.run_id)
-    assert rest.summary().warnings == {"no longer listed": 2}
-    rows = rest.preview()
-    assert rows["comment"].fillna("").tolist() == ["nightly export", ""]
-    assert rows["owner"].tolist() == others.set_index("token_id").loc[[first, second], "owner"].tolist()
-    assert rows[["status", "last_used_day", "expiry_time"]].isna().all(axis=None)
-    (table,) = rest._in_short().tables
-    assert "last used (UTC)" not in table.rows  # and not "never"
-    assert [cell.partition("\n")[0] for cell in table.rows["token"]] == ["nightly export", "(no comment)"]
+    company.faults.clear()
+    gone = plan.token_ids[0]
+    company.workspaces[0].state.tokens.delete(gone)
+    for rest in (ws.plan_resume(plan.run_id), tokenkit.fleet([ws]).plan_resume(plan.run_id)):
+        assert (len(rest), rest.summary().count, rest.summary().doing) == (2, 2, doing)
+        assert rest.left_out[["token_id", "reason"]].to_numpy().tolist() == [[gone, "no longer listed"]]
+        assert "Left out: 1 token (no longer listed)." in str(rest)
+    outcomes = ws.resume(plan.run_id).set_index("token_id")["outcome"]
+    assert outcomes.pop(gone) == "already_gone"
+    assert outcomes.tolist() == [done] * 2
+
+
+def test_a_change_of_permissions_is_confirmed_although_all_its_tokens_are_gone(ws, company):
+    company.faults.add(Fault(method="PUT", status=400, times=1))
+    change = ws.plan_permissions([{"group_name": "contractors", "permission_level": "CAN_USE"}], replace=True)
+    with pytest.raises(tokenkit.ApiError):
+        change.apply(progress=False)
+    for token_id in change.token_ids:
+        company.workspaces[0].state.tokens.delete(token_id)
+    plan = ws.plan_resume(change.run_id)
+    assert (len(plan), plan.summary().doing) == (0, "change the permissions")
+    assert len(plan.left_out) == len(change)
+    assert not plan.only_records  # it sends its one request in any case
 
 
 def test_a_run_of_another_day_and_a_staged_one_need_a_confirmation(ws, others, run_id, company, connected):
@@ -208,18 +224,17 @@ def test_a_change_of_permissions_without_tokens_is_not_said_to_delete_any():
 
 
 def test_what_remains_of_an_update_has_the_present_values_and_the_new_ones(ws, others):
-    listed, gone = others["token_id"].head(2)
-    plan = ws.plan_update([listed, gone], scopes=["sql"])
+    listed, other = others["token_id"].head(2)
+    plan = ws.plan_update([listed, other], scopes=["sql"])
     with Journal(ws.folder) as journal:
         run = plan.record(journal, RunOptions())
     ws.token_management.update_token_management(listed, {"comment": "of today"}, update_mask="comment")
-    ws.token_management.delete(gone)
     before = plan.preview().set_index("token_id")
     rows = ws.plan_resume(run.run_id).preview().set_index("token_id")
     assert rows.loc[listed, "comment"] == "of today"
     assert rows["new_comment"].isna().all()
     assert rows["new_scopes"].map(list).tolist() == [["sql"]] * 2
-    pd.testing.assert_series_equal(rows["scopes"], before["scopes"])  # of the one that is gone, as planned
+    pd.testing.assert_series_equal(rows["scopes"], before["scopes"])
     fleet_rows = tokenkit.fleet([ws]).plan_resume(run.run_id).preview()
     assert fleet_rows["new_scopes"].map(list).tolist() == [["sql"]] * 2
     assert set(rows.columns) <= {*returned.columns_of("resume", is_plan=True)}

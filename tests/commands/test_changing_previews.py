@@ -11,10 +11,12 @@ import pytest
 
 import tokenkit
 from tests.tables import last_column
+from tests.waiting import interrupted
 from tokenkit import cli
 from tokenkit.actions.preview import worst_first_of
 from tokenkit.actions.revocation import LAST_TOKEN
 from tokenkit.actions.update import ALL_APIS_ALLOWED
+from tokenkit.sandbox import Fault
 
 
 def in_a_terminal(line, reply, *, columns=80):
@@ -74,9 +76,9 @@ def test_the_outline_of_a_change_of_permissions_is_directly_before_the_question(
     before, _ = in_a_terminal("permissions set group:contractors", "no")
     plan = tokenkit.connect().plan_permissions([{"group_name": "contractors"}], replace=True)
     *_, losing, keeping, gaining, outline, warnings, question = before.splitlines()
-    assert losing.startswith(f"{len(plan.losing_access)} principals would lose permission to use tokens: ")
-    assert keeping.startswith(f"{len(plan.keeping_access)} principals would keep permission by another path: ")
-    assert gaining.startswith("2 principals would gain permission to use tokens: ")
+    assert losing.startswith(f"{len(plan.losing_access)} principals will lose permission to use tokens: ")
+    assert keeping.startswith(f"{len(plan.keeping_access)} principals will keep permission by another path: ")
+    assert gaining.startswith("2 principals will gain permission to use tokens: ")
     assert outline == f"{plan.changed_entries()}."
     assert warnings.startswith("Warnings: ")
     assert question.startswith(f"Type {len(plan)} to delete or disable {len(plan)} tokens on ")
@@ -146,15 +148,14 @@ def test_with_yes_each_warning_names_its_first_tokens_because_no_preview_is_show
 
 
 @pytest.mark.usefixtures("here")
-def test_with_yes_the_warnings_of_a_change_of_permissions_and_of_a_resumed_run_name_tokens(
+def test_with_yes_the_warnings_of_a_change_of_permissions_name_tokens_and_a_resumed_run_counts_what_is_gone(
     of_another_day, company, capsys
 ):
     company.faults.clear()
     remaining = tokenkit.connect().plan_resume(of_another_day).token_ids
     company.workspaces[0].state.tokens.delete(remaining[0])
     assert cli.main(["resume", of_another_day, "--yes"]) == 0
-    (said,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("Warning: no longer listed")]
-    assert said.startswith(f"Warning: no longer listed (1): {remaining[0][:12]} (owner ")
+    assert "Left out: 1 token (no longer listed)." in capsys.readouterr().err.splitlines()
     lost = tokenkit.connect().plan_permission_removal([{"group_name": "data-engineers"}]).preview()
     assert cli.main(["permissions", "remove", "group:data-engineers", "--yes"]) == 0
     (said,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("Warning: tokens that will be")]
@@ -178,6 +179,35 @@ def test_a_dry_run_has_the_most_dangerous_tokens_first_and_no_warning_cut(capsys
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("audit", "Interrupted.\n"),
+        ("revoke --status active --dry-run", "Interrupted.\n"),
+        ("revoke --status active --yes", "Interrupted. Nothing was changed.\n"),
+        ("create-obo etl --show-value", "Interrupted. Nothing was changed.\n"),
+    ],
+)
+def test_ctrl_c_while_a_command_reads_says_so_and_of_a_change_that_nothing_was_changed(company, capsys, line, said):
+    company.faults.add(Fault(method="GET", latency_ms=500))
+    company.requests.clear()
+    with interrupted(company, "GET"):
+        assert cli.main(line.split()) == 130
+    assert capsys.readouterr().err == said
+    assert {record.method for record in company.requests} == {"GET"}
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("typed", "why"), [("3", "The number is {}, not 3. "), ("no", "")])
+def test_a_canceled_question_says_that_a_typed_number_is_not_the_right_one(monkeypatch, capsys, typed, why):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdin.readline", lambda: f"{typed}\n", raising=False)
+    count = len(tokenkit.connect().tokens(status="expired"))
+    assert cli.main(["revoke", "--status", "expired"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"cancel: {why.format(count)}Nothing was changed.")
+
+
+@pytest.mark.usefixtures("here")
 def test_ctrl_c_at_the_question_says_that_nothing_was_changed(capsys, monkeypatch):
     def interrupt():
         raise KeyboardInterrupt
@@ -186,7 +216,7 @@ def test_ctrl_c_at_the_question_says_that_nothing_was_changed(capsys, monkeypatc
     monkeypatch.setattr("sys.stdin.readline", interrupt, raising=False)
     before = set(tokenkit.connect().tokens()["token_id"])
     assert cli.main(["revoke", "--status", "active"]) == 130
-    assert capsys.readouterr().err.endswith("\nNothing was changed.\n")
+    assert capsys.readouterr().err.endswith("\nInterrupted. Nothing was changed.\n")
     assert set(tokenkit.connect().tokens()["token_id"]) == before
 
 

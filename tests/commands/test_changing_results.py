@@ -79,7 +79,7 @@ def test_a_result_has_every_column_of_the_listing_that_is_asked_for_and_names_th
 def test_a_change_that_needs_no_confirmation_says_once_in_logs_what_it_did(capsys):
     assert cli.main(["permissions", "add", "group:analysts", "--quiet"]) == 0
     gaining, outline, done = capsys.readouterr().err.splitlines()
-    assert " would gain permission to use tokens: " in gaining
+    assert " will gain permission to use tokens: " in gaining
     assert outline == "group analysts: none -> CAN_USE."
     assert done.startswith(f"{tokenkit.connect().name}: permissions changed. Run ")
 

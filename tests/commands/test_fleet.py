@@ -1,10 +1,8 @@
 """``fleet …`` at both front ends: the commands of one workspace over several."""
 
-import contextlib
 import io
 import json
 import re
-import signal
 import threading
 
 import pandas as pd
@@ -12,7 +10,7 @@ import pytest
 import requests
 
 import tokenkit
-from tests.waiting import wait_until
+from tests.waiting import interrupted
 from tokenkit import cli
 from tokenkit.commands import comparing
 from tokenkit.sandbox import Fault, Sandbox
@@ -407,26 +405,6 @@ def test_a_name_is_unknown_to_a_fleet_if_no_workspace_knows_it(company, capsys):
     assert ids(company) == before
 
 
-@contextlib.contextmanager
-def interrupted(sandbox):
-    """Press Ctrl-C at the first revocation, while the others wait for their responses."""
-    over = threading.Event()
-
-    def press():
-        wait_until(lambda: over.is_set() or any(record.method == "DELETE" for record in sandbox.requests))
-        if not over.is_set():
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    sandbox.faults.add(Fault(method="DELETE", path=f"{LISTING}/*", offset=1, latency_ms=300))
-    presser = threading.Thread(target=press)
-    presser.start()
-    try:
-        yield
-    finally:
-        over.set()
-        presser.join()
-
-
 @pytest.mark.parametrize("line", ["revoke {ids}", "resume {run}"])
 def test_an_interrupted_run_says_so_and_exits_with_130(company, capsys, line):
     fleet = tokenkit.fleet(["prod", "dev"])
@@ -438,7 +416,8 @@ def test_an_interrupted_run_says_so_and_exits_with_130(company, capsys, line):
         stop.set()
         plan.apply(progress=False, stop=stop)
     line = line.format(ids=" ".join(tokens["token_id"]), run=plan.run_id)
-    with interrupted(company):
+    company.faults.add(Fault(method="DELETE", path=f"{LISTING}/*", offset=1, latency_ms=300))
+    with interrupted(company, "DELETE"):  # while the others wait for their responses
         printed = shell(capsys, f"fleet {line} --profiles prod,dev --yes", code=130)
     assert "Interrupted. " in printed.err
 
@@ -576,7 +555,7 @@ def test_a_change_of_permissions_names_the_workspace_of_each_entry_and_principal
         ("dev", "contractors"),
         *((name, "data-engineers") for name in ("prod", "dev", "test")),
     }
-    losing = next(line for line in said.splitlines() if " would lose permission to use tokens: " in line)
+    losing = next(line for line in said.splitlines() if " will lose permission to use tokens: " in line)
     assert " in 1 workspace" not in said
     count, shown = int(losing.split()[0]), losing.partition(": ")[2].rstrip(".").replace(" and ", ", ").split(", ")
     assert count == len(shown) - 1 + int(shown[-1].removesuffix(" more"))
@@ -595,6 +574,6 @@ def test_principals_without_tokens_lose_no_tokens(capsys, monkeypatch):
     without = users[~users.isin(ws.access()["principal"])].iloc[0]
     shell(capsys, f"permissions add user:{without} --profile prod")
     said = "".join(shell(capsys, f"fleet permissions remove user:{without} --profiles prod --dry-run"))
-    assert f"1 principal would lose permission to use tokens: {without} in prod." in said
+    assert f"1 principal will lose permission to use tokens: {without} in prod." in said
     assert "It owns no active token." in said
     assert "deleted" not in said

@@ -290,6 +290,13 @@ def test_a_run_is_found_although_the_default_profile_is_of_another_workspace(own
     assert {row["host"] for row in found} == {own_companies.workspaces[1].host}
 
 
+@pytest.mark.usefixtures("own_companies")
+def test_a_staged_run_says_when_it_is_due_and_one_that_is_not_staged_does_not(unfinished, rows):
+    said = f"Run {unfinished['staged']} was staged and cannot be resumed before {unfinished['due']:%Y-%m-%d %H:%M} UTC."
+    assert said in rows("journal", "--run", unfinished["staged"])[1].splitlines()
+    assert "was staged" not in rows("journal", "--run", unfinished["interrupted"])[1]
+
+
 @pytest.mark.usefixtures("profiles")
 @pytest.mark.parametrize(
     ("command", "noun"), [("journal", "run"), ("journal --tokens", "run"), ("resume", "unfinished run")]

@@ -306,6 +306,20 @@ def test_what_ends_a_token_is_a_column_of_every_listing(capsys):
     assert cli.main(["list", "--sort=-ends_by", "--output", "json"]) == 0
     ends = [row["ends_by"] for row in json.loads(capsys.readouterr().out)]
     assert ends == sorted(ends, reverse=True)
+    for end in ("expiry", "disuse"):
+        assert cli.main(["list", "--where", f"ends_by == '{end}'", "--output", "json"]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == ends.count(end) > 0
+    assert cli.main(["access", "--where", "ends_by == 'expiry'"]) == 2
+    assert "Unknown column 'ends_by'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("filled")
+def test_what_ends_a_token_is_on_request_in_the_help_of_columns_as_in_tables(capsys):
+    assert cli.main(["list", "--columns", "help", "--output", "json"]) == 0
+    when = {row["column"]: row["in_tables"] for row in json.loads(capsys.readouterr().out)}
+    assert (when["ends_by"], when["effective_end"]) == ("on request", "always")
+    assert cli.main(["list"]) == 0
+    assert "ends_by" not in capsys.readouterr().out.splitlines()[0].split()
 
 
 @pytest.mark.parametrize(

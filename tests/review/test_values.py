@@ -3,7 +3,7 @@
 from tokenkit.actions import states
 from tokenkit.review import access, changes, leaks, scopes, values
 from tokenkit.review.leaks.values import kind_of
-from tokenkit.review.lifecycle import IDLE_LIMIT_DAYS
+from tokenkit.review.lifecycle import DISUSE, EXPIRY, IDLE_LIMIT_DAYS
 
 
 def test_the_states_of_which_a_scope_is_advised_are_those_that_can_be_asked_for():
@@ -11,11 +11,16 @@ def test_the_states_of_which_a_scope_is_advised_are_those_that_can_be_asked_for(
     assert {scopes.NARROW, scopes.KEEP, scopes.WAIT, scopes.NONE} == {*values.FIXED["advice"]}
 
 
+def test_what_ends_a_token_can_be_asked_for():
+    assert values.FIXED["ends_by"] == (EXPIRY, DISUSE)
+
+
 def test_the_values_of_these_columns_are_those_of_the_api_and_of_the_documentation():
     assert {
         "status": ("active", "expired"),
         "owner_kind": ("user", "service_principal", "deleted", "unknown"),
         "kind": ("user", "service_principal", "deleted", "unknown"),
+        "ends_by": ("expiry", "disuse"),
         "autoscope_state": tuple(
             f"AUTOSCOPE_STATE_{state}"
             for state in ("API_NOT_COVERED", "BACKFILLED", "COMPLETED", "DISABLED", "RUNNING", "USER_SELECTED")

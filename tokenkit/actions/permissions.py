@@ -192,9 +192,9 @@ class PermissionEffects(Plan):
         if not len(self.changes):
             return ()
         affected = {
-            "would lose permission to use tokens": self._worst_first(),
-            "would keep permission by another path": self.keeping_access,
-            "would gain permission to use tokens": self.gaining_access,
+            "will lose permission to use tokens": self._worst_first(),
+            "will keep permission by another path": self.keeping_access,
+            "will gain permission to use tokens": self.gaining_access,
         }
         sentences = [
             f"{pluralize(_principals_in(rows), 'principal')} {how}: {self._listed(rows['principal'], rows)}."
@@ -206,7 +206,7 @@ class PermissionEffects(Plan):
         if not sentences and not len(self.not_known):
             only_levels = self.changes[["permission_level", "new_permission_level"]].notna().all(axis=None)
             why = "only levels change" if only_levels else "they have it by another path, or a group has no members"
-            sentences = [f"No principal would gain or lose permission to use tokens: {why}."]
+            sentences = [f"No principal will gain or lose permission to use tokens: {why}."]
         return (*sentences, f"{self.changed_entries()}.")
 
     def _not_known(self) -> str:

@@ -18,7 +18,7 @@ from tokenkit.actions.history import FIELDS
 from tokenkit.actions.journal import Entry, Journal, Run
 from tokenkit.actions.kind import RunKind
 from tokenkit.actions.options import Progress, RunOptions, RunSettings
-from tokenkit.actions.plan import Plan, PlanContext, Summary, planned_tokens
+from tokenkit.actions.plan import Plan, PlanContext, Summary
 from tokenkit.actions.result import totals
 from tokenkit.actions.run import reasons_to_skip
 from tokenkit.core.spelling import spelled
@@ -30,7 +30,7 @@ _MODULES = (revocation, permissions, update, creation)
 """The kinds of runs. Each module has a ``KIND``, and a function ``resume`` that executes what remains of a run."""
 KINDS: Mapping[str, RunKind] = {module.KIND.name: module.KIND for module in _MODULES}
 _RESUME = {module.KIND.name: module.resume for module in _MODULES}
-_MAY_BE_DONE, _NO_LONGER_LISTED = "may have been processed: looked up first", "no longer listed"
+_MAY_BE_DONE = "may have been processed: looked up first"
 PREVIEW = pa.schema([*((field.name, field.type) for field in revocation.PREVIEW), ("outcome", pa.string())])
 _NEW = [f"new_{field}" for field in FIELDS]
 
@@ -39,14 +39,24 @@ class RemainingPlan(Plan):
     """What remains of a run, in one workspace or several.
 
     Attributes:
-        left_out: The tokens that remain and will be skipped, with the reason.
+        left_out: The other tokens that are not settled, with the reason: they will be skipped, or are no longer listed.
+        kind: The kind of run.
         needs_confirmation: Whether a command asks before it resumes the run.
-        deletes_tokens: Whether the run deletes tokens, which cannot be undone.
     """
 
     left_out: pd.DataFrame
+    kind: RunKind
     needs_confirmation: bool
-    deletes_tokens: bool
+
+    @property
+    def deletes_tokens(self) -> bool:
+        """Whether the run deletes tokens, which cannot be undone."""
+        return self.kind.deletes_tokens
+
+    @property
+    def only_records(self) -> bool:
+        """Whether the run changes nothing, and only records why the tokens are left out."""
+        return not len(self) and len(self.left_out) > 0 and not self.kind.is_one_change
 
     def set_reason(self, reason: str | None) -> None:
         """Do nothing: the run keeps its reason.
@@ -69,10 +79,11 @@ class ResumePlan(RemainingPlan):
 
     Attributes:
         run_id: The run.
-        token_ids: The tokens that remain.
+        token_ids: The tokens that remain to be changed.
         run: The run as recorded in the journal.
         due: The end of a staged run's grace period; None otherwise.
-        left_out: The tokens that remain and will be skipped, with the reason: ``token_id, owner, comment, reason``.
+        left_out: The other tokens that are not settled, with the reason: they will be skipped, or are no longer listed,
+            which the run records. A frame of ``token_id, owner, comment, reason``.
         needs_confirmation: Whether a command asks for confirmation: the run was staged or is from another day, so the
             workspace may have changed since the plan was confirmed.
     """
@@ -89,7 +100,7 @@ class ResumePlan(RemainingPlan):
         self.needs_confirmation = self.due is not None or is_of_another_day
         remaining = [entry for entry in entries if entry.state not in states.SETTLED]
         self._is_open = bool(remaining) or (not entries and is_change_open)
-        self.deletes_tokens = KINDS[run.kind].deletes_tokens
+        self.kind = KINDS[run.kind]
         self._total = len(entries)
         self._remaining, self.left_out = _current(context, run, remaining, options)
         self.token_ids = tuple(self._remaining["token_id"])
@@ -105,16 +116,18 @@ class ResumePlan(RemainingPlan):
         If nothing remains, ``doing`` is empty and the count is 0.
         """
         texts = self._remaining["warnings"].str.split("; ").explode()
-        others = texts[texts.isin([_MAY_BE_DONE, _NO_LONGER_LISTED])].value_counts()
-        warnings = revocation.warnings_of(self._remaining) | {str(name): int(count) for name, count in others.items()}
+        may_be_done = int((texts == _MAY_BE_DONE).sum())
+        warnings = revocation.warnings_of(self._remaining) | ({_MAY_BE_DONE: may_be_done} if may_be_done else {})
         usage = self._options.usage
         return Summary(
-            doing=KINDS[self.run.kind].what_is_done(len(self)) if self._is_open else "",
+            doing=self.kind.what_is_done(len(self)) if self._is_open else "",
             count=len(self),
             warnings=warnings,
             left_out=revocation.reasons_of(self.left_out),
             evidence="" if usage is None else coverage_of(usage),
-            outline=[said] if self._is_open and (said := revocation.when_due(self.run, self._context.now())) else [],
+            outline=[revocation.when_due(self.run.run_id, self.due, self._context.now())]
+            if self._is_open and self.due is not None
+            else [],
         )
 
     def preview(self) -> pd.DataFrame:
@@ -122,8 +135,7 @@ class ResumePlan(RemainingPlan):
 
         Returns:
             ``token_id, owner, owner_kind, comment, status, last_used_day, expiry_time, warnings``, then ``outcome``:
-            the outcome so far, from the journal. Of a token that is no longer listed, owner and comment are those of
-            the journal, and the others are missing. Of an update, there are also ``new_comment``, ``scopes`` and
+            the outcome so far, from the journal. Of an update, there are also ``new_comment``, ``scopes`` and
             ``new_scopes``: the present values beside those that it writes.
         """
         return self._remaining.copy()
@@ -262,45 +274,38 @@ def report(name: str, run_id: str, result: pd.DataFrame) -> str:
 def _current(
     context: PlanContext, run: Run, entries: Sequence[Entry], options: RunOptions
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the current state of the remaining tokens, and those that would be skipped."""
+    """Return the current state of the tokens that remain to be changed, and those that are left out."""
     listing = context.tokens()
     reasons = _reasons_to_leave_out(context, run, entries, listing, options)
     remaining = [entry for entry in entries if entry.token_id not in reasons]
     ids = [entry.token_id for entry in remaining]
     rows = listing.set_index("token_id", drop=False).reindex(ids).reset_index(drop=True)
-    is_listed = rows["token_id"].notna()
     outcomes = pd.Series([entry.state for entry in remaining], dtype=frames.TEXT)
-    may_be_done = outcomes.isin([states.SENT, states.UNKNOWN])
-    planned = planned_tokens(remaining)  # what is known of tokens that are no longer listed
     warnings = pd.Series("", index=rows.index, dtype=frames.TEXT)
-    warnings = warnings.mask(may_be_done, _MAY_BE_DONE).mask(~is_listed, _NO_LONGER_LISTED)
+    warnings = warnings.mask(outcomes.isin([states.SENT, states.UNKNOWN]), _MAY_BE_DONE)
     if run.kind == revocation.KIND.name:
         about = revocation.warnings_about(context, rows, listing)
         warnings = appended(about, warnings, where=warnings != "", separator="; ")
-    rows = rows.assign(
-        token_id=pd.Series(ids, dtype=frames.TEXT),
-        owner=rows["owner"].where(is_listed, planned["owner"]),
-        comment=rows["comment"].where(is_listed, planned["comment"]),
-        outcome=outcomes,
-        warnings=warnings,
-    )
+    rows = rows.assign(outcome=outcomes, warnings=warnings)
     columns = PREVIEW.names
     if run.kind == update.KIND.name:
-        scopes, columns = rows["scopes"].where(is_listed, planned["scopes"]), [*update.PREVIEW.names, *columns]
-        rows = update.changed_values(remaining)[_NEW].join(rows.assign(scopes=scopes))
+        columns = [*update.PREVIEW.names, *columns]
+        rows = update.changed_values(remaining)[_NEW].join(rows)
     return rows[[*dict.fromkeys(columns)]], revocation.left_out_of(entries, reasons)
 
 
 def _reasons_to_leave_out(
     context: PlanContext, run: Run, entries: Sequence[Entry], listing: pd.DataFrame, options: RunOptions
 ) -> Mapping[str, str]:
-    """Return the tokens that a run would skip now, each with the reason. ``apply`` decides again."""
+    """Return the tokens that a run would not change now, each with the reason. ``apply`` decides again."""
     kind = KINDS[run.kind]
+    listed = {*listing["token_id"]}
+    gone = {entry.token_id: update.NOT_LISTED for entry in entries if entry.token_id not in listed}
     if kind.is_one_change:
-        return {}
+        return gone
     settings = RunSettings.of(run)
     patterns = protection.read_protected(context.folder, settings.protect)
-    skipped = reasons_to_skip(entries, listing, patterns, settings, check_last_use=kind.check_last_use)
+    skipped = gone | reasons_to_skip(entries, listing, patterns, settings, check_last_use=kind.check_last_use)
     if kind.deletes_tokens:
         due = revocation.due_of(run)  # until then, the log need not be readable
         skipped |= evidence.signed_in_since(

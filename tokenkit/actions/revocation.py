@@ -483,12 +483,10 @@ def check_due(run: Run, now: pd.Timestamp) -> None:
     """
     due = due_of(run)
     if due is not None and now < due:
-        raise errors.UsageError(when_due(run, now))
+        raise errors.UsageError(when_due(run.run_id, due, now))
 
 
-def when_due(run: Run, now: pd.Timestamp) -> str:
-    """Return the sentence about the end of a staged run's grace period; empty for any other run."""
-    if (due := due_of(run)) is None:
-        return ""
+def when_due(run_id: str, due: pd.Timestamp, now: pd.Timestamp) -> str:
+    """Return the sentence about the end of a staged run's grace period."""
     says = "cannot be resumed before" if now < due else "has been due since"
-    return f"Run {run.run_id} was staged and {says} {due.tz_convert('UTC'):%Y-%m-%d %H:%M} UTC."
+    return f"Run {run_id} was staged and {says} {due.tz_convert('UTC'):%Y-%m-%d %H:%M} UTC."

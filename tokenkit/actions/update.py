@@ -267,7 +267,7 @@ def _why_not_undone(entry: Entry, now: Mapping[str, Any] | None) -> str:
     than the run wrote. An empty text if none of these.
     """
     if now is None:
-        return _NOT_LISTED
+        return NOT_LISTED
     if has(now, entry.change or {}):
         return _RESTORED
     return "" if has(now, values_before(entry)) else _CHANGED_SINCE
@@ -289,7 +289,7 @@ _CANNOT_BE_RESTORED = "the old comment cannot be restored: it looks like a crede
 _IN_DOUBT = (states.SENT, *states.IN_DOUBT)
 _RESTORED = "already restored to the earlier values"
 _CHANGED_SINCE = "changed since, to other values than the run wrote"
-_NOT_LISTED = "no longer listed"
+NOT_LISTED = "no longer listed"
 _NOT_KEPT = "the journal does not keep texts that look like credentials"
 
 

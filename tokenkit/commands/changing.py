@@ -380,9 +380,7 @@ def resume(
     if not plan.summary().doing:
         _warn(session.front_end, in_short)
         return _nothing_remains(session, workspace, plan, dry_run=dry_run)
-    # If everything that remains is left out, the run only records that.
-    is_nothing_sent = not len(plan) and len(plan.left_out)
-    is_shown = not ((plan.needs_confirmation and not is_nothing_sent) or dry_run or yes)
+    is_shown = not ((plan.needs_confirmation and not plan.only_records) or dry_run or yes)
     if is_shown:
         session.front_end.show(replace(in_short, closing=()), is_asked=False)
         _warn(session.front_end, in_short)
@@ -444,9 +442,11 @@ def create_obo(
         _check_secret(workspace, secret, overwrite=overwrite)
     _check_scopes(session.front_end, workspace, scopes, allow_unknown=allow_unknown)
     without_credential("comment", comment)
+    principal = access.service_principal(workspace.service_principals(), service_principal)
+    session.front_end.has_begun_to_change = True
     created = creation.create(
         workspace.plan_context(),
-        access.service_principal(workspace.service_principals(), service_principal),
+        principal,
         {
             "autoscope_enabled": autoscope,
             "comment": comment,
@@ -489,7 +489,7 @@ def _check_scopes(front_end: FrontEnd, workspace: Workspace, scopes: list[str] |
     if not near:
         return
     problem = " ".join(f"Unknown scope {scope!r}. Did you mean {known}?" for scope, known in near.items())
-    reply = _ask(front_end, f"{problem} Type yes to use it anyway, anything else to cancel: ")
+    reply = front_end.ask(f"{problem} Type yes to use it anyway, anything else to cancel: ")
     if reply is None or reply.strip().lower() != "yes":
         raise errors.UsageError(f"{problem} Use --allow-unknown for a new scope.")
 
@@ -597,11 +597,12 @@ def _decide(
         _warn(front_end, in_short)
     elif not is_shown:
         front_end.show(in_short)
-        reply = _ask(front_end, f"Type {summary.count} to {doing} on {where}, anything else to cancel: ")
+        reply = front_end.ask(f"Type {summary.count} to {doing} on {where}, anything else to cancel: ")
         if reply is None:
             raise errors.UsageError("Confirmation required, but there is no terminal. Use --yes or --dry-run.")
-        if reply.strip().replace(",", "") != str(summary.count):
-            front_end.warn("Nothing was changed.")
+        if (typed := reply.strip().replace(",", "")) != str(summary.count):
+            why = f"The number is {summary.count}, not {typed}. " if typed.isdecimal() else ""
+            front_end.warn(f"{why}Nothing was changed.")
             return None
     result = _with_columns(_applied(front_end, plan), session.columns, lambda: rows)
     interrupted = "Interrupted. " if result.attrs.get(ENDED_BY) == INTERRUPT else ""
@@ -646,6 +647,7 @@ def _say_how_to_finish(session: Session[Any], plan: Plan, result: pd.DataFrame) 
 
 def _applied(front_end: FrontEnd, plan: Plan) -> pd.DataFrame:
     """Apply a plan, and return its result with its run, which a long table names. Without a result, name the run."""
+    front_end.has_begun_to_change = True
     try:
         result = plan.apply(progress=front_end.shows_progress)
     except BaseException:
@@ -682,15 +684,6 @@ def _with_columns(rows: pd.DataFrame, names: Sequence[str], read_others: Callabl
     found = rows.merge(others[[*keys, *(name for name in lacking if name in asked_for)]], on=keys, how="left")
     found.attrs |= rows.attrs
     return found
-
-
-def _ask(front_end: FrontEnd, question: str) -> str | None:
-    """Ask before a change; Ctrl-C says that nothing was changed."""
-    try:
-        return front_end.ask(question)
-    except KeyboardInterrupt:
-        front_end.warn("Nothing was changed.")
-        raise
 
 
 def _say_additional_effects(front_end: FrontEnd, result: pd.DataFrame) -> None:

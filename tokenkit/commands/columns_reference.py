@@ -11,9 +11,9 @@ from tokenkit.review.columns import spec_of
 _HEAD = """# Columns
 
 `ws.tokens()` and `tokenkit list` have the columns of the first three tables. `--columns NAMES` selects columns, and
-`--columns help` lists those of a command. `--where` and `ws.tokens("…")` filter by them. Times are in UTC; NaT is
-"never" or "not known". Tables and pipes show a boolean as `yes` or blank, and as `?` if it is not known; JSON has
-`null`, and CSV an empty cell. A list in a cell of CSV is JSON, as in `["sql", "jobs"]`; pipes and spreadsheets
+`--columns help` lists those of a command. `--where` and `ws.tokens("…")` filter by them, and by `ends_by`. Times are in
+UTC; NaT is "never" or "not known". Tables and pipes show a boolean as `yes` or blank, and as `?` if it is not known;
+JSON has `null`, and CSV an empty cell. A list in a cell of CSV is JSON, as in `["sql", "jobs"]`; pipes and spreadsheets
 separate the items by `; `. Tables of a fleet have `workspace` first. This page is generated from the table of the
 columns.
 """

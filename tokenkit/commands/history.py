@@ -14,6 +14,7 @@ import pandas as pd
 from tokenkit import errors, frames
 from tokenkit.actions import permissions, run_ids, states, update
 from tokenkit.actions.journal import Run
+from tokenkit.actions.revocation import when_due
 from tokenkit.actions.run_ids import whole_ids
 from tokenkit.actions.schedule import with_due
 from tokenkit.commands.restoring import how_to_restore_runs
@@ -220,6 +221,8 @@ def _one_run(session: Session[AnyWorkspace], given: str, *, runs: bool, tokens: 
         session.front_end.hint(line)
     if recorded.can_be_undone(found["run_id"].tolist()):
         session.front_end.hint(f"To undo this change: {program} undo {run_id}")
+    if len(due := found.loc[found["remaining"] > 0, "due"].dropna()):
+        session.front_end.hint(when_due(run_id, due.max(), _now(session.front_end)))
     _say_what_remains(session, found)
     return rows
 

@@ -99,11 +99,20 @@ class Call:
     argv: Sequence[str] = ()
 
     def run(self, front_end: FrontEnd) -> Any:  # noqa: ANN401 - the type of the result depends on the command
-        """Run the command, and return its result.
+        """Run the command, and return its result. After Ctrl-C, say whether something may have changed.
 
         Raises:
             UsageError: A change does not name its workspace, and is not confirmed or relies on the default profile.
         """
+        front_end.has_begun_to_change = False
+        try:
+            return self._run(front_end)
+        except KeyboardInterrupt:
+            is_unchanged = self.is_change and not front_end.has_begun_to_change
+            front_end.warn(f"Interrupted.{' Nothing was changed.' * is_unchanged}")
+            raise
+
+    def _run(self, front_end: FrontEnd) -> Any:  # noqa: ANN401 - as above
         usual = defaults.read()  # a mistake in the file is an error before the first request
         if HELP in (self.rows.get("columns") or ()):
             return imported("rows.described")(self.shape, is_plan=self.is_plan)

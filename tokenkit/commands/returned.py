@@ -19,6 +19,8 @@ LIFECYCLE = (
 OWNER = ("owner", "owner_kind", "owner_active")
 LISTING = (*API, *LIFECYCLE, *OWNER)
 """The columns of a listing. The server may send others."""
+ON_REQUEST = ("ends_by",)
+"""The columns of a listing that are computed only if they are asked for, or if a filter is about them."""
 
 _RUNS = (
     *("run_id", "kind", "workspace", "host", "workspace_id", "caller", "reason", "started_at", "finished_at", "change"),
@@ -60,7 +62,7 @@ _BY_CHANGE: dict[str, tuple[str, ...]] = {
 }
 """The columns of plans and of their results. A plan has every column of the listing that is asked for."""
 _BY_COMMAND: dict[str, tuple[str, ...]] = {
-    "list": (*LISTING, "ends_by"),
+    "list": (*LISTING, *ON_REQUEST),
     "get": (*LISTING, "findings"),
     "scopes": (
         *("token_id", "owner", "owner_kind", "last_used_day", "autoscope_state", "scopes", "reach", "used_scopes"),

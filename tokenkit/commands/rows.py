@@ -68,7 +68,7 @@ def described(path: str, *, is_plan: bool) -> pd.DataFrame:
         is_plan: Whether the command plans a change.
     """
     names = returned.columns_of(path, is_plan=is_plan)
-    shown = columns.when_shown(pd.DataFrame(columns=[*names]))
+    shown = columns.when_shown(pd.DataFrame(columns=[*names]), on_request=returned.ON_REQUEST)
     meanings = [columns.spec_of(name).meaning for name in shown]
     return pd.DataFrame({"column": [*shown], "meaning": meanings, "in_tables": [*shown.values()]}, dtype=frames.TEXT)
 

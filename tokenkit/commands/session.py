@@ -33,10 +33,12 @@ class FrontEnd(ABC):
         returns_objects: Whether the user receives the result as an object; a shell only prints it.
         program: The name of the program: ``tokenkit`` or ``%tokens``.
         now: The current time of the command; None for the system clock.
+        has_begun_to_change: Whether the running command may have changed something.
     """
 
     returns_objects = False
     now: pd.Timestamp | None = None
+    has_begun_to_change = False
     program: str
     _listing: pd.DataFrame | None = None
 

@@ -279,7 +279,7 @@ class FleetResumePlan(_SelectivePlan[ResumePlan], RemainingPlan):
     """The frozen remainder of a run in several workspaces.
 
     Attributes:
-        left_out: The tokens that remain and will be skipped: ``workspace, token_id, owner, comment, reason``.
+        left_out: The other tokens that are not settled: ``workspace, token_id, owner, comment, reason``.
     """
 
     _PREVIEW = resumption.PREVIEW
@@ -296,7 +296,7 @@ class FleetResumePlan(_SelectivePlan[ResumePlan], RemainingPlan):
         super().__init__(made, lambda _, options: (run_id, resume(options)), unplanned=unplanned, elsewhere=elsewhere)
         self.run_id = run_id
         self.needs_confirmation = any(plan.needs_confirmation for plan in self.plans.values())
-        self.deletes_tokens = any(plan.deletes_tokens for plan in self.plans.values())
+        self.kind = next(plan.kind for plan in self.plans.values())
 
     def check_due(self) -> None:
         """Reject a staged run before its grace period is over.
@@ -324,10 +324,9 @@ class FleetResumePlan(_SelectivePlan[ResumePlan], RemainingPlan):
 
     def summary(self) -> Summary:
         """Return what remains to be done, the number to confirm, and the warnings."""
-        kind = resumption.KINDS[next(iter(self.plans.values())).run.kind]
         is_open = any(plan.summary().doing for plan in self.plans.values())
         return Summary(
-            doing=kind.what_is_done(len(self)) if is_open else "",
+            doing=self.kind.what_is_done(len(self)) if is_open else "",
             count=len(self),
             warnings=self._warnings(),
             left_out=revocation.reasons_of(self.left_out),

@@ -7,7 +7,7 @@ and comment, IDs last. Tables, records, previews and completion use it. Numbers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -449,9 +449,14 @@ def columns(frame: pd.DataFrame, chosen: Sequence[str] = ()) -> list[table.Colum
     return [shown for shown in found if any(shown.texts)]
 
 
-def when_shown(frame: pd.DataFrame) -> dict[str, str]:
-    """Return when a table with the columns of a frame shows each, the columns of tables first and in their order."""
-    names = shown_names(frame)
+def when_shown(frame: pd.DataFrame, on_request: Collection[str] = ()) -> dict[str, str]:
+    """Return when a table with the columns of a frame shows each, the columns of tables first and in their order.
+
+    Args:
+        frame: The frame.
+        on_request: The columns that a frame has only if they are asked for.
+    """
+    names = [name for name in shown_names(frame) if name not in on_request]
     here = _overrides_of(frame)
     shown = {name: replace(spec_of(name), **here.get(name, {})) for name in names}
     in_tables = {name: "always" if spec.priority == NEEDED else "if it fits" for name, spec in shown.items()}

@@ -108,7 +108,10 @@ class _InvalidValueError(errors.UsageError):
 
 
 def where(
-    tokens: pd.DataFrame, expression: str, names: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    tokens: pd.DataFrame,
+    expression: str,
+    names: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    on_request: Mapping[str, Callable[[pd.DataFrame], pd.Series[Any]]] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Return the tokens for which an expression is true.
 
@@ -117,16 +120,19 @@ def where(
         expression: ``"idle_days > 60 and owner_kind == 'user'"``, ``"'sql' in scopes"``,
             ``"comment.str.contains('ci')"``. Patterns use RE2 syntax, without lookarounds and backreferences.
         names: All values of a column by another name that the expression can use instead, for each such column.
+        on_request: Columns that the expression can use although the frame lacks them, with how each is computed.
 
     Raises:
         UsageError: The expression does not parse, uses an unknown column, does more than read columns, is not a
             condition, compares values that can never be equal (such as a number and text), or takes too long.
     """
     tree = _parsed(expression)
-    _Checker(expression, tokens.columns).visit(tree)
+    asked_for = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - {*tokens.columns}
+    more = tokens.assign(**{name: compute for name, compute in on_request.items() if name in asked_for})
+    _Checker(expression, more.columns).visit(tree)
     try:
         _Naming(names).visit(tree)
-        return tokens[truth(_tristate(_Evaluation(tokens).value(tree.body)))]
+        return tokens[truth(_tristate(_Evaluation(more).value(tree.body)))]
     except _InvalidValueError as error:
         raise errors.UsageError(str(error)) from None  # as of a filter; the expression would repeat the value
     except errors.UsageError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,8 @@ def ends_by(tokens: pd.DataFrame) -> pd.Series[str]:
 
 
 EXPIRY, DISUSE = "expiry", "disuse"
+ON_REQUEST = MappingProxyType({"ends_by": ends_by})
+"""The columns that a listing has only if they are asked for, with how each is computed."""
 
 
 def ends_by_disuse(tokens: pd.DataFrame) -> pd.Series[bool]:

@@ -49,6 +49,7 @@ FIXED: Mapping[str, tuple[str, ...]] = {
     "status": STATUSES,
     "owner_kind": _OWNER_KINDS,
     "kind": _OWNER_KINDS,
+    "ends_by": ("expiry", "disuse"),
     "autoscope_state": tuple(f"AUTOSCOPE_STATE_{state}" for state in _STATES),
     "severity": SEVERITIES,
     "permission_level": (CAN_USE, CAN_MANAGE),

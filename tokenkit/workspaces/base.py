@@ -24,7 +24,7 @@ from tokenkit.core.spelling import is_in_command
 from tokenkit.rest.hosts import Address
 from tokenkit.rest.statements import StatementsAPI
 from tokenkit.rest.token_management import AccessControlList
-from tokenkit.review import expressions, filters
+from tokenkit.review import expressions, filters, lifecycle
 from tokenkit.review.criteria import with_filters
 from tokenkit.workspaces import usage as usage_sources
 
@@ -101,7 +101,10 @@ class TokenSource(ABC):
         Raises:
             UsageError: As for ``tokens``.
         """
-        return rows if where is None else expressions.where(rows, where, self._value_names)
+        if where is None:
+            return rows
+        more = lifecycle.ON_REQUEST if "effective_end" in rows else {}  # not in a frame of principals
+        return expressions.where(rows, where, self._value_names, more)
 
     def tokens_with_aliases(self) -> pd.DataFrame:
         """Return all tokens as ``tokens`` does, with ``owners.ALIASES``: all names of each owner."""
