@@ -55,8 +55,12 @@ class RemainingPlan(Plan):
 
     @property
     def only_records(self) -> bool:
-        """Whether the run changes nothing, and only records why the tokens are left out."""
-        return not len(self) and len(self.left_out) > 0 and not self.kind.is_one_change
+        """Whether the run changes nothing, and only records why the tokens are left out.
+
+        What is not listed is looked up first, and processed if it exists after all.
+        """
+        is_unlisted = self.left_out["reason"] == update.NOT_LISTED
+        return not len(self) and len(self.left_out) > 0 and not is_unlisted.any() and not self.kind.is_one_change
 
     def set_reason(self, reason: str | None) -> None:
         """Do nothing: the run keeps its reason.
