@@ -164,11 +164,21 @@ def test_half_a_surrogate_pair_in_a_comment_does_not_break_the_listing():
         ("creation_time", {}),
         ("scopes", "sql"),
         ("owner_id", [1]),
+        ("owner_id", 1.5),  # which would be another owner, as Arrow drops the fraction
+        ("creation_time", 1.5),
     ],
 )
 def test_an_invalid_value_of_a_known_field_is_an_error_that_names_the_field(field, value):
-    with pytest.raises(errors.InvalidResponseError, match=field):
-        frames.frame([{field: value}], frames.TOKENS)
+    for others in ({}, {field: None}, {field: value}):
+        with pytest.raises(errors.InvalidResponseError, match=field):
+            frames.frame([{field: value}, others], frames.TOKENS)
+
+
+def test_a_group_of_a_fraction_is_an_error_and_a_whole_number_is_one_in_any_form():
+    with pytest.raises(errors.InvalidResponseError, match="groups"):
+        frames.frame([{"groups": [7]}, {"groups": [1.5]}], frames.USERS)
+    assert frames.frame([{"groups": [7.0]}, {"groups": [7]}], frames.USERS)["groups"].tolist() == [[7], [7]]
+    assert frames.frame([{"owner_id": 7.0}, {"owner_id": 7}], frames.TOKENS)["owner_id"].tolist() == [7, 7]
 
 
 def test_a_scope_cell_is_a_python_list_and_absent_differs_from_empty():

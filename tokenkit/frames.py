@@ -318,13 +318,20 @@ def _with_columns(part: pd.DataFrame, dtypes: Mapping[Any, Any]) -> pd.DataFrame
 
 
 def _column(values: list[Any], name: str, arrow_type: pa.DataType) -> pa.Array:
-    # Arrow would convert a text to a list of its characters.
-    has_text = pa.types.is_list(arrow_type) and any(isinstance(value, str) for value in values)
     # Errors of Arrow quote values, so they must not become the context of an error of tokenkit.
     with contextlib.suppress(pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, OverflowError):
-        if not has_text:
+        if not _is_altered(values, arrow_type):
             return pa.array(values, arrow_type)
     return pa.array([_coerced(value, name, arrow_type) for value in values], arrow_type)
+
+
+def _is_altered(values: list[Any], arrow_type: pa.DataType) -> bool:
+    """Return whether Arrow would convert values to others: a text to a list of its characters, 1.5 to 1."""
+    types = {*map(type, values)}
+    if arrow_type == pa.int64():
+        return float in types
+    has_fraction = arrow_type == IDS and any(float in map(type, value) for value in values if isinstance(value, list))
+    return has_fraction or (pa.types.is_list(arrow_type) and str in types)
 
 
 def _as_times(milliseconds: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
