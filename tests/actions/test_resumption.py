@@ -220,7 +220,11 @@ def test_a_change_of_permissions_without_tokens_is_not_said_to_delete_any():
     assert (
         resumption.KINDS["permissions"].what_is_done(1) == "change the permissions, which deletes or disables 1 token"
     )
-    assert resumption.KINDS["update"].what_is_done(0) == "change 0 tokens"
+
+
+@pytest.mark.parametrize("kind", ["revoke", "update"])
+def test_a_run_of_which_all_other_tokens_are_left_out_is_not_said_to_change_any(kind):
+    assert resumption.KINDS[kind].what_is_done(0) == "record the outcomes of the tokens that are left out"
 
 
 def test_what_remains_of_an_update_has_the_present_values_and_the_new_ones(ws, others):

@@ -105,6 +105,20 @@ def test_a_run_of_another_day_requires_confirmation(here, of_another_day, capsys
     assert deleted(here) == 2
 
 
+def test_a_run_of_another_day_asks_even_if_no_token_is_listed_because_it_looks_them_up(here, of_another_day, capsys):
+    workspace = tokenkit.connect()
+    for token_id in workspace.plan_resume(of_another_day).token_ids:
+        workspace.token_management.delete(token_id)  # by somebody else
+    here.requests.clear()
+    assert cli.main(["resume", of_another_day]) == 2  # no terminal
+    said = capsys.readouterr().err
+    assert said.startswith("Record the outcomes of the tokens that are left out\n")
+    assert "Left out: 2 tokens (no longer listed)." in said
+    assert {request.method for request in here.requests} == {"GET"}
+    assert cli.main(["resume", of_another_day, "--yes"]) == 0
+    assert "the whole run: 2 tokens revoked, 2 already gone." in capsys.readouterr().err
+
+
 def test_a_staged_run_requires_confirmation_and_does_not_start_before_it_is_due(here, capsys):
     workspace = tokenkit.connect()
     tokens = workspace.tokens(status="active")

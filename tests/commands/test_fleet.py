@@ -1,8 +1,10 @@
 """``fleet …`` at both front ends: the commands of one workspace over several."""
 
+import contextlib
 import io
 import json
 import re
+import signal
 import threading
 
 import pandas as pd
@@ -10,7 +12,7 @@ import pytest
 import requests
 
 import tokenkit
-from tests.waiting import interrupted
+from tests.waiting import wait_until
 from tokenkit import cli
 from tokenkit.commands import comparing
 from tokenkit.sandbox import Fault, Sandbox
@@ -403,6 +405,25 @@ def test_a_name_is_unknown_to_a_fleet_if_no_workspace_knows_it(company, capsys):
     only_there = min(there - here - set(workspaces[0].tokens()["owner"]))
     shell(capsys, f"fleet revoke --owner {only_there} --idle 9000d --yes --profiles prod,dev")
     assert ids(company) == before
+
+
+@contextlib.contextmanager
+def interrupted(sandbox, method):
+    """Press Ctrl-C once a sandbox has a request with a method."""
+    over = threading.Event()
+
+    def press():
+        wait_until(lambda: over.is_set() or any(record.method == method for record in sandbox.requests))
+        if not over.is_set():
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    try:
+        yield
+    finally:
+        over.set()
+        presser.join()
 
 
 @pytest.mark.parametrize("line", ["revoke {ids}", "resume {run}"])

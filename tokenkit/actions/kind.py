@@ -8,6 +8,9 @@ from typing import Any
 
 from tokenkit.core.wording import pluralize
 
+ONLY_LEFT_OUT = "record the outcomes of the tokens that are left out"
+"""What a run does of which no other tokens remain."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunKind:

@@ -16,7 +16,7 @@ from tokenkit.actions import protect as protection
 from tokenkit.actions import states
 from tokenkit.actions.evidence import kept, signed_in_since, source_of
 from tokenkit.actions.journal import Entry, Journal, Run
-from tokenkit.actions.kind import RunKind
+from tokenkit.actions.kind import ONLY_LEFT_OUT, RunKind
 from tokenkit.actions.options import DUE, WORKERS, Progress, RunOptions, RunSettings
 from tokenkit.actions.plan import PlanContext, Summary, WorkspacePlan, entries_of
 from tokenkit.actions.run import execute
@@ -35,7 +35,7 @@ from tokenkit.review.texts import appended
 from tokenkit.review.usage import of_tokens, sentences
 from tokenkit.review.usage import summary as coverage_of
 
-KIND = RunKind(name="revoke", doing="revoke {} for good", deletes_tokens=True)
+KIND = RunKind(name="revoke", doing="revoke {} for good", doing_without_tokens=ONLY_LEFT_OUT, deletes_tokens=True)
 RECENTLY_DAYS = 7
 USED_RECENTLY, OF_SERVICE_PRINCIPAL = f"used in the last {RECENTLY_DAYS} days", "a service principal's"
 _SIGNS_IN, _YOURS, LAST_TOKEN = "this session signs in with it", "yours", "its owner keeps no active token"

@@ -15,7 +15,7 @@ from tokenkit.actions import protect as protection
 from tokenkit.actions import states
 from tokenkit.actions.history import FIELDS
 from tokenkit.actions.journal import Entry, Journal, Run
-from tokenkit.actions.kind import RunKind
+from tokenkit.actions.kind import ONLY_LEFT_OUT, RunKind
 from tokenkit.actions.options import WORKERS, Progress, RunOptions, RunSettings
 from tokenkit.actions.plan import PlanContext, Summary, WorkspacePlan, entries_of, json_values, planned_tokens
 from tokenkit.actions.revocation import Tokens, left_out_of, reasons_of, token_ids_of
@@ -29,7 +29,13 @@ from tokenkit.frames import TokenInfo
 from tokenkit.review import filters
 from tokenkit.review.scopes import ALL_APIS
 
-KIND = RunKind(name="update", doing="change {}", deletes_tokens=False, check_last_use=False)
+KIND = RunKind(
+    name="update",
+    doing="change {}",
+    doing_without_tokens=ONLY_LEFT_OUT,
+    deletes_tokens=False,
+    check_last_use=False,
+)
 PREVIEW = frames.schema(
     token_id=str, owner=str, comment=str, new_comment=str, scopes=frames.TEXTS, new_scopes=frames.TEXTS
 )

@@ -330,7 +330,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec("expires_in_days", "days until its expiry, negative if it is past", show=_days, priority=_NEVER),
     ColumnSpec("never_expires", "whether it has no expiry time", priority=_NEVER),
     ColumnSpec("creation_time", "when it was created", priority=_NEVER),
-    ColumnSpec("created_by_id", "the ID of who created the token, whoever its owner is", priority=_NEVER),
+    ColumnSpec("created_by_id", "the ID of who created the token, also on behalf of another owner", priority=_NEVER),
     ColumnSpec("owner_id", "the ID of the identity that the token acts as", priority=_NEVER),
     ColumnSpec("owner_active", "whether the owner can sign in; missing if it is not known", priority=_NEVER),
     ColumnSpec("autoscope_state", "whether Databricks records the scopes in use", priority=_NEVER),

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from tokenkit import frames
 from tokenkit.review import texts
+from tokenkit.review.values import FIXED
 
 IDLE_LIMIT_DAYS = 90
 """Days without use after which the platform revokes a token (Databricks documentation)."""
@@ -158,7 +159,7 @@ def ends_by(tokens: pd.DataFrame) -> pd.Series[str]:
     return named.mask(tokens["effective_end"].isna())
 
 
-EXPIRY, DISUSE = "expiry", "disuse"
+EXPIRY, DISUSE = FIXED["ends_by"]
 ON_REQUEST = MappingProxyType({"ends_by": ends_by})
 """The columns that a listing has only if they are asked for, with how each is computed."""
 
