@@ -448,6 +448,22 @@ def test_a_new_screen_names_the_unfinished_run_and_resumes_it(ws, explorer, brow
     assert before - ids() == set(tokens["token_id"].iloc[2:5])
 
 
+def test_a_run_whose_remaining_tokens_are_gone_is_resumed_without_saying_that_it_revokes_any(ws, user):
+    tokens = ws.tokens("owner != 'admin@example.com'").head(2)
+    stop = threading.Event()
+    stop.set()
+    plan = ws.revoke(tokens)
+    plan.apply(progress=False, stop=stop)
+    for token_id in plan.token_ids:
+        ws.token_management.delete(token_id)  # by somebody else
+    user.do("resume", run=plan.run_id)
+    assert user.asks["title"].startswith("Record the outcomes of the tokens that are left out on ")
+    assert user.asks["lines"] == ["Left out: 2 tokens (no longer listed)."]
+    assert (user.asks["go"], user.asks["count"]) == ("Resume", 0)
+    user.confirm("")
+    assert user.asks["title"] == "The whole run: 2 already gone."
+
+
 def test_a_run_whose_first_listing_fails_is_not_called_done_and_is_resumed(user, company, targets, ids, ws):
     before = ids()
     user.tick(*targets[:2])

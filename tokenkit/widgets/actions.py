@@ -65,7 +65,7 @@ class Action:
     Attributes:
         name: Its name in messages.
         verb: The label of the button that confirms it, before the number of tokens.
-        opens: The label of the button that begins it.
+        opens: The label of the button that begins it, and that confirms it if it affects no token.
         says: Its description, in one sentence.
         plan: Returns the plan for the selected tokens and the answers to ``form``.
         form: The input that the plan needs.
@@ -189,6 +189,7 @@ def resuming(plan_resume: Callable[[str], RemainingPlan], run_id: str) -> Action
     return Action(
         name="resume",
         verb="Resume for",
+        opens="Resume",
         plan=lambda *_: plan_resume(run_id),
         asks=asks,
         options=(),

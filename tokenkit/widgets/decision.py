@@ -196,7 +196,7 @@ class Decision:
             tables=[table for table in tables if table["rows"]],
             lines=_closing(summary),
             count=summary.count,
-            go=action.goes or f"{action.verb} {pluralize(summary.count, 'token')}",
+            go=action.goes or (f"{action.verb} {pluralize(summary.count, 'token')}" if summary.count else action.opens),
             fields=_inputs(action.options, self._answers),
         )
 
